@@ -1,0 +1,32 @@
+//! The one switch between real threads and modelled ones.
+//!
+//! Every protocol of heist names its atomics, cells, locks, threads and queues through this module and nothing
+//! else, so that `--cfg heist_loom` puts loom's under all of them at once. Only the names in use are exported.
+//!
+//! | name | real | `--cfg heist_loom` | Miri |
+//! |---|---|---|---|
+//! | [`atomic`], [`cell`], [`Arc`], [`thread`] | std | loom | std |
+//! | [`Mutex`], [`Condvar`] | parking_lot | loom, in parking_lot's shape | parking_lot |
+//! | [`deque`] | crossbeam-deque | stand-in | stand-in |
+//!
+//! Traps that this module exists for:
+//! - crossbeam's queues inside a model give false violations, as loom can't see their atomics, and fail Miri's
+//!   strict provenance: a plain [`deque`] stand-in with the same interface serves there.
+//! - A parking_lot lock held across a switch of loom's stops the model for ever.
+//! - loom treats SeqCst accesses as AcqRel: a store-load order is written with [`atomic::fence`].
+//!
+//! It is public for the other crates of heist, and no promise is made to anyone else.
+
+#[cfg(heist_loom)]
+#[path = "sys/loom.rs"]
+mod backend;
+#[cfg(not(heist_loom))]
+#[path = "sys/real.rs"]
+mod backend;
+
+pub use backend::{Arc, Condvar, Mutex, MutexGuard, atomic, cell, hint, thread};
+pub use crossbeam_utils::CachePadded;
+
+#[cfg(feature = "runtime")]
+pub mod deque;
+pub mod rand;

@@ -1,0 +1,162 @@
+//! Modelled threads: loom, its locks in parking_lot's shape.
+//!
+//! A timed wait has no place here: loom's never times out, so a protocol models a timeout as an event of its own.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+pub use loom::sync::Arc;
+
+pub mod atomic {
+    //! loom's atomics.
+    pub use loom::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+}
+
+pub mod hint {
+    //! A spinning thread lets the others run.
+    pub use loom::hint::spin_loop;
+}
+
+pub mod thread {
+    //! loom's threads.
+    pub use loom::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
+}
+
+pub mod cell {
+    //! loom's cell, which fails the model on a data race.
+
+    /// [`loom::cell::UnsafeCell`], sized values only.
+    #[derive(Debug)]
+    pub struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        /// A cell that holds `value`.
+        pub fn new(value: T) -> Self {
+            Self(loom::cell::UnsafeCell::new(value))
+        }
+
+        /// The value, by itself again.
+        pub fn into_inner(self) -> T {
+            self.0.into_inner()
+        }
+
+        /// Calls `f` with a pointer that it may read.
+        pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            self.0.with(f)
+        }
+
+        /// Calls `f` with a pointer that it may read and write.
+        pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            self.0.with_mut(f)
+        }
+    }
+
+    impl<T: Default> Default for UnsafeCell<T> {
+        fn default() -> Self {
+            Self::new(T::default())
+        }
+    }
+}
+
+/// loom's mutex in parking_lot's shape: no poisoning.
+pub struct Mutex<T>(loom::sync::Mutex<T>);
+
+/// The guard of [`Mutex`]. `None` only while [`Condvar::wait`] has lent the lock out.
+pub struct MutexGuard<'a, T>(Option<loom::sync::MutexGuard<'a, T>>);
+
+impl<T> Mutex<T> {
+    /// An unlocked mutex.
+    pub fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
+    }
+
+    /// Waits for the lock.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        MutexGuard(Some(
+            self.0.lock().unwrap_or_else(|poison| poison.into_inner()),
+        ))
+    }
+
+    /// Takes the lock where it is free.
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard)))
+    }
+
+    /// The value, by itself again.
+    pub fn into_inner(self) -> T {
+        self.0
+            .into_inner()
+            .unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    /// The value of a mutex that nobody else can hold.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.0
+            .get_mut()
+            .unwrap_or_else(|poison| poison.into_inner())
+    }
+}
+
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mutex").finish_non_exhaustive()
+    }
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("the lock is held")
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect("the lock is held")
+    }
+}
+
+impl<T> fmt::Debug for MutexGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MutexGuard").finish_non_exhaustive()
+    }
+}
+
+/// loom's condition variable in parking_lot's shape.
+#[derive(Debug, Default)]
+pub struct Condvar(loom::sync::Condvar);
+
+impl Condvar {
+    /// A condition variable that nobody waits on.
+    pub fn new() -> Self {
+        Self(loom::sync::Condvar::new())
+    }
+
+    /// Gives the lock up, waits, and takes it again.
+    pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+        let lent = guard.0.take().expect("the lock is held");
+        guard.0 = Some(
+            self.0
+                .wait(lent)
+                .unwrap_or_else(|poison| poison.into_inner()),
+        );
+    }
+
+    /// Wakes one waiter.
+    pub fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    /// Wakes all waiters.
+    pub fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}

@@ -1,0 +1,56 @@
+//! Real threads: std and parking_lot.
+
+pub use parking_lot::{Condvar, Mutex, MutexGuard};
+pub use std::sync::Arc;
+
+pub mod atomic {
+    //! std's atomics.
+    pub use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+}
+
+pub mod hint {
+    //! What a spinning thread says to its core.
+    pub use std::hint::spin_loop;
+}
+
+pub mod thread {
+    //! std's threads.
+    pub use std::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
+}
+
+pub mod cell {
+    //! Shared memory without a lock, in loom's shape: each access is a closure, so that a model sees its extent.
+
+    /// [`std::cell::UnsafeCell`], accessed by closures.
+    #[derive(Debug, Default)]
+    #[repr(transparent)]
+    pub struct UnsafeCell<T: ?Sized>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        /// A cell that holds `value`.
+        pub const fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        /// The value, by itself again.
+        pub fn into_inner(self) -> T {
+            self.0.into_inner()
+        }
+    }
+
+    impl<T: ?Sized> UnsafeCell<T> {
+        /// Calls `f` with a pointer that it may read.
+        #[inline(always)]
+        pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            f(self.0.get())
+        }
+
+        /// Calls `f` with a pointer that it may read and write.
+        #[inline(always)]
+        pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+    }
+}
