@@ -1,0 +1,320 @@
+//! `#[heist::main]` and `#[heist::test]`.
+
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{
+    Attribute, Error, Expr, ExprLit, Ident, Lit, LitInt, LitStr, MetaNameValue, Path, Signature,
+    Token,
+};
+use syn::{Visibility, ext::IdentExt as _, spanned::Spanned as _};
+
+/// Which of the two attributes is expanded.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    Main,
+    Test,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Flavor {
+    MultiThread,
+    CurrentThread,
+}
+
+/// A function whose body is left as it stands, so that half-typed code keeps its completions.
+struct Function {
+    attributes: Vec<Attribute>,
+    visibility: Visibility,
+    signature: Signature,
+    body: Group,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        let signature = input.parse()?;
+        let body = match input.parse::<TokenTree>() {
+            Ok(TokenTree::Group(group)) => group,
+            Ok(other) => return Err(Error::new(other.span(), "expected the function's body")),
+            Err(_) => return Err(input.error("the function needs a body")),
+        };
+        Ok(Self {
+            attributes,
+            visibility,
+            signature,
+            body,
+        })
+    }
+}
+
+/// What stood between the parentheses of the attribute.
+struct Options {
+    flavor: Flavor,
+    worker_threads: Option<LitInt>,
+    /// The path of the crate, where it isn't `::heist`.
+    heist: Option<Path>,
+}
+
+impl Options {
+    fn parse(kind: Kind, tokens: TokenStream) -> syn::Result<Self> {
+        let parser = |input: ParseStream<'_>| {
+            Punctuated::<Named, Token![,]>::parse_terminated(input)
+                .map(|all| all.into_iter().collect::<Vec<_>>())
+        };
+        let default = if kind == Kind::Main {
+            Flavor::MultiThread
+        } else {
+            Flavor::CurrentThread
+        };
+        let (mut flavor, mut worker_threads, mut heist) = (None, None, None);
+        for Named { name, value } in syn::parse::Parser::parse2(parser, tokens)? {
+            match name.to_string().as_str() {
+                "flavor" => set(&mut flavor, &name, parse_flavor(&value)?)?,
+                "worker_threads" => set(
+                    &mut worker_threads,
+                    &name,
+                    (name.clone(), parse_workers(&value)?),
+                )?,
+                "crate" => set(&mut heist, &name, parse_crate(&value)?)?,
+                other => {
+                    let message = format!(
+                        "unknown option `{other}`; the options are `flavor`, `worker_threads` and `crate`"
+                    );
+                    return Err(Error::new(name.span(), message));
+                }
+            }
+        }
+        let flavor = flavor.unwrap_or(default);
+        if let (Some((name, _)), Flavor::CurrentThread) = (&worker_threads, flavor) {
+            let message = "`worker_threads` needs `flavor = \"multi_thread\"`: a current-thread runtime has no workers";
+            return Err(Error::new(name.span(), message));
+        }
+        Ok(Self {
+            flavor,
+            worker_threads: worker_threads.map(|(_, count)| count),
+            heist,
+        })
+    }
+}
+
+/// `name = value`, where the name may be a keyword.
+struct Named {
+    name: Ident,
+    value: Expr,
+}
+
+impl Parse for Named {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.call(Ident::parse_any)?;
+        if !input.peek(Token![=]) {
+            return Err(Error::new(
+                name.span(),
+                format!("expected `{name} = value`"),
+            ));
+        }
+        input.parse::<Token![=]>()?;
+        Ok(Self {
+            name,
+            value: input.parse()?,
+        })
+    }
+}
+
+fn set<T>(option: &mut Option<T>, name: &Ident, value: T) -> syn::Result<()> {
+    if option.replace(value).is_some() {
+        return Err(Error::new(
+            name.span(),
+            format!("option `{name}` is given twice"),
+        ));
+    }
+    Ok(())
+}
+
+fn parse_flavor(value: &Expr) -> syn::Result<Flavor> {
+    let text = literal_string(
+        value,
+        "`flavor` takes a string: \"multi_thread\" or \"current_thread\"",
+    )?;
+    match text.value().as_str() {
+        "multi_thread" => Ok(Flavor::MultiThread),
+        "current_thread" => Ok(Flavor::CurrentThread),
+        other => {
+            let message =
+                format!("no flavor `{other}`; there are \"multi_thread\" and \"current_thread\"");
+            Err(Error::new(text.span(), message))
+        }
+    }
+}
+
+fn parse_workers(value: &Expr) -> syn::Result<LitInt> {
+    let message = "`worker_threads` takes a whole number of at least 1";
+    let Expr::Lit(ExprLit {
+        lit: Lit::Int(count),
+        ..
+    }) = value
+    else {
+        return Err(Error::new(value.span(), message));
+    };
+    match count.base10_parse::<usize>() {
+        Ok(1..) => Ok(count.clone()),
+        _ => Err(Error::new(count.span(), message)),
+    }
+}
+
+fn parse_crate(value: &Expr) -> syn::Result<Path> {
+    match value {
+        // Both `crate = "path"` and `crate = path` read well; tokio takes both.
+        Expr::Path(path) => Ok(path.path.clone()),
+        other => literal_string(other, "`crate` takes the path of heist, as a string")?
+            .parse_with(Path::parse_mod_style),
+    }
+}
+
+fn literal_string(value: &Expr, message: &str) -> syn::Result<LitStr> {
+    match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Ok(text.clone()),
+        other => Err(Error::new(other.span(), message)),
+    }
+}
+
+pub(crate) fn expand(kind: Kind, options: TokenStream, item: TokenStream) -> TokenStream {
+    let function = match syn::parse2::<Function>(item.clone()) {
+        Ok(function) => function,
+        Err(mut error) => {
+            let name = if kind == Kind::Main { "main" } else { "test" };
+            error.combine(Error::new(
+                Span::call_site(),
+                format!("#[heist::{name}] goes on an async function"),
+            ));
+            return [error.into_compile_error(), item].into_iter().collect();
+        }
+    };
+    match Options::parse(kind, options).and_then(|options| check(kind, &function).map(|()| options))
+    {
+        Ok(options) => wrap(kind, &options, function),
+        Err(error) => [error.into_compile_error(), without_runtime(function)]
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn check(kind: Kind, function: &Function) -> syn::Result<()> {
+    let signature = &function.signature;
+    if signature.asyncness.is_none() {
+        return Err(Error::new(
+            signature.fn_token.span(),
+            "the function must be async: write `async fn`",
+        ));
+    }
+    let arguments = &signature.inputs;
+    if kind == Kind::Test && !arguments.is_empty() {
+        return Err(Error::new(arguments.span(), "a test takes no arguments"));
+    }
+    if kind == Kind::Main && signature.ident == "main" && !arguments.is_empty() {
+        return Err(Error::new(arguments.span(), "`main` takes no arguments"));
+    }
+    match function
+        .attributes
+        .iter()
+        .find(|attribute| kind == Kind::Test && is_test(attribute))
+    {
+        Some(second) => Err(Error::new(
+            second.span(),
+            "the function is already a test: remove this attribute",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn is_test(attribute: &Attribute) -> bool {
+    let name = match &attribute.meta {
+        syn::Meta::Path(path) => path,
+        syn::Meta::List(list) => &list.path,
+        syn::Meta::NameValue(MetaNameValue { .. }) => return false,
+    };
+    name.segments
+        .last()
+        .is_some_and(|last| last.ident == "test")
+}
+
+/// The function made plain, with its body on a runtime.
+fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
+    let Function {
+        attributes,
+        visibility,
+        mut signature,
+        body,
+    } = function;
+    signature.asyncness = None;
+    let builder = match options.flavor {
+        Flavor::MultiThread => quote!(new_multi_thread()),
+        Flavor::CurrentThread => quote!(new_current_thread()),
+    };
+    let workers = options
+        .worker_threads
+        .as_ref()
+        .map(|count| quote!(.worker_threads(#count)));
+    let test = (kind == Kind::Test).then(|| quote!(#[::core::prelude::v1::test]));
+    let future = Ident::new("body", Span::mixed_site());
+    // A mismatch between the body's value and the return type is shown where the body ends.
+    let end = body
+        .stream()
+        .into_iter()
+        .last()
+        .map_or_else(|| body.span_close(), |last| last.span());
+    let end = end.resolved_at(Span::mixed_site());
+    let heist = options
+        .heist
+        .as_ref()
+        .map_or_else(|| quote_spanned!(end=> ::heist), |path| quote!(#path));
+    let run = quote_spanned! {end=>
+        #heist::runtime::Builder::#builder
+            #workers
+            .build()
+            .expect("the runtime could not be built")
+            .block_on(#future)
+    };
+    quote! {
+        #test
+        #(#attributes)*
+        #visibility #signature {
+            let #future = async #body;
+            #[allow(clippy::expect_used, clippy::diverging_sub_expression)]
+            {
+                #run
+            }
+        }
+    }
+}
+
+/// The function with its body still compiled but never run: the error that was found stays the only one.
+fn without_runtime(function: Function) -> TokenStream {
+    let Function {
+        attributes,
+        visibility,
+        mut signature,
+        body,
+    } = function;
+    signature.asyncness = None;
+    if signature.ident == "main" {
+        signature.inputs.clear();
+    }
+    let attributes = attributes
+        .iter()
+        .filter(|attribute| !is_test(attribute))
+        .map(ToTokens::to_token_stream);
+    quote! {
+        #(#attributes)*
+        #[allow(dead_code, unused)]
+        #visibility #signature {
+            let _ = async #body;
+            ::core::unreachable!()
+        }
+    }
+}
