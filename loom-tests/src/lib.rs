@@ -1,1 +1,189 @@
-//! Stub.
+//! The harness of heist's models: [`model`] runs one, [`Census`] shows that it was not vacuous.
+//!
+//! A model is a small closure over the real code of one protocol. Under `--cfg heist_loom` the switch in
+//! `heist_sync::sys` has put loom beneath that code, and [`model`] explores the interleavings; otherwise the same
+//! closure runs a few times on real threads, as a plain test.
+//!
+//! Rules that the harness holds:
+//! 1. An exploration is never cut short: loom's limits on time and on the number of interleavings, which end a
+//!    model silently and in green, are switched off, whatever the environment says.
+//! 2. What was explored is written down: where `HEIST_LOOM_TABLE` names a file, each finished model appends the row
+//!    `name, bound, interleavings, seconds`, which `loom-tests/check-table` holds against `models.tsv`.
+//! 3. A model that stands still fails: after `HEIST_LOOM_LIMIT` seconds (default 900 under loom, 60 otherwise) it
+//!    is given up. A foreign lock under loom blocks the only OS thread, which nothing else would notice.
+//!
+//! Nothing in here is itself modelled: it lives outside, on std's atomics and threads, which loom does not see.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How often a model runs as a plain test.
+#[cfg(not(heist_loom))]
+const PLAIN_RUNS: u64 = if cfg!(miri) { 1 } else { 16 };
+
+/// Thread switches that one interleaving may have. A model that needs more has a loop without an end in it.
+#[cfg(heist_loom)]
+const MAX_BRANCHES: usize = 10_000;
+
+/// Explores `f` under loom with at most `preemption_bound` preemptions an interleaving (`None`: all of them), or
+/// runs it a few times where loom is not switched on.
+///
+/// `name` is the name of the test that calls it, so that a row of the table, a mutant and a test find each other.
+///
+/// # Panics
+///
+/// Where the model fails, with its panic; and where it stands still for longer than the limit.
+pub fn model<F>(name: &str, preemption_bound: Option<usize>, f: F)
+where
+    F: Fn() + Send + Sync + 'static,
+{
+    let runs = Arc::new(AtomicU64::new(0));
+    let counter = runs.clone();
+    let counted = move || {
+        f();
+        // Ordering: hint only; read after the thread that explores has been joined.
+        counter.fetch_add(1, Ordering::Relaxed);
+    };
+    let seconds = within_limit(name, move || explore(preemption_bound, counted));
+    if cfg!(heist_loom) {
+        // Ordering: hint only; the join has published the count.
+        record(
+            name,
+            preemption_bound,
+            runs.load(Ordering::Relaxed),
+            seconds,
+        );
+    }
+}
+
+#[cfg(heist_loom)]
+fn explore<F: Fn() + Send + Sync + 'static>(preemption_bound: Option<usize>, f: F) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemption_bound;
+    builder.max_branches = MAX_BRANCHES;
+    builder.max_permutations = None;
+    builder.max_duration = None;
+    builder.checkpoint_file = None;
+    builder.check(f);
+}
+
+#[cfg(not(heist_loom))]
+fn explore<F: Fn() + Send + Sync + 'static>(_preemption_bound: Option<usize>, f: F) {
+    for _ in 0..PLAIN_RUNS {
+        f();
+    }
+}
+
+/// Runs `f` on a thread of its own and returns the seconds it took; panics where it panics, and where it takes
+/// longer than the limit.
+fn within_limit<F: FnOnce() + Send + 'static>(name: &str, f: F) -> f64 {
+    let limit = limit_seconds();
+    let start = std::time::Instant::now();
+    let (done, finished) = mpsc::channel::<()>();
+    let worker = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            // Dropped when `f` returns or unwinds: either ends the wait below.
+            let _done = done;
+            f();
+        })
+        .expect("a thread for the model");
+    if finished.recv_timeout(Duration::from_secs(limit)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        panic!("the model {name} was given up after {limit} s");
+    }
+    if let Err(panic) = worker.join() {
+        std::panic::resume_unwind(panic);
+    }
+    start.elapsed().as_secs_f64()
+}
+
+fn limit_seconds() -> u64 {
+    let default = if cfg!(heist_loom) || cfg!(miri) {
+        900
+    } else {
+        60
+    };
+    match std::env::var("HEIST_LOOM_LIMIT") {
+        Ok(text) => text
+            .parse()
+            .expect("HEIST_LOOM_LIMIT is a number of seconds"),
+        Err(_) => default,
+    }
+}
+
+/// Appends the model's row to the table that the environment names, and prints it.
+fn record(name: &str, bound: Option<usize>, interleavings: u64, seconds: f64) {
+    use std::io::Write as _;
+    let bound = bound.map_or("none".to_owned(), |bound| bound.to_string());
+    let row = format!("{name}\t{bound}\t{interleavings}\t{seconds:.1}\n");
+    print!("{row}");
+    if let Ok(path) = std::env::var("HEIST_LOOM_TABLE") {
+        // One write a row to a file opened for appending: rows of models that run side by side stay whole.
+        std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .and_then(|mut table| table.write_all(row.as_bytes()))
+            .unwrap_or_else(|error| panic!("the table {path} can't be written: {error}"));
+    }
+}
+
+/// Counts the outcomes of a race over all the interleavings of a model, to show that each legal one was seen.
+///
+/// ```
+/// use loom_tests::{Census, model};
+///
+/// let census = Census::new(&["sent", "refused"]);
+/// let counted = census.clone();
+/// model("one_or_the_other", None, move || {
+///     counted.saw("sent");
+///     counted.saw("refused");
+/// });
+/// census.assert_all_seen();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Census {
+    outcomes: Arc<[(&'static str, AtomicU64)]>,
+}
+
+impl Census {
+    /// A census of these legal outcomes, none of them seen yet.
+    pub fn new(legal: &[&'static str]) -> Self {
+        let outcomes = legal.iter().map(|name| (*name, AtomicU64::new(0)));
+        Self {
+            outcomes: outcomes.collect(),
+        }
+    }
+
+    /// Counts one `outcome`.
+    ///
+    /// # Panics
+    ///
+    /// Where `outcome` is not a legal one.
+    pub fn saw(&self, outcome: &str) {
+        match self.outcomes.iter().find(|(name, _)| *name == outcome) {
+            // Ordering: hint only; read after the model has ended.
+            Some((_, count)) => count.fetch_add(1, Ordering::Relaxed),
+            None => panic!("{outcome:?} is not a legal outcome of this model"),
+        };
+    }
+
+    /// Fails where a legal outcome was never seen under loom: the model can't show what it is there to show. A few
+    /// plain runs need not see them all, so outside loom nothing is asked.
+    ///
+    /// # Panics
+    ///
+    /// Under loom, where an outcome was never seen.
+    pub fn assert_all_seen(&self) {
+        if !cfg!(heist_loom) {
+            return;
+        }
+        for (name, count) in self.outcomes.iter() {
+            // Ordering: hint only; the models have ended.
+            let count = count.load(Ordering::Relaxed);
+            assert!(count > 0, "the outcome {name:?} was never seen");
+        }
+    }
+}
