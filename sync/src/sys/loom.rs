@@ -160,3 +160,14 @@ impl Condvar {
         self.0.notify_all();
     }
 }
+
+/// A thread-local of each model thread: `thread_local_const! { static NAME: T = value; }`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __thread_local_const {
+    ($(#[$attr:meta])* $vis:vis static $name:ident: $t:ty = $init:expr;) => {
+        $crate::sys::loom_thread_local! { $(#[$attr])* $vis static $name: $t = $init; }
+    };
+}
+pub use crate::__thread_local_const as thread_local_const;
+pub use loom::thread_local as loom_thread_local;

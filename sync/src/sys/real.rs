@@ -54,3 +54,13 @@ pub mod cell {
         }
     }
 }
+
+/// A thread-local that needs no lazy set-up: `thread_local_const! { static NAME: T = value; }`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __thread_local_const {
+    ($(#[$attr:meta])* $vis:vis static $name:ident: $t:ty = $init:expr;) => {
+        std::thread_local! { $(#[$attr])* $vis static $name: $t = const { $init }; }
+    };
+}
+pub use crate::__thread_local_const as thread_local_const;

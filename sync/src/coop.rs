@@ -1,0 +1,327 @@
+//! The budget: what makes a task that never has to wait let the others run.
+//!
+//! A task whose channel is never empty and whose socket is never drained would hold its worker for ever, as nothing
+//! in it returns `Pending`. So the scheduler gives each poll a budget of 128 operations ([`budget`]); every leaf
+//! future of heist takes one with [`poll_proceed`] before it completes, and one that finds the budget used up wakes
+//! its task and returns `Pending`: the task goes to the back of the queue. Outside a budget (a foreign executor, a
+//! plain `block_on`) nothing is limited.
+//!
+//! The budget is one thread-local word. Invariants:
+//! 1. The word is `UNLIMITED` unless a call of [`budget`] is on this thread's stack; that call puts back, also by
+//!    unwinding, what it found.
+//! 2. An operation that ends in `Pending` costs nothing: [`RestoreOnPending`] gives its unit back unless
+//!    [`made_progress`](RestoreOnPending::made_progress) was called.
+//! 3. Whoever gets `Pending` from [`poll_proceed`] has already been woken.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+/// What a poll may do before it has to yield.
+const BUDGET: u16 = 128;
+
+/// The word of a thread that is in no budget.
+const UNLIMITED: u16 = u16::MAX;
+
+crate::sys::thread_local_const! {
+    static LEFT: Cell<u16> = Cell::new(UNLIMITED);
+}
+
+/// This thread's word; a thread that is being torn down counts as unlimited.
+fn left() -> u16 {
+    LEFT.try_with(Cell::get).unwrap_or(UNLIMITED)
+}
+
+fn set_left(left: u16) {
+    // A thread that is being torn down has no budget to keep.
+    let _ = LEFT.try_with(|cell| cell.set(left));
+}
+
+/// Puts a saved word back when dropped: invariant 1.
+struct Restore(u16);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        set_left(self.0);
+    }
+}
+
+/// Calls `f` with a fresh budget; the scheduler wraps each poll of a task in it.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::coop;
+///
+/// assert!(coop::budget(coop::has_budget_remaining));
+/// ```
+#[inline]
+pub fn budget<R>(f: impl FnOnce() -> R) -> R {
+    with_left(BUDGET, f)
+}
+
+#[inline]
+fn with_left<R>(fresh: u16, f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(left());
+    set_left(fresh);
+    f()
+}
+
+/// Lifts the budget for the rest of the current poll, as for a task that is about to block its thread.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::coop;
+/// use std::task::{Context, Waker};
+///
+/// coop::budget(|| {
+///     coop::stop();
+///     let mut cx = Context::from_waker(Waker::noop());
+///     for _ in 0..1_000 {
+///         assert!(coop::poll_proceed(&mut cx).map(|unit| unit.made_progress()).is_ready());
+///     }
+/// });
+/// ```
+pub fn stop() {
+    set_left(UNLIMITED);
+}
+
+/// Whether an operation would go ahead now; always true outside a budget.
+///
+/// # Examples
+///
+/// ```
+/// assert!(heist_sync::coop::has_budget_remaining());
+/// ```
+#[inline]
+pub fn has_budget_remaining() -> bool {
+    left() != 0
+}
+
+/// Takes one unit of the budget, or yields: wakes the task and returns `Pending` where none is left.
+///
+/// A leaf future calls it first and, once it knows that it completes, [`RestoreOnPending::made_progress`]; a value
+/// dropped without that call gives its unit back, so waiting is free.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::coop;
+/// use std::task::{Context, Poll, Waker};
+///
+/// fn poll_counter(cx: &mut Context<'_>, counter: &mut u32) -> Poll<u32> {
+///     let unit = std::task::ready!(coop::poll_proceed(cx));
+///     *counter += 1;
+///     unit.made_progress();
+///     Poll::Ready(*counter)
+/// }
+///
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let mut counter = 0;
+/// coop::budget(|| while poll_counter(&mut cx, &mut counter).is_ready() {});
+/// assert_eq!(counter, 128);
+/// ```
+#[inline]
+pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
+    match left() {
+        UNLIMITED => Poll::Ready(RestoreOnPending::new(false)),
+        0 => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        left => {
+            set_left(left - 1);
+            Poll::Ready(RestoreOnPending::new(true))
+        }
+    }
+}
+
+/// One unit of the budget, which goes back when this is dropped before [`made_progress`](Self::made_progress).
+#[must_use = "a unit that is dropped at once has not been used"]
+pub struct RestoreOnPending {
+    /// Whether a unit was taken and not yet used.
+    owed: Cell<bool>,
+    /// The budget belongs to a thread.
+    _not_send: PhantomData<*const ()>,
+}
+
+impl RestoreOnPending {
+    fn new(owed: bool) -> Self {
+        Self {
+            owed: Cell::new(owed),
+            _not_send: PhantomData,
+        }
+    }
+
+    /// The operation completes: the unit is used.
+    #[inline]
+    pub fn made_progress(&self) {
+        self.owed.set(false);
+    }
+}
+
+impl Drop for RestoreOnPending {
+    #[inline]
+    fn drop(&mut self) {
+        if self.owed.get() {
+            let left = left();
+            // Whatever lies between may have lifted the budget (`stop`); then there is nothing to give back to.
+            if left < BUDGET {
+                set_left(left + 1);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RestoreOnPending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RestoreOnPending").finish_non_exhaustive()
+    }
+}
+
+/// Uses one unit of the budget, for loops that compute without waiting on anything of heist's.
+///
+/// Completes at once while the budget lasts, and after one round through the scheduler when it is used up.
+///
+/// # Cancel safety
+///
+/// Dropping it loses nothing.
+///
+/// # Examples
+///
+/// ```
+/// async fn sum(numbers: &[u64]) -> u64 {
+///     let mut sum = 0;
+///     for n in numbers {
+///         sum += n;
+///         heist_sync::coop::consume_budget().await;
+///     }
+///     sum
+/// }
+/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+/// # let numbers = [1, 2, 3];
+/// # let done = pin!(sum(&numbers)).poll(&mut Context::from_waker(Waker::noop()));
+/// # assert_eq!(done, Poll::Ready(6));
+/// ```
+pub async fn consume_budget() {
+    std::future::poll_fn(|cx| poll_proceed(cx).map(|unit| unit.made_progress())).await
+}
+
+/// Takes the budget off `future`: it may run for as long as it is ready. Its tasks' neighbours pay for it.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::coop;
+/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+///
+/// let many = coop::unconstrained(async {
+///     for _ in 0..1_000 {
+///         coop::consume_budget().await;
+///     }
+/// });
+/// # let mut cx = Context::from_waker(Waker::noop());
+/// # let mut many = pin!(many);
+/// assert!(coop::budget(|| many.as_mut().poll(&mut cx)).is_ready());
+/// ```
+pub fn unconstrained<F: Future>(future: F) -> Unconstrained<F> {
+    Unconstrained { future }
+}
+
+pin_project! {
+    /// The future of [`unconstrained`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Unconstrained<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Unconstrained<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        with_left(UNLIMITED, || self.project().future.poll(cx))
+    }
+}
+
+#[cfg(all(test, not(heist_loom)))]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    fn take() -> Poll<()> {
+        poll_proceed(&mut Context::from_waker(Waker::noop())).map(|unit| unit.made_progress())
+    }
+
+    #[test]
+    fn outside_a_budget_nothing_is_limited() {
+        assert!((0..1_000).all(|_| take().is_ready()));
+    }
+
+    #[test]
+    fn a_poll_may_do_128_operations_and_the_next_poll_again() {
+        for _ in 0..2 {
+            budget(|| {
+                assert!((0..128).all(|_| take().is_ready()));
+                assert!(!has_budget_remaining());
+                assert!(take().is_pending());
+            });
+        }
+        assert!(has_budget_remaining());
+    }
+
+    #[test]
+    fn waiting_is_free() {
+        budget(|| {
+            let mut cx = Context::from_waker(Waker::noop());
+            for _ in 0..1_000 {
+                assert!(poll_proceed(&mut cx).is_ready());
+            }
+        });
+    }
+
+    #[test]
+    fn an_exhausted_task_has_been_woken() {
+        struct Count(AtomicUsize);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(count.clone());
+        budget(|| {
+            while take().is_ready() {}
+            assert!(poll_proceed(&mut Context::from_waker(&waker)).is_pending());
+        });
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_panic_in_a_poll_leaves_no_budget_behind() {
+        let caught = catch_unwind(AssertUnwindSafe(|| budget(|| panic!("in a poll"))));
+        assert!(caught.is_err());
+        assert!((0..1_000).all(|_| take().is_ready()));
+    }
+
+    #[test]
+    fn a_budget_inside_a_budget_gives_the_outer_one_back() {
+        budget(|| {
+            assert!((0..100).all(|_| take().is_ready()));
+            budget(|| assert!((0..128).all(|_| take().is_ready())));
+            assert!((0..28).all(|_| take().is_ready()));
+            assert!(take().is_pending());
+        });
+    }
+}
