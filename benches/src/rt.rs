@@ -1,0 +1,90 @@
+//! What the shapes ask of a runtime, so that each shape is written once. One file an implementation.
+//!
+//! The trait is thin on purpose: every method is one call of the runtime's own, so that a shape measures what a
+//! user of that runtime would write.
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::time::Duration;
+
+pub(crate) mod smol;
+pub(crate) mod tokio;
+
+/// A runtime. The value is the runtime as seen from outside; the functions without `self` are called inside a task.
+pub(crate) trait Rt: Send + Sync + Sized + 'static {
+    /// Awaits a task's output.
+    type Join<T: Send + 'static>: Future<Output = T> + Send;
+    /// The sending half of a oneshot channel.
+    type OneTx<T: Send + 'static>: OneTx<T>;
+    /// The receiving half of a oneshot channel.
+    type OneRx<T: Send + 'static>: Future<Output = T> + Send;
+    /// The sending half of a bounded channel.
+    type Tx<T: Send + 'static>: Tx<T>;
+    /// The receiving half of a bounded channel.
+    type Rx<T: Send + 'static>: Rx<T>;
+    /// An async mutex round a counter.
+    type Lock: Lock;
+
+    fn start(workers: usize) -> Self;
+    fn block_on<F: Future>(&self, future: F) -> F::Output;
+    fn spawn_from_outside<F>(&self, future: F) -> Self::Join<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+
+    fn spawn<F>(future: F) -> Self::Join<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+    fn spawn_detached<F: Future<Output = ()> + Send + 'static>(future: F);
+    fn spawn_blocking(work: fn()) -> impl Future<Output = ()> + Send;
+    fn yield_now() -> impl Future<Output = ()> + Send;
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
+    /// Whether `future` was in time.
+    fn timeout<F: Future<Output = ()> + Send>(
+        time: Duration,
+        future: F,
+    ) -> impl Future<Output = bool> + Send;
+    fn oneshot<T: Send + 'static>() -> (Self::OneTx<T>, Self::OneRx<T>);
+    fn channel<T: Send + 'static>(capacity: usize) -> (Self::Tx<T>, Self::Rx<T>);
+    /// Accepts for ever; each connection is a task that sends back what it reads.
+    fn echo(listener: TcpListener) -> impl Future<Output = ()> + Send;
+}
+
+pub(crate) trait OneTx<T>: Send + 'static {
+    fn send(self, value: T);
+}
+
+pub(crate) trait Tx<T>: Clone + Send + Sync + 'static {
+    fn send(&self, value: T) -> impl Future<Output = ()> + Send;
+    /// For a thread outside the runtime; the channel has room.
+    fn send_now(&self, value: T);
+}
+
+pub(crate) trait Rx<T>: Send + 'static {
+    fn recv(&mut self) -> impl Future<Output = Option<T>> + Send;
+}
+
+pub(crate) trait Lock: Send + Sync + 'static {
+    fn new() -> Self;
+    /// Takes the lock, adds one, gives it back.
+    fn add_one(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// A join handle whose task never panics and is never cancelled.
+pub(crate) struct Joined<J>(pub(crate) J);
+
+impl<J, T, E> Future for Joined<J>
+where
+    J: Future<Output = Result<T, E>> + Unpin,
+    E: std::fmt::Debug,
+{
+    type Output = T;
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<T> {
+        std::pin::Pin::new(&mut self.0).poll(cx).map(Result::unwrap)
+    }
+}

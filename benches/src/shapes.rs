@@ -1,0 +1,62 @@
+//! The shapes: what each is called, what it measures, in the order of the table.
+//!
+//! A shape is a function over [`Rt`] that returns one value for each of its metrics. It has a process to itself.
+
+use crate::rt::Rt;
+
+mod channels;
+mod fairness;
+mod spawn;
+mod tcp;
+mod timers;
+
+pub(crate) use tcp::client as tcp_client;
+
+/// A shape's name on the command line, and the rows that it gives the table: what, and in which unit.
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    pub(crate) rows: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! shapes {
+    ($($name:literal => $function:path: $(($what:literal, $unit:literal)),+;)+) => {
+        /// All shapes.
+        pub(crate) const SHAPES: &[Shape] = &[$(Shape { name: $name, rows: &[$(($what, $unit)),+] }),+];
+
+        /// Runs the shape called `name`; a value for each of its rows.
+        pub(crate) fn run<R: Rt>(name: &str, runtime: &R, workers: usize) -> Vec<f64> {
+            match name {
+                $($name => $function(runtime, workers),)+
+                _ => panic!("no shape is called {name}"),
+            }
+        }
+    };
+}
+
+shapes! {
+    "spawn" => spawn::from_a_task: ("100,000 tasks spawned from a task, then done", "ns a task");
+    "spawn-join" => spawn::and_join: ("100,000 spawned and joined", "ns a task");
+    "spawn-outside" => spawn::from_outside: ("100,000 spawned from outside and joined", "ns a task");
+    "yield" => spawn::yields: ("200 tasks × 1,000 yields", "ns a yield");
+    "ping-pong" => channels::ping_pong: ("oneshot ping-pong", "ns a pair");
+    "chain" => spawn::chained: ("chained spawns", "ns a task");
+    "ring" => channels::ring: ("ring of 500 bounded channels, 8 tokens", "ns a hop");
+    "mpsc-1" => channels::one_to_one: ("bounded mpsc, 1 to 1", "ns a message");
+    "mpsc-8" => channels::eight_to_one: ("bounded mpsc, 8 to 1", "ns a message");
+    "mutex" => channels::mutex: ("async mutex, 64 tasks", "ns a lock");
+    "timeout" => timers::timeout_dropped: ("timeout made and dropped", "ns");
+    "sleeps" => timers::many_sleeps: ("200,000 sleeps within 500 ms", "CPU ns a sleep");
+    "late" => timers::late: ("how late a 1 ms sleep wakes, p50", "µs");
+    "skynet" => spawn::skynet: ("skynet, 1.1 million tasks", "ns a task");
+    "fib" => spawn::fib: ("recursive spawn and join, fib(24)", "ns a task");
+    "blocking" => spawn::blocking: ("spawn_blocking of nothing", "ns a call");
+    "memory" => spawn::memory: ("memory of an idle task", "bytes");
+    "outside" => fairness::event_from_outside: ("an event every 200 µs from outside: wake, p50", "µs"), ("the same: CPU", "µs an event");
+    "idle" => fairness::idle: ("idle runtime", "CPU µs a second");
+    "burners" => fairness::burners: ("1 ms sleeps while 4 tasks burn 5 ms a poll: late, p50", "µs"), ("the same, p99", "µs");
+    "blocked" => fairness::every_worker_blocked: ("every worker blocked for 200 ms: until a ready task runs", "ms");
+    "wake-block" => fairness::wake_then_block: ("a task wakes another, then blocks 100 ms: until that runs, p99", "ms");
+    "echo-1" => tcp::echo_1: ("TCP echo, 64 B, 1 connection", "server CPU µs a message");
+    "echo-64" => tcp::echo_64: ("TCP echo, 64 B, 64 connections", "server CPU µs a message");
+    "echo-1000" => tcp::echo_1000: ("TCP echo, 64 B, 1,000 connections", "server CPU µs a message");
+}

@@ -1,0 +1,68 @@
+//! Deadlines.
+
+use std::future::{Future as _, pending, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use super::spawn::inside;
+use crate::measure::{nanos_each, percentile, process_cpu};
+use crate::rt::Rt;
+
+/// A timeout's usual life: armed by a first poll, and dropped long before it fires.
+pub(super) fn timeout_dropped<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
+    const TIMEOUTS: usize = 500_000;
+    async fn round<R: Rt>(count: usize) -> f64 {
+        let start = Instant::now();
+        for _ in 0..count {
+            let mut timeout = pin!(R::timeout(Duration::from_secs(30), pending()));
+            poll_fn(|cx| {
+                assert!(timeout.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        }
+        nanos_each(start, count)
+    }
+    inside(runtime, async {
+        round::<R>(TIMEOUTS / 10).await;
+        round::<R>(TIMEOUTS).await
+    })
+}
+
+pub(super) fn many_sleeps<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
+    const SLEEPS: u64 = 200_000;
+    const WITHIN_MICROS: u64 = 500_000;
+    inside(runtime, async {
+        let before = process_cpu();
+        let sleeper = |number: u64| {
+            // Spread over the half second in no order.
+            let micros = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) % WITHIN_MICROS;
+            R::spawn(async move { R::sleep(Duration::from_micros(micros)).await })
+        };
+        let sleepers: Vec<_> = (0..SLEEPS).map(sleeper).collect();
+        for sleeper in sleepers {
+            sleeper.await;
+        }
+        (process_cpu() - before).as_nanos() as f64 / SLEEPS as f64
+    })
+}
+
+pub(super) fn late<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
+    inside(runtime, async {
+        let mut late = lateness::<R>(500).await;
+        percentile(&mut late, 50)
+    })
+}
+
+/// By how many µs each of `count` sleeps of 1 ms, one after the other, was late.
+pub(super) async fn lateness<R: Rt>(count: usize) -> Vec<f64> {
+    const SLEEP: Duration = Duration::from_millis(1);
+    let mut late = Vec::with_capacity(count);
+    for _ in 0..count {
+        let start = Instant::now();
+        R::sleep(SLEEP).await;
+        late.push(start.elapsed().saturating_sub(SLEEP).as_nanos() as f64 / 1_000.0);
+    }
+    late
+}
