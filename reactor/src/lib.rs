@@ -1,1 +1,33 @@
-//! Stub.
+//! What turns outside events into wake-ups: readiness of sockets, deadlines, finished blocking jobs.
+//!
+//! A [`Reactor`] owns one poller, the sources and the timers registered with it, and a pool of threads for blocking
+//! jobs. It ends every story in [`Waker::wake`](std::task::Waker::wake) and knows nothing of tasks or of who polls
+//! them, so the futures of `net`, `time` and [`blocking`] run on any executor: inside a runtime of heist they
+//! use that runtime's reactor, anywhere else a default one, whose thread starts at first use.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`Reactor`], [`Turn`], [`Monitor`] | the poller, who may wait in it, and the thread that does when nobody else will |
+//! | [`blocking`] | the pool of threads |
+
+pub mod blocking;
+mod context;
+mod handover;
+mod poller;
+mod reactor;
+mod signal;
+mod thread;
+mod timers;
+
+pub use context::EnterGuard;
+pub use reactor::{Config, Reactor, ThreadHook, ThreadName, Turn};
+pub use thread::Monitor;
+
+#[doc(hidden)]
+pub mod protocol {
+    //! The protocols by themselves, for the models.
+    pub use crate::blocking::pool::{Job, Pool, PoolConfig, Refused, Spawner};
+    pub use crate::handover::{Handover, Held};
+    pub use crate::signal::{Kick, NEVER, Signal};
+    pub use crate::timers::{Closed, Key, Shard, Timers};
+}

@@ -1,9 +1,11 @@
 //! Modelled threads: loom, its locks in parking_lot's shape.
 //!
-//! A timed wait has no place here: loom's never times out, so a protocol models a timeout as an event of its own.
+//! loom's own timed wait never times out. Here a wait of zero always does, at whatever moment the model picks, and
+//! every other one never: a model covers a timeout by running with both.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 pub use loom::sync::Arc;
 
@@ -64,7 +66,10 @@ pub mod cell {
 pub struct Mutex<T>(loom::sync::Mutex<T>);
 
 /// The guard of [`Mutex`]. `None` only while [`Condvar::wait`] has lent the lock out.
-pub struct MutexGuard<'a, T>(Option<loom::sync::MutexGuard<'a, T>>);
+pub struct MutexGuard<'a, T> {
+    held: Option<loom::sync::MutexGuard<'a, T>>,
+    mutex: &'a Mutex<T>,
+}
 
 impl<T> Mutex<T> {
     /// An unlocked mutex.
@@ -74,14 +79,18 @@ impl<T> Mutex<T> {
 
     /// Waits for the lock.
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        MutexGuard(Some(
-            self.0.lock().unwrap_or_else(|poison| poison.into_inner()),
-        ))
+        MutexGuard {
+            held: Some(self.0.lock().unwrap_or_else(|poison| poison.into_inner())),
+            mutex: self,
+        }
     }
 
     /// Takes the lock where it is free.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard)))
+        self.0.try_lock().ok().map(|guard| MutexGuard {
+            held: Some(guard),
+            mutex: self,
+        })
     }
 
     /// The value, by itself again.
@@ -114,19 +123,30 @@ impl<T> fmt::Debug for Mutex<T> {
 impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
     fn deref(&self) -> &T {
-        self.0.as_ref().expect("the lock is held")
+        self.held.as_ref().expect("the lock is held")
     }
 }
 
 impl<T> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.0.as_mut().expect("the lock is held")
+        self.held.as_mut().expect("the lock is held")
     }
 }
 
 impl<T> fmt::Debug for MutexGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MutexGuard").finish_non_exhaustive()
+    }
+}
+
+/// Whether a timed wait ended by its time.
+#[derive(Debug, Clone, Copy)]
+pub struct WaitTimeoutResult(bool);
+
+impl WaitTimeoutResult {
+    /// Whether it did.
+    pub fn timed_out(&self) -> bool {
+        self.0
     }
 }
 
@@ -142,12 +162,24 @@ impl Condvar {
 
     /// Gives the lock up, waits, and takes it again.
     pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-        let lent = guard.0.take().expect("the lock is held");
-        guard.0 = Some(
+        let lent = guard.held.take().expect("the lock is held");
+        guard.held = Some(
             self.0
                 .wait(lent)
                 .unwrap_or_else(|poison| poison.into_inner()),
         );
+    }
+
+    /// Waits, and gives up at once where `limit` is zero: between unlocking and locking again the model lets
+    /// others run for as long as it pleases, and what they notify is not heard.
+    pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, limit: Duration) -> WaitTimeoutResult {
+        if limit.is_zero() {
+            guard.held = None;
+            *guard = guard.mutex.lock();
+            return WaitTimeoutResult(true);
+        }
+        self.wait(guard);
+        WaitTimeoutResult(false)
     }
 
     /// Wakes one waiter.

@@ -1,0 +1,399 @@
+//! The pool of threads for blocking jobs: a queue under a lock, threads that start as they are needed and end when
+//! they have waited long enough.
+//!
+//! A thread of the pool is in one of these states; the counts are under the lock, and exact whenever it is free:
+//!
+//! | state | counted in | left by |
+//! |---|---|---|
+//! | starting, with a first job in hand | `threads` | running, or the operating system's refusal |
+//! | running | `threads` | the end of its job, with nothing queued |
+//! | idle | `threads`, `idle` | a submitter's claim, its time, the pool's end |
+//! | claimed | `threads`, `claims` | waking up and taking the claim |
+//! | ending, in its last hook | `alive` only, as are all of the above | – |
+//!
+//! Invariants:
+//! 1. `idle + claims` threads wait on the condition variable; `threads` is the number of all that have not ended.
+//! 2. A job is queued only while `threads > 0`, and a thread becomes idle or ends only with the queue empty. So a
+//!    queued job always has a thread that will look at the queue after it.
+//! 3. A submitter that finds `idle > 0` makes an idle thread a claimed one, under the lock. A thread that has been
+//!    claimed takes the claim even when its time is up, so no claim is given to a thread that ends.
+//! 4. `threads` is never above the maximum.
+//! 5. User code (jobs, hooks, the name, what jobs own) runs and is dropped with the lock free.
+//! 6. A new thread's first job is in its own hands, not in the queue: if the thread can't be started, the submitter
+//!    still has it. Jobs that others queued meanwhile, trusting in that thread, are dropped if it was the only one.
+//!
+//! Orderings: everything is under the one lock.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use heist_sync::sys::{Arc, Condvar, Mutex, MutexGuard, thread};
+
+use crate::reactor::{Config, ThreadHook, ThreadName, call_hook};
+
+/// A blocking job. If it is dropped instead of called, it will not run.
+pub type Job = Box<dyn FnOnce() + Send>;
+
+/// What starts a thread.
+pub type Spawner = Box<
+    dyn Fn(thread::Builder, Box<dyn FnOnce() + Send>) -> io::Result<thread::JoinHandle<()>>
+        + Send
+        + Sync,
+>;
+
+/// How a [`Pool`] is made.
+pub struct PoolConfig {
+    /// Names each thread.
+    pub thread_name: ThreadName,
+    /// The stack of each thread, in bytes.
+    pub thread_stack_size: Option<usize>,
+    /// How many threads there may be at once; 0 counts as 1.
+    pub max_threads: usize,
+    /// How long an idle thread waits for a job before it ends.
+    pub keep_alive: Duration,
+    /// Called by each thread as it starts.
+    pub on_thread_start: Option<ThreadHook>,
+    /// Called by each thread as it stops.
+    pub on_thread_stop: Option<ThreadHook>,
+    /// Starts a thread.
+    pub spawner: Spawner,
+}
+
+impl PoolConfig {
+    /// That of a reactor.
+    pub fn from_config(config: &Config) -> Self {
+        Self {
+            thread_name: config.thread_name.clone(),
+            thread_stack_size: config.thread_stack_size,
+            max_threads: config.max_blocking_threads,
+            keep_alive: config.thread_keep_alive,
+            on_thread_start: config.on_thread_start.clone(),
+            on_thread_stop: config.on_thread_stop.clone(),
+            spawner: Box::new(|builder, body| builder.spawn(body)),
+        }
+    }
+}
+
+impl fmt::Debug for PoolConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolConfig")
+            .field("max_threads", &self.max_threads)
+            .field("keep_alive", &self.keep_alive)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a job was not taken; the job comes back.
+pub enum Refused {
+    /// The pool has been shut down.
+    Shutdown(Job),
+    /// No thread is alive and none can be started.
+    NoThread(Job, io::Error),
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Shutdown(_) => f.write_str("Shutdown"),
+            Refused::NoThread(_, error) => f.debug_tuple("NoThread").field(error).finish(),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Shutdown(_) => f.write_str("the blocking pool has been shut down"),
+            Refused::NoThread(_, error) => {
+                write!(f, "no thread for blocking jobs can be started: {error}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Refused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Refused::Shutdown(_) => None,
+            Refused::NoThread(_, error) => Some(error),
+        }
+    }
+}
+
+/// A pool of threads for blocking jobs. Threads start as they are needed. Dropping the pool shuts it down.
+pub struct Pool(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// Idle threads wait here.
+    work: Condvar,
+    /// [`Pool::join`] waits here.
+    ended: Condvar,
+    config: PoolConfig,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    threads: usize,
+    /// `threads`, and those that are calling their last hook: what joining waits for.
+    alive: usize,
+    idle: usize,
+    claims: usize,
+    shut_down: bool,
+    /// The number of the next thread.
+    next: u64,
+    /// The handles of threads, for joining; that of a thread may come in after its end.
+    handles: BTreeMap<u64, thread::JoinHandle<()>>,
+    /// Threads that have ended and whose handles nobody has joined yet.
+    unjoined: Vec<u64>,
+}
+
+impl Pool {
+    /// A pool without a thread yet.
+    pub fn new(config: PoolConfig) -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            ended: Condvar::new(),
+            config,
+        }))
+    }
+
+    /// Queues a job, and starts or wakes a thread for it where one can be had. It does not block, but for the lock.
+    ///
+    /// # Errors
+    ///
+    /// The job comes back where the pool has been shut down, and where no thread is alive to run it and none can be
+    /// started.
+    pub fn submit(&self, job: Job) -> Result<(), Refused> {
+        let shared = &self.0;
+        let mut state = shared.state.lock();
+        if state.shut_down {
+            drop(state);
+            return Err(Refused::Shutdown(job));
+        }
+        if state.idle == 0 && state.threads < shared.config.max_threads.max(1) {
+            state.threads += 1;
+            state.alive += 1;
+            let number = state.next;
+            state.next += 1;
+            drop(state);
+            return shared.start_thread(number, job);
+        }
+        let claimed = state.enqueue(job);
+        drop(state);
+        if claimed {
+            shared.work.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Refuses new jobs, drops the queued ones, and ends each thread after the job it runs.
+    pub fn shutdown(&self) {
+        let mut state = self.0.state.lock();
+        state.shut_down = true;
+        let dropped = std::mem::take(&mut state.queue);
+        drop(state);
+        self.0.work.notify_all();
+        self.0.ended.notify_all();
+        drop_jobs(dropped);
+    }
+
+    /// Waits until every thread has ended, until `deadline` at the latest; returns whether they have. To be called
+    /// after [`shutdown`](Self::shutdown). Called by a thread of the pool it returns false at once.
+    pub fn join(&self, deadline: Option<Instant>) -> bool {
+        let own = thread::current().id();
+        let mut state = self.0.state.lock();
+        if state
+            .handles
+            .values()
+            .any(|handle| handle.thread().id() == own)
+        {
+            return false;
+        }
+        while state.alive > 0 {
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.0.ended.wait(&mut state),
+                Some(Duration::ZERO) => return false,
+                Some(left) => {
+                    self.0.ended.wait_for(&mut state, left);
+                }
+            }
+        }
+        let handles = std::mem::take(&mut state.handles);
+        drop(state);
+        // They have left their loops, so this takes no longer than the ends of threads.
+        handles.into_values().for_each(|handle| drop(handle.join()));
+        true
+    }
+
+    /// How many threads there are, those starting and idle included.
+    pub fn num_threads(&self) -> usize {
+        self.0.state.lock().threads
+    }
+
+    /// How many threads wait for a job.
+    pub fn num_idle(&self) -> usize {
+        self.0.state.lock().idle
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Queues a job, and claims an idle thread for it: to be woken once the lock is free.
+    #[must_use]
+    fn enqueue(&mut self, job: Job) -> bool {
+        self.queue.push_back(job);
+        let claimed = self.idle > 0;
+        if claimed {
+            self.idle -= 1;
+            self.claims += 1;
+        }
+        claimed
+    }
+}
+
+impl Shared {
+    /// Starts a thread, counted already, with its first job.
+    fn start_thread(self: &Arc<Self>, number: u64, job: Job) -> Result<(), Refused> {
+        let in_hand = Arc::new(Mutex::new(Some(job)));
+        let (shared, first) = (self.clone(), in_hand.clone());
+        let body = Box::new(move || shared.run(number, &first));
+        let name = || (self.config.thread_name)();
+        let mut builder = thread::Builder::new();
+        if let Ok(name) = catch_unwind(AssertUnwindSafe(name)) {
+            builder = builder.name(name);
+        }
+        if let Some(bytes) = self.config.thread_stack_size {
+            builder = builder.stack_size(bytes);
+        }
+        match (self.config.spawner)(builder, body) {
+            Ok(handle) => {
+                self.state.lock().handles.insert(number, handle);
+                Ok(())
+            }
+            Err(error) => {
+                let job = in_hand.lock().take();
+                self.not_started(job.expect("only the thread takes it"), error)
+            }
+        }
+    }
+
+    /// A thread, counted already, could not be started: its job waits for the others, if there are any.
+    fn not_started(&self, job: Job, error: io::Error) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        state.threads -= 1;
+        state.alive -= 1;
+        if state.threads > 0 && !state.shut_down {
+            let claimed = state.enqueue(job);
+            drop(state);
+            if claimed {
+                self.work.notify_one();
+            }
+            return Ok(());
+        }
+        // Invariant 2: without a thread nothing may stay queued.
+        let orphans = std::mem::take(&mut state.queue);
+        let shut_down = state.shut_down;
+        drop(state);
+        self.ended.notify_all();
+        drop_jobs(orphans);
+        Err(if shut_down {
+            Refused::Shutdown(job)
+        } else {
+            Refused::NoThread(job, error)
+        })
+    }
+
+    /// The body of a thread of the pool.
+    fn run(&self, number: u64, first: &Mutex<Option<Job>>) {
+        call_hook(self.config.on_thread_start.as_ref());
+        let first = first.lock().take();
+        run_job(first.expect("the submitter left it here"));
+        let mut state = self.state.lock();
+        while !state.shut_down {
+            if let Some(job) = state.queue.pop_front() {
+                drop(state);
+                run_job(job);
+                state = self.state.lock();
+            } else if !self.idle(&mut state) {
+                break;
+            }
+        }
+        // In the same stretch of the lock as the last look at the queue (invariant 2).
+        state.threads -= 1;
+        drop(state);
+        call_hook(self.config.on_thread_stop.as_ref());
+        self.end(number);
+    }
+
+    /// A thread, counted out already, has called its hook and ends.
+    fn end(&self, number: u64) {
+        let mut state = self.state.lock();
+        state.alive -= 1;
+        let State {
+            unjoined, handles, ..
+        } = &mut *state;
+        // Those whose handle has not come in yet are left for the next one that ends.
+        let mut before = Vec::new();
+        unjoined.retain(|ended| match handles.remove(ended) {
+            Some(handle) => {
+                before.push(handle);
+                false
+            }
+            None => true,
+        });
+        unjoined.push(number);
+        drop(state);
+        self.ended.notify_all();
+        before.into_iter().for_each(|handle| drop(handle.join()));
+    }
+
+    /// Waits, idle, for a claim. False where its time is up or the pool has been shut down.
+    fn idle(&self, state: &mut MutexGuard<'_, State>) -> bool {
+        state.idle += 1;
+        let mut late = false;
+        while state.claims == 0 {
+            if late || state.shut_down {
+                state.idle -= 1;
+                return false;
+            }
+            late = self
+                .work
+                .wait_for(state, self.config.keep_alive)
+                .timed_out();
+        }
+        state.claims -= 1;
+        true
+    }
+}
+
+/// Runs a job; its panic ends with it.
+fn run_job(job: Job) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
+        // What a panic carries may panic as it is dropped.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    }
+}
+
+/// Drops jobs that will not run; one that panics keeps none of the others from being dropped.
+fn drop_jobs(jobs: VecDeque<Job>) {
+    for job in jobs {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(job)));
+    }
+}

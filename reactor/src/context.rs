@@ -1,0 +1,76 @@
+//! Which reactor a thread is in: the one entered last, or else the default one.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::marker::PhantomData;
+
+use crate::reactor::{Config, Reactor};
+use heist_sync::sys::Mutex;
+
+thread_local! {
+    /// The reactors entered, each with the number of its guard, the innermost last.
+    static ENTERED: RefCell<Vec<(u64, Reactor)>> = const { RefCell::new(Vec::new()) };
+    static NEXT_GUARD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Leaves the reactor that [`Reactor::enter`] entered, when dropped. Guards may be dropped in any order.
+#[derive(Debug)]
+#[must_use = "the reactor is left when the guard is dropped"]
+pub struct EnterGuard {
+    number: u64,
+    /// It belongs to the thread that entered.
+    _not_send: PhantomData<*const ()>,
+}
+
+pub(crate) fn enter(reactor: Reactor) -> EnterGuard {
+    // On a thread whose locals are gone nothing can be entered, and nothing needs to be left.
+    let number = NEXT_GUARD
+        .try_with(|next| next.replace(next.get() + 1))
+        .unwrap_or(0);
+    let _ = ENTERED.try_with(|entered| entered.borrow_mut().push((number, reactor)));
+    EnterGuard {
+        number,
+        _not_send: PhantomData,
+    }
+}
+
+impl Drop for EnterGuard {
+    fn drop(&mut self) {
+        let left = ENTERED.try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            let at = entered
+                .iter()
+                .rposition(|&(number, _)| number == self.number);
+            at.map(|at| entered.remove(at))
+        });
+        // The reactor may be the last reference: dropped with the borrow given back.
+        drop(left);
+    }
+}
+
+/// Calls `f` with the reactor that was entered last, if there is one.
+pub(crate) fn with_entered<R>(f: impl FnOnce(&Reactor) -> R) -> Option<R> {
+    ENTERED
+        .try_with(|entered| {
+            let entered = entered.borrow();
+            entered.last().map(|(_, reactor)| f(reactor))
+        })
+        .ok()
+        .flatten()
+}
+
+/// The reactor that serves whoever has entered none. It lives as long as the process.
+pub(crate) fn default_reactor() -> io::Result<&'static Reactor> {
+    static DEFAULT: std::sync::OnceLock<Reactor> = std::sync::OnceLock::new();
+    static STARTING: std::sync::OnceLock<Mutex<()>> = std::sync::OnceLock::new();
+    if let Some(reactor) = DEFAULT.get() {
+        return Ok(reactor);
+    }
+    let _one_starts_it = STARTING.get_or_init(Mutex::default).lock();
+    if let Some(reactor) = DEFAULT.get() {
+        return Ok(reactor);
+    }
+    let reactor = Reactor::new(Config::default())?;
+    reactor.start_thread(Box::new(crate::thread::NoScheduler))?;
+    Ok(DEFAULT.get_or_init(|| reactor))
+}

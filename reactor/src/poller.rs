@@ -1,0 +1,108 @@
+//! The poller: mio's readiness, a waker for it, and an alarm clock finer than its timeout.
+//!
+//! Not a protocol: whoever touches this holds it (`handover.rs`).
+
+use std::fmt;
+use std::io;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crate::signal::Kick;
+
+#[cfg(target_os = "linux")]
+#[path = "poller/linux.rs"]
+mod alarm;
+#[cfg(not(target_os = "linux"))]
+#[path = "poller/portable.rs"]
+mod alarm;
+
+/// The token of the poller's own waker.
+const KICK: mio::Token = mio::Token(usize::MAX);
+/// The token of the alarm.
+const ALARM: mio::Token = mio::Token(usize::MAX - 1);
+/// How many events one wait takes out of the kernel. More that are ready stay there for the next wait.
+const EVENTS: usize = 1024;
+
+/// Ends a wait in the poller from another thread.
+#[derive(Debug)]
+pub(crate) struct PollKick(mio::Waker);
+
+impl Kick for PollKick {
+    fn kick(&self) {
+        // The one error that the kernel knows here, a full counter, is dealt with inside mio.
+        let _ = self.0.wake();
+    }
+}
+
+/// The poller and what a turn works with.
+pub(crate) struct Poller {
+    poll: mio::Poll,
+    pub(crate) events: mio::Events,
+    alarm: alarm::Alarm,
+    /// The wakers that a turn has collected: kept, so that a turn allocates nothing.
+    pub(crate) wakers: Vec<Waker>,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<(Self, PollKick)> {
+        let poll = mio::Poll::new()?;
+        let kick = PollKick(mio::Waker::new(poll.registry(), KICK)?);
+        let alarm = alarm::Alarm::new(poll.registry())?;
+        let poller = Self {
+            poll,
+            events: mio::Events::with_capacity(EVENTS),
+            alarm,
+            wakers: Vec::new(),
+        };
+        Ok((poller, kick))
+    }
+
+    /// Another way to the poller's registry.
+    pub(crate) fn registry(&self) -> io::Result<mio::Registry> {
+        self.poll.registry().try_clone()
+    }
+
+    /// Asks for events without waiting.
+    pub(crate) fn look(&mut self) {
+        self.poll(Some(Duration::ZERO));
+    }
+
+    /// Waits for events, for `limit` at most, and until `deadline`, more exactly than `limit` is kept.
+    pub(crate) fn wait(&mut self, limit: Option<Duration>, deadline: Option<(Instant, Instant)>) {
+        let Some((now, deadline)) = deadline else {
+            return self.poll(limit);
+        };
+        let left = deadline.saturating_duration_since(now);
+        if left.is_zero() || limit.is_some_and(|limit| limit.is_zero()) {
+            return self.look();
+        }
+        if limit.is_some_and(|limit| limit <= left) {
+            return self.poll(limit);
+        }
+        let timeout = self.alarm.arm(now, deadline);
+        let shorter = match (limit, timeout) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.poll(shorter);
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>) {
+        // EINTR ends the wait early, which its callers all bear; nothing else can fail while the descriptor is ours.
+        if let Err(error) = self.poll.poll(&mut self.events, timeout) {
+            self.events.clear();
+            debug_assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{error}");
+        }
+    }
+
+    /// Whether an event is a source's, not the poller's own.
+    pub(crate) fn is_source(token: mio::Token) -> bool {
+        token != KICK && token != ALARM
+    }
+}
+
+impl fmt::Debug for Poller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poller").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,312 @@
+//! The reactor: one poller, the sources and timers registered with it, a thread to look after it, a blocking pool.
+
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use heist_sync::sys::{Arc, Condvar, Mutex, thread};
+
+use crate::blocking::pool::{Pool, PoolConfig};
+use crate::context::{self, EnterGuard};
+use crate::handover::{Handover, Held};
+use crate::poller::{PollKick, Poller};
+use crate::signal::Signal;
+use crate::thread::{Monitor, Watch};
+use crate::timers::Timers;
+
+/// A function that names a thread.
+pub type ThreadName = std::sync::Arc<dyn Fn() -> String + Send + Sync>;
+/// A function that a thread calls as it starts or stops.
+pub type ThreadHook = std::sync::Arc<dyn Fn() + Send + Sync>;
+
+/// How a [`Reactor`] and its blocking pool are made.
+#[derive(Clone)]
+pub struct Config {
+    /// Names each thread.
+    pub thread_name: ThreadName,
+    /// The stack of each thread, in bytes; `None` for std's default.
+    pub thread_stack_size: Option<usize>,
+    /// How many threads the blocking pool may have at once.
+    pub max_blocking_threads: usize,
+    /// How long a thread of the blocking pool waits for a job before it ends.
+    pub thread_keep_alive: Duration,
+    /// Called by each thread as it starts.
+    pub on_thread_start: Option<ThreadHook>,
+    /// Called by each thread as it stops.
+    pub on_thread_stop: Option<ThreadHook>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            thread_name: std::sync::Arc::new(|| "heist-reactor".to_owned()),
+            thread_stack_size: None,
+            max_blocking_threads: 512,
+            thread_keep_alive: Duration::from_secs(10),
+            on_thread_start: None,
+            on_thread_stop: None,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("thread_stack_size", &self.thread_stack_size)
+            .field("max_blocking_threads", &self.max_blocking_threads)
+            .field("thread_keep_alive", &self.thread_keep_alive)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A shared reference to a poller, its sources and timers, and a pool of threads for blocking jobs.
+///
+/// Whoever has nothing to do may [borrow the poller](Self::try_borrow) and wait in it; a
+/// [thread of its own](Self::start_thread), where one was started, does so when nobody else does.
+#[derive(Clone)]
+pub struct Reactor(Arc<Shared>);
+
+/// What the references to one reactor share.
+pub(crate) struct Shared {
+    pub(crate) handover: Handover<Poller>,
+    signal: Arc<Signal<PollKick>>,
+    pub(crate) timers: Timers<PollKick>,
+    pool: Pool,
+    config: Config,
+    thread: Mutex<ThreadState>,
+    thread_ended: Condvar,
+}
+
+/// Where the reactor thread stands.
+#[derive(Default)]
+struct ThreadState {
+    handle: Option<thread::JoinHandle<()>>,
+    running: bool,
+    shut_down: bool,
+}
+
+impl Reactor {
+    /// A reactor without a thread yet: until [`start_thread`](Self::start_thread), nothing happens but in the turns
+    /// of those who [borrow](Self::try_borrow) the poller.
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system refuses the poller or its descriptors.
+    pub fn new(config: Config) -> io::Result<Reactor> {
+        let (poller, kick) = Poller::new()?;
+        let signal = Arc::new(Signal::new(kick));
+        let shards = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Reactor(Arc::new(Shared {
+            timers: Timers::new(signal.clone(), shards.next_power_of_two().min(64)),
+            pool: Pool::new(PoolConfig::from_config(&config)),
+            handover: Handover::new(poller),
+            signal,
+            config,
+            thread: Mutex::default(),
+            thread_ended: Condvar::new(),
+        })))
+    }
+
+    /// The reactor that this thread has [entered](Self::enter), or else the default one, whose thread starts at
+    /// first use.
+    ///
+    /// # Panics
+    ///
+    /// Where the default reactor is needed and the operating system refuses it a poller or a thread.
+    pub fn current() -> Reactor {
+        Self::try_current().unwrap_or_else(|| match context::default_reactor() {
+            Ok(reactor) => reactor.clone(),
+            Err(error) => panic!("the default reactor can't be started: {error}"),
+        })
+    }
+
+    /// The reactor that this thread has [entered](Self::enter).
+    pub fn try_current() -> Option<Reactor> {
+        context::with_entered(Reactor::clone)
+    }
+
+    /// Makes this reactor the current one of this thread until the guard is dropped.
+    pub fn enter(&self) -> EnterGuard {
+        context::enter(self.clone())
+    }
+
+    /// Starts the reactor thread.
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system refuses a thread, where it runs already, and after [`shutdown`](Self::shutdown).
+    pub fn start_thread(&self, monitor: Box<dyn Monitor>) -> io::Result<()> {
+        let config = &self.0.config;
+        let name = (config.thread_name)();
+        let mut state = self.0.thread.lock();
+        if state.running || state.shut_down {
+            return Err(io::Error::other(
+                "the reactor thread runs already or has been shut down",
+            ));
+        }
+        let mut builder = thread::Builder::new().name(name);
+        if let Some(bytes) = config.thread_stack_size {
+            builder = builder.stack_size(bytes);
+        }
+        let shared = self.0.clone();
+        state.handle = Some(builder.spawn(move || shared.watch(monitor))?);
+        state.running = true;
+        Ok(())
+    }
+
+    /// Takes the right to wait in the poller, where nobody else has it.
+    pub fn try_borrow(&self) -> Option<Turn<'_>> {
+        self.0.try_borrow()
+    }
+
+    /// Makes the wait in the poller that is under way, or else the next one, return at once.
+    pub fn unpark(&self) {
+        self.0.signal.unpark();
+    }
+
+    /// Ends everything but the blocking pool: from now on sources fail with an error, timers take no more entries,
+    /// the tasks that wait for either are woken, and the reactor thread ends. Calling it again does nothing.
+    pub fn shutdown(&self) {
+        self.0.thread.lock().shut_down = true;
+        self.0.handover.stop();
+        self.0.signal.unpark();
+        let mut wakers = Vec::new();
+        self.0.timers.close(&mut wakers);
+        wake_all(&mut wakers);
+    }
+
+    /// Waits until the reactor thread has ended, until `deadline` at the latest; returns whether it has. Called by
+    /// the reactor thread itself it returns false at once.
+    pub fn join_thread(&self, deadline: Option<Instant>) -> bool {
+        let mut state = self.0.thread.lock();
+        let own = thread::current().id();
+        if state
+            .handle
+            .as_ref()
+            .is_some_and(|handle| handle.thread().id() == own)
+        {
+            return false;
+        }
+        while state.running {
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.0.thread_ended.wait(&mut state),
+                Some(Duration::ZERO) => return false,
+                Some(left) => {
+                    self.0.thread_ended.wait_for(&mut state, left);
+                }
+            }
+        }
+        let handle = state.handle.take();
+        drop(state);
+        // It has left its loop, so this takes no longer than the end of a thread. Its panics were caught.
+        handle.is_none_or(|handle| handle.join().is_ok())
+    }
+
+    /// The threads for blocking jobs.
+    pub fn pool(&self) -> &Pool {
+        &self.0.pool
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn try_borrow(&self) -> Option<Turn<'_>> {
+        self.handover
+            .try_borrow()
+            .map(|poller| Turn::new(self, poller))
+    }
+
+    /// The body of the reactor thread.
+    fn watch(self: Arc<Self>, monitor: Box<dyn Monitor>) {
+        call_hook(self.config.on_thread_start.as_ref());
+        let watched = catch_unwind(AssertUnwindSafe(|| Watch::new(&self, monitor).run()));
+        call_hook(self.config.on_thread_stop.as_ref());
+        debug_assert!(watched.is_ok(), "the reactor thread panicked");
+        self.thread.lock().running = false;
+        self.thread_ended.notify_all();
+    }
+}
+
+/// Calls a hook of the user's; its panic ends with it.
+pub(crate) fn call_hook(hook: Option<&ThreadHook>) {
+    if let Some(hook) = hook {
+        let _ = catch_unwind(AssertUnwindSafe(|| hook()));
+    }
+}
+
+/// Wakes and counts them; one that panics keeps none of the others from being woken.
+pub(crate) fn wake_all(wakers: &mut Vec<Waker>) -> usize {
+    let mut woken = 0;
+    for waker in wakers.drain(..) {
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        woken += 1;
+    }
+    woken
+}
+
+/// The right to wait in the poller. Dropping it lets the poller go.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    shared: &'a Shared,
+    poller: Held<'a, Poller>,
+}
+
+impl<'a> Turn<'a> {
+    pub(crate) fn new(shared: &'a Shared, poller: Held<'a, Poller>) -> Self {
+        Self { shared, poller }
+    }
+
+    /// Waits for an event or a deadline, for `limit` at most (`None`: for ever), wakes whom they are for, and
+    /// returns how many it woke.
+    ///
+    /// It may return early, with nobody woken: after [`Reactor::unpark`], on a signal, for a timer that is gone. A
+    /// `limit` is kept to a millisecond, rounded up; deadlines are kept as exactly as the system can.
+    pub fn wait(&mut self, limit: Option<Duration>) -> usize {
+        if limit.is_some_and(|limit| limit.is_zero()) {
+            self.poller.look();
+            self.shared.signal.consume_unpark();
+        } else {
+            self.sleep(limit);
+        }
+        self.dispatch()
+    }
+
+    /// Announces the wait, so that it can be cut short, and waits.
+    fn sleep(&mut self, limit: Option<Duration>) {
+        let shared = self.shared;
+        if !shared.signal.announce() || shared.handover.is_stopped() {
+            self.poller.look();
+        } else {
+            let deadline = shared.timers.next();
+            shared.signal.settle(deadline);
+            let until = shared.timers.instant(deadline);
+            self.poller
+                .wait(limit, until.map(|until| (Instant::now(), until)));
+        }
+        shared.signal.awake();
+    }
+
+    /// Collects whom the events and the deadlines that have passed are for, and wakes them holding no lock.
+    fn dispatch(&mut self) -> usize {
+        let Poller { wakers, .. } = &mut *self.poller;
+        self.shared.timers.expire(wakers);
+        wake_all(wakers)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
