@@ -2,12 +2,13 @@
 //!
 //! A [`Reactor`] owns one poller, the sources and the timers registered with it, and a pool of threads for blocking
 //! jobs. It ends every story in [`Waker::wake`](std::task::Waker::wake) and knows nothing of tasks or of who polls
-//! them, so the futures of `net`, `time` and [`blocking`] run on any executor: inside a runtime of heist they
+//! them, so the futures of `net`, [`time`] and [`blocking`] run on any executor: inside a runtime of heist they
 //! use that runtime's reactor, anywhere else a default one, whose thread starts at first use.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`Reactor`], [`Turn`], [`Monitor`] | the poller, who may wait in it, and the thread that does when nobody else will |
+//! | [`time`] | sleeps, timeouts, intervals |
 //! | [`blocking`] | the pool of threads |
 
 pub mod blocking;
@@ -16,7 +17,10 @@ mod handover;
 mod poller;
 mod reactor;
 mod signal;
+#[doc(hidden)]
+pub mod testing;
 mod thread;
+pub mod time;
 mod timers;
 
 pub use context::EnterGuard;

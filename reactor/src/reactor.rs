@@ -14,7 +14,7 @@ use crate::handover::{Handover, Held};
 use crate::poller::{PollKick, Poller};
 use crate::signal::Signal;
 use crate::thread::{Monitor, Watch};
-use crate::timers::Timers;
+use crate::timers::{Shard, Timers};
 
 /// A function that names a thread.
 pub type ThreadName = std::sync::Arc<dyn Fn() -> String + Send + Sync>;
@@ -209,8 +209,9 @@ impl Reactor {
         &self.0.pool
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.0
+    /// Where this thread's new timers go.
+    pub(crate) fn timer_shard(&self) -> &Arc<Shard<PollKick>> {
+        self.0.timers.shard()
     }
 }
 

@@ -211,10 +211,10 @@ impl<K: Kick> Shard<K> {
         }
     }
 
-    /// Takes the entry out, if it is still there.
-    pub fn cancel(&self, key: Key) {
-        let waker = self.state.lock().heap.remove(key);
-        drop(waker);
+    /// Takes the entry out, if it is still there: its waker is the caller's to drop, or to insert again.
+    #[must_use = "the waker is dropped with no lock held"]
+    pub fn take(&self, key: Key) -> Option<Waker> {
+        self.state.lock().heap.remove(key)
     }
 
     /// Takes the wakers of entries that are due until there are `limit` of them.

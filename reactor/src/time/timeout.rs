@@ -1,0 +1,130 @@
+//! A limit on how long a future may take.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use heist_sync::coop;
+use pin_project_lite::pin_project;
+
+use super::{Instant, Sleep, sleep_until};
+
+/// Gives `future` until `duration` has passed. Completes with its output, or with [`Elapsed`] and the future dropped
+/// where it takes longer. A future that is ready at the deadline wins over it.
+///
+/// # Errors
+///
+/// [`Elapsed`] where the time is up.
+///
+/// # Cancel safety
+///
+/// Dropping it drops the future.
+///
+/// ```
+/// use heist_reactor::time::{Duration, timeout};
+/// # use heist_reactor::testing::block_on;
+/// # block_on(async {
+/// assert_eq!(timeout(Duration::from_secs(1), async { 7 }).await, Ok(7));
+/// let never = std::future::pending::<()>();
+/// assert!(timeout(Duration::from_millis(1), never).await.is_err());
+/// # });
+/// ```
+#[inline]
+pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
+    timeout_at(Instant::now().after(duration), future)
+}
+
+/// Gives `future` until `deadline`. Otherwise as [`timeout`].
+///
+/// # Errors
+///
+/// [`Elapsed`] where the time is up.
+///
+/// # Cancel safety
+///
+/// Dropping it drops the future.
+///
+/// ```
+/// use heist_reactor::time::{Duration, Instant, timeout_at};
+/// # use heist_reactor::testing::block_on;
+/// # block_on(async {
+/// let deadline = Instant::now() + Duration::from_millis(1);
+/// assert!(timeout_at(deadline, std::future::pending::<()>()).await.is_err());
+/// # });
+/// ```
+#[inline]
+pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
+    Timeout {
+        future: future.into_future(),
+        sleep: sleep_until(deadline),
+    }
+}
+
+pin_project! {
+    /// The future of [`timeout`] and [`timeout_at`].
+    #[must_use = "a timeout does nothing unless awaited"]
+    #[derive(Debug)]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        sleep: Sleep,
+    }
+}
+
+impl<F> Timeout<F> {
+    /// The future under the limit.
+    pub fn get_ref(&self) -> &F {
+        &self.future
+    }
+
+    /// The future under the limit.
+    pub fn get_mut(&mut self) -> &mut F {
+        &mut self.future
+    }
+
+    /// The future, without its limit.
+    pub fn into_inner(self) -> F {
+        self.future
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        // A future that has used the whole budget up would otherwise keep its own limit from being looked at.
+        let polled = this.sleep.poll_elapsed(cx);
+        if polled.is_ready()
+            && let Poll::Ready(coop) = coop::poll_proceed(cx)
+        {
+            coop.made_progress();
+        }
+        polled.map(|()| Err(Elapsed(())))
+    }
+}
+
+/// The time given to a future was up before it completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed(());
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("deadline has elapsed")
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}
