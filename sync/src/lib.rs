@@ -2,7 +2,25 @@
 //!
 //! Nothing in here knows an executor, so all of it works on any. The front door is the crate `heist`, whose
 //! `sync` module re-exports these types.
+//!
+//! | to | take |
+//! |---|---|
+//! | hold data across an `.await` | [`Mutex`] |
+//! | let at most so many in | [`Semaphore`] |
+//! | say that something happened | [`Notify`] |
 
 pub mod coop;
+mod mutex;
+mod notify;
+mod park;
+mod semaphore;
 #[doc(hidden)]
 pub mod sys;
+mod waiting;
+mod wakes;
+
+pub use mutex::{Mutex, MutexGuard, OwnedMutexGuard, TryLockError};
+pub use notify::{Notified, Notify};
+pub use semaphore::{
+    AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
+};

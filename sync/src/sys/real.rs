@@ -64,3 +64,8 @@ macro_rules! __thread_local_const {
     };
 }
 pub use crate::__thread_local_const as thread_local_const;
+
+pub mod clock {
+    //! std's clock.
+    pub use std::time::Instant;
+}

@@ -1,0 +1,353 @@
+//! Telling tasks that something has happened, without saying what.
+//!
+//! # The word
+//!
+//! `generation << 2 | state`, where `state` is `EMPTY`, `WAITING` (the queue is not empty) or `NOTIFIED` (a permit
+//! is there for the next to come), and `generation` counts the calls of `notify_waiters`.
+//!
+//! # Invariants
+//!
+//! 1. `WAITING` ⇔ the queue is not empty, whenever the queue's lock is free. A change to or from `WAITING`, and of the
+//!    generation, is made under the lock; between `EMPTY` and `NOTIFIED` anyone may move by CAS.
+//! 2. A [`Notified`] remembers the generation in which it was made. It is complete once that has passed, and it looks at
+//!    that before it takes a permit: so a `notify_waiters` that came before its first poll completes it, and the
+//!    permit stays for one who needs it.
+//! 3. A waiter that was released with `ONE` and dropped before it looked passes its notification on, the way that it came.
+//!    One that was released with `ALL` has nothing to pass on: all others have been told too.
+//!
+//! # Orderings
+//!
+//! A notification is a Release, of the word or of a waiter's outcome, and its reception an Acquire of the same: what was
+//! done before the one is seen after the other. A `notify_one` that finds the permit already there is a Release too: the
+//! one who takes the permit sees what every notifier did.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::coop;
+use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter};
+use crate::wakes::Wakes;
+
+const EMPTY: usize = 0;
+const WAITING: usize = 1;
+const NOTIFIED: usize = 2;
+const STATE: usize = 3;
+/// One generation in the word.
+const GENERATION: usize = 4;
+
+/// Released by [`Notify::notify_one`].
+const ONE_FIRST: Outcome = FIRST_OUTCOME;
+/// Released by [`Notify::notify_last`].
+const ONE_LAST: Outcome = FIRST_OUTCOME + 1;
+/// Released by [`Notify::notify_waiters`].
+const ALL: Outcome = FIRST_OUTCOME + 2;
+
+/// Tells tasks that something has happened.
+///
+/// It holds at most one permit. [`notify_one`](Self::notify_one) wakes the task that has waited longest, or leaves the
+/// permit for the next [`notified`](Self::notified); [`notify_waiters`](Self::notify_waiters) wakes all who wait and
+/// leaves none.
+///
+/// # Examples
+///
+/// A task that is told before it waits does not wait:
+///
+/// ```
+/// use heist_sync::Notify;
+/// # use std::{pin::pin, future::Future, task::{Context, Waker}};
+///
+/// let ready = Notify::new();
+/// ready.notify_one();
+/// # let mut cx = Context::from_waker(Waker::noop());
+/// assert!(pin!(ready.notified()).poll(&mut cx).is_ready());
+/// assert!(pin!(ready.notified()).poll(&mut cx).is_pending());
+/// ```
+pub struct Notify {
+    word: AtomicUsize,
+    queue: WaitQueue<()>,
+}
+
+pin_project! {
+    /// The future of [`Notify::notified`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Notified<'a> {
+        notify: &'a Notify,
+        // The word's generation when this was made: invariant 2.
+        generation: usize,
+        done: bool,
+        #[pin]
+        waiter: Waiter<'a, ()>,
+    }
+
+    impl PinnedDrop for Notified<'_> {
+        fn drop(this: Pin<&mut Self>) {
+            this.cancel();
+        }
+    }
+}
+
+impl Notify {
+    /// One without a permit.
+    pub fn new() -> Self {
+        Self {
+            word: AtomicUsize::new(EMPTY),
+            queue: WaitQueue::new(),
+        }
+    }
+
+    /// [`new`](Self::new), in a constant.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// static CHANGED: heist_sync::Notify = heist_sync::Notify::const_new();
+    /// CHANGED.notify_one();
+    /// ```
+    #[cfg(not(heist_loom))]
+    pub const fn const_new() -> Self {
+        Self {
+            word: AtomicUsize::new(EMPTY),
+            queue: WaitQueue::const_new(),
+        }
+    }
+
+    /// Waits to be notified: completes with the permit, if there is one, or once a notification falls to this task.
+    ///
+    /// A [`notify_waiters`](Self::notify_waiters) counts from this call on, a [`notify_one`](Self::notify_one) from the
+    /// first poll (or [`enable`](Notified::enable)) on; the permit bridges the gap.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up the place in the queue; a `notify_one` that had already fallen to it goes to the next.
+    pub fn notified(&self) -> Notified<'_> {
+        // Ordering: hint only. A caller that must not miss a `notify_waiters` has an order of its own with it.
+        let word = self.word.load(Ordering::Relaxed);
+        Notified {
+            notify: self,
+            generation: word & !STATE,
+            done: false,
+            waiter: Waiter::new(&self.queue, ()),
+        }
+    }
+
+    /// Notifies the task that has waited longest, or leaves a permit.
+    pub fn notify_one(&self) {
+        self.notify(ONE_FIRST);
+    }
+
+    /// Notifies the task that came last, or leaves a permit.
+    pub fn notify_last(&self) {
+        self.notify(ONE_LAST);
+    }
+
+    /// Notifies all who wait now, [`Notified`]s that have not been polled yet included. Leaves no permit.
+    pub fn notify_waiters(&self) {
+        let mut wakes = Wakes::default();
+        let mut locked = self.queue.lock();
+        // Ordering: Release pairs with the Acquire in `Notified::take`, for those not queued yet.
+        self.update(|word| {
+            let state = if word & STATE == WAITING {
+                EMPTY
+            } else {
+                word & STATE
+            };
+            Some(((word & !STATE).wrapping_add(GENERATION)) | state)
+        })
+        .expect("it always changes");
+        while let Some(waker) = locked.pop_front(ALL) {
+            wakes.push(waker);
+        }
+        drop(locked);
+        wakes.wake_all();
+    }
+
+    /// Gives one notification, the way that `how` says.
+    fn notify(&self, how: Outcome) {
+        let left_permit =
+            self.update(|word| (word & STATE != WAITING).then_some((word & !STATE) | NOTIFIED));
+        if left_permit.is_ok() {
+            return;
+        }
+        let mut locked = self.queue.lock();
+        let waker = self.notify_locked(&mut locked, how);
+        drop(locked);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn notify_locked(&self, locked: &mut Locked<'_, ()>, how: Outcome) -> Option<std::task::Waker> {
+        let waker = if how == ONE_LAST {
+            locked.pop_back(how)
+        } else {
+            locked.pop_front(how)
+        };
+        let state = match waker {
+            None => NOTIFIED,
+            Some(_) => EMPTY,
+        };
+        self.settle(locked, state);
+        waker
+    }
+
+    /// Restores invariant 1 after a pop or a removal; the new state is `state` where the queue is empty.
+    fn settle(&self, locked: &Locked<'_, ()>, state: usize) {
+        if locked.is_empty() {
+            // A permit that came beside the lock since the queue was emptied is not overwritten.
+            let _ = self.update(|word| {
+                (word & STATE == WAITING || state == NOTIFIED).then_some((word & !STATE) | state)
+            });
+        }
+    }
+
+    fn update(&self, f: impl FnMut(usize) -> Option<usize>) -> Result<usize, usize> {
+        // Ordering: Release, so that who receives a notification sees what its notifier did; Acquire, so that who takes a
+        // permit sees what those did who left it. The two pair with each other, through this word.
+        self.word
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, f)
+    }
+}
+
+impl Notified<'_> {
+    /// Queues the future without polling it, so that a [`Notify::notify_one`] from now on can fall to it. True where it
+    /// is complete already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::Notify;
+    /// # use std::pin::pin;
+    /// let notify = Notify::new();
+    /// let mut first = pin!(notify.notified());
+    /// assert!(!first.as_mut().enable());
+    /// notify.notify_one();
+    /// assert!(first.as_mut().enable());
+    /// ```
+    pub fn enable(self: Pin<&mut Self>) -> bool {
+        self.poll_notified(&Context::from_waker(std::task::Waker::noop()), true)
+            .is_ready()
+    }
+
+    /// Takes the permit, or notes that the generation has passed: invariant 2.
+    fn take(notify: &Notify, generation: usize) -> bool {
+        let taken = notify.update(|word| {
+            let current = word & !STATE == generation;
+            (current && word & STATE == NOTIFIED).then_some(word & !STATE)
+        });
+        match taken {
+            Ok(_) => true,
+            Err(word) => word & !STATE != generation,
+        }
+    }
+
+    fn poll_notified(self: Pin<&mut Self>, cx: &Context<'_>, enable: bool) -> Poll<()> {
+        let mut this = self.project();
+        if *this.done {
+            return Poll::Ready(());
+        }
+        match this.waiter.standing() {
+            Standing::Idle => {
+                if !Self::take(this.notify, *this.generation) {
+                    let waker = cx.waker().clone();
+                    let mut locked = this.notify.queue.lock();
+                    if !Self::take_or_announce(this.notify, *this.generation) {
+                        locked.push_back(this.waiter, waker);
+                        return Poll::Pending;
+                    }
+                }
+            }
+            Standing::Queued if enable => return Poll::Pending,
+            Standing::Queued | Standing::Released(_) => {
+                ready!(this.waiter.as_mut().poll_queued(cx));
+                this.waiter.reset();
+            }
+        }
+        *this.done = true;
+        Poll::Ready(())
+    }
+
+    /// Under the lock: as `take`, or sets `WAITING`, which the queueing that follows makes true.
+    fn take_or_announce(notify: &Notify, generation: usize) -> bool {
+        let before = notify.update(|word| {
+            if word & !STATE != generation {
+                return None;
+            }
+            let state = if word & STATE == NOTIFIED {
+                EMPTY
+            } else {
+                WAITING
+            };
+            Some((word & !STATE) | state)
+        });
+        match before {
+            Ok(word) => word & STATE == NOTIFIED,
+            Err(_) => true,
+        }
+    }
+
+    /// Leaves the queue, or passes on what fell to it and was never seen: invariant 3.
+    fn cancel(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.waiter.standing() == Standing::Idle {
+            return;
+        }
+        let mut locked = this.notify.queue.lock();
+        let removed = locked.remove(this.waiter.as_mut());
+        if removed.is_some() {
+            this.notify.settle(&locked, EMPTY);
+        }
+        drop(locked);
+        drop(removed);
+        if let Standing::Released(how @ (ONE_FIRST | ONE_LAST)) = this.waiter.standing() {
+            this.notify.notify(how);
+        }
+    }
+}
+
+impl Future for Notified<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let unit = ready!(coop::poll_proceed(cx));
+        ready!(self.poll_notified(cx, false));
+        unit.made_progress();
+        Poll::Ready(())
+    }
+}
+
+// A panic leaves the word and the queue as they are between two steps: each restores the invariants before it calls out.
+impl UnwindSafe for Notify {}
+impl RefUnwindSafe for Notify {}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Notify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Ordering: hint only.
+        let state = match self.word.load(Ordering::Relaxed) & STATE {
+            WAITING => "waiting",
+            NOTIFIED => "notified",
+            _ => "empty",
+        };
+        f.debug_struct("Notify").field("state", &state).finish()
+    }
+}
+
+impl fmt::Debug for Notified<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notified")
+            .field("notify", self.notify)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,338 @@
+//! The counting behind [`Semaphore`](super::Semaphore): one word of permits, and a queue of those who wait for some.
+//!
+//! The word is `permits << 2 | WAITERS | CLOSED`. Taking and giving back are one CAS each while nobody waits.
+//!
+//! # Invariants
+//!
+//! 1. `WAITERS` is set if and only if the queue is not empty, whenever the queue's lock is free. It is set and cleared
+//!    under the lock alone.
+//! 2. While `WAITERS` is set, permits are taken from the word under the lock alone, for the first in the queue. So what is
+//!    given back adds up until the first has all it wants, however much that is: first in, first out, and a large request
+//!    is not starved by small ones.
+//! 3. Whenever the lock is free, the first in the queue wants more than the word holds. Whoever raises the word while
+//!    `WAITERS` is set, or changes who is first, goes on to [`Permits::serve`].
+//! 4. `CLOSED` is never cleared, and is set under the lock with the queue emptied in the same hold. So nobody is queued
+//!    in a closed semaphore.
+//! 5. Permits are in exactly one place: in the word, in a permit that a caller holds, or with a released waiter whose owner
+//!    has not looked yet; the latter gives them back when it is dropped.
+//!
+//! # Orderings
+//!
+//! Giving back is a Release and taking an Acquire of the same word, so what was done under a permit happens before
+//! what is done under it next. Nothing else needs an order: the word alone decides, and the waiters' own states are
+//! ordered by the queue.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use super::TryAcquireError;
+use crate::coop;
+use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter};
+use crate::wakes::Wakes;
+
+const CLOSED: usize = 1;
+const WAITERS: usize = 2;
+/// One permit in the word.
+const ONE: usize = 4;
+
+/// The most permits that a semaphore holds.
+pub(super) const MAX_PERMITS: usize = usize::MAX >> 3;
+
+/// The waiter has the permits that it asked for.
+const GRANTED: Outcome = FIRST_OUTCOME;
+/// The semaphore was closed.
+const REFUSED: Outcome = FIRST_OUTCOME + 1;
+
+/// The semaphore was closed.
+#[derive(Debug)]
+pub(super) struct Closed;
+
+/// Permits and those who wait for them, each with how many it wants.
+pub(super) struct Permits {
+    word: AtomicUsize,
+    queue: WaitQueue<usize>,
+}
+
+/// What a look at the word decided for one who wants permits.
+enum Look {
+    Taken,
+    Closed,
+    Short(usize),
+}
+
+impl Permits {
+    pub(super) fn new(permits: usize) -> Self {
+        assert_fits(permits);
+        Self {
+            word: AtomicUsize::new(permits * ONE),
+            queue: WaitQueue::new(),
+        }
+    }
+
+    #[cfg(not(heist_loom))]
+    pub(super) const fn const_new(permits: usize) -> Self {
+        assert_fits(permits);
+        Self {
+            word: AtomicUsize::new(permits * ONE),
+            queue: WaitQueue::const_new(),
+        }
+    }
+
+    /// Permits that a call could take now: none while somebody is ahead in the queue.
+    pub(super) fn available(&self) -> usize {
+        // Ordering: hint only.
+        let word = self.word.load(Ordering::Relaxed);
+        if word & WAITERS == 0 { word / ONE } else { 0 }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        // Ordering: Acquire pairs with the Release in `close`, so that who sees it closed sees what came before.
+        self.word.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// Takes `n` permits if they are there and nobody waits.
+    #[inline]
+    pub(super) fn try_take(&self, n: usize) -> Result<(), TryAcquireError> {
+        match self.look(n) {
+            Look::Taken => Ok(()),
+            Look::Closed => Err(TryAcquireError::Closed),
+            Look::Short(_) => Err(TryAcquireError::NoPermits),
+        }
+    }
+
+    #[inline]
+    fn look(&self, n: usize) -> Look {
+        // Ordering: hint only, the CAS decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if word & CLOSED != 0 {
+                return Look::Closed;
+            }
+            // Invariant 2. Wanting nothing is no reason to wait.
+            if n > 0 && (word & WAITERS != 0 || word / ONE < n) {
+                return Look::Short(word);
+            }
+            // Ordering: Acquire pairs with the Release in `give`, so that what was done under these permits is seen.
+            match self.word.compare_exchange_weak(
+                word,
+                word - n * ONE,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Look::Taken,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Takes `n` permits, in turn.
+    pub(super) fn take(&self, n: usize) -> Take<'_> {
+        Take {
+            permits: self,
+            want: n,
+            waiter: Waiter::new(&self.queue, n),
+        }
+    }
+
+    /// Adds `n` permits and hands them to those who wait.
+    ///
+    /// # Panics
+    ///
+    /// Where there would be more than `MAX_PERMITS`; nothing has been added then.
+    pub(super) fn give(&self, n: usize) {
+        if n == 0 {
+            return;
+        }
+        // Ordering: hint only, the CAS decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let sum = (word / ONE).checked_add(n);
+            assert!(
+                sum.is_some_and(|sum| sum <= MAX_PERMITS),
+                "a semaphore holds at most MAX_PERMITS permits"
+            );
+            // Ordering: Release pairs with the Acquire in `look` and `serve`, so that the next holder sees what was done
+            // under these permits.
+            match self.word.compare_exchange_weak(
+                word,
+                word + n * ONE,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(now) => word = now,
+            }
+        }
+        if word & WAITERS != 0 {
+            // Invariant 3.
+            let mut wakes = Wakes::default();
+            self.serve(&mut self.queue.lock(), &mut wakes);
+            wakes.wake_all();
+        }
+    }
+
+    /// Takes up to `n` permits away for good, and says how many.
+    pub(super) fn forget(&self, n: usize) -> usize {
+        // Ordering: hint only, the CAS decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if word & WAITERS != 0 {
+                // Invariant 2: what there is, is somebody's.
+                return 0;
+            }
+            let taken = n.min(word / ONE);
+            // The subtraction leaves the flags alone. Ordering: Acquire as in `look`.
+            match self.word.compare_exchange_weak(
+                word,
+                word - taken * ONE,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return taken,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Closes: all who wait, and all who come, are refused.
+    pub(super) fn close(&self) {
+        let mut wakes = Wakes::default();
+        let mut locked = self.queue.lock();
+        // Ordering: Release pairs with the Acquire in `is_closed`.
+        self.word.fetch_or(CLOSED, Ordering::Release);
+        while let Some(waker) = locked.pop_front(REFUSED) {
+            wakes.push(waker);
+        }
+        // Invariant 1. Ordering: hint only, the lock orders it.
+        self.word.fetch_and(!WAITERS, Ordering::Relaxed);
+        drop(locked);
+        wakes.wake_all();
+    }
+
+    /// Releases those at the front who can have what they want: restores invariants 1 and 3.
+    fn serve(&self, locked: &mut Locked<'_, usize>, wakes: &mut Wakes) {
+        while let Some(want) = locked.front() {
+            // Ordering: Acquire pairs with the Release in `give`; the outcome's Release passes it on to the waiter.
+            let taken = self
+                .word
+                .fetch_update(Ordering::Acquire, Ordering::Relaxed, |word| {
+                    (word / ONE >= want).then(|| word - want * ONE)
+                });
+            if taken.is_err() {
+                // Whoever raises the word from here on sees WAITERS and comes here, after this hold of the lock.
+                return;
+            }
+            wakes.push(locked.pop_front(GRANTED).expect("there is a front"));
+        }
+        // Ordering: hint only, the lock orders it.
+        self.word.fetch_and(!WAITERS, Ordering::Relaxed);
+    }
+
+    /// Under the lock: takes `want` permits, or sees to it that WAITERS is set.
+    fn take_or_announce(&self, want: usize) -> Look {
+        loop {
+            match self.look(want) {
+                Look::Short(word) if word & WAITERS == 0 => {
+                    // Ordering: hint only. A `give` that comes first makes the CAS fail, one that comes later sees the flag.
+                    let announced = self.word.compare_exchange(
+                        word,
+                        word | WAITERS,
+                        Ordering::Relaxed,
+                        Ordering::Relaxed,
+                    );
+                    if announced.is_ok() {
+                        return Look::Short(word);
+                    }
+                }
+                decided => return decided,
+            }
+        }
+    }
+}
+
+const fn assert_fits(permits: usize) {
+    assert!(
+        permits <= MAX_PERMITS,
+        "a semaphore holds at most MAX_PERMITS permits"
+    );
+}
+
+pin_project! {
+    /// The future of [`Permits::take`].
+    pub(super) struct Take<'a> {
+        permits: &'a Permits,
+        want: usize,
+        #[pin]
+        waiter: Waiter<'a, usize>,
+    }
+
+    impl PinnedDrop for Take<'_> {
+        fn drop(this: Pin<&mut Self>) {
+            this.cancel();
+        }
+    }
+}
+
+impl Take<'_> {
+    /// Leaves the queue, or gives back what was granted and never seen: invariant 5.
+    fn cancel(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.waiter.standing() == Standing::Idle {
+            return;
+        }
+        let mut wakes = Wakes::default();
+        let mut locked = this.permits.queue.lock();
+        let removed = locked.remove(this.waiter.as_mut());
+        if removed.is_some() {
+            // Who is first now may want less: invariant 3.
+            this.permits.serve(&mut locked, &mut wakes);
+        }
+        drop(locked);
+        drop(removed);
+        wakes.wake_all();
+        if this.waiter.standing() == Standing::Released(GRANTED) {
+            this.permits.give(*this.want);
+        }
+    }
+
+    fn poll_take(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), Closed>> {
+        let mut this = self.project();
+        if this.waiter.standing() == Standing::Idle {
+            match this.permits.look(*this.want) {
+                Look::Taken => return Poll::Ready(Ok(())),
+                Look::Closed => return Poll::Ready(Err(Closed)),
+                Look::Short(_) => {}
+            }
+            let waker = cx.waker().clone();
+            let mut locked = this.permits.queue.lock();
+            match this.permits.take_or_announce(*this.want) {
+                Look::Taken => return Poll::Ready(Ok(())),
+                Look::Closed => return Poll::Ready(Err(Closed)),
+                Look::Short(_) => locked.push_back(this.waiter, waker),
+            }
+            return Poll::Pending;
+        }
+        let outcome = ready!(this.waiter.as_mut().poll_queued(cx));
+        this.waiter.reset();
+        Poll::Ready(if outcome == GRANTED {
+            Ok(())
+        } else {
+            Err(Closed)
+        })
+    }
+}
+
+impl Future for Take<'_> {
+    type Output = Result<(), Closed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let result = ready!(self.poll_take(cx));
+        unit.made_progress();
+        Poll::Ready(result)
+    }
+}

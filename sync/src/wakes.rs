@@ -1,0 +1,43 @@
+//! Wakers that have been taken out of a structure and are still to be woken.
+//!
+//! A waker is somebody else's code: it may lock, panic, or come back into the primitive that wakes it. So every
+//! primitive collects wakers under its lock, lets the lock go, and wakes then.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::Waker;
+
+/// Wakers to wake, in order. Nearly always one, so only a second one allocates.
+#[derive(Default)]
+#[must_use = "a waker that is dropped here is a task that sleeps for ever"]
+pub(crate) struct Wakes {
+    first: Option<Waker>,
+    rest: Vec<Waker>,
+}
+
+impl Wakes {
+    pub(crate) fn push(&mut self, waker: Waker) {
+        match self.first {
+            None => self.first = Some(waker),
+            Some(_) => self.rest.push(waker),
+        }
+    }
+
+    /// Wakes all of them. One that panics doesn't keep the others from being woken; its panic goes on afterwards.
+    pub(crate) fn wake_all(self) {
+        if self.rest.is_empty() {
+            if let Some(waker) = self.first {
+                waker.wake();
+            }
+            return;
+        }
+        let mut panic = None;
+        for waker in self.first.into_iter().chain(self.rest) {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                panic.get_or_insert(payload);
+            }
+        }
+        if let Some(payload) = panic {
+            resume_unwind(payload);
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What `Semaphore` promises.
+#![cfg(not(heist_loom))]
+
+#[path = "support/task.rs"]
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use heist_sync::{Semaphore, TryAcquireError, coop};
+use support::{Wakes, block_on, calling_waker, task, within_limit};
+
+#[test]
+fn permits_are_counted_out_and_come_back() {
+    let semaphore = Semaphore::new(2);
+    let first = semaphore.try_acquire().unwrap();
+    let second = task(semaphore.acquire()).expect_ready().unwrap();
+    assert_eq!(
+        semaphore.try_acquire().unwrap_err(),
+        TryAcquireError::NoPermits
+    );
+    drop((first, second));
+    assert_eq!(semaphore.available_permits(), 2);
+}
+
+#[test]
+fn waiters_are_served_in_order_and_a_large_request_is_not_starved() {
+    let semaphore = Semaphore::new(0);
+    let mut large = task(semaphore.acquire_many(3));
+    let mut small = task(semaphore.acquire());
+    large.expect_pending();
+    small.expect_pending();
+    semaphore.add_permits(2);
+    assert!(!large.woken() && !small.woken());
+    assert_eq!(semaphore.available_permits(), 0);
+    assert!(semaphore.try_acquire().is_err(), "no overtaking");
+    semaphore.add_permits(1);
+    assert!(large.woken() && !small.woken());
+    let permits = large.expect_ready().unwrap();
+    assert_eq!(permits.num_permits(), 3);
+    drop(permits);
+    assert!(small.woken());
+    assert!(small.expect_ready().is_ok());
+    assert_eq!(semaphore.available_permits(), 3);
+}
+
+#[test]
+fn a_cancelled_waiter_makes_room_for_the_one_behind_it() {
+    let semaphore = Semaphore::new(0);
+    let mut large = task(semaphore.acquire_many(3));
+    let mut small = task(semaphore.acquire());
+    large.expect_pending();
+    small.expect_pending();
+    semaphore.add_permits(1);
+    drop(large);
+    assert!(small.woken());
+    assert!(small.expect_ready().is_ok());
+    assert_eq!(semaphore.available_permits(), 1);
+}
+
+#[test]
+fn permits_granted_to_a_dropped_future_are_not_lost() {
+    let semaphore = Semaphore::new(0);
+    let mut first = task(semaphore.acquire());
+    let mut second = task(semaphore.acquire());
+    first.expect_pending();
+    second.expect_pending();
+    semaphore.add_permits(1);
+    assert!(first.woken() && !second.woken());
+    drop(first);
+    assert!(second.woken());
+    drop(second);
+    assert_eq!(semaphore.available_permits(), 1);
+}
+
+#[test]
+fn the_last_waker_is_the_one_that_is_woken() {
+    let semaphore = Semaphore::new(0);
+    let (early, late) = (Wakes::new(), Wakes::new());
+    let mut waiting = task(semaphore.acquire());
+    assert!(waiting.poll_with(&early.waker()).is_pending());
+    assert!(waiting.poll_with(&late.waker()).is_pending());
+    semaphore.add_permits(1);
+    assert_eq!((early.take(), late.take()), (0, 1));
+}
+
+#[test]
+fn closing_refuses_those_who_wait_and_those_who_come_for_good() {
+    let semaphore = Semaphore::new(1);
+    let mut waiting = task(semaphore.acquire_many(2));
+    waiting.expect_pending();
+    semaphore.close();
+    assert!(waiting.woken());
+    assert!(waiting.expect_ready().is_err());
+    assert!(task(semaphore.acquire()).expect_ready().is_err());
+    semaphore.add_permits(1);
+    assert_eq!(semaphore.forget_permits(1), 1);
+    assert!(semaphore.is_closed());
+    assert_eq!(
+        semaphore.try_acquire().unwrap_err(),
+        TryAcquireError::Closed
+    );
+}
+
+#[test]
+fn the_count_has_a_limit_that_is_checked_before_it_is_passed() {
+    const MAX: usize = Semaphore::MAX_PERMITS;
+    for (start, more, fits) in [
+        (0, MAX, true),
+        (1, MAX, false),
+        (MAX - 1, 1, true),
+        (MAX, 0, true),
+        (MAX, 1, false),
+        (0, usize::MAX, false),
+    ] {
+        let semaphore = Semaphore::new(start);
+        let added = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            semaphore.add_permits(more);
+        }));
+        assert_eq!(added.is_ok(), fits, "{start} + {more}");
+        let expected = if fits { start + more } else { start };
+        assert_eq!(semaphore.available_permits(), expected);
+    }
+    assert!(std::panic::catch_unwind(|| Semaphore::new(MAX + 1)).is_err());
+}
+
+#[test]
+fn forgotten_permits_do_not_come_back() {
+    let semaphore = Semaphore::new(5);
+    semaphore.try_acquire().unwrap().forget();
+    assert_eq!(semaphore.forget_permits(3), 3);
+    assert_eq!(semaphore.forget_permits(3), 1);
+    assert_eq!(semaphore.available_permits(), 0);
+}
+
+#[test]
+fn permits_merge_and_split() {
+    let semaphore = Arc::new(Semaphore::new(4));
+    let mut three = semaphore.clone().try_acquire_many_owned(3).unwrap();
+    let one = semaphore.clone().try_acquire_owned().unwrap();
+    three.merge(one);
+    let two = three.split(2).unwrap();
+    assert!(three.split(3).is_none());
+    assert_eq!((three.num_permits(), two.num_permits()), (2, 2));
+    drop(two);
+    assert_eq!(semaphore.available_permits(), 2);
+    let other = Semaphore::new(1);
+    let borrowed = other.try_acquire().unwrap();
+    let mixed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        semaphore.try_acquire().unwrap().merge(borrowed);
+    }));
+    assert!(mixed.is_err());
+    assert_eq!(
+        (semaphore.available_permits(), other.available_permits()),
+        (2, 1)
+    );
+}
+
+#[test]
+fn wakers_that_come_back_into_the_semaphore_find_it_unlocked() {
+    within_limit(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let again = semaphore.clone();
+        let waker = calling_waker(move || {
+            again.add_permits(0);
+            let _ = task(again.acquire()).poll();
+            drop(again.try_acquire());
+        });
+        let mut first = task(semaphore.acquire());
+        let mut second = task(semaphore.acquire());
+        assert!(first.poll_with(&waker).is_pending());
+        assert!(second.poll_with(&waker).is_pending());
+        assert!(first.poll_with(&waker.clone()).is_pending());
+        drop(first);
+        semaphore.add_permits(1);
+        assert!(second.poll_with(&waker).is_ready());
+        semaphore.close();
+    });
+}
+
+#[test]
+fn a_panicking_waker_does_not_keep_the_others_asleep() {
+    let semaphore = Semaphore::new(0);
+    let bomb = calling_waker(|| {});
+    let mut first = task(semaphore.acquire());
+    assert!(first.poll_with(&bomb).is_pending());
+    drop(first);
+    struct Bomb;
+    impl std::task::Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker that panics");
+        }
+    }
+    let mut bombed = task(semaphore.acquire());
+    assert!(bombed.poll_with(&Arc::new(Bomb).into()).is_pending());
+    let mut waiting = task(semaphore.acquire());
+    waiting.expect_pending();
+    let caught =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| semaphore.add_permits(2)));
+    assert!(caught.is_err());
+    assert!(waiting.woken());
+    assert!(waiting.expect_ready().is_ok());
+    assert!(bombed.expect_ready().is_ok());
+}
+
+#[test]
+fn always_free_permits_still_end_a_poll() {
+    let semaphore = Semaphore::new(1);
+    let mut taken = 0;
+    let mut greedy = task(async {
+        loop {
+            drop(semaphore.acquire().await);
+            taken += 1;
+        }
+    });
+    coop::budget(|| greedy.expect_pending());
+    assert!(greedy.woken());
+    drop(greedy);
+    assert_eq!(taken, 128);
+}
+
+#[test]
+fn never_more_than_the_permits_at_once_on_many_threads() {
+    const THREADS: usize = 4;
+    let rounds = if cfg!(miri) { 20 } else { 20_000 };
+    within_limit(move || {
+        let semaphore = Arc::new(Semaphore::new(2));
+        let inside = Arc::new(AtomicUsize::new(0));
+        let threads: Vec<_> = (0..THREADS)
+            .map(|i| {
+                let (semaphore, inside) = (semaphore.clone(), inside.clone());
+                std::thread::spawn(move || {
+                    for round in 0..rounds {
+                        let n = 1 + ((i + round) % 2) as u32;
+                        let permit = block_on(semaphore.acquire_many(n)).unwrap();
+                        let before = inside.fetch_add(n as usize, Ordering::SeqCst);
+                        assert!(before + n as usize <= 2);
+                        inside.fetch_sub(n as usize, Ordering::SeqCst);
+                        drop(permit);
+                        if round % 7 == 0 {
+                            // Cancelled at its first wait, or at once.
+                            let _ = task(semaphore.acquire_many(2)).poll();
+                        }
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(semaphore.available_permits(), 2);
+    });
+}
+
+#[test]
+fn blocking_acquire_waits_for_another_thread() {
+    within_limit(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let giver = semaphore.clone();
+        let thread = std::thread::spawn(move || giver.add_permits(1));
+        semaphore.blocking_acquire().unwrap().forget();
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn the_types_may_be_sent_and_shared() {
+    fn check<T: Send + Sync>(_: &T) {}
+    let semaphore = Arc::new(Semaphore::new(2));
+    check(&semaphore);
+    check(&semaphore.acquire());
+    check(&semaphore.clone().acquire_owned());
+    check(&semaphore.try_acquire());
+    check(&semaphore.clone().try_acquire_owned());
+}
