@@ -9,3 +9,6 @@ pub use stand_in::{Injector, Steal, Stealer, Worker};
 
 #[cfg(any(test, heist_loom, miri))]
 pub mod stand_in;
+
+#[cfg(all(test, not(heist_loom)))]
+mod tests;
