@@ -1,5 +1,170 @@
 //! Threads for jobs that block.
 
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use heist_sync::coop;
+use heist_sync::sys::{Arc, Mutex};
+
+use crate::reactor::Reactor;
+
 pub(crate) mod pool;
 
-pub use pool::{Job, Pool, PoolConfig, Refused};
+pub use pool::{Job, Pool, PoolConfig, Refused, Spawner};
+
+/// Runs `job` on a thread of the current reactor's [`Pool`], and completes with what it returns.
+///
+/// The job runs whether or not the future is polled, and also when it is dropped.
+///
+/// # Errors
+///
+/// [`Failed`] where the job panics, can't be given a thread, or is dropped as the pool shuts down.
+///
+/// # Cancel safety
+///
+/// A job whose future is dropped runs all the same; its result is dropped.
+///
+/// # Panics
+///
+/// Where the default reactor is needed and can't be started.
+///
+/// ```
+/// # use heist_reactor::testing::block_on;
+/// let sum = heist_reactor::blocking::spawn(|| (1..=100).sum::<u32>());
+/// assert_eq!(block_on(sum).unwrap(), 5_050);
+/// ```
+pub fn spawn<T, F>(job: F) -> Spawned<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let outcome = Arc::new(Mutex::new(Outcome {
+        result: None,
+        waker: None,
+    }));
+    let reply = Reply(Some(outcome.clone()));
+    let job = Box::new(move || {
+        let result = catch_unwind(AssertUnwindSafe(job));
+        reply.send(result.map_err(Failed::Panicked));
+    });
+    if let Err(refused) = Reactor::current().pool().submit(job) {
+        let (job, failed) = match refused {
+            Refused::Shutdown(job) => (job, Failed::ShutDown),
+            Refused::NoThread(job, error) => (job, Failed::NoThread(error)),
+        };
+        // This leaves `ShutDown` there.
+        drop(job);
+        let previous = outcome.lock().result.replace(Err(failed));
+        drop(previous);
+    }
+    Spawned(outcome)
+}
+
+/// The future of [`spawn`].
+#[must_use = "to detach the job, drop the future"]
+pub struct Spawned<T>(Arc<Mutex<Outcome<T>>>);
+
+struct Outcome<T> {
+    result: Option<Result<T, Failed>>,
+    waker: Option<Waker>,
+}
+
+/// What the job owes its future: sent once, at the latest when it is dropped.
+struct Reply<T>(Option<Arc<Mutex<Outcome<T>>>>);
+
+impl<T> Reply<T> {
+    fn send(mut self, result: Result<T, Failed>) {
+        self.fill(result);
+    }
+
+    fn fill(&mut self, result: Result<T, Failed>) {
+        if let Some(outcome) = self.0.take() {
+            let mut outcome = outcome.lock();
+            outcome.result = Some(result);
+            let waker = outcome.waker.take();
+            drop(outcome);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl<T> Drop for Reply<T> {
+    fn drop(&mut self) {
+        self.fill(Err(Failed::ShutDown));
+    }
+}
+
+impl<T> Future for Spawned<T> {
+    type Output = Result<T, Failed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let coop = ready!(coop::poll_proceed(cx));
+        let waker = cx.waker().clone();
+        let mut outcome = self.0.lock();
+        if let Some(result) = outcome.result.take() {
+            coop.made_progress();
+            return Poll::Ready(result);
+        }
+        let old = outcome.waker.replace(waker);
+        drop(outcome);
+        drop(old);
+        Poll::Pending
+    }
+}
+
+impl<T> fmt::Debug for Spawned<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawned").finish_non_exhaustive()
+    }
+}
+
+/// Why a blocking job has no result.
+pub enum Failed {
+    /// It panicked, with this.
+    Panicked(Box<dyn Any + Send>),
+    /// No thread is alive to run it and none can be started.
+    NoThread(io::Error),
+    /// The pool was shut down before it ran.
+    ShutDown,
+}
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failed::Panicked(_) => f.write_str("Panicked"),
+            Failed::NoThread(error) => f.debug_tuple("NoThread").field(error).finish(),
+            Failed::ShutDown => f.write_str("ShutDown"),
+        }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failed::Panicked(_) => f.write_str("the blocking job panicked"),
+            Failed::NoThread(error) => {
+                write!(f, "no thread for blocking jobs can be started: {error}")
+            }
+            Failed::ShutDown => f.write_str("the blocking pool has been shut down"),
+        }
+    }
+}
+
+impl std::error::Error for Failed {}
+
+impl From<Failed> for io::Error {
+    fn from(failed: Failed) -> io::Error {
+        match failed {
+            Failed::NoThread(error) => error,
+            // What a panic carries is not `Sync`, so its description goes along instead.
+            failed => io::Error::other(failed.to_string()),
+        }
+    }
+}

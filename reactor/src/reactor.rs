@@ -13,6 +13,7 @@ use crate::context::{self, EnterGuard};
 use crate::handover::{Handover, Held};
 use crate::poller::{PollKick, Poller};
 use crate::signal::Signal;
+use crate::sources::Sources;
 use crate::thread::{Monitor, Watch};
 use crate::timers::{Shard, Timers};
 
@@ -72,7 +73,8 @@ pub struct Reactor(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) handover: Handover<Poller>,
     signal: Arc<Signal<PollKick>>,
-    pub(crate) timers: Timers<PollKick>,
+    timers: Timers<PollKick>,
+    sources: Arc<Sources>,
     pool: Pool,
     config: Config,
     thread: Mutex<ThreadState>,
@@ -100,6 +102,7 @@ impl Reactor {
         let shards = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Reactor(Arc::new(Shared {
             timers: Timers::new(signal.clone(), shards.next_power_of_two().min(64)),
+            sources: Arc::new(Sources::new(poller.registry()?)),
             pool: Pool::new(PoolConfig::from_config(&config)),
             handover: Handover::new(poller),
             signal,
@@ -174,6 +177,7 @@ impl Reactor {
         self.0.signal.unpark();
         let mut wakers = Vec::new();
         self.0.timers.close(&mut wakers);
+        self.0.sources.shut_down(&mut wakers);
         wake_all(&mut wakers);
     }
 
@@ -207,6 +211,11 @@ impl Reactor {
     /// The threads for blocking jobs.
     pub fn pool(&self) -> &Pool {
         &self.0.pool
+    }
+
+    /// What is registered with the poller.
+    pub(crate) fn sources(&self) -> &Arc<Sources> {
+        &self.0.sources
     }
 
     /// Where this thread's new timers go.
@@ -300,7 +309,8 @@ impl<'a> Turn<'a> {
 
     /// Collects whom the events and the deadlines that have passed are for, and wakes them holding no lock.
     fn dispatch(&mut self) -> usize {
-        let Poller { wakers, .. } = &mut *self.poller;
+        let Poller { wakers, events, .. } = &mut *self.poller;
+        self.shared.sources.dispatch(events, wakers);
         self.shared.timers.expire(wakers);
         wake_all(wakers)
     }

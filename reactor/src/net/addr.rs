@@ -1,0 +1,168 @@
+//! What can be turned into socket addresses, by look-up on the blocking pool where need be.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::vec;
+
+use crate::blocking;
+
+/// What can be turned into socket addresses: addresses, pairs of a host and a port, `"host:port"`, and references to
+/// these.
+///
+/// This can't be implemented outside heist.
+///
+/// ```
+/// use heist_reactor::net::lookup_host;
+/// # use heist_reactor::testing::block_on;
+/// # block_on(async {
+/// let mut addresses = lookup_host(("127.0.0.1", 80)).await.unwrap();
+/// assert_eq!(addresses.next(), Some("127.0.0.1:80".parse().unwrap()));
+/// # });
+/// ```
+pub trait ToSocketAddrs: sealed::Resolve {}
+
+impl<T: sealed::Resolve + ?Sized> ToSocketAddrs for T {}
+
+/// Looks the addresses of a host up, on the blocking pool.
+///
+/// # Errors
+///
+/// Where the name can't be resolved, isn't one, or the pool takes no jobs.
+///
+/// # Cancel safety
+///
+/// Nothing is lost by dropping the future; the look-up goes on without it.
+///
+/// ```no_run
+/// # use heist_reactor::testing::block_on;
+/// # block_on(async {
+/// for address in heist_reactor::net::lookup_host("localhost:3000").await.unwrap() {
+///     println!("{address}");
+/// }
+/// # });
+/// ```
+pub async fn lookup_host<T: ToSocketAddrs>(
+    host: T,
+) -> io::Result<impl Iterator<Item = SocketAddr>> {
+    resolve(host).await
+}
+
+/// All addresses of a host; at least one, or an error.
+pub(super) async fn resolve<T: ToSocketAddrs>(host: T) -> io::Result<vec::IntoIter<SocketAddr>> {
+    let (host, port) = match host.resolve() {
+        sealed::Resolved::Known(addresses) => return Ok(addresses.into_iter()),
+        sealed::Resolved::Malformed(what) => {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        sealed::Resolved::LookUp(host, port) => (host, port),
+    };
+    blocking::spawn(move || std::net::ToSocketAddrs::to_socket_addrs(&(&*host, port)))
+        .await
+        .map_err(io::Error::from)?
+}
+
+mod sealed {
+    use std::net::SocketAddr;
+
+    /// What an address says by itself.
+    #[derive(Debug)]
+    pub enum Resolved {
+        Known(Vec<SocketAddr>),
+        LookUp(String, u16),
+        Malformed(&'static str),
+    }
+
+    pub trait Resolve {
+        /// As far as it goes without a look-up.
+        fn resolve(&self) -> Resolved;
+    }
+}
+
+use sealed::{Resolve, Resolved};
+
+impl<T: Resolve + ?Sized> Resolve for &T {
+    fn resolve(&self) -> Resolved {
+        (**self).resolve()
+    }
+}
+
+impl Resolve for SocketAddr {
+    fn resolve(&self) -> Resolved {
+        Resolved::Known(vec![*self])
+    }
+}
+
+impl Resolve for SocketAddrV4 {
+    fn resolve(&self) -> Resolved {
+        Resolved::Known(vec![(*self).into()])
+    }
+}
+
+impl Resolve for SocketAddrV6 {
+    fn resolve(&self) -> Resolved {
+        Resolved::Known(vec![(*self).into()])
+    }
+}
+
+impl Resolve for [SocketAddr] {
+    fn resolve(&self) -> Resolved {
+        Resolved::Known(self.to_vec())
+    }
+}
+
+impl Resolve for (IpAddr, u16) {
+    fn resolve(&self) -> Resolved {
+        Resolved::Known(vec![(*self).into()])
+    }
+}
+
+impl Resolve for (Ipv4Addr, u16) {
+    fn resolve(&self) -> Resolved {
+        Resolved::Known(vec![(*self).into()])
+    }
+}
+
+impl Resolve for (Ipv6Addr, u16) {
+    fn resolve(&self) -> Resolved {
+        Resolved::Known(vec![(*self).into()])
+    }
+}
+
+impl Resolve for (&str, u16) {
+    fn resolve(&self) -> Resolved {
+        let (host, port) = *self;
+        match host.parse::<IpAddr>() {
+            Ok(ip) => Resolved::Known(vec![(ip, port).into()]),
+            Err(_) => Resolved::LookUp(host.to_owned(), port),
+        }
+    }
+}
+
+impl Resolve for (String, u16) {
+    fn resolve(&self) -> Resolved {
+        (&*self.0, self.1).resolve()
+    }
+}
+
+impl Resolve for str {
+    fn resolve(&self) -> Resolved {
+        if let Ok(address) = self.parse::<SocketAddr>() {
+            return Resolved::Known(vec![address]);
+        }
+        let Some((host, port)) = self.rsplit_once(':') else {
+            return Resolved::Malformed("invalid socket address: no port");
+        };
+        match port.parse() {
+            Ok(port) => Resolved::LookUp(host.to_owned(), port),
+            Err(_) => {
+                Resolved::Malformed("invalid socket address: the port is not a number up to 65535")
+            }
+        }
+    }
+}
+
+impl Resolve for String {
+    fn resolve(&self) -> Resolved {
+        (**self).resolve()
+    }
+}

@@ -1,0 +1,204 @@
+//! A socket that is neither connected nor listening yet.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{TcpListener, TcpStream};
+
+/// A TCP socket that is neither connected nor listening yet, so that its options can be set first.
+///
+/// ```
+/// use heist_reactor::net::TcpSocket;
+/// # use heist_reactor::testing::block_on;
+/// # block_on(async {
+/// let socket = TcpSocket::new_v4().unwrap();
+/// socket.set_reuseaddr(true).unwrap();
+/// socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+/// let listener = socket.listen(128).unwrap();
+/// let client = TcpSocket::new_v4().unwrap();
+/// client.connect(listener.local_addr().unwrap()).await.unwrap();
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct TcpSocket(Socket);
+
+impl TcpSocket {
+    /// A socket for IPv4.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn new_v4() -> io::Result<TcpSocket> {
+        Self::new(Domain::IPV4)
+    }
+
+    /// A socket for IPv6.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn new_v6() -> io::Result<TcpSocket> {
+        Self::new(Domain::IPV6)
+    }
+
+    /// A socket for the family of `address`.
+    pub(super) fn new_for(address: SocketAddr) -> io::Result<TcpSocket> {
+        Self::new(Domain::for_address(address))
+    }
+
+    fn new(domain: Domain) -> io::Result<TcpSocket> {
+        // socket2 closes it on exec, and keeps a write to a closed one from raising SIGPIPE where a flag of the
+        // socket does that.
+        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        Ok(TcpSocket(socket))
+    }
+
+    /// Whether an address may be bound that connections still use which are only being wound up.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn set_reuseaddr(&self, reuse: bool) -> io::Result<()> {
+        self.0.set_reuse_address(reuse)
+    }
+
+    /// See [`set_reuseaddr`](Self::set_reuseaddr).
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn reuseaddr(&self) -> io::Result<bool> {
+        self.0.reuse_address()
+    }
+
+    /// Whether several sockets may listen on one address, the system spreading connections over them.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    pub fn set_reuseport(&self, reuse: bool) -> io::Result<()> {
+        self.0.set_reuse_port(reuse)
+    }
+
+    /// Whether the system probes a connection that is silent.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn set_keepalive(&self, keepalive: bool) -> io::Result<()> {
+        self.0.set_keepalive(keepalive)
+    }
+
+    /// How large the system's buffer for sending should be.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn set_send_buffer_size(&self, bytes: u32) -> io::Result<()> {
+        self.0.set_send_buffer_size(bytes as usize)
+    }
+
+    /// How large the system's buffer for receiving should be.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn set_recv_buffer_size(&self, bytes: u32) -> io::Result<()> {
+        self.0.set_recv_buffer_size(bytes as usize)
+    }
+
+    /// What closing does with data not yet sent: see [`TcpStream::set_linger`].
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        self.0.set_linger(linger)
+    }
+
+    /// Whether small writes are sent at once.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.0.set_tcp_nodelay(nodelay)
+    }
+
+    /// The address that it is bound to.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()?.as_socket().ok_or_else(not_ip)
+    }
+
+    /// Gives it a local address.
+    ///
+    /// # Errors
+    ///
+    /// Where the address is in use or not this machine's.
+    pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
+        self.0.bind(&address.into())
+    }
+
+    /// Connects it. Otherwise as [`TcpStream::connect`].
+    ///
+    /// # Errors
+    ///
+    /// Where the connection can't be made.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the socket.
+    pub async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
+        if let Err(error) = self.0.connect(&address.into())
+            && !is_in_progress(&error)
+        {
+            return Err(error);
+        }
+        TcpStream::connected(mio::net::TcpStream::from_std(self.0.into())).await
+    }
+
+    /// Listens for connections; the system keeps up to `backlog` of them until they are accepted.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells, and where it can't be registered with the poller.
+    pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
+        self.0.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        TcpListener::register(mio::net::TcpListener::from_std(self.0.into()))
+    }
+
+    /// Takes over a socket of std's, connected or not, and puts it into non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn from_std_stream(stream: std::net::TcpStream) -> io::Result<TcpSocket> {
+        stream.set_nonblocking(true)?;
+        Ok(TcpSocket(stream.into()))
+    }
+}
+
+/// Whether a connect that did not complete goes on by itself: Unix says EINPROGRESS, or EINTR; Windows WSAEWOULDBLOCK.
+fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) {
+        return true;
+    }
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
+fn not_ip() -> io::Error {
+    io::Error::other("not an IP address")
+}

@@ -1,0 +1,315 @@
+//! What is registered with the poller, and how its users wait for it and operate on it.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use heist_sync::coop;
+use heist_sync::sys::{Arc, Mutex};
+use mio::Interest;
+
+use crate::context;
+use crate::poller::Poller;
+use crate::readiness::{Direction, Listed, News, Seen};
+use table::Table;
+
+pub(crate) mod table;
+
+/// Whether an operation that went through for less than it was asked has drained the source, so that the next one
+/// would block: epoll promises an edge for whatever comes after it.
+const SHORT_MEANS_DRAINED: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// The two directions of a source.
+#[derive(Debug)]
+pub(crate) struct Source {
+    read: Direction,
+    write: Direction,
+}
+
+/// The sources of one reactor.
+pub(crate) struct Sources {
+    registry: mio::Registry,
+    table: Mutex<Table<Source>>,
+}
+
+impl Sources {
+    pub(crate) fn new(registry: mio::Registry) -> Self {
+        Self {
+            registry,
+            table: Mutex::default(),
+        }
+    }
+
+    /// Tells the sources of a batch of events, and takes the wakers of those who waited.
+    pub(crate) fn dispatch(&self, events: &mio::Events, wakers: &mut Vec<Waker>) {
+        let mut events = events
+            .iter()
+            .filter(|event| Poller::is_source(event.token()))
+            .peekable();
+        if events.peek().is_none() {
+            return;
+        }
+        let table = self.table.lock();
+        for event in events {
+            // One that is gone has left its events behind.
+            let Some(source) = table.get(event.token().0) else {
+                continue;
+            };
+            let news = News::NONE.and(event.is_error(), News::ERROR);
+            let read = news
+                .and(event.is_readable(), News::READY)
+                .and(event.is_read_closed(), News::CLOSED);
+            let write = news
+                .and(event.is_writable(), News::READY)
+                .and(event.is_write_closed(), News::CLOSED);
+            if read != News::NONE {
+                source.read.set(read, wakers);
+            }
+            if write != News::NONE {
+                source.write.set(write, wakers);
+            }
+        }
+    }
+
+    /// Makes everything that waits or will wait for a source fail, and takes the wakers.
+    pub(crate) fn shut_down(&self, wakers: &mut Vec<Waker>) {
+        let sources = self.table.lock().close();
+        for source in sources {
+            source.read.set(News::SHUT_DOWN, wakers);
+            source.write.set(News::SHUT_DOWN, wakers);
+        }
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}
+
+fn shut_down() -> io::Error {
+    io::Error::other("the reactor that this belongs to has been shut down")
+}
+
+/// Something registered with a reactor. It leaves the reactor when it is dropped.
+pub(crate) struct Registered<S: mio::event::Source> {
+    /// `None` only once it has been taken out.
+    io: Option<S>,
+    source: Arc<Source>,
+    sources: Arc<Sources>,
+    token: usize,
+}
+
+impl<S: mio::event::Source> Registered<S> {
+    /// Registers `io` with the reactor of this thread. `news` is what is taken to be so from the start.
+    pub(crate) fn new(io: S, interest: Interest, news: News) -> io::Result<Self> {
+        let sources = match context::with_entered(|reactor| reactor.sources().clone()) {
+            Some(sources) => sources,
+            None => context::default_reactor()?.sources().clone(),
+        };
+        Self::with(sources, io, interest, news)
+    }
+
+    fn with(sources: Arc<Sources>, mut io: S, interest: Interest, news: News) -> io::Result<Self> {
+        let source = Arc::new(Source {
+            read: Direction::new(news),
+            write: Direction::new(news),
+        });
+        let inserted = sources.table.lock().insert(source.clone());
+        let token = inserted.ok_or_else(shut_down)?;
+        if let Err(error) = sources
+            .registry
+            .register(&mut io, mio::Token(token), interest)
+        {
+            drop(sources.table.lock().remove(token));
+            return Err(error);
+        }
+        Ok(Self {
+            io: Some(io),
+            source,
+            sources,
+            token,
+        })
+    }
+
+    /// What is registered.
+    #[inline]
+    pub(crate) fn io(&self) -> &S {
+        self.io.as_ref().expect("registered")
+    }
+
+    /// What was registered, no longer so.
+    pub(crate) fn into_inner(mut self) -> io::Result<S> {
+        let mut io = self.io.take().expect("registered");
+        self.leave(&mut io)?;
+        Ok(io)
+    }
+
+    /// The direction in which data comes in.
+    pub(crate) fn reads(&self) -> &Direction {
+        &self.source.read
+    }
+
+    /// The direction in which data goes out.
+    pub(crate) fn writes(&self) -> &Direction {
+        &self.source.write
+    }
+
+    fn leave(&self, io: &mut S) -> io::Result<()> {
+        let left = self.sources.registry.deregister(io);
+        let source = self.sources.table.lock().remove(self.token);
+        // Wakers may go with it.
+        drop(source);
+        left
+    }
+}
+
+impl<S: mio::event::Source> Drop for Registered<S> {
+    fn drop(&mut self) {
+        if let Some(mut io) = self.io.take() {
+            // Nothing is lost where the poller does not know it any more.
+            let _ = self.leave(&mut io);
+        }
+    }
+}
+
+impl<S: mio::event::Source + fmt::Debug> fmt::Debug for Registered<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.io.fmt(f)
+    }
+}
+
+/// Does an operation once what it needs may be there; `short` says of its result whether it went through for less
+/// than it was asked. What an operation found to be no longer so is taken back.
+///
+/// `None`: it would block.
+fn attempt<R>(
+    direction: &Direction,
+    seen: Seen,
+    operation: &mut impl FnMut() -> io::Result<R>,
+    short: impl Fn(&R) -> bool,
+) -> Option<io::Result<R>> {
+    if seen.is_shut_down() {
+        return Some(Err(shut_down()));
+    }
+    loop {
+        match operation() {
+            Ok(result) => {
+                if SHORT_MEANS_DRAINED && short(&result) {
+                    direction.clear(seen);
+                }
+                return Some(Ok(result));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                direction.clear(seen);
+                return None;
+            }
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}
+
+impl Direction {
+    /// Does an operation as soon as it goes through, as the one task that polls this direction.
+    pub(crate) fn poll_io<R>(
+        &self,
+        cx: &mut Context<'_>,
+        mut operation: impl FnMut() -> io::Result<R>,
+        short: impl Fn(&R) -> bool,
+    ) -> Poll<io::Result<R>> {
+        let coop = ready!(coop::poll_proceed(cx));
+        loop {
+            let seen = ready!(self.poll(cx));
+            if let Some(result) = attempt(self, seen, &mut operation, &short) {
+                coop.made_progress();
+                return Poll::Ready(result);
+            }
+        }
+    }
+
+    /// Does an operation as soon as it goes through; any number may wait.
+    pub(crate) async fn io<R>(
+        &self,
+        mut operation: impl FnMut() -> io::Result<R>,
+        short: impl Fn(&R) -> bool,
+    ) -> io::Result<R> {
+        loop {
+            let seen = self.news().await;
+            if let Some(result) = attempt(self, seen, &mut operation, &short) {
+                return result;
+            }
+        }
+    }
+
+    /// Does an operation if it goes through now, and fails with `WouldBlock` otherwise.
+    pub(crate) fn try_io<R>(
+        &self,
+        mut operation: impl FnMut() -> io::Result<R>,
+        short: impl Fn(&R) -> bool,
+    ) -> io::Result<R> {
+        let seen = self.look();
+        if !seen.is_ready() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        attempt(self, seen, &mut operation, short)
+            .unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+    }
+
+    /// Completes once an operation is worth trying.
+    pub(crate) fn news(&self) -> WaitForNews<'_> {
+        WaitForNews {
+            direction: self,
+            entry: None,
+        }
+    }
+
+    /// Completes once an operation is worth trying or the reactor has been shut down, which is an error.
+    pub(crate) async fn ready(&self) -> io::Result<()> {
+        if self.news().await.is_shut_down() {
+            return Err(shut_down());
+        }
+        Ok(())
+    }
+
+    /// Polls for [`ready`](Self::ready), as the one task that polls this direction.
+    pub(crate) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let coop = ready!(coop::poll_proceed(cx));
+        let seen = ready!(self.poll(cx));
+        coop.made_progress();
+        Poll::Ready(if seen.is_shut_down() {
+            Err(shut_down())
+        } else {
+            Ok(())
+        })
+    }
+}
+
+/// The future of [`Direction::news`].
+#[derive(Debug)]
+pub(crate) struct WaitForNews<'a> {
+    direction: &'a Direction,
+    entry: Option<Listed>,
+}
+
+impl Future for WaitForNews<'_> {
+    type Output = Seen;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Seen> {
+        let coop = ready!(coop::poll_proceed(cx));
+        let this = &mut *self;
+        let seen = ready!(this.direction.poll_listed(cx, &mut this.entry));
+        coop.made_progress();
+        Poll::Ready(seen)
+    }
+}
+
+impl Drop for WaitForNews<'_> {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            self.direction.unlist(entry);
+        }
+    }
+}
