@@ -1,1 +1,23 @@
-//! heist.
+//! heist: a work-stealing async runtime with an event loop on top.
+
+#[doc(inline)]
+pub use heist_reactor::time;
+#[doc(inline)]
+pub use heist_scheduler::runtime;
+#[doc(inline)]
+pub use heist_scheduler::task::spawn;
+
+#[cfg(feature = "macros")]
+#[doc(inline)]
+pub use heist_macros::{main, test};
+
+pub mod task {
+    //! Tasks: what runs, and what its spawner keeps of it.
+
+    #[doc(inline)]
+    pub use heist_scheduler::task::{
+        AbortHandle, Id, JoinError, JoinHandle, id, spawn, spawn_blocking, try_id, yield_now,
+    };
+    #[doc(inline)]
+    pub use heist_sync::coop;
+}

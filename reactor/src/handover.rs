@@ -117,7 +117,12 @@ impl<P> Handover<P> {
     fn let_go(&self) {
         // Ordering: pairs with the fence in `rest`; see the head of this file.
         fence(Ordering::SeqCst);
-        // Ordering: Relaxed, ordered by the fence.
+        self.rouse();
+    }
+
+    /// Wakes the reactor thread where it rests.
+    pub fn rouse(&self) {
+        // Ordering: Relaxed, ordered by the fence in `let_go`; a hint only to others.
         if self.resting.load(Ordering::Relaxed) {
             let stopped = self.rest.lock();
             // Ordering: Relaxed, read under the same lock.

@@ -169,6 +169,12 @@ impl Reactor {
         self.0.signal.unpark();
     }
 
+    /// Wakes the reactor thread where it rests for good, so that its [`Monitor`] ticks again: there is work to watch.
+    /// A load, where it is awake.
+    pub fn rouse_thread(&self) {
+        self.0.handover.rouse();
+    }
+
     /// Ends everything but the blocking pool: from now on sources fail with an error, timers take no more entries,
     /// the tasks that wait for either are woken, and the reactor thread ends. Calling it again does nothing.
     pub fn shutdown(&self) {

@@ -34,4 +34,7 @@ pub use crossbeam_utils::CachePadded;
 
 #[cfg(feature = "runtime")]
 pub mod deque;
+/// Channels between threads, for what no model crosses: that a thread has ended, commands to one.
+#[cfg(feature = "runtime")]
+pub use crossbeam_channel as channel;
 pub mod rand;

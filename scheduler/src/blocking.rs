@@ -1,0 +1,71 @@
+//! Blocking jobs: tasks whose one poll runs a closure, on a thread of the reactor's pool. So a job has what a task
+//! has: an id, a handle, an abort, a place for its panic.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use heist_sync::coop;
+use heist_sync::sys::Arc;
+
+use crate::context;
+use crate::runtime::Handle;
+use crate::shared::Shared;
+use crate::task::{Id, JoinHandle, Runnable, Schedule, TaskRef, new_task};
+
+/// A future that is done after one poll.
+struct Job<F>(Option<F>);
+
+impl<F> Unpin for Job<F> {}
+
+impl<F: FnOnce() -> R, R> Future for Job<F> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
+        let job = self.0.take().expect("a job is polled once");
+        // It may block for as long as it likes, and so may what it polls.
+        coop::stop();
+        Poll::Ready(job())
+    }
+}
+
+/// Jobs are never woken, and no runtime lists them: those that wait go down with the pool's queue, and those that run
+/// can't be stopped.
+#[derive(Clone)]
+struct Pool;
+
+impl Schedule for Pool {
+    fn schedule(&self, task: Runnable) {
+        // An abort of a job that has not begun finds it scheduled; nothing else wakes it. So this isn't reached, and
+        // if it were, dropping the evidence would cancel the job.
+        debug_assert!(false, "a blocking job was woken");
+        drop(task);
+    }
+
+    fn release(&self, _: &TaskRef) {}
+}
+
+#[track_caller]
+pub(crate) fn spawn<F, R>(shared: &Arc<Shared>, f: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let id = Id::next();
+    // SAFETY: the closure and its output are `Send`.
+    let (task, runnable, handle) = unsafe { new_task(Job(Some(f)), Pool, id, 0) };
+    // The runtime's reference is its own until the job completes, which `Runnable` sees to, run or dropped.
+    std::mem::forget(task);
+    let runtime = shared.clone();
+    let job = Box::new(move || {
+        context::as_job(&runtime, || {
+            let entered = context::enter(Handle::of(runtime.clone()));
+            context::as_task(id, || runnable.run());
+            drop(entered);
+        });
+    });
+    // Refused, as the pool is shut down or has no thread and gets none: dropping the job cancels it.
+    let refused = shared.driver.pool().submit(job);
+    drop(refused);
+    handle
+}

@@ -1,0 +1,222 @@
+//! What a thread is to the runtimes of this process, in thread-locals: a worker, a collector of wakes, inside a
+//! `block_on`, or entered by hand.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+
+use crate::runtime::Handle;
+use crate::shared::Shared;
+use crate::task::{Id, JoinHandle, Runnable};
+use crate::worker::Worker;
+
+thread_local! {
+    /// The worker that this thread is. No destructor, so it can be asked at any time.
+    static WORKER: Cell<Option<NonNull<Worker>>> = const { Cell::new(None) };
+    /// The batch that this thread collects for a runtime.
+    static BATCH: Cell<Option<NonNull<Batch>>> = const { Cell::new(None) };
+    /// Whether this thread polls a future: a worker, or inside a `block_on`.
+    static POLLING: Cell<bool> = const { Cell::new(false) };
+    /// The runtime whose blocking job this thread runs. Compared, never followed.
+    static JOB_OF: Cell<*const Shared> = const { Cell::new(ptr::null()) };
+    static TASK: Cell<Option<Id>> = const { Cell::new(None) };
+    /// The runtimes entered, each with the number of its guard, the innermost last.
+    static ENTERED: RefCell<Vec<(u64, Handle)>> = const { RefCell::new(Vec::new()) };
+    static NEXT_GUARD: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The wakes of one dispatch, to be published at once.
+struct Batch {
+    shared: NonNull<Shared>,
+    tasks: RefCell<Vec<Runnable>>,
+}
+
+/// Where this thread queues a task of some runtime.
+pub(crate) enum Place<'a> {
+    /// It is a worker of that runtime.
+    Worker(&'a Worker),
+    /// It dispatches events for that runtime.
+    Collecting(&'a mut Vec<Runnable>),
+    Outside,
+}
+
+/// Sets a cell back to what it was, when dropped.
+struct Restore<T: Copy + 'static>(&'static std::thread::LocalKey<Cell<T>>, T);
+
+impl<T: Copy> Restore<T> {
+    fn after_setting(key: &'static std::thread::LocalKey<Cell<T>>, value: T) -> Self {
+        Self(key, key.replace(value))
+    }
+}
+
+impl<T: Copy> Drop for Restore<T> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
+}
+
+/// Calls `f` with the worker that this thread is, if it is one.
+#[inline]
+pub(crate) fn with_any_worker<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
+    // SAFETY: `as_worker` sets the cell for as long as it borrows the worker; all uses are on this thread.
+    f(WORKER.get().map(|worker| unsafe { worker.as_ref() }))
+}
+
+/// Calls `f` with the worker of `shared` that this thread is, if it is one.
+#[inline]
+pub(crate) fn with_worker<R>(shared: &Shared, f: impl FnOnce(Option<&Worker>) -> R) -> R {
+    with_any_worker(|worker| f(worker.filter(|worker| ptr::eq(&*worker.shared, shared))))
+}
+
+/// Calls `f` with the place where this thread queues a task of `shared`.
+#[inline]
+pub(crate) fn with_place<T, R>(shared: &Shared, task: T, f: impl FnOnce(Place<'_>, T) -> R) -> R {
+    with_worker(shared, |worker| {
+        if let Some(worker) = worker {
+            return f(Place::Worker(worker), task);
+        }
+        match batch_of(shared) {
+            // Only `push` happens in the borrow; nothing in there wakes again.
+            Some(batch) => f(Place::Collecting(&mut batch.tasks.borrow_mut()), task),
+            None => f(Place::Outside, task),
+        }
+    })
+}
+
+fn batch_of<'a>(shared: &Shared) -> Option<&'a Batch> {
+    // SAFETY: `collect_wakes` sets the cell for as long as it borrows the batch; all uses are on this thread.
+    let batch = unsafe { BATCH.get()?.as_ref() };
+    ptr::eq(batch.shared.as_ptr(), shared).then_some(batch)
+}
+
+/// Whether this thread holds `shared` by what it is: its worker, or its dispatcher.
+pub(crate) fn belongs_to(shared: &Shared) -> bool {
+    with_worker(shared, |worker| worker.is_some()) || batch_of(shared).is_some()
+}
+
+/// Calls `f` as `worker`.
+pub(crate) fn as_worker<R>(worker: &Worker, f: impl FnOnce() -> R) -> R {
+    let _worker = Restore::after_setting(&WORKER, Some(NonNull::from(worker)));
+    let _polling = Restore::after_setting(&POLLING, true);
+    f()
+}
+
+/// Calls `turn`, and publishes the wakes in it at once.
+pub(crate) fn collect_wakes(shared: &Shared, turn: &mut dyn FnMut()) {
+    let batch = Batch {
+        shared: NonNull::from(shared),
+        tasks: RefCell::default(),
+    };
+    {
+        let _batch = Restore::after_setting(&BATCH, Some(NonNull::from(&batch)));
+        turn();
+    }
+    shared.inject_all(&mut batch.tasks.into_inner());
+}
+
+/// Calls `f` as the inside of a `block_on`; `None` where this thread is in one already, or is a worker.
+pub(crate) fn block_on<R>(f: impl FnOnce() -> R) -> Option<R> {
+    if POLLING.get() {
+        return None;
+    }
+    let _polling = Restore::after_setting(&POLLING, true);
+    Some(f())
+}
+
+/// Whether this thread polls futures, so that to block it would hold others up.
+pub(crate) fn is_polling() -> bool {
+    POLLING.get()
+}
+
+/// Calls `f` as a blocking job of `shared`.
+pub(crate) fn as_job<R>(shared: &Shared, f: impl FnOnce() -> R) -> R {
+    let _job = Restore::after_setting(&JOB_OF, ptr::from_ref(shared));
+    f()
+}
+
+/// Whether this thread runs a blocking job of `shared`.
+pub(crate) fn is_job_of(shared: &Shared) -> bool {
+    ptr::eq(JOB_OF.get(), shared)
+}
+
+/// Calls `f` as the poll of a task.
+#[inline]
+pub(crate) fn as_task<R>(id: Id, f: impl FnOnce() -> R) -> R {
+    let _task = Restore::after_setting(&TASK, Some(id));
+    f()
+}
+
+/// The task that this thread polls.
+pub(crate) fn task_id() -> Option<Id> {
+    TASK.get()
+}
+
+/// The runtime that this thread is in: the one entered last, else the one whose worker it is.
+pub(crate) fn current() -> Option<Handle> {
+    ENTERED
+        .try_with(|entered| entered.borrow().last().map(|(_, handle)| handle.clone()))
+        .ok()
+        .flatten()
+        .or_else(|| {
+            with_any_worker(|worker| worker.map(|worker| Handle::of(worker.shared.clone())))
+        })
+}
+
+/// Spawns on the runtime that [`current`] would give, without counting it where nothing was entered by hand. Gives the
+/// future back where this thread is in no runtime.
+#[track_caller]
+#[inline]
+pub(crate) fn try_spawn<F>(future: F) -> Result<JoinHandle<F::Output>, F>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let entered = ENTERED.try_with(|entered| {
+        let entered = entered.borrow();
+        entered.last().map(|(_, handle)| handle.shared().clone())
+    });
+    if let Ok(Some(shared)) = entered {
+        return Ok(shared.spawn(future));
+    }
+    // SAFETY: as in `with_any_worker`, which a caller's location doesn't pass through.
+    match WORKER.get().map(|worker| unsafe { worker.as_ref() }) {
+        Some(worker) => Ok(worker.shared.spawn(future)),
+        None => Err(future),
+    }
+}
+
+/// Makes a runtime this thread's current one, until the guard is dropped. Guards may be dropped in any order.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    number: u64,
+    _reactor: heist_reactor::EnterGuard,
+    /// It belongs to the thread that entered.
+    _not_send: PhantomData<*const ()>,
+}
+
+pub(crate) fn enter(handle: Handle) -> Entered {
+    let number = NEXT_GUARD.replace(NEXT_GUARD.get() + 1);
+    let reactor = handle.shared().driver.enter();
+    // On a thread whose locals are gone nothing can be entered, and nothing needs to be left.
+    let _ = ENTERED.try_with(|entered| entered.borrow_mut().push((number, handle)));
+    Entered {
+        number,
+        _reactor: reactor,
+        _not_send: PhantomData,
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let left = ENTERED.try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            let at = entered
+                .iter()
+                .rposition(|&(number, _)| number == self.number);
+            at.map(|at| entered.remove(at))
+        });
+        // Perhaps the last reference to a runtime: dropped with the borrow given back.
+        drop(left);
+    }
+}

@@ -1,0 +1,128 @@
+//! Where the scheduler meets the reactor: the one file that names it.
+//!
+//! Down: a worker with nothing to do sleeps in the poller where that is free, else on its condition variable. Up:
+//! wakers, which the scheduler collects while a turn dispatches, so that a batch is published at once.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use heist_reactor::{Monitor, Reactor};
+use heist_sync::sys::Arc;
+
+use crate::context;
+use crate::park::Parker;
+use crate::shared::Shared;
+
+/// A runtime's way to its reactor.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    reactor: Reactor,
+}
+
+impl Driver {
+    pub(crate) fn new(config: heist_reactor::Config) -> io::Result<Self> {
+        Ok(Self {
+            reactor: Reactor::new(config)?,
+        })
+    }
+
+    /// Starts the reactor thread, which watches over `shared`.
+    pub(crate) fn start_thread(&self, shared: &Arc<Shared>) -> io::Result<()> {
+        self.reactor
+            .start_thread(Box::new(Watch::new(shared.clone())))
+    }
+
+    /// Makes the reactor the one that this thread's sockets and timers use.
+    pub(crate) fn enter(&self) -> heist_reactor::EnterGuard {
+        self.reactor.enter()
+    }
+
+    /// Sleeps until the parker has a token, or an event came.
+    pub(crate) fn park(&self, parker: &Parker) {
+        match self.reactor.try_borrow() {
+            Some(mut turn) => parker.park_in(|| {
+                turn.wait(None);
+            }),
+            None => parker.park(),
+        }
+    }
+
+    /// Wakes the thread that sleeps by `parker` in [`park`](Self::park).
+    pub(crate) fn unpark(&self, parker: &Parker) {
+        parker.unpark(|| self.reactor.unpark());
+    }
+
+    /// Hands out what has happened, without waiting.
+    pub(crate) fn poll(&self) {
+        if let Some(mut turn) = self.reactor.try_borrow() {
+            turn.wait(Some(Duration::ZERO));
+        }
+    }
+
+    /// A worker gets up: whoever watches over the workers has to be awake too.
+    pub(crate) fn work_begins(&self) {
+        self.reactor.rouse_thread();
+    }
+
+    /// The threads for blocking jobs.
+    pub(crate) fn pool(&self) -> &heist_reactor::blocking::Pool {
+        self.reactor.pool()
+    }
+
+    /// Ends the reactor: what still waits for it fails.
+    pub(crate) fn shutdown(&self) {
+        self.reactor.shutdown();
+    }
+
+    /// Waits until the reactor thread has ended, and whether it has.
+    pub(crate) fn join_thread(&self, deadline: Option<Instant>) -> bool {
+        self.reactor.join_thread(deadline)
+    }
+}
+
+/// What the reactor thread does for the scheduler: it publishes wakes in batches, and once a tick looks for tasks
+/// that lie behind a worker which is held up.
+struct Watch {
+    shared: Arc<Shared>,
+    /// Whether a worker slept when the last batch was published: it was woken, and takes the poller when it's through.
+    woke: bool,
+    /// How far each worker was at the last tick.
+    polls: Box<[u64]>,
+}
+
+impl Watch {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            polls: shared.remotes.iter().map(|_| 0).collect(),
+            shared,
+            woke: false,
+        }
+    }
+}
+
+impl Monitor for Watch {
+    fn dispatch(&mut self, turn: &mut dyn FnMut()) {
+        context::collect_wakes(&self.shared, &mut || {
+            turn();
+            self.woke = self.shared.idle.asleep() > 0;
+        });
+    }
+
+    fn wants_poller(&mut self) -> bool {
+        self.woke
+    }
+
+    fn tick(&mut self) -> bool {
+        let mut held_up = false;
+        for (remote, seen) in self.shared.remotes.iter().zip(&mut self.polls) {
+            let polls = remote.counters.polls.get();
+            held_up |=
+                polls == *seen && (remote.open.slot.look().is_some() || remote.open.has_work());
+            *seen = polls;
+        }
+        if held_up {
+            self.shared.wake_one();
+        }
+        self.shared.anyone_awake()
+    }
+}

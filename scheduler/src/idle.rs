@@ -1,0 +1,168 @@
+//! Who sleeps, who searches, and who has to be woken: the protocol by which no task is left lying while a worker
+//! sleeps. `idle/README.md` has the two procedures and the proof; the comments here cite its numbers.
+
+use heist_sync::sys::CachePadded;
+use heist_sync::sys::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+
+/// How many workers one word of sleepers holds.
+const WORD: usize = u64::BITS as usize;
+
+/// The one authoritative record of who sleeps, a bit a worker, and how many search.
+#[derive(Debug)]
+pub struct Idle {
+    workers: usize,
+    /// How many workers look for work in others' queues, those included that were woken to do so and don't run yet.
+    searching: CachePadded<AtomicUsize>,
+    /// Bit `i`: worker `i` sleeps, or is about to. Whoever clears a bit has the worker: itself, or its waker.
+    sleepers: Box<[CachePadded<AtomicU64>]>,
+}
+
+impl Idle {
+    /// A record in which all are awake and nobody searches.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            workers,
+            searching: CachePadded::new(AtomicUsize::new(0)),
+            sleepers: (0..workers.div_ceil(WORD))
+                .map(|_| CachePadded::new(AtomicU64::new(0)))
+                .collect(),
+        }
+    }
+
+    /// P2–P4: after a push, picks the sleeper that has to be woken for it, if any. The caller unparks it.
+    #[inline]
+    #[must_use = "the worker picked waits to be unparked"]
+    pub fn claim(&self) -> Option<usize> {
+        // Ordering: SeqCst, P2: pairs with the fence in `announce` and `search_ended`: either the sleeper's second
+        // look sees the push, or the loads below see that it no longer searches and sleeps.
+        fence(Ordering::SeqCst);
+        // Ordering: Relaxed: the fence orders it.
+        if self.searching.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
+        self.claim_any()
+    }
+
+    /// P4 without the question whether someone searches already: for a batch that is worth several workers.
+    #[must_use = "the worker picked waits to be unparked"]
+    pub fn claim_any(&self) -> Option<usize> {
+        loop {
+            let (word, i) = self.some_sleeper()?;
+            // Before the bit is cleared, so that no moment shows a woken worker neither asleep nor searching.
+            // Ordering: Relaxed; the AcqRel below publishes it.
+            self.searching.fetch_add(1, Ordering::Relaxed);
+            let bit = 1 << (i % WORD);
+            // Ordering: AcqRel: of all who would clear the bit, one does; and it publishes the count above.
+            if word.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
+                return Some(i);
+            }
+            // P5: another has the worker. Our count may have kept a third poster from waking anyone, so we look
+            // again in its place.
+            // Ordering: AcqRel, then SeqCst: a poster that read our count has its fence before this one, so that we
+            // see each bit that it would have seen.
+            self.searching.fetch_sub(1, Ordering::AcqRel);
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// A worker whose bit is set, and the word that holds it.
+    fn some_sleeper(&self) -> Option<(&AtomicU64, usize)> {
+        self.sleepers.iter().enumerate().find_map(|(i, word)| {
+            // Ordering: Relaxed: the caller's fence orders it.
+            let bits = word.load(Ordering::Relaxed);
+            (bits != 0).then(|| (&**word, i * WORD + bits.trailing_zeros() as usize))
+        })
+    }
+
+    /// A worker without work asks whether it may search: at most half of those awake do.
+    #[must_use]
+    pub fn try_search(&self) -> bool {
+        // Ordering: hint only, here and in `asleep`: the limit saves work and carries no promise.
+        let awake = self.workers.saturating_sub(self.asleep());
+        if 2 * self.searching.load(Ordering::Relaxed) >= awake {
+            return false;
+        }
+        self.search();
+        true
+    }
+
+    /// A worker searches, whatever the limit says: it has seen work at its second look.
+    pub fn search(&self) {
+        // Ordering: Relaxed: a poster that misses it wakes one worker too many, no fewer.
+        self.searching.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A searching worker has found work. True if nobody else searches now: it has to [`claim`](Self::claim) another
+    /// in case there's more (F2).
+    #[must_use]
+    pub fn search_ended(&self) -> bool {
+        // Ordering: AcqRel: the last searcher has seen what the others before it saw.
+        self.searching.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// S1 and S2: the worker says that it is about to sleep. Its second look at the queues has to follow.
+    pub fn announce(&self, worker: usize, searching: bool) {
+        let (word, bit) = self.place(worker);
+        // Ordering: AcqRel: the next to clear the bit is ordered after us.
+        let before = word.fetch_or(bit, Ordering::AcqRel);
+        debug_assert_eq!(before & bit, 0, "a worker announces itself once");
+        if searching {
+            // After the bit: no moment shows the worker neither searching nor asleep.
+            // Ordering: AcqRel: a poster that reads the lower count sees the bit.
+            self.searching.fetch_sub(1, Ordering::AcqRel);
+        }
+        // Ordering: SeqCst, S2: pairs with the fence in `claim`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// The worker doesn't sleep, or no longer. False if someone had claimed it: it counts as searching then.
+    #[must_use]
+    pub fn retract(&self, worker: usize) -> bool {
+        let (word, bit) = self.place(worker);
+        // Ordering: AcqRel: of all who would clear the bit, one does; acquires the count that a claimer made.
+        word.fetch_and(!bit, Ordering::AcqRel) & bit != 0
+    }
+
+    /// How many workers sleep.
+    pub fn asleep(&self) -> usize {
+        // Ordering: hint only.
+        self.sleepers
+            .iter()
+            .map(|word| word.load(Ordering::Relaxed).count_ones() as usize)
+            .sum()
+    }
+
+    fn place(&self, worker: usize) -> (&AtomicU64, u64) {
+        (&self.sleepers[worker / WORD], 1 << (worker % WORD))
+    }
+}
+
+#[cfg(all(test, not(heist_loom)))]
+mod tests {
+    use super::Idle;
+
+    #[test]
+    fn a_sleeper_is_claimed_once_and_counts_as_searching() {
+        let idle = Idle::new(100);
+        idle.announce(99, false);
+        idle.announce(3, false);
+        assert_eq!(idle.claim(), Some(3));
+        assert_eq!(idle.claim(), None, "a searcher is on its way");
+        assert!(!idle.retract(3));
+        assert!(idle.search_ended());
+        assert_eq!(idle.claim(), Some(99));
+        assert!(idle.search_ended());
+        assert_eq!(idle.claim(), None);
+    }
+
+    #[test]
+    fn at_most_half_of_those_awake_search() {
+        let idle = Idle::new(5);
+        idle.announce(0, false);
+        assert!(idle.try_search());
+        assert!(idle.try_search());
+        assert!(!idle.try_search(), "four are awake");
+        assert!(!idle.search_ended());
+        assert!(idle.search_ended());
+    }
+}

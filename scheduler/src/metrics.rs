@@ -1,0 +1,115 @@
+//! What a runtime can tell of itself, without any switch: figures that each worker writes for itself alone.
+
+use std::fmt;
+use std::time::Duration;
+
+use heist_sync::sys::Arc;
+use heist_sync::sys::atomic::{AtomicU64, Ordering};
+
+use crate::shared::Shared;
+
+/// A figure with one writer.
+#[derive(Debug)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self(AtomicU64::new(0))
+    }
+}
+
+impl Counter {
+    /// Adds. The one writer's.
+    #[inline]
+    pub(crate) fn add(&self, n: u64) {
+        // Ordering: hint only, both; with one writer no addition is lost.
+        let now = self.0.load(Ordering::Relaxed);
+        self.0.store(now.wrapping_add(n), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        // Ordering: hint only.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a worker counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) polls: Counter,
+    pub(crate) steals: Counter,
+    pub(crate) parks: Counter,
+    pub(crate) busy_nanos: Counter,
+}
+
+/// A runtime's figures. Taking one changes nothing; figures of different kinds aren't of the same instant.
+///
+/// Obtained by [`Handle::metrics`](crate::runtime::Handle::metrics).
+#[derive(Clone)]
+pub struct RuntimeMetrics {
+    shared: Arc<Shared>,
+}
+
+impl RuntimeMetrics {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// How many workers the runtime has.
+    pub fn num_workers(&self) -> usize {
+        self.shared.remotes.len()
+    }
+
+    /// How many tasks aren't complete, blocking jobs left out.
+    pub fn num_alive_tasks(&self) -> usize {
+        self.shared.owned.live()
+    }
+
+    /// How many tasks wait in the queue that is fed from outside the workers.
+    pub fn global_queue_depth(&self) -> usize {
+        self.shared.injector.len()
+    }
+
+    /// How often the worker has polled a task.
+    ///
+    /// # Panics
+    /// As all that ask for a worker: if there are no more than `worker` of them.
+    pub fn worker_poll_count(&self, worker: usize) -> u64 {
+        self.shared.remotes[worker].counters.polls.get()
+    }
+
+    /// How often the worker has found work in another's queue.
+    pub fn worker_steal_count(&self, worker: usize) -> u64 {
+        self.shared.remotes[worker].counters.steals.get()
+    }
+
+    /// How often the worker has gone to sleep.
+    pub fn worker_park_count(&self, worker: usize) -> u64 {
+        self.shared.remotes[worker].counters.parks.get()
+    }
+
+    /// For how long the worker has been awake, up to the last time it went to sleep.
+    pub fn worker_total_busy_duration(&self, worker: usize) -> Duration {
+        Duration::from_nanos(self.shared.remotes[worker].counters.busy_nanos.get())
+    }
+
+    /// How many threads the blocking pool has.
+    pub fn num_blocking_threads(&self) -> usize {
+        self.shared.driver.pool().num_threads()
+    }
+
+    /// How many threads of the blocking pool wait for a job.
+    pub fn num_idle_blocking_threads(&self) -> usize {
+        self.shared.driver.pool().num_idle()
+    }
+}
+
+impl fmt::Debug for RuntimeMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeMetrics")
+            .field("num_workers", &self.num_workers())
+            .field("num_alive_tasks", &self.num_alive_tasks())
+            .field("global_queue_depth", &self.global_queue_depth())
+            .finish_non_exhaustive()
+    }
+}

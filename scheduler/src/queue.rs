@@ -1,0 +1,145 @@
+//! A worker's queues, and what thieves see of them.
+//!
+//! | queue | holds | order | taken by others |
+//! |---|---|---|---|
+//! | slot | the task that the current poll woke or spawned last | the newest | on a thief's last pass, once aged |
+//! | fresh | tasks that an event, a spawn or another task woke | first in, first out | half at a time |
+//! | yielded | tasks that woke themselves while being polled | first in, first out | half at a time |
+//!
+//! Invariants:
+//! - **Q1** A task is in one queue (S1 of the task's state).
+//! - **Q2** A worker never sleeps with a task in one of its queues. So a push to the slot alone needs to wake nobody:
+//!   its worker is awake, and takes it next. Where that worker is held up by a long poll, the slot ages, and a thief
+//!   may have it.
+
+use std::ptr::NonNull;
+
+use heist_sync::sys::atomic::{AtomicPtr, Ordering};
+use heist_sync::sys::deque::{Steal, Stealer, Worker};
+
+use crate::task::Runnable;
+
+/// One task, in a word.
+pub struct Slot(AtomicPtr<()>);
+
+/// What a thief has seen in a slot: whether it is still there tells whether the owner got on meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen(NonNull<()>);
+
+impl Slot {
+    /// An empty slot.
+    pub fn new() -> Self {
+        Self(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    /// Puts a task in, and gives out the one that was there. The owner's.
+    #[inline]
+    pub fn put(&self, task: Runnable) -> Option<Runnable> {
+        // Ordering: AcqRel: releases the task to a thief's `steal`, acquires nothing but what this thread released.
+        let before = self.0.swap(task.into_word(), Ordering::AcqRel);
+        // SAFETY: the swap took the word out, so nobody else has it.
+        NonNull::new(before).map(|word| unsafe { Runnable::from_word(word) })
+    }
+
+    /// Takes the task out. The owner's.
+    #[inline]
+    pub fn take(&self) -> Option<Runnable> {
+        // Ordering: hint only: the owner put it, and a thief's taking it is found by the swap.
+        if self.0.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        // Ordering: Acquire pairs with the AcqRel in `put`, though the owner was its caller.
+        let word = self.0.swap(std::ptr::null_mut(), Ordering::Acquire);
+        // SAFETY: the swap took the word out, so nobody else has it.
+        NonNull::new(word).map(|word| unsafe { Runnable::from_word(word) })
+    }
+
+    /// What is there now, for a later [`steal`](Self::steal).
+    pub fn look(&self) -> Option<Seen> {
+        // Ordering: hint only; the word isn't followed before the CAS in `steal`.
+        NonNull::new(self.0.load(Ordering::Relaxed)).map(Seen)
+    }
+
+    /// Takes what was `seen`, where it is still there. The same word may be another stay of the same task, which is
+    /// as good: what is in the slot is scheduled.
+    pub fn steal(&self, seen: Seen) -> Option<Runnable> {
+        // Ordering: Acquire pairs with the AcqRel in `put`, so that the task is seen as its owner left it.
+        self.0
+            .compare_exchange(
+                seen.0.as_ptr(),
+                std::ptr::null_mut(),
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            )
+            .ok()?;
+        // SAFETY: the exchange took the word out, so nobody else has it.
+        Some(unsafe { Runnable::from_word(seen.0) })
+    }
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Slot").field(&self.look().is_some()).finish()
+    }
+}
+
+/// The owner's ends.
+pub(crate) struct Local {
+    pub(crate) fresh: Worker<Runnable>,
+    pub(crate) yielded: Worker<Runnable>,
+}
+
+/// What thieves see.
+pub(crate) struct Open {
+    pub(crate) slot: Slot,
+    fresh: Stealer<Runnable>,
+    yielded: Stealer<Runnable>,
+}
+
+impl Local {
+    pub(crate) fn new() -> (Self, Open) {
+        let (fresh, yielded) = (Worker::new_fifo(), Worker::new_fifo());
+        let open = Open {
+            slot: Slot::new(),
+            fresh: fresh.stealer(),
+            yielded: yielded.stealer(),
+        };
+        (Self { fresh, yielded }, open)
+    }
+}
+
+impl Open {
+    /// Moves half of a queue to the thief's `dest`, fresh tasks before yielded ones, and gives one out.
+    pub(crate) fn steal_into(&self, dest: &Worker<Runnable>) -> Option<Runnable> {
+        persist(|| self.fresh.steal_batch_and_pop(dest))
+            .or_else(|| persist(|| self.yielded.steal_batch_and_pop(dest)))
+    }
+
+    /// Whether a thief would find something, the slot left out (Q2).
+    pub(crate) fn has_work(&self) -> bool {
+        !self.fresh.is_empty() || !self.yielded.is_empty()
+    }
+}
+
+/// Steals until the answer is final.
+pub(crate) fn persist(mut steal: impl FnMut() -> Steal<Runnable>) -> Option<Runnable> {
+    loop {
+        match steal() {
+            Steal::Success(task) => return Some(task),
+            Steal::Empty => return None,
+            Steal::Retry => heist_sync::sys::hint::spin_loop(),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Runtimes: how they are built, entered, and ended.
+
+mod builder;
+mod current_thread;
+mod handle;
+mod multi_thread;
+mod root;
+
+pub use crate::metrics::RuntimeMetrics;
+pub use builder::Builder;
+pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::context;
+use crate::task::JoinHandle;
+use current_thread::CurrentThread;
+use multi_thread::MultiThread;
+
+/// What a nested `block_on` is told.
+const NESTED: &str = "`block_on` was called by a thread that already runs tasks, where blocking would hold up \
+                      everything else: await the future, or block on a thread of `spawn_blocking`";
+
+/// A runtime: workers that run tasks, a reactor, and a pool of threads for blocking jobs.
+///
+/// # Shutdown
+/// Dropping a runtime ends it. Every task is dropped, at its next `await` where it runs at the moment; what is spawned
+/// from then on is dropped at once. The drop returns when the runtime's threads have ended, and so waits for a task
+/// that doesn't come to its next `await`, and for blocking jobs that run; [`shutdown_timeout`](Self::shutdown_timeout)
+/// and [`shutdown_background`](Self::shutdown_background) don't. Dropped where futures are polled, it doesn't wait, as
+/// that would hold up others: it is a `shutdown_background` there.
+///
+/// # Examples
+/// ```
+/// use heist_scheduler::runtime::Runtime;
+///
+/// let runtime = Runtime::new()?;
+/// let handle = runtime.spawn(async { 6 * 7 });
+/// assert_eq!(runtime.block_on(handle).expect("no panic"), 42);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Runtime {
+    handle: Handle,
+    kind: Kind,
+}
+
+enum Kind {
+    CurrentThread(CurrentThread),
+    MultiThread(MultiThread),
+}
+
+impl Runtime {
+    /// A multi-thread runtime with a worker for each processor that the process may use.
+    ///
+    /// # Errors
+    /// Where the operating system refuses the poller or a thread.
+    pub fn new() -> io::Result<Self> {
+        Builder::new_multi_thread().build()
+    }
+
+    /// The runtime's handle.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Spawns a task. See [`task::spawn`](crate::task::spawn).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+
+    /// Runs a blocking job. See [`task::spawn_blocking`](crate::task::spawn_blocking).
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.handle.spawn_blocking(f)
+    }
+
+    /// Polls `future` on this thread until it is done, and gives its output.
+    ///
+    /// In a multi-thread runtime the tasks run on the workers meanwhile; in a current-thread runtime they run here,
+    /// and only here. Several threads may block on one runtime at once.
+    ///
+    /// # Panics
+    /// If `future` does, and where futures are polled already: inside a task, or inside another `block_on`.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let _entered = self.enter();
+        let output = match &self.kind {
+            Kind::CurrentThread(runtime) => {
+                context::block_on(|| runtime.block_on(self.handle.shared(), future))
+            }
+            Kind::MultiThread(_) => context::block_on(|| root::block_on(future)),
+        };
+        output.unwrap_or_else(|| panic!("{NESTED}"))
+    }
+
+    /// Makes this runtime the current one of this thread, until the guard is dropped: what is spawned, and sockets and
+    /// timers that are made, belong to it.
+    pub fn enter(&self) -> EnterGuard<'_> {
+        self.handle.enter()
+    }
+
+    /// What the runtime can tell of itself.
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.handle.metrics()
+    }
+
+    /// Ends the runtime as a drop would, but waits for `duration` at most. Threads that are held up by then are left
+    /// behind; they end when what they do ends.
+    pub fn shutdown_timeout(mut self, duration: Duration) {
+        // A duration beyond the clock's range is as good as none.
+        self.end(Instant::now().checked_add(duration));
+    }
+
+    /// Ends the runtime and waits for nothing: `shutdown_timeout` with a duration of zero.
+    pub fn shutdown_background(self) {
+        self.shutdown_timeout(Duration::ZERO);
+    }
+
+    /// Ends the runtime; waits until `deadline`, if there is one, for its threads. Calling it again does nothing.
+    fn end(&mut self, deadline: Option<Instant>) {
+        let shared = self.handle.shared();
+        shared.close();
+        shared.driver.pool().shutdown();
+        match &self.kind {
+            Kind::CurrentThread(runtime) => runtime.drain(),
+            Kind::MultiThread(runtime) => {
+                if !runtime.join(deadline) {
+                    return;
+                }
+            }
+        }
+        // The last worker has ended the reactor, so that blocking jobs which wait for it end too.
+        let _ = shared.driver.join_thread(deadline) && shared.driver.pool().join(deadline);
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let shared = self.handle.shared();
+        let here = context::is_polling() || context::is_job_of(shared);
+        self.end(here.then(Instant::now));
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("flavor", &self.handle.runtime_flavor())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,175 @@
+//! A runtime whose one worker belongs to whichever thread blocks on it.
+//!
+//! The worker lies in `worker` until a `block_on` takes it; it is put back at the end. Who finds it taken polls its
+//! own future meanwhile, and is woken when the worker comes free.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc as StdArc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, Wake, Waker};
+
+use heist_sync::sys::{Arc, Mutex};
+
+use super::root;
+use crate::park::Parker;
+use crate::shared::Shared;
+use crate::worker::{Root, Worker};
+
+/// A current-thread runtime's worker, and who waits for it.
+pub(super) struct CurrentThread {
+    worker: Mutex<Option<Worker>>,
+    waiting: Mutex<Vec<StdArc<RootWaker>>>,
+}
+
+/// Wakes a thread that blocks on the runtime, be it asleep as the worker or waiting for it.
+struct RootWaker {
+    woken: AtomicBool,
+    thread: Parker,
+    shared: Arc<Shared>,
+}
+
+impl Wake for RootWaker {
+    fn wake(self: StdArc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &StdArc<Self>) {
+        // Ordering: Release pairs with the Acquire in `poll_if_woken`. The tokens below come after it, so that
+        // whoever sleeps sees it.
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark(|| {});
+        self.shared.unpark(0);
+    }
+}
+
+/// A future, polled whenever it was woken, and its output.
+struct RootFuture<'a, F: Future> {
+    future: Pin<&'a mut F>,
+    waker: Waker,
+    flag: StdArc<RootWaker>,
+    output: Option<F::Output>,
+}
+
+impl<F: Future> RootFuture<'_, F> {
+    fn poll_if_woken(&mut self) -> bool {
+        // Ordering: Acquire pairs with the Release in `wake_by_ref`.
+        if self.output.is_none()
+            && self.flag.woken.swap(false, Ordering::Acquire)
+            && let Poll::Ready(output) = root::poll(self.future.as_mut(), &self.waker)
+        {
+            self.output = Some(output);
+        }
+        self.output.is_some()
+    }
+}
+
+impl<F: Future> Root for RootFuture<'_, F> {
+    fn turn(&mut self, _: &Shared) -> bool {
+        self.poll_if_woken()
+    }
+
+    fn is_woken(&self, _: &Shared) -> bool {
+        // Ordering: Relaxed: a wake that this misses has left a token.
+        self.flag.woken.load(Ordering::Relaxed)
+    }
+}
+
+impl CurrentThread {
+    pub(super) fn new(worker: Worker) -> Self {
+        Self {
+            worker: Mutex::new(Some(worker)),
+            waiting: Mutex::default(),
+        }
+    }
+
+    pub(super) fn block_on<F: Future>(&self, shared: &Arc<Shared>, future: F) -> F::Output {
+        let flag = StdArc::new(RootWaker {
+            woken: AtomicBool::new(true),
+            thread: Parker::default(),
+            shared: shared.clone(),
+        });
+        let mut root = RootFuture {
+            future: pin!(future),
+            waker: Waker::from(flag.clone()),
+            flag,
+            output: None,
+        };
+        let _waiting = Waiting::enter(self, &root.flag);
+        loop {
+            let worker = self.worker.lock().take();
+            match worker {
+                Some(worker) => Taken {
+                    from: self,
+                    worker: Some(worker),
+                }
+                .run(&mut root),
+                None if !root.poll_if_woken() => root.flag.thread.park(),
+                None => {}
+            }
+            if let Some(output) = root.output.take() {
+                return output;
+            }
+        }
+    }
+
+    /// The runtime has closed: cancels all tasks, here, or at the end of the `block_on` that has the worker.
+    pub(super) fn drain(&self) {
+        let worker = self.worker.lock().take();
+        if let Some(worker) = worker {
+            worker.drain();
+        }
+    }
+}
+
+/// The worker, put back however the `block_on` ends.
+struct Taken<'a> {
+    from: &'a CurrentThread,
+    worker: Option<Worker>,
+}
+
+impl Taken<'_> {
+    fn run(self, root: &mut impl Root) {
+        let worker = self.worker.as_ref().expect("taken until dropped");
+        worker.run(root);
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let worker = self.worker.take().expect("taken until dropped");
+        let closed = worker.shared.is_closed();
+        *self.from.worker.lock() = Some(worker);
+        if closed {
+            self.from.drain();
+        }
+        for waiting in &*self.from.waiting.lock() {
+            waiting.thread.unpark(|| {});
+        }
+    }
+}
+
+/// An entry in the list of those who block on the runtime.
+struct Waiting<'a> {
+    list: &'a CurrentThread,
+    flag: StdArc<RootWaker>,
+}
+
+impl<'a> Waiting<'a> {
+    fn enter(list: &'a CurrentThread, flag: &StdArc<RootWaker>) -> Self {
+        list.waiting.lock().push(flag.clone());
+        Self {
+            list,
+            flag: flag.clone(),
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.list
+            .waiting
+            .lock()
+            .retain(|flag| !StdArc::ptr_eq(flag, &self.flag));
+    }
+}

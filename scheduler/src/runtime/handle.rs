@@ -1,0 +1,144 @@
+//! A runtime, seen from anywhere.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+
+use heist_sync::sys::Arc;
+
+use super::{NESTED, RuntimeMetrics, root};
+use crate::blocking;
+use crate::context::{self, Entered};
+use crate::shared::{Flavor, Shared};
+use crate::task::JoinHandle;
+
+/// A reference to a runtime, which it doesn't keep from ending.
+///
+/// On a runtime that has shut down, spawning gives a handle whose task was cancelled.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// Which kind a runtime is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RuntimeFlavor {
+    /// Tasks run on the thread that calls `block_on`.
+    CurrentThread,
+    /// Workers have a thread each.
+    MultiThread,
+}
+
+/// Leaves the runtime that [`Handle::enter`] entered, when dropped. Guards may be dropped in any order.
+#[derive(Debug)]
+#[must_use = "the runtime is left when the guard is dropped"]
+pub struct EnterGuard<'a> {
+    _entered: Entered,
+    _handle: PhantomData<&'a Handle>,
+}
+
+impl Handle {
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The runtime that this thread is in: the one entered last, or that whose task it polls.
+    ///
+    /// # Panics
+    /// If it is in none; [`try_current`](Self::try_current) asks.
+    #[track_caller]
+    pub fn current() -> Self {
+        match Self::try_current() {
+            Ok(handle) => handle,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The runtime that this thread is in, if it is in one.
+    ///
+    /// # Errors
+    /// If it is in none.
+    pub fn try_current() -> Result<Self, TryCurrentError> {
+        context::current().ok_or(TryCurrentError(()))
+    }
+
+    /// As [`Runtime::enter`](super::Runtime::enter).
+    pub fn enter(&self) -> EnterGuard<'_> {
+        EnterGuard {
+            _entered: context::enter(self.clone()),
+            _handle: PhantomData,
+        }
+    }
+
+    /// As [`task::spawn`](crate::task::spawn), on this runtime.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared.spawn(future)
+    }
+
+    /// As [`task::spawn_blocking`](crate::task::spawn_blocking), on this runtime.
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        blocking::spawn(&self.shared, f)
+    }
+
+    /// Polls `future` on this thread until it is done, inside this runtime. It turns no current-thread runtime: the
+    /// tasks of one, and its reactor, wait for [`Runtime::block_on`](super::Runtime::block_on).
+    ///
+    /// # Panics
+    /// As [`Runtime::block_on`](super::Runtime::block_on).
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let _entered = self.enter();
+        context::block_on(|| root::block_on(future)).unwrap_or_else(|| panic!("{NESTED}"))
+    }
+
+    /// Which kind of runtime it is.
+    pub fn runtime_flavor(&self) -> RuntimeFlavor {
+        match self.shared.flavor {
+            Flavor::CurrentThread => RuntimeFlavor::CurrentThread,
+            Flavor::MultiThread => RuntimeFlavor::MultiThread,
+        }
+    }
+
+    /// What the runtime can tell of itself.
+    pub fn metrics(&self) -> RuntimeMetrics {
+        RuntimeMetrics::new(self.shared.clone())
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("flavor", &self.runtime_flavor())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The thread is in no runtime.
+#[derive(Debug)]
+pub struct TryCurrentError(());
+
+impl fmt::Display for TryCurrentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "there is no runtime here: this must be called from a task, inside `block_on`, or with a runtime entered",
+        )
+    }
+}
+
+impl Error for TryCurrentError {}

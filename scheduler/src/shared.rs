@@ -1,0 +1,266 @@
+//! What the workers of a runtime share, and the ways by which a task comes to them.
+//!
+//! A task points here without counting: [`Home`]. That is sound by
+//! - **H1** A worker leaves only when no task is alive: [`Worker::drain`](crate::worker::Worker) waits for it. Each
+//!   worker holds `Shared` by an `Arc` of its own. So a task that isn't complete has a `Shared`.
+//! - **H2** A thread that queues a task touches `Shared` after the push (someone has to be woken), by when the task
+//!   may be complete. So it holds `Shared` by something else: a worker and the reactor thread by what they are, any
+//!   other thread by an `Arc` that it takes before the push.
+//!
+//! So spawning, waking and completing on a worker touch no counter that the workers share.
+
+use std::future::Future;
+use std::ptr::NonNull;
+
+use heist_sync::sys::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use heist_sync::sys::deque::Injector;
+use heist_sync::sys::{Arc, CachePadded};
+
+use crate::context;
+use crate::driver::Driver;
+use crate::idle::Idle;
+use crate::metrics::Counters;
+use crate::park::Parker;
+use crate::queue::Open;
+use crate::task::{Id, JoinHandle, Owned, Runnable, Schedule, TaskRef, new_task};
+
+/// What the workers of a runtime share.
+pub(crate) struct Shared {
+    pub(crate) remotes: Box<[CachePadded<Remote>]>,
+    pub(crate) injector: Injector<Runnable>,
+    pub(crate) idle: Idle,
+    pub(crate) owned: Owned,
+    pub(crate) driver: Driver,
+    /// Set once: the runtime ends.
+    closed: AtomicBool,
+    /// Workers that haven't left.
+    working: AtomicUsize,
+    pub(crate) flavor: Flavor,
+}
+
+/// Which kind of runtime it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flavor {
+    CurrentThread,
+    MultiThread,
+}
+
+/// What others see of a worker.
+pub(crate) struct Remote {
+    pub(crate) open: Open,
+    pub(crate) parker: Parker,
+    pub(crate) counters: Counters,
+}
+
+impl Remote {
+    pub(crate) fn new(open: Open) -> Self {
+        Self {
+            open,
+            parker: Parker::default(),
+            counters: Counters::default(),
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(remotes: Vec<Remote>, driver: Driver, flavor: Flavor) -> Self {
+        let workers = remotes.len();
+        Self {
+            remotes: remotes.into_iter().map(CachePadded::new).collect(),
+            injector: Injector::new(),
+            idle: Idle::new(workers),
+            // One more, for spawns from other threads.
+            owned: Owned::new(workers + 1),
+            driver,
+            closed: AtomicBool::new(false),
+            working: AtomicUsize::new(workers),
+            flavor,
+        }
+    }
+
+    /// Spawns a task: lists it, and queues it.
+    #[track_caller]
+    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let home = Home::of(self);
+        let shard = context::with_worker(self, |worker| worker.map(|worker| worker.index))
+            .unwrap_or(self.remotes.len());
+        // SAFETY: the future and its output are `Send`.
+        let (task, runnable, handle) = unsafe { new_task(future, home, Id::next(), shard as u32) };
+        if self.owned.list(task) {
+            self.schedule(runnable);
+        } else {
+            // Dropped, the evidence cancels the task.
+            drop(runnable);
+        }
+        handle
+    }
+
+    /// Queues a task from whichever thread this is, which holds `Shared` (H2).
+    fn schedule(&self, task: Runnable) {
+        context::with_place(self, task, |place, task| match place {
+            context::Place::Worker(worker) => worker.push(task),
+            context::Place::Collecting(batch) => batch.push(task),
+            context::Place::Outside => self.inject(task),
+        });
+    }
+
+    /// Queues a task from outside, and sees to it that someone runs it.
+    fn inject(&self, task: Runnable) {
+        self.injector.push(task);
+        self.wake_one();
+    }
+
+    /// Queues tasks from outside, and wakes the workers that they are worth, once.
+    pub(crate) fn inject_all(&self, tasks: &mut Vec<Runnable>) {
+        let n = tasks.len();
+        for task in tasks.drain(..) {
+            self.injector.push(task);
+        }
+        self.wake_for(n);
+    }
+
+    /// After a push of `n` tasks: wakes one sleeper for each, as far as there are any. The first is woken only if
+    /// nobody searches already.
+    pub(crate) fn wake_for(&self, n: usize) {
+        if n == 0 {
+            return;
+        }
+        self.wake_one();
+        for _ in 1..n {
+            match self.idle.claim_any() {
+                Some(worker) => self.unpark(worker),
+                None => return,
+            }
+        }
+    }
+
+    /// After a push: wakes a sleeper, if one has to be woken.
+    #[inline]
+    pub(crate) fn wake_one(&self) {
+        if let Some(worker) = self.idle.claim() {
+            self.unpark(worker);
+        }
+        // In the order of `claim`'s fence: a worker that drains either sees the push or is seen here.
+        // Ordering: Relaxed; the fence in `claim` pairs with the one in `settled`.
+        if self.closed.load(Ordering::Relaxed) {
+            self.unpark_all();
+        }
+    }
+
+    pub(crate) fn unpark(&self, worker: usize) {
+        self.driver.unpark(&self.remotes[worker].parker);
+    }
+
+    fn unpark_all(&self) {
+        for worker in 0..self.remotes.len() {
+            self.unpark(worker);
+        }
+    }
+
+    /// S3: every queue that can hold work. A worker's slot is none (Q2).
+    pub(crate) fn has_work(&self) -> bool {
+        !self.injector.is_empty() || self.remotes.iter().any(|remote| remote.open.has_work())
+    }
+
+    /// Whether some worker is awake.
+    pub(crate) fn anyone_awake(&self) -> bool {
+        self.idle.asleep() < self.remotes.len()
+    }
+
+    /// The runtime ends: the workers leave their loops, cancel all tasks and go. Returns at once.
+    pub(crate) fn close(&self) {
+        // Ordering: Release: hint only to the workers' loops, which are woken by a token; see also `settled`.
+        self.closed.store(true, Ordering::Release);
+        self.unpark_all();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        // Ordering: Acquire pairs with the Release in `close`.
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// For a worker that drains and has found nothing: whether all tasks are complete. If they aren't, the worker
+    /// looks once more and parks, as whoever queues a task, or completes the last, unparks all.
+    pub(crate) fn settled(&self) -> bool {
+        let settled = self.owned.live() == 0;
+        // Ordering: SeqCst: pairs with the fence in `Idle::claim`: a push that the look after this doesn't see has
+        // its fence after this one, and reads `closed` as true.
+        fence(Ordering::SeqCst);
+        settled
+    }
+
+    /// A worker leaves. The last one ends the reactor.
+    pub(crate) fn leave(&self) {
+        // Ordering: AcqRel: the last one comes after all that the others did.
+        if self.working.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.driver.shutdown();
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("flavor", &self.flavor)
+            .field("workers", &self.remotes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A task's pointer to the runtime that it belongs to, uncounted.
+#[derive(Clone, Copy)]
+struct Home(NonNull<Shared>);
+
+// SAFETY: `Shared` is `Send` and `Sync`; that it is there is H1's business.
+unsafe impl Send for Home {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Home {}
+
+impl Home {
+    fn of(shared: &Arc<Shared>) -> Self {
+        // From the `Arc`, not through a reference, as `with` makes an `Arc` of it again.
+        Self(NonNull::new(Arc::as_ptr(shared).cast_mut()).expect("an Arc points somewhere"))
+    }
+
+    /// Calls `f` with the runtime, held for as long as `f` runs (H2).
+    fn with(self, f: impl FnOnce(&Shared)) {
+        // SAFETY: H1: a task that isn't complete is being queued or released.
+        let shared = unsafe { self.0.as_ref() };
+        if context::belongs_to(shared) {
+            return f(shared);
+        }
+        // SAFETY: H1, and `Shared` is made in an `Arc` and nowhere else.
+        let held = unsafe {
+            Arc::increment_strong_count(self.0.as_ptr());
+            Arc::from_raw(self.0.as_ptr())
+        };
+        f(&held);
+    }
+}
+
+impl Schedule for Home {
+    fn schedule(&self, task: Runnable) {
+        self.with(|shared| shared.schedule(task));
+    }
+
+    fn yield_now(&self, task: Runnable) {
+        self.with(|shared| {
+            context::with_worker(shared, |worker| match worker {
+                Some(worker) => worker.push_yielded(task),
+                None => shared.inject(task),
+            });
+        });
+    }
+
+    fn release(&self, task: &TaskRef) {
+        self.with(|shared| {
+            if shared.owned.release(task) {
+                shared.unpark_all();
+            }
+        });
+    }
+}

@@ -1,0 +1,38 @@
+//! Tasks, and what their spawners keep of them.
+//!
+//! Inside: one allocation each, driven through one word of state.
+//!
+//! ```text
+//!   Header { state, vtable, links, id, location, shard }   what every holder may see
+//!   scheduler: S                                           where the task goes when it is woken
+//!   stage: Running(future) | Finished(result) | Consumed   whose it is, state.rs says
+//!   join_waker                                             whose it is, S4 in state.rs says
+//! ```
+//!
+//! Four kinds of holder, each a pointer to the header and a type of its own:
+//! - the runtime, by one reference from birth until the task is complete, listed in [`Owned`];
+//! - a [`Runnable`], evidence that the task is scheduled (S1): whoever has it may run it, once;
+//! - a [`JoinHandle`], to which the output belongs, and [`AbortHandle`]s;
+//! - wakers.
+//!
+//! A panic in user code, be it a poll, a drop, or a waker, stops here: it becomes the task's result, or, where there
+//! is nobody to tell, ends with the message that the panic hook has printed.
+
+mod api;
+mod cell;
+mod error;
+mod id;
+mod join;
+mod owned;
+mod state;
+mod waker;
+
+pub use api::{id, spawn, spawn_blocking, try_id, yield_now};
+pub use error::JoinError;
+pub use id::Id;
+pub use join::{AbortHandle, JoinHandle};
+
+#[doc(hidden)]
+pub use cell::{Runnable, Schedule, TaskRef, new_task};
+#[doc(hidden)]
+pub use owned::Owned;

@@ -1,0 +1,111 @@
+//! What a program calls without a runtime in hand.
+
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
+use super::{Id, JoinHandle};
+use crate::{blocking, context};
+
+/// What a thread outside any runtime is told.
+const NO_RUNTIME: &str = "there is no runtime here: this must be called from a task, inside `block_on`, or with a runtime entered";
+
+/// Spawns a task on the current runtime, and gives its handle. The task starts at once, whether or not the handle is
+/// awaited; dropping the handle detaches it.
+///
+/// When the runtime shuts down, the task's future is dropped at its next `await`. A task that is spawned on a runtime
+/// that has shut down is dropped at once, and its handle gives a cancelled [`JoinError`](super::JoinError).
+///
+/// # Panics
+/// If called outside any runtime.
+///
+/// # Examples
+/// ```
+/// use heist_scheduler::{runtime::Runtime, task};
+///
+/// let runtime = Runtime::new()?;
+/// let sum = runtime.block_on(async {
+///     let parts: Vec<_> = (0..10).map(|i| task::spawn(async move { i * i })).collect();
+///     let mut sum = 0;
+///     for part in parts {
+///         sum += part.await.expect("no task panicked");
+///     }
+///     sum
+/// });
+/// assert_eq!(sum, 285);
+/// # std::io::Result::Ok(())
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match context::try_spawn(future) {
+        Ok(handle) => handle,
+        Err(_) => panic!("{NO_RUNTIME}"),
+    }
+}
+
+/// Runs `f` on a thread of the current runtime's blocking pool, where it may block for as long as it likes.
+///
+/// Beyond `max_blocking_threads` jobs wait in a queue. Aborting the handle keeps a job from starting; one that runs
+/// goes on to its end. Dropping the runtime waits for jobs that run; `shutdown_timeout` and `shutdown_background`
+/// don't.
+///
+/// # Errors
+/// The handle gives a cancelled [`JoinError`](super::JoinError) if the runtime has shut down, and if the operating
+/// system gives the pool not even one thread.
+///
+/// # Panics
+/// If called outside any runtime.
+///
+/// # Examples
+/// ```
+/// # use heist_scheduler::{runtime::Runtime, task};
+/// # Runtime::new()?.block_on(async {
+/// let words = task::spawn_blocking(|| "read from a slow disk".split(' ').count());
+/// assert_eq!(words.await.expect("no panic"), 5);
+/// # });
+/// # std::io::Result::Ok(())
+/// ```
+#[track_caller]
+pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    match context::current() {
+        Some(handle) => blocking::spawn(handle.shared(), f),
+        None => panic!("{NO_RUNTIME}"),
+    }
+}
+
+/// Lets the other tasks of this worker run first: those that an event woke, and those that yielded before.
+///
+/// # Cancel safety
+/// There is nothing to lose.
+pub async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// The id of the task that is being polled.
+///
+/// # Panics
+/// If called outside a task; [`try_id`] asks.
+#[track_caller]
+pub fn id() -> Id {
+    try_id().expect("`task::id` needs to be called inside a task")
+}
+
+/// The id of the task that is being polled, if one is.
+pub fn try_id() -> Option<Id> {
+    context::task_id()
+}

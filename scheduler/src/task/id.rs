@@ -1,0 +1,77 @@
+//! Names for tasks.
+
+use std::cell::Cell;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Identifies a task among all that live in this process. An id is never used again.
+///
+/// Ids say nothing about the order in which tasks were spawned.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(NonZeroU64);
+
+/// How many ids a thread takes at a time, so that a spawn touches no counter that threads share.
+const BLOCK: u64 = 1 << 10;
+
+thread_local! {
+    /// The next id of this thread's block. At a multiple of `BLOCK` the block is used up.
+    static NEXT: Cell<u64> = const { Cell::new(0) };
+}
+
+impl Id {
+    pub(crate) fn next() -> Self {
+        NEXT.try_with(|cell| {
+            let mut next = cell.get();
+            if next.is_multiple_of(BLOCK) {
+                next = Self::block();
+            }
+            cell.set(next + 1);
+            Self::new(next)
+        })
+        // The thread is on its way out and its locals are gone: a block for one id.
+        .unwrap_or_else(|_| Self::new(Self::block()))
+    }
+
+    /// The first id of a fresh block. Its last is never given out, as the cell would be at a multiple by then.
+    fn block() -> u64 {
+        static BLOCKS: AtomicU64 = AtomicU64::new(0);
+        // Ordering: Relaxed: only that no two blocks are the same matters.
+        BLOCKS.fetch_add(1, Ordering::Relaxed) * BLOCK + 1
+    }
+
+    fn new(id: u64) -> Self {
+        Self(NonZeroU64::new(id).expect("ids start at 1"))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Id({})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Id;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_of_several_threads_are_distinct() {
+        let threads: Vec<_> = (0..4)
+            .map(|_| std::thread::spawn(|| (0..5_000).map(|_| Id::next()).collect::<Vec<_>>()))
+            .collect();
+        let mut seen = HashSet::new();
+        for thread in threads {
+            for id in thread.join().expect("no panic") {
+                assert!(seen.insert(id), "{id} twice");
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a spawner keeps of its task.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use heist_sync::coop;
+
+use super::cell::{RawTask, TaskRef};
+use super::{Id, JoinError};
+
+/// An owned permission to wait for a task's output.
+///
+/// Awaiting it gives `Ok(output)`, or a [`JoinError`] where the task panicked or was cancelled. Dropping it detaches
+/// the task, which runs on.
+///
+/// # Cancel safety
+/// Awaiting `&mut handle` in a `select!` loses nothing: the output stays until the handle takes it.
+///
+/// # Panics
+/// If polled again after it gave the output.
+pub struct JoinHandle<T> {
+    raw: RawTask,
+    _output: PhantomData<T>,
+}
+
+// SAFETY: the handle moves an output of type `T` between threads, and shares nothing but the atomic state.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: a shared handle gives no access to the output.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
+impl<T> Unpin for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// Takes over the handle's reference of a task whose output is `T`.
+    pub(super) fn new(raw: RawTask) -> Self {
+        Self {
+            raw,
+            _output: PhantomData,
+        }
+    }
+
+    /// Cancels the task: its future is dropped before its next poll, and the handle gives a cancelled
+    /// [`JoinError`]. A task that is complete, or completes first, isn't affected; a blocking job that has begun
+    /// runs to its end.
+    pub fn abort(&self) {
+        self.raw.follow(self.raw.header().state.abort());
+    }
+
+    /// Whether the task is complete. May still be `false` right after [`abort`](Self::abort).
+    pub fn is_finished(&self) -> bool {
+        self.raw.header().state.is_complete()
+    }
+
+    /// A handle that can abort the task and no more.
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle(TaskRef::again(self.raw))
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> Id {
+        self.raw.header().id
+    }
+
+    /// Takes the output, or leaves `waker` for the completion.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let state = &self.raw.header().state;
+        if !state.is_complete() && self.register(cx).is_ok() {
+            return Poll::Pending;
+        }
+        let mut output = Poll::Pending;
+        // SAFETY: COMPLETE was seen, and `T` is the task's output type.
+        unsafe { self.raw.take_output((&raw mut output).cast()) };
+        output
+    }
+
+    /// Leaves a waker for the completion; fails where the task is complete by then.
+    fn register(&mut self, cx: &mut Context<'_>) -> Result<(), super::state::Completed> {
+        let state = &self.raw.header().state;
+        if state.has_join_waker() {
+            // SAFETY: this is the handle, and the bit is its own.
+            if unsafe { self.raw.join_waker_is(cx.waker()) } {
+                return if state.is_complete() {
+                    Err(super::state::Completed)
+                } else {
+                    Ok(())
+                };
+            }
+            state.retract_join_waker()?;
+        }
+        // The clone is user code: it runs before anything has changed.
+        let waker = cx.waker().clone();
+        // SAFETY: this is the handle, and JOIN_WAKER is clear: never set, or retracted before COMPLETE.
+        unsafe { self.raw.store_join_waker(waker) };
+        state.publish_join_waker()
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let progress = ready!(coop::poll_proceed(cx));
+        let output = ready!(self.poll_output(cx));
+        progress.made_progress();
+        Poll::Ready(output)
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        let state = &self.raw.header().state;
+        if state.leave_at_birth() {
+            return;
+        }
+        let leave = state.leave();
+        if leave.drop_waker {
+            // SAFETY: `leave` has handed the cell to us (S4).
+            unsafe { self.raw.drop_join_waker() };
+        }
+        if leave.drop_output {
+            // SAFETY: `leave` has seen COMPLETE, and this is the handle.
+            unsafe { self.raw.drop_output() };
+        }
+        self.raw.drop_ref();
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("id", &self.id())
+            .finish()
+    }
+}
+
+/// An owned permission to abort a task, without its output.
+#[derive(Clone)]
+pub struct AbortHandle(TaskRef);
+
+impl AbortHandle {
+    /// As [`JoinHandle::abort`].
+    pub fn abort(&self) {
+        self.0.abort();
+    }
+
+    /// As [`JoinHandle::is_finished`].
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> Id {
+        self.0.id()
+    }
+}
+
+impl UnwindSafe for AbortHandle {}
+impl RefUnwindSafe for AbortHandle {}
+
+impl fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AbortHandle")
+            .field("id", &self.id())
+            .finish()
+    }
+}

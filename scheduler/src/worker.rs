@@ -1,0 +1,319 @@
+//! A worker: it takes the next task, polls it, and sleeps when there is none.
+//!
+//! The order in which it looks, and the promise of fairness that follows:
+//! 1. The slot: what the last poll woke; three times running at most, then its task goes to the back of 2.
+//! 2. The fresh queue. One look in [`YIELDED_INTERVAL`] goes to 3 first.
+//! 3. The yielded queue: tasks that would go on for ever if one let them.
+//! 4. The injector; one look in [`UPKEEP_INTERVAL`] goes there first, and hands out what the reactor has.
+//! 5. Others' queues, if it may search; at the very last others' slots.
+//!
+//! So between two polls of a runnable task there are at most as many polls as there are tasks before it in its own
+//! queue, times a constant: neither events nor yields starve the other, and neither starves the outside.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+use heist_sync::coop;
+use heist_sync::sys::rand::Rand;
+use heist_sync::sys::{Arc, hint};
+
+use crate::context;
+use crate::queue::{Local, Open, persist};
+use crate::shared::Shared;
+use crate::task::Runnable;
+
+/// After how many polls a worker looks at the injector first and hands out what the reactor has. A prime, so that it
+/// doesn't fall in step with programs' own periods; the value is the one that other runtimes settled on.
+const UPKEEP_INTERVAL: u32 = 61;
+/// After how many polls the yielded tasks come before the fresh ones.
+const YIELDED_INTERVAL: u32 = 16;
+/// How many polls in a row the slot may give: enough for a request and its answer, and two tasks that wake each other
+/// for ever starve nobody.
+const SLOT_RUN: u32 = 3;
+/// How long a thief watches a slot before it takes what lies there, in turns of a spin loop (some microseconds).
+const SLOT_AGE: u32 = if cfg!(heist_loom) { 1 } else { 128 };
+
+/// A worker, which belongs to one thread at a time.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: usize,
+    local: Local,
+    rand: Rand,
+    tick: Cell<u32>,
+    /// How many of the last polls came from the slot.
+    slot_run: Cell<u32>,
+    /// Whether it counts in `Idle::searching`.
+    searching: Cell<bool>,
+    /// While events are handed out: how many tasks they woke.
+    batch: Cell<Option<usize>>,
+}
+
+/// What else a worker's thread does between tasks: the future of a `block_on`, in a current-thread runtime.
+pub(crate) trait Root {
+    /// Does it, and says whether the worker should leave its loop.
+    fn turn(&mut self, shared: &Shared) -> bool;
+    /// Whether `turn` has something to do.
+    fn is_woken(&self, shared: &Shared) -> bool;
+}
+
+/// Nothing else: the worker stays until its runtime closes.
+pub(crate) struct NoRoot;
+
+impl Root for NoRoot {
+    fn turn(&mut self, shared: &Shared) -> bool {
+        shared.is_closed()
+    }
+
+    fn is_woken(&self, shared: &Shared) -> bool {
+        shared.is_closed()
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, local: Local) -> Self {
+        Self {
+            shared,
+            index,
+            local,
+            rand: Rand::new(index as u64 + 1),
+            tick: Cell::new(0),
+            slot_run: Cell::new(0),
+            searching: Cell::new(false),
+            batch: Cell::new(None),
+        }
+    }
+
+    fn open(&self) -> &Open {
+        &self.shared.remotes[self.index].open
+    }
+
+    /// Runs tasks until `root` says that it is enough.
+    pub(crate) fn run(&self, root: &mut impl Root) {
+        let mut awake_since = Instant::now();
+        context::as_worker(self, || {
+            while !root.turn(&self.shared) {
+                if let Some(task) = self.next().or_else(|| self.search()) {
+                    self.poll(task);
+                } else {
+                    awake_since = self.sleep(root, awake_since);
+                }
+            }
+            self.end_search();
+        });
+        self.count_busy(awake_since);
+    }
+
+    /// Queues a task that was woken on this thread.
+    #[inline]
+    pub(crate) fn push(&self, task: Runnable) {
+        if let Some(n) = self.batch.get() {
+            // Whoever hands out events announces the whole batch at its end.
+            self.batch.set(Some(n + 1));
+            self.local.fresh.push(task);
+        } else if self.shared.is_closed() {
+            // Where other workers find it while they drain.
+            self.push_fresh(task);
+        } else if let Some(older) = self.open().slot.put(task) {
+            self.push_fresh(older);
+        }
+    }
+
+    /// Queues a task that was woken while it was polled.
+    pub(crate) fn push_yielded(&self, task: Runnable) {
+        self.local.yielded.push(task);
+        self.shared.wake_one();
+    }
+
+    fn push_fresh(&self, task: Runnable) {
+        self.local.fresh.push(task);
+        self.shared.wake_one();
+    }
+
+    fn poll(&self, task: Runnable) {
+        self.end_search();
+        self.shared.remotes[self.index].counters.polls.add(1);
+        context::as_task(task.id(), || coop::budget(|| task.run()));
+    }
+
+    /// F1 and F2 of the sleep protocol.
+    fn end_search(&self) {
+        if self.searching.replace(false) && self.shared.idle.search_ended() {
+            self.shared.wake_one();
+        }
+    }
+
+    /// The next task among those that are this worker's to take without a search.
+    fn next(&self) -> Option<Runnable> {
+        let tick = self.tick.get().wrapping_add(1);
+        self.tick.set(tick);
+        if tick.is_multiple_of(UPKEEP_INTERVAL) {
+            self.hand_out(|| self.shared.driver.poll());
+            if let Some(task) = self.injected() {
+                return Some(task);
+            }
+        }
+        if tick.is_multiple_of(YIELDED_INTERVAL)
+            && let Some(task) = self.local.yielded.pop()
+        {
+            return Some(task);
+        }
+        self.from_slot()
+            .or_else(|| self.local.fresh.pop())
+            .or_else(|| self.local.yielded.pop())
+            .or_else(|| self.injected())
+    }
+
+    fn from_slot(&self) -> Option<Runnable> {
+        let task = self.open().slot.take();
+        if task.is_none() {
+            self.slot_run.set(0);
+            return None;
+        }
+        let run = self.slot_run.get();
+        if run < SLOT_RUN {
+            self.slot_run.set(run + 1);
+            return task;
+        }
+        self.slot_run.set(0);
+        let first = self.local.fresh.pop();
+        match (task, first) {
+            (Some(task), Some(first)) => {
+                self.local.fresh.push(task);
+                Some(first)
+            }
+            // Nobody else is waiting.
+            (task, _) => task,
+        }
+    }
+
+    fn injected(&self) -> Option<Runnable> {
+        persist(|| self.shared.injector.steal_batch_and_pop(&self.local.fresh))
+    }
+
+    /// Looks through others' queues, if it may.
+    fn search(&self) -> Option<Runnable> {
+        let others = self.shared.remotes.len() - 1;
+        if others == 0 || !(self.searching.get() || self.shared.idle.try_search()) {
+            return None;
+        }
+        self.searching.set(true);
+        let task = self
+            .steal(|open| open.steal_into(&self.local.fresh))
+            .or_else(|| self.injected())
+            .or_else(|| self.steal_slots());
+        if task.is_some() {
+            self.shared.remotes[self.index].counters.steals.add(1);
+        }
+        task
+    }
+
+    /// Asks `from` each other worker, beginning anywhere, until one gives something.
+    fn steal(&self, from: impl Fn(&Open) -> Option<Runnable>) -> Option<Runnable> {
+        let all = self.shared.remotes.len();
+        let first = self.rand.below(all as u32) as usize;
+        (first..first + all)
+            .map(|i| i % all)
+            .filter(|&i| i != self.index)
+            .find_map(|i| from(&self.shared.remotes[i].open))
+    }
+
+    /// Takes a task out of a slot that has aged: its owner has polled nothing while we watched.
+    fn steal_slots(&self) -> Option<Runnable> {
+        let all = &self.shared.remotes;
+        (0..all.len()).filter(|&i| i != self.index).find_map(|i| {
+            let seen = all[i].open.slot.look()?;
+            let polls = all[i].counters.polls.get();
+            for _ in 0..SLOT_AGE {
+                hint::spin_loop();
+            }
+            let aged = all[i].counters.polls.get() == polls;
+            aged.then(|| all[i].open.slot.steal(seen)).flatten()
+        })
+    }
+
+    /// S1 to S5 of the sleep protocol. Gives the moment from which the worker was awake.
+    fn sleep(&self, root: &impl Root, awake_since: Instant) -> Instant {
+        let (shared, idle) = (&self.shared, &self.shared.idle);
+        idle.announce(self.index, self.searching.replace(false));
+        if shared.has_work() || root.is_woken(shared) {
+            if idle.retract(self.index) {
+                idle.search();
+            }
+            self.searching.set(true);
+            return awake_since;
+        }
+        self.count_busy(awake_since);
+        let remote = &shared.remotes[self.index];
+        remote.counters.parks.add(1);
+        let woken = self.collect(|| shared.driver.park(&remote.parker));
+        let awake_since = Instant::now();
+        // Before anyone is woken for the batch, lest that be us.
+        self.searching.set(!idle.retract(self.index));
+        shared.driver.work_begins();
+        shared.wake_for(woken.saturating_sub(1));
+        awake_since
+    }
+
+    fn count_busy(&self, awake_since: Instant) {
+        let nanos = awake_since.elapsed().as_nanos() as u64;
+        self.shared.remotes[self.index]
+            .counters
+            .busy_nanos
+            .add(nanos);
+    }
+
+    /// Calls `events`, which wakes tasks, and sees to it that they are run.
+    fn hand_out(&self, events: impl FnOnce()) {
+        let woken = self.collect(events);
+        self.shared.wake_for(woken);
+    }
+
+    /// Calls `events`, and counts the tasks of this runtime that it woke. They are in the fresh queue, unannounced.
+    fn collect(&self, events: impl FnOnce()) -> usize {
+        self.batch.set(Some(0));
+        events();
+        self.batch.take().unwrap_or(0)
+    }
+
+    /// The runtime has closed: cancels all tasks, and leaves once none is alive (H1).
+    pub(crate) fn drain(self) {
+        let shared = &self.shared;
+        context::as_worker(&self, || {
+            shared.owned.close();
+            loop {
+                while let Some(task) = self.anything() {
+                    self.poll(task);
+                }
+                if shared.settled() {
+                    break;
+                }
+                // After the fence in `settled`; a later push finds the runtime closed, and unparks us.
+                match self.anything() {
+                    Some(task) => self.poll(task),
+                    None => shared.remotes[self.index].parker.park(),
+                }
+            }
+        });
+        shared.leave();
+    }
+
+    /// Any task, wherever it is, slots included.
+    fn anything(&self) -> Option<Runnable> {
+        self.open()
+            .slot
+            .take()
+            .or_else(|| self.local.fresh.pop())
+            .or_else(|| self.local.yielded.pop())
+            .or_else(|| self.injected())
+            .or_else(|| self.steal(|open| open.steal_into(&self.local.fresh)))
+            .or_else(|| self.steal(|open| open.slot.steal(open.slot.look()?)))
+    }
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker")
+            .field("index", &self.index)
+            .finish()
+    }
+}
