@@ -1,11 +1,13 @@
 //! heist: a work-stealing async runtime with an event loop on top.
 
 #[doc(inline)]
-pub use heist_reactor::time;
+pub use heist_reactor::{io, net, time};
 #[doc(inline)]
 pub use heist_scheduler::runtime;
 #[doc(inline)]
 pub use heist_scheduler::task::spawn;
+#[doc(inline)]
+pub use heist_sync as sync;
 
 #[cfg(feature = "macros")]
 #[doc(inline)]
