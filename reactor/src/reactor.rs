@@ -244,9 +244,9 @@ impl Shared {
     }
 
     /// The body of the reactor thread.
-    fn watch(self: Arc<Self>, monitor: Box<dyn Monitor>) {
+    fn watch(&self, monitor: Box<dyn Monitor>) {
         call_hook(self.config.on_thread_start.as_ref());
-        let watched = catch_unwind(AssertUnwindSafe(|| Watch::new(&self, monitor).run()));
+        let watched = catch_unwind(AssertUnwindSafe(|| Watch::new(self, monitor).run()));
         call_hook(self.config.on_thread_stop.as_ref());
         debug_assert!(watched.is_ok(), "the reactor thread panicked");
         self.thread.lock().running = false;

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use crate::runtime::Handle;
-use crate::shared::Shared;
+use crate::shared::{self, Shared};
 use crate::task::{Id, JoinHandle, Runnable};
 use crate::worker::Worker;
 
@@ -177,11 +177,11 @@ where
         entered.last().map(|(_, handle)| handle.shared().clone())
     });
     if let Ok(Some(shared)) = entered {
-        return Ok(shared.spawn(future));
+        return Ok(shared::spawn(&shared, future));
     }
     // SAFETY: as in `with_any_worker`, which a caller's location doesn't pass through.
     match WORKER.get().map(|worker| unsafe { worker.as_ref() }) {
-        Some(worker) => Ok(worker.shared.spawn(future)),
+        Some(worker) => Ok(shared::spawn(&worker.shared, future)),
         None => Err(future),
     }
 }

@@ -78,27 +78,6 @@ impl Shared {
         }
     }
 
-    /// Spawns a task: lists it, and queues it.
-    #[track_caller]
-    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let home = Home::of(self);
-        let shard = context::with_worker(self, |worker| worker.map(|worker| worker.index))
-            .unwrap_or(self.remotes.len());
-        // SAFETY: the future and its output are `Send`.
-        let (task, runnable, handle) = unsafe { new_task(future, home, Id::next(), shard as u32) };
-        if self.owned.list(task) {
-            self.schedule(runnable);
-        } else {
-            // Dropped, the evidence cancels the task.
-            drop(runnable);
-        }
-        handle
-    }
-
     /// Queues a task from whichever thread this is, which holds `Shared` (H2).
     fn schedule(&self, task: Runnable) {
         context::with_place(self, task, |place, task| match place {
@@ -209,6 +188,27 @@ impl std::fmt::Debug for Shared {
             .field("workers", &self.remotes.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Spawns a task: lists it, and queues it.
+#[track_caller]
+pub(crate) fn spawn<F>(shared: &Arc<Shared>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let home = Home::of(shared);
+    let shard = context::with_worker(shared, |worker| worker.map(|worker| worker.index))
+        .unwrap_or(shared.remotes.len());
+    // SAFETY: the future and its output are `Send`.
+    let (task, runnable, handle) = unsafe { new_task(future, home, Id::next(), shard as u32) };
+    if shared.owned.list(task) {
+        shared.schedule(runnable);
+    } else {
+        // Dropped, the evidence cancels the task.
+        drop(runnable);
+    }
+    handle
 }
 
 /// A task's pointer to the runtime that it belongs to, uncounted.

@@ -157,13 +157,13 @@ impl Worker {
         {
             return Some(task);
         }
-        self.from_slot()
+        self.slotted()
             .or_else(|| self.local.fresh.pop())
             .or_else(|| self.local.yielded.pop())
             .or_else(|| self.injected())
     }
 
-    fn from_slot(&self) -> Option<Runnable> {
+    fn slotted(&self) -> Option<Runnable> {
         let task = self.open().slot.take();
         if task.is_none() {
             self.slot_run.set(0);

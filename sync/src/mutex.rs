@@ -11,7 +11,7 @@ use std::ops::{Deref, DerefMut};
 
 use self::raw::RawMutex;
 use crate::park::block_on;
-use crate::sys::Arc;
+use std::sync::Arc;
 
 /// An asynchronous mutex.
 ///

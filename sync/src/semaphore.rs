@@ -9,7 +9,7 @@ use std::fmt;
 
 use self::permits::{MAX_PERMITS, Permits};
 use crate::park::block_on;
-use crate::sys::Arc;
+use std::sync::Arc;
 
 /// A counting semaphore, first come, first served.
 ///

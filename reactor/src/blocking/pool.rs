@@ -182,7 +182,7 @@ impl Pool {
             let number = state.next;
             state.next += 1;
             drop(state);
-            return shared.start_thread(number, job);
+            return Shared::start_thread(shared, number, job);
         }
         let claimed = state.enqueue(job);
         drop(state);
@@ -270,26 +270,26 @@ impl State {
 
 impl Shared {
     /// Starts a thread, counted already, with its first job.
-    fn start_thread(self: &Arc<Self>, number: u64, job: Job) -> Result<(), Refused> {
+    fn start_thread(this: &Arc<Self>, number: u64, job: Job) -> Result<(), Refused> {
         let in_hand = Arc::new(Mutex::new(Some(job)));
-        let (shared, first) = (self.clone(), in_hand.clone());
+        let (shared, first) = (this.clone(), in_hand.clone());
         let body = Box::new(move || shared.run(number, &first));
-        let name = || (self.config.thread_name)();
+        let name = || (this.config.thread_name)();
         let mut builder = thread::Builder::new();
         if let Ok(name) = catch_unwind(AssertUnwindSafe(name)) {
             builder = builder.name(name);
         }
-        if let Some(bytes) = self.config.thread_stack_size {
+        if let Some(bytes) = this.config.thread_stack_size {
             builder = builder.stack_size(bytes);
         }
-        match (self.config.spawner)(builder, body) {
+        match (this.config.spawner)(builder, body) {
             Ok(handle) => {
-                self.state.lock().handles.insert(number, handle);
+                this.state.lock().handles.insert(number, handle);
                 Ok(())
             }
             Err(error) => {
                 let job = in_hand.lock().take();
-                self.not_started(job.expect("only the thread takes it"), error)
+                this.not_started(job.expect("only the thread takes it"), error)
             }
         }
     }

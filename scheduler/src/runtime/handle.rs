@@ -10,7 +10,7 @@ use heist_sync::sys::Arc;
 use super::{NESTED, RuntimeMetrics, root};
 use crate::blocking;
 use crate::context::{self, Entered};
-use crate::shared::{Flavor, Shared};
+use crate::shared::{self, Flavor, Shared};
 use crate::task::JoinHandle;
 
 /// A reference to a runtime, which it doesn't keep from ending.
@@ -83,7 +83,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.shared.spawn(future)
+        shared::spawn(&self.shared, future)
     }
 
     /// As [`task::spawn_blocking`](crate::task::spawn_blocking), on this runtime.
