@@ -5,13 +5,17 @@
 //!
 //! | to | take |
 //! |---|---|
+//! | hand over one value, once | [`oneshot`] |
+//! | hand over many values to one task | [`mpsc`] |
 //! | hold data across an `.await` | [`Mutex`] |
 //! | let at most so many in | [`Semaphore`] |
 //! | say that something happened | [`Notify`] |
 
 pub mod coop;
+pub mod mpsc;
 mod mutex;
 mod notify;
+pub mod oneshot;
 mod park;
 mod semaphore;
 #[doc(hidden)]

@@ -55,6 +55,18 @@ pub mod cell {
         }
     }
 
+    impl<T> UnsafeCell<std::mem::MaybeUninit<T>> {
+        /// Makes the memory at `this` a cell without a value.
+        ///
+        /// # Safety
+        ///
+        /// `this` may be written to.
+        pub unsafe fn init_empty(this: *mut Self) {
+            // SAFETY: the caller's promise.
+            unsafe { this.write(Self::new(std::mem::MaybeUninit::uninit())) };
+        }
+    }
+
     impl<T: Default> Default for UnsafeCell<T> {
         fn default() -> Self {
             Self::new(T::default())

@@ -40,6 +40,17 @@ pub mod cell {
         }
     }
 
+    impl<T> UnsafeCell<std::mem::MaybeUninit<T>> {
+        /// Makes the memory at `this` a cell without a value, where it lies: no value of `T` crosses the stack.
+        ///
+        /// # Safety
+        ///
+        /// `this` may be written to.
+        pub unsafe fn init_empty(_this: *mut Self) {
+            // Any bytes are a cell of no value.
+        }
+    }
+
     impl<T: ?Sized> UnsafeCell<T> {
         /// Calls `f` with a pointer that it may read.
         #[inline(always)]

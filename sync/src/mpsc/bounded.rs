@@ -1,0 +1,458 @@
+//! The bounded channel.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use super::chan::{Chan, Refused};
+use super::ends::{Rx, Tx, WeakTx, ends};
+use super::error::{SendError, TryRecvError, TrySendError};
+use super::permit::{OwnedPermit, Permit, PermitIterator};
+use super::reserve::{Closed, Reserve};
+use crate::Semaphore;
+use crate::coop;
+use crate::park::block_on;
+
+/// A bounded channel: at most `buffer` messages that have been sent, or for which a permit is out, and not received.
+///
+/// # Panics
+///
+/// With a buffer of 0, or of more than [`Semaphore::MAX_PERMITS`]. Above 2²⁸ − 1 the buffer counts as that many.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::mpsc::{self, error::TrySendError};
+///
+/// let (sender, mut receiver) = mpsc::channel(1);
+/// sender.try_send("first").unwrap();
+/// assert_eq!(sender.try_send("second"), Err(TrySendError::Full("second")));
+/// assert_eq!(receiver.try_recv(), Ok("first"));
+/// sender.try_send("second").unwrap();
+/// ```
+pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(buffer > 0, "a bounded channel needs a buffer of at least 1");
+    assert!(
+        buffer <= Semaphore::MAX_PERMITS,
+        "a channel's buffer is at most MAX_PERMITS"
+    );
+    let (tx, rx) = ends(Chan::bounded(buffer as u64));
+    (Sender { tx, buffer }, Receiver { rx, buffer })
+}
+
+/// Sends to a bounded channel. Clones send to the same one.
+pub struct Sender<T> {
+    tx: Tx<T>,
+    buffer: usize,
+}
+
+/// A [`Sender`] that doesn't keep the channel open.
+pub struct WeakSender<T> {
+    tx: WeakTx<T>,
+    buffer: usize,
+}
+
+/// Receives from a bounded channel.
+pub struct Receiver<T> {
+    rx: Rx<T>,
+    buffer: usize,
+}
+
+impl<T> Sender<T> {
+    pub(super) fn chan(&self) -> &Chan<T> {
+        self.tx.chan()
+    }
+
+    /// Sends a message, in turn, once there is room.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it completes sends nothing, and drops the message; [`reserve`](Self::reserve) first to
+    /// keep it. It gives up the place in the queue.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back if the receiver has been dropped or closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::mpsc;
+    /// async fn greet(sender: &mpsc::Sender<String>) {
+    ///     if sender.send("hello".into()).await.is_err() {
+    ///         println!("nobody listens any more");
+    ///     }
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+    /// # let (sender, mut receiver) = mpsc::channel(1);
+    /// # assert!(pin!(greet(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    /// # assert_eq!(receiver.try_recv().unwrap(), "hello");
+    /// ```
+    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
+        coop::consume_budget().await;
+        match self.chan().send(value) {
+            Ok(()) => Ok(()),
+            Err((Refused::Closed, value)) => Err(SendError(value)),
+            Err((Refused::Full, value)) => match Reserve::new(self.chan(), 1).await {
+                Ok(()) => {
+                    self.chan().send_permitted(value);
+                    Ok(())
+                }
+                Err(Closed) => Err(SendError(value)),
+            },
+        }
+    }
+
+    /// Sends a message, if there is room now and nobody waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] gives the message back and says why.
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        self.chan()
+            .send(message)
+            .map_err(|(refused, message)| refused.into_error(message))
+    }
+
+    /// [`send`](Self::send) that blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back if the receiver has been dropped or closed.
+    pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
+        block_on(self.send(value))
+    }
+
+    /// Waits for room for one message, in turn, and keeps it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up the place in the queue; room that it had already been given goes to the next.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] if the receiver has been dropped or closed.
+    pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
+        self.reserve_room(1).await?;
+        Ok(Permit::new(self.chan()))
+    }
+
+    /// Waits for room for `n` messages, in turn, and keeps it.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`reserve`](Self::reserve).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] if the receiver has been dropped or closed, or `n` is more than the channel ever holds.
+    pub async fn reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
+        if n > self.max_capacity() {
+            return Err(SendError(()));
+        }
+        self.reserve_room(n as u64).await?;
+        Ok(PermitIterator::new(self.chan(), n))
+    }
+
+    /// [`reserve`](Self::reserve) by value: the permit needs no borrow, and gives the sender back.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`reserve`](Self::reserve). The sender is dropped with the future.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] if the receiver has been dropped or closed.
+    pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
+        self.reserve_room(1).await?;
+        Ok(OwnedPermit::new(self))
+    }
+
+    /// Takes room for one message, if there is some now and nobody waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] says why not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::mpsc;
+    ///
+    /// let (sender, mut receiver) = mpsc::channel(1);
+    /// let permit = sender.try_reserve().unwrap();
+    /// assert!(sender.try_send(1).is_err());
+    /// permit.send(2);
+    /// assert_eq!(receiver.try_recv(), Ok(2));
+    /// ```
+    pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
+        self.try_reserve_room(1)?;
+        Ok(Permit::new(self.chan()))
+    }
+
+    /// Takes room for `n` messages, if there is as much now and nobody waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] says why not.
+    pub fn try_reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
+        if n > self.max_capacity() {
+            return Err(if self.is_closed() {
+                TrySendError::Closed(())
+            } else {
+                TrySendError::Full(())
+            });
+        }
+        self.try_reserve_room(n as u64)?;
+        Ok(PermitIterator::new(self.chan(), n))
+    }
+
+    /// [`try_reserve`](Self::try_reserve) by value.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] says why not, and gives the sender back.
+    pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
+        match self.chan().try_reserve(1) {
+            Ok(()) => Ok(OwnedPermit::new(self)),
+            Err(refused) => Err(refused.into_error(self)),
+        }
+    }
+
+    async fn reserve_room(&self, n: u64) -> Result<(), SendError<()>> {
+        coop::consume_budget().await;
+        Reserve::new(self.chan(), n)
+            .await
+            .map_err(|Closed| SendError(()))
+    }
+
+    fn try_reserve_room(&self, n: u64) -> Result<(), TrySendError<()>> {
+        self.chan()
+            .try_reserve(n)
+            .map_err(|refused| refused.into_error(()))
+    }
+
+    /// Waits until the receiver has been dropped or closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn closed(&self) {
+        self.tx.closed().await;
+    }
+
+    /// Whether the receiver has been dropped or closed.
+    pub fn is_closed(&self) -> bool {
+        self.chan().is_closed()
+    }
+
+    /// Whether both send to the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        self.tx.same_channel(&other.tx)
+    }
+
+    /// For how many messages there is room now; none while a sender waits.
+    pub fn capacity(&self) -> usize {
+        self.chan().capacity() as usize
+    }
+
+    /// The buffer that the channel was made with.
+    pub fn max_capacity(&self) -> usize {
+        self.buffer
+    }
+
+    /// A sender that doesn't keep the channel open.
+    #[must_use = "a weak sender that is dropped does nothing"]
+    pub fn downgrade(&self) -> WeakSender<T> {
+        WeakSender {
+            tx: self.tx.downgrade(),
+            buffer: self.buffer,
+        }
+    }
+
+    /// How many senders there are.
+    pub fn strong_count(&self) -> usize {
+        self.tx.strong_count()
+    }
+
+    /// How many weak senders there are.
+    pub fn weak_count(&self) -> usize {
+        self.tx.weak_count()
+    }
+}
+
+impl Refused {
+    fn into_error<T>(self, value: T) -> TrySendError<T> {
+        match self {
+            Self::Full => TrySendError::Full(value),
+            Self::Closed => TrySendError::Closed(value),
+        }
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            tx: self.tx.clone(),
+            buffer: self.buffer,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("capacity", &self.capacity())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
+
+impl<T> WeakSender<T> {
+    /// A sender again; `None` once the last one has been dropped, as the channel has ended then.
+    pub fn upgrade(&self) -> Option<Sender<T>> {
+        Some(Sender {
+            tx: self.tx.upgrade()?,
+            buffer: self.buffer,
+        })
+    }
+
+    /// How many senders there are.
+    pub fn strong_count(&self) -> usize {
+        self.tx.strong_count()
+    }
+
+    /// How many weak senders there are.
+    pub fn weak_count(&self) -> usize {
+        self.tx.weak_count()
+    }
+}
+
+impl<T> Clone for WeakSender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            tx: self.tx.clone(),
+            buffer: self.buffer,
+        }
+    }
+}
+
+impl<T> fmt::Debug for WeakSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakSender").finish_non_exhaustive()
+    }
+}
+
+impl<T> Receiver<T> {
+    /// For how many messages there is room now; none while a sender waits.
+    pub fn capacity(&self) -> usize {
+        self.rx.chan().capacity() as usize
+    }
+
+    /// The buffer that the channel was made with.
+    pub fn max_capacity(&self) -> usize {
+        self.buffer
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("len", &self.len())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
+
+/// What the receivers of both kinds of channels offer.
+macro_rules! receiver_methods {
+    ($receiver:ident) => {
+        impl<T> $receiver<T> {
+            /// Waits for the next message; `None` once the channel is closed and empty.
+            ///
+            /// # Cancel safety
+            ///
+            /// A future that is dropped before it completes has taken no message.
+            pub async fn recv(&mut self) -> Option<T> {
+                poll_fn(|cx| self.poll_recv(cx)).await
+            }
+
+            /// Waits for messages and appends those that are there, at most `limit`, to `buffer`; says how many. 0 once the
+            /// channel is closed and empty, or for a limit of 0.
+            ///
+            /// # Cancel safety
+            ///
+            /// A future that is dropped before it completes has taken no message.
+            pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+                poll_fn(|cx| self.poll_recv_many(cx, buffer, limit)).await
+            }
+
+            /// The next message, if it is there.
+            ///
+            /// # Errors
+            ///
+            /// [`TryRecvError`] says why not.
+            pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+                self.rx.try_recv()
+            }
+
+            /// [`recv`](Self::recv) that blocks the thread.
+            pub fn blocking_recv(&mut self) -> Option<T> {
+                block_on(self.recv())
+            }
+
+            /// [`recv_many`](Self::recv_many) that blocks the thread.
+            pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+                block_on(self.recv_many(buffer, limit))
+            }
+
+            /// [`recv`](Self::recv) as a poll function; the waker of the last call is woken.
+            pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+                self.rx.poll_recv(cx)
+            }
+
+            /// [`recv_many`](Self::recv_many) as a poll function; the waker of the last call is woken.
+            pub fn poll_recv_many(
+                &mut self,
+                cx: &mut Context<'_>,
+                buffer: &mut Vec<T>,
+                limit: usize,
+            ) -> Poll<usize> {
+                self.rx.poll_recv_many(cx, buffer, limit)
+            }
+
+            /// Refuses messages from now on. What was sent, and what is sent with permits that are out, can still be received.
+            pub fn close(&mut self) {
+                self.rx.chan().close();
+            }
+
+            /// Whether it was closed, or all senders have been dropped.
+            pub fn is_closed(&self) -> bool {
+                self.rx.is_closed()
+            }
+
+            /// Whether no message is there to be received.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// How many messages have been sent and not received.
+            pub fn len(&self) -> usize {
+                self.rx.chan().len() as usize
+            }
+
+            /// How many senders there are.
+            pub fn sender_strong_count(&self) -> usize {
+                self.rx.strong_count()
+            }
+
+            /// How many weak senders there are.
+            pub fn sender_weak_count(&self) -> usize {
+                self.rx.weak_count()
+            }
+        }
+    };
+}
+pub(super) use receiver_methods;
+
+receiver_methods!(Receiver);

@@ -1,0 +1,711 @@
+//! The protocol of the channels: many senders, one receiver, a bound or none.
+//!
+//! # Positions
+//!
+//! Messages have positions, counted up from a start near the counter's wrap. A sender claims the next position by a CAS
+//! of one word, fills that position's slot and marks it ready. The receiver takes them in order. So a message costs the
+//! sender one CAS and the receiver none.
+//!
+//! The senders' word is `position | permits | GROWING | CLOSED`: the next position to claim, how many permits are out
+//! (bounded channels only), and two flags. What has been received is counted by the receiver alone, in a word of its
+//! own that only it writes: the room left is `bound - (position - received) - permits`. Senders keep a copy of
+//! `received` beside their own word and look at the receiver's only when the copy says that the channel is full.
+//!
+//! # Invariants
+//!
+//! 1. `(position - received) + permits <= bound`: a position or permit is only claimed by a CAS from a word that leaves
+//!    room, measured with a value of `received` that can only be too small.
+//! 2. A position is claimed by one sender, which fills its slot without waiting for anything. A permit becomes a position
+//!    in one step, closed or not.
+//! 3. `tail.block` is the block of the next position whenever `GROWING` is clear. Who claims a block's last position
+//!    sets `GROWING` in the same step, links and publishes the next block, and clears it; all others wait for that, a few
+//!    instructions. So a CAS from a word without `GROWING` proves that the block read before it is the right one. (The
+//!    counter is too wide to come round between the two.)
+//! 4. A block belongs to the receiver once its last slot is ready: all other slots have been taken by then, the next
+//!    block is linked, and its senders touch it no more. It goes to `spare`, for the next one that grows, or is freed.
+//! 5. `CLOSED` is set by the receiver and never cleared; no position is claimed without a permit, and no permit, from a
+//!    word that has it. The channel is at its end when it is closed with no permits out, or no senders are left, and
+//!    everything that was sent has been received.
+//! 6. The receiver sleeps only if, after it had left its waker and set `parked`, the next slot was not ready and the
+//!    channel not at its end. Whoever fills a slot, drops the last sender or gives the last permit back after `CLOSED`,
+//!    looks at `parked` afterwards. Between the two steps of each side stands a SeqCst fence, so one sees the other.
+//! 7. A sender sleeps only if, after it had queued and set `waiting`, there was no room for the first in the queue.
+//!    Whoever makes room (receives, or gives permits back) looks at `waiting` afterwards; fences as in 6. While
+//!    `waiting` is set nobody takes room but [`Chan::serve`], for the first in the queue: first in, first out. (Who
+//!    looked before it was set may slip in, once.)
+//! 8. `waiting` is set if and only if the queue is not empty, whenever the queue's lock is free.
+//! 9. A closed channel's queue is empty: `CLOSED` is set before the queue's lock is taken to empty it, and looked at
+//!    under that lock before a sender is queued.
+//!
+//! # Orderings
+//!
+//! Slots carry the messages (see `block`). The senders' word is changed with AcqRel and read with Acquire, which carries
+//! `tail.block` (3) and, at the end, all that was claimed (5). `received` is stored with Release and read with Acquire,
+//! so a sender that finds room, and perhaps a block in `spare`, comes after the receiver. The two places where one side's
+//! store has to come before its look at the other's are those of invariants 6 and 7, and have fences.
+
+use std::ptr;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, Waker};
+
+use super::block::{BLOCK, Block};
+use crate::Notify;
+use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sys::{CachePadded, Mutex, hint, thread};
+use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, WaitQueue};
+use crate::wakes::Wakes;
+
+const CLOSED: u64 = 1;
+const GROWING: u64 = 2;
+/// One permit in the word.
+const PERMIT: u64 = 4;
+/// Bits of the permits of a bounded channel.
+const PERMIT_BITS: u32 = 28;
+
+/// The most that a bounded channel holds at once, whatever its capacity.
+pub(super) const MOST: u64 = (1 << PERMIT_BITS) - 1;
+
+/// The bound of an unbounded channel.
+const UNBOUNDED: u64 = u64::MAX;
+
+/// The waiting sender has the permits that it asked for.
+pub(super) const GRANTED: Outcome = FIRST_OUTCOME;
+/// The channel was closed.
+pub(super) const REFUSED: Outcome = FIRST_OUTCOME + 1;
+
+/// Why there is no position or permit to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    Full,
+    Closed,
+}
+
+/// What the senders write.
+struct Tail<T> {
+    word: AtomicU64,
+    /// Invariant 3.
+    block: AtomicPtr<Block<T>>,
+    /// A copy of `received`, perhaps an old one.
+    received: AtomicU64,
+}
+
+/// What the receiver writes.
+struct Head<T> {
+    received: AtomicU64,
+    /// The block of the next position to receive.
+    block: AtomicPtr<Block<T>>,
+}
+
+/// What both sides read with each message and seldom write.
+struct Signals {
+    /// Invariant 6.
+    parked: AtomicBool,
+    /// Invariants 7 and 8.
+    waiting: AtomicBool,
+    bound: u64,
+    /// Where the position begins in the senders' word.
+    shift: u32,
+}
+
+pub(super) struct Chan<T> {
+    tail: CachePadded<Tail<T>>,
+    head: CachePadded<Head<T>>,
+    signals: CachePadded<Signals>,
+    /// Invariant 4.
+    spare: AtomicPtr<Block<T>>,
+    rx_waker: Mutex<Option<Waker>>,
+    /// Senders that wait, each with how many permits it wants.
+    pub(super) queue: WaitQueue<u64>,
+    /// Tells senders that wait for it that the channel is closed.
+    pub(super) closed: Notify,
+    pub(super) senders: AtomicUsize,
+    pub(super) weak_senders: AtomicUsize,
+}
+
+// SAFETY: values go from the threads of the senders to that of the receiver (`T: Send`); the block pointers are followed
+// under invariants 2 to 4.
+unsafe impl<T: Send> Send for Chan<T> {}
+// SAFETY: as above. No `&T` is given out.
+unsafe impl<T: Send> Sync for Chan<T> {}
+
+/// A position that has been claimed and has to be filled at once: invariant 2.
+#[must_use = "the receiver waits for it"]
+struct Claimed<T> {
+    block: NonNull<Block<T>>,
+    offset: u64,
+}
+
+/// What a claim is made with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum With {
+    Room,
+    Permit,
+}
+
+impl<T> Chan<T> {
+    pub(super) fn bounded(bound: u64) -> Self {
+        Self::new(bound.min(MOST), PERMIT.trailing_zeros() + PERMIT_BITS)
+    }
+
+    pub(super) fn unbounded() -> Self {
+        Self::new(UNBOUNDED, PERMIT.trailing_zeros())
+    }
+
+    fn new(bound: u64, shift: u32) -> Self {
+        // Two blocks before the wrap, so that no program depends on its never coming.
+        let start = (u64::MAX >> shift) - 2 * BLOCK + 1;
+        let block = Block::allocate().as_ptr();
+        Self {
+            tail: CachePadded::new(Tail {
+                word: AtomicU64::new(start << shift),
+                block: AtomicPtr::new(block),
+                received: AtomicU64::new(start),
+            }),
+            head: CachePadded::new(Head {
+                received: AtomicU64::new(start),
+                block: AtomicPtr::new(block),
+            }),
+            signals: CachePadded::new(Signals {
+                parked: AtomicBool::new(false),
+                waiting: AtomicBool::new(false),
+                bound,
+                shift,
+            }),
+            spare: AtomicPtr::new(ptr::null_mut()),
+            rx_waker: Mutex::new(None),
+            queue: WaitQueue::new(),
+            closed: Notify::new(),
+            senders: AtomicUsize::new(1),
+            weak_senders: AtomicUsize::new(0),
+        }
+    }
+
+    // The word.
+
+    fn word(&self) -> u64 {
+        // Ordering: Acquire pairs with the Release of every change of the word: invariants 3 and 5.
+        self.tail.word.load(Ordering::Acquire)
+    }
+
+    fn position(&self, word: u64) -> u64 {
+        word >> self.signals.shift
+    }
+
+    fn permits(&self, word: u64) -> u64 {
+        if self.signals.bound == UNBOUNDED {
+            0
+        } else {
+            (word / PERMIT) & MOST
+        }
+    }
+
+    /// How far `later` is ahead of `earlier`, round the wrap.
+    fn ahead(&self, later: u64, earlier: u64) -> u64 {
+        later.wrapping_sub(earlier) & (u64::MAX >> self.signals.shift)
+    }
+
+    /// Whether the word leaves room for `n` more: `None` where the word is out of date and has to be read again.
+    fn has_room(&self, word: u64, n: u64) -> Option<bool> {
+        let bound = self.signals.bound;
+        if bound == UNBOUNDED {
+            return Some(true);
+        }
+        let in_use = |received| self.ahead(self.position(word), received) + self.permits(word);
+        // Ordering: hint only. An old copy makes the channel look fuller than it is: invariant 1.
+        let copy = in_use(self.tail.received.load(Ordering::Relaxed));
+        if copy.saturating_add(n) <= bound {
+            return Some(true);
+        }
+        // Ordering: Acquire pairs with the Release in `Receiving::take`, so that what the room is made of is free.
+        let received = self.head.received.load(Ordering::Acquire);
+        // Ordering: hint only, as above.
+        self.tail.received.store(received, Ordering::Relaxed);
+        let in_use = in_use(received);
+        // More than the bound (or less than nothing) are in use only where the word is older than `received`.
+        (in_use <= bound).then(|| in_use.saturating_add(n) <= bound)
+    }
+
+    // Senders.
+
+    /// Sends without waiting.
+    #[inline]
+    pub(super) fn send(&self, value: T) -> Result<(), (Refused, T)> {
+        // Ordering: hint only: invariant 7.
+        if self.signals.waiting.load(Ordering::Relaxed) && !self.is_closed() {
+            return Err((Refused::Full, value));
+        }
+        match self.claim(With::Room) {
+            Ok(claimed) => {
+                self.publish(claimed, value);
+                Ok(())
+            }
+            Err(refused) => Err((refused, value)),
+        }
+    }
+
+    /// Sends with a permit, which it uses up.
+    pub(super) fn send_permitted(&self, value: T) {
+        match self.claim(With::Permit) {
+            Ok(claimed) => self.publish(claimed, value),
+            Err(_) => unreachable!("a permit is room, and outlives a close"),
+        }
+    }
+
+    /// Claims the next position.
+    #[inline]
+    fn claim(&self, with: With) -> Result<Claimed<T>, Refused> {
+        let mut grown = Grown {
+            chan: self,
+            block: None,
+        };
+        let mut word = self.word();
+        let mut spins = 0;
+        loop {
+            if word & GROWING != 0 {
+                snooze(&mut spins);
+                word = self.word();
+                continue;
+            }
+            let mut next = word.wrapping_add(1 << self.signals.shift);
+            if with == With::Permit {
+                next -= PERMIT;
+            } else if word & CLOSED != 0 {
+                return Err(Refused::Closed);
+            } else {
+                match self.has_room(word, 1) {
+                    Some(true) => {}
+                    Some(false) => return Err(Refused::Full),
+                    None => {
+                        word = self.word();
+                        continue;
+                    }
+                }
+            }
+            let offset = self.position(word) % BLOCK;
+            // Ordering: Acquire pairs with the Release in `Grown::link`, so that the block's own state is seen.
+            let block = self.tail.block.load(Ordering::Acquire);
+            let last = offset == BLOCK - 1;
+            if last {
+                next |= GROWING;
+                grown.prepare();
+            }
+            // Ordering: Release keeps the word's history (invariant 5) for who reads it, Acquire as in `word`.
+            let swapped = self.tail.word.compare_exchange_weak(
+                word,
+                next,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            match swapped {
+                Err(now) => word = now,
+                Ok(_) => {
+                    // SAFETY: no block pointer is null, from the first on; `tail.block` is set to linked ones alone.
+                    let block = unsafe { NonNull::new_unchecked(block) };
+                    if last {
+                        grown.link(block);
+                    }
+                    return Ok(Claimed { block, offset });
+                }
+            }
+        }
+    }
+
+    /// Fills what was claimed and wakes the receiver if it sleeps.
+    #[inline]
+    fn publish(&self, claimed: Claimed<T>, value: T) {
+        // SAFETY: invariant 3 says that this is the block, 4 that it is alive, and 2 that the slot is ours.
+        unsafe { Block::fill(claimed.block, claimed.offset, value) };
+        self.wake_receiver();
+    }
+
+    /// Wakes the receiver if it sleeps: the second step of invariant 6, after whatever it has to know was stored.
+    #[inline]
+    pub(super) fn wake_receiver(&self) {
+        // Ordering: SeqCst pairs with the fence in `Receiving::park`: it sees what was stored before, or we see `parked`.
+        fence(Ordering::SeqCst);
+        // Ordering: hint only, the fence orders it.
+        if self.signals.parked.load(Ordering::Relaxed) {
+            self.wake_parked();
+        }
+    }
+
+    #[cold]
+    fn wake_parked(&self) {
+        // Ordering: hint only. It picks one of several senders, the lock does the rest.
+        if self.signals.parked.swap(false, Ordering::Relaxed) {
+            let waker = self.rx_waker.lock().take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Takes `n` permits, if there is room for them and nobody waits.
+    pub(super) fn try_reserve(&self, n: u64) -> Result<(), Refused> {
+        // Ordering: hint only: invariant 7.
+        if n > 0 && self.signals.waiting.load(Ordering::Relaxed) && !self.is_closed() {
+            return Err(Refused::Full);
+        }
+        self.take_permits(n)
+    }
+
+    fn take_permits(&self, n: u64) -> Result<(), Refused> {
+        let mut word = self.word();
+        loop {
+            if word & CLOSED != 0 {
+                return Err(Refused::Closed);
+            }
+            match self.has_room(word, n) {
+                None => word = self.word(),
+                Some(false) => return Err(Refused::Full),
+                // Ordering: as in `claim`.
+                Some(true) => match self.tail.word.compare_exchange_weak(
+                    word,
+                    word + n * PERMIT,
+                    Ordering::AcqRel,
+                    Ordering::Acquire,
+                ) {
+                    Ok(_) => return Ok(()),
+                    Err(now) => word = now,
+                },
+            }
+        }
+    }
+
+    /// Gives `n` permits back unused.
+    pub(super) fn give_back(&self, n: u64) {
+        if n == 0 {
+            return;
+        }
+        // Ordering: Release, so that who finds the room comes after; Acquire as in `word`.
+        let word = self.tail.word.fetch_sub(n * PERMIT, Ordering::AcqRel);
+        self.made_room();
+        if word & CLOSED != 0 {
+            // It may wait for the last permit: invariant 5.
+            self.wake_receiver();
+        }
+    }
+
+    /// Releases senders that there is room for now: the second step of invariant 7, after room was made.
+    #[inline]
+    pub(super) fn made_room(&self) {
+        if self.signals.bound == UNBOUNDED {
+            return;
+        }
+        // Ordering: SeqCst pairs with the fence in `enqueued`: the sender sees the room, or we see that it waits.
+        fence(Ordering::SeqCst);
+        // Ordering: hint only, the fence orders it.
+        if self.signals.waiting.load(Ordering::Relaxed) {
+            self.serve_waiting();
+        }
+    }
+
+    #[cold]
+    fn serve_waiting(&self) {
+        let mut wakes = Wakes::default();
+        self.serve(&mut self.queue.lock(), &mut wakes);
+        wakes.wake_all();
+    }
+
+    /// After a sender was queued: the first and the second step of its side of invariant 7.
+    pub(super) fn enqueued(&self, locked: &mut Locked<'_, u64>, wakes: &mut Wakes) {
+        // Ordering: hint only, the fence orders it.
+        self.signals.waiting.store(true, Ordering::Relaxed);
+        // Ordering: SeqCst pairs with the fence in `made_room`.
+        fence(Ordering::SeqCst);
+        self.serve(locked, wakes);
+    }
+
+    /// Gives permits to the first in the queue, as long as there is room: invariants 7 and 8.
+    pub(super) fn serve(&self, locked: &mut Locked<'_, u64>, wakes: &mut Wakes) {
+        while let Some(want) = locked.front() {
+            if self.take_permits(want).is_err() {
+                return;
+            }
+            wakes.push(locked.pop_front(GRANTED).expect("there is a front"));
+        }
+        // Ordering: hint only, the lock orders it among those who write it; who reads it too early looks again, or
+        // slips in.
+        self.signals.waiting.store(false, Ordering::Relaxed);
+    }
+
+    // Both.
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.word() & CLOSED != 0
+    }
+
+    /// How many more could be sent now: none while somebody waits.
+    pub(super) fn capacity(&self) -> u64 {
+        // Ordering: hint only.
+        if self.signals.waiting.load(Ordering::Relaxed) {
+            return 0;
+        }
+        // Ordering: Acquire, so that the word, read after it, is not older.
+        let received = self.head.received.load(Ordering::Acquire);
+        let word = self.word();
+        let in_use = self.ahead(self.position(word), received) + self.permits(word);
+        self.signals.bound.saturating_sub(in_use)
+    }
+
+    /// How many have been sent and not received, as the receiver sees it.
+    pub(super) fn len(&self) -> u64 {
+        // Ordering: Acquire as in `capacity`.
+        let received = self.head.received.load(Ordering::Acquire);
+        self.ahead(self.position(self.word()), received)
+    }
+
+    /// Whether nothing more can come, sent messages aside: invariant 5.
+    pub(super) fn is_cut_off(&self) -> bool {
+        // Ordering: Acquire pairs with the Release of the last sender's drop, so that all it claimed is in the word.
+        let no_senders = self.senders.load(Ordering::Acquire) == 0;
+        let word = self.word();
+        no_senders || (word & CLOSED != 0 && self.permits(word) == 0)
+    }
+
+    /// Refuses messages from now on.
+    pub(super) fn close(&self) {
+        // Ordering: AcqRel as of every change of the word.
+        if self.tail.word.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED != 0 {
+            return;
+        }
+        let mut wakes = Wakes::default();
+        let mut locked = self.queue.lock();
+        while let Some(waker) = locked.pop_front(REFUSED) {
+            wakes.push(waker);
+        }
+        // Ordering: hint only, as in `serve`.
+        self.signals.waiting.store(false, Ordering::Relaxed);
+        drop(locked);
+        // One panicking waker keeps nobody asleep.
+        let told = Told(&self.closed);
+        wakes.wake_all();
+        drop(told);
+    }
+
+    /// Drops the receiver's waker: a channel keeps no task alive that has let go of it.
+    pub(super) fn forget_receiver(&self) {
+        let waker = self.rx_waker.lock().take();
+        drop(waker);
+    }
+}
+
+/// Tells those who wait for a close, when dropped.
+struct Told<'a>(&'a Notify);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.0.notify_waiters();
+    }
+}
+
+/// The block that a sender may have to link, made before it claims: the others wait for it only to link.
+struct Grown<'a, T> {
+    chan: &'a Chan<T>,
+    block: Option<NonNull<Block<T>>>,
+}
+
+impl<T> Grown<'_, T> {
+    fn prepare(&mut self) {
+        if self.block.is_none() {
+            // Ordering: Acquire pairs with the Release in `Chan::recycle`, so that its slots are seen clear.
+            let spare = self.chan.spare.swap(ptr::null_mut(), Ordering::Acquire);
+            self.block = Some(NonNull::new(spare).unwrap_or_else(Block::allocate));
+        }
+    }
+
+    /// Links the block behind `full`, whose last position the caller has claimed: invariant 3.
+    fn link(&mut self, full: NonNull<Block<T>>) {
+        let next = self.block.take().expect("it was prepared").as_ptr();
+        // Ordering: Release pairs with the Acquire in `Receiving::take`, so that the block is seen made.
+        // SAFETY: alive until its last slot is ready, which the caller has not filled yet: invariant 4.
+        unsafe { (*full.as_ptr()).next.store(next, Ordering::Release) };
+        // Ordering: Release pairs with the Acquire in `Chan::claim`.
+        self.chan.tail.block.store(next, Ordering::Release);
+        // Ordering: Release pairs with the Acquire in `Chan::word`, so that who sees GROWING cleared sees the block.
+        self.chan.tail.word.fetch_and(!GROWING, Ordering::Release);
+    }
+}
+
+impl<T> Drop for Grown<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(block) = self.block {
+            // Another sender had the last position.
+            // SAFETY: it was never linked.
+            unsafe { self.chan.recycle(block) };
+        }
+    }
+}
+
+impl<T> Chan<T> {
+    /// Keeps an empty block for the next that grows, or frees it.
+    ///
+    /// # Safety
+    ///
+    /// All its slots are clear, and nobody else touches it.
+    unsafe fn recycle(&self, block: NonNull<Block<T>>) {
+        // SAFETY: the caller's promise.
+        // Ordering: hint only. It becomes visible with the block.
+        unsafe { block.as_ref() }
+            .next
+            .store(ptr::null_mut(), Ordering::Relaxed);
+        // Ordering: Release pairs with the Acquire in `Grown::prepare`.
+        let kept = self.spare.compare_exchange(
+            ptr::null_mut(),
+            block.as_ptr(),
+            Ordering::Release,
+            Ordering::Relaxed,
+        );
+        if kept.is_err() {
+            // SAFETY: the caller's promise.
+            unsafe { Block::free(block) };
+        }
+    }
+
+    /// The receiving side.
+    ///
+    /// # Safety
+    ///
+    /// One at a time: the caller is the channel's only receiver, or the last to have the channel.
+    pub(super) unsafe fn receiving(&self) -> Receiving<'_, T> {
+        Receiving { chan: self }
+    }
+}
+
+impl<T> Drop for Chan<T> {
+    fn drop(&mut self) {
+        // SAFETY: nobody else has the channel.
+        let mut receiving = unsafe { self.receiving() };
+        receiving.drain();
+        // Ordering: hint only. Nobody else has the channel.
+        let blocks = [
+            self.head.block.load(Ordering::Relaxed),
+            self.spare.load(Ordering::Relaxed),
+        ];
+        for block in blocks.into_iter().filter_map(NonNull::new) {
+            // SAFETY: the last block (all before it were taken, all its messages too) and the spare one are the last two.
+            unsafe { Block::free(block) };
+        }
+    }
+}
+
+/// The receiving side of a channel, in the hands of the only one who may.
+pub(super) struct Receiving<'a, T> {
+    chan: &'a Chan<T>,
+}
+
+impl<T> Receiving<'_, T> {
+    /// The next message, if it is ready. The room that it leaves is announced by `Chan::made_room`, by the caller.
+    #[inline]
+    pub(super) fn take(&mut self) -> Option<T> {
+        let head = &self.chan.head;
+        // Ordering: hint only. Only the receiver writes these two.
+        let received = head.received.load(Ordering::Relaxed);
+        let block = head.block.load(Ordering::Relaxed);
+        let offset = received % BLOCK;
+        // SAFETY: the head's block is freed by the receiver alone (invariant 4), and each slot is taken once, in order.
+        let value = unsafe { (*block).empty(offset) }?;
+        if offset == BLOCK - 1 {
+            self.leave_block(block);
+        }
+        let received = self.chan.ahead(received.wrapping_add(1), 0);
+        // Ordering: Release pairs with the Acquire in `Chan::has_room`.
+        head.received.store(received, Ordering::Release);
+        Some(value)
+    }
+
+    /// Goes on to the next block: invariant 4.
+    fn leave_block(&mut self, block: *mut Block<T>) {
+        // SAFETY: the block is still the receiver's.
+        // Ordering: Acquire pairs with the Release in `Grown::link`; its last slot, which was ready, was filled after.
+        let next = unsafe { (*block).next.load(Ordering::Acquire) };
+        debug_assert!(!next.is_null());
+        // Ordering: hint only. Only the receiver writes it.
+        self.chan.head.block.store(next, Ordering::Relaxed);
+        // SAFETY: all slots have been taken, and their senders are done with the block.
+        unsafe { self.chan.recycle(NonNull::new_unchecked(block)) };
+    }
+
+    /// The next message, or whether there will be one: `Ready(None)` at the channel's end.
+    #[inline]
+    fn look(&mut self) -> Poll<Option<T>> {
+        if let Some(value) = self.take() {
+            return Poll::Ready(Some(value));
+        }
+        // What was sent before the end may have become ready after the look above, so the end is where all is received.
+        if self.chan.is_cut_off() && self.chan.len() == 0 {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    }
+
+    /// The next message; at the channel's end `None`; or leaves the waker: invariant 6.
+    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
+        let looked = self.look();
+        if looked.is_ready() {
+            return looked;
+        }
+        self.park(cx);
+        let looked = self.look();
+        if looked.is_ready() {
+            // Ordering: hint only. Saves a sender a wake for nothing.
+            self.chan.signals.parked.store(false, Ordering::Relaxed);
+        }
+        looked
+    }
+
+    fn park(&mut self, cx: &Context<'_>) {
+        let known = self
+            .chan
+            .rx_waker
+            .lock()
+            .as_ref()
+            .is_some_and(|old| old.will_wake(cx.waker()));
+        if !known {
+            // Cloned and dropped outside the lock: both are a user's code.
+            let fresh = cx.waker().clone();
+            let stale = self.chan.rx_waker.lock().replace(fresh);
+            drop(stale);
+        }
+        // Ordering: hint only, the fence orders it.
+        self.chan.signals.parked.store(true, Ordering::Relaxed);
+        // Ordering: SeqCst pairs with the fence in `Chan::wake_receiver`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// The next message without waiting; `Ready(None)` at the channel's end. Where a message has been claimed and is just
+    /// being filled, it waits for that: who sent after it may already be done.
+    pub(super) fn try_take(&mut self) -> Poll<Option<T>> {
+        let mut spins = 0;
+        loop {
+            let looked = self.look();
+            if looked.is_ready() || self.chan.len() == 0 {
+                return looked;
+            }
+            snooze(&mut spins);
+        }
+    }
+
+    /// Takes and drops all that is ready. A message whose drop panics does not keep the others.
+    pub(super) fn drain(&mut self) {
+        struct Rest<'a, 'b, T>(&'a mut Receiving<'b, T>);
+        impl<T> Drop for Rest<'_, '_, T> {
+            fn drop(&mut self) {
+                while self.0.take().is_some() {}
+            }
+        }
+        let rest = Rest(self);
+        while rest.0.take().is_some() {}
+    }
+}
+
+/// Waits a moment for another thread that is between two steps: a few turns on the core, then off it.
+fn snooze(spins: &mut u32) {
+    *spins += 1;
+    if *spins < 64 {
+        hint::spin_loop();
+    } else {
+        thread::yield_now();
+    }
+}

@@ -1,0 +1,223 @@
+//! The two ends of a channel, bounded or not: who counts as a sender, and who may receive.
+
+use std::task::{Context, Poll, ready};
+
+use super::chan::Chan;
+use super::error::TryRecvError;
+use crate::coop;
+use crate::sys::Arc;
+use crate::sys::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+
+/// A sender: counted, so that the receiver knows when the last is gone.
+pub(super) struct Tx<T> {
+    chan: Arc<Chan<T>>,
+}
+
+/// A sender that doesn't count, for the way back to one that does.
+pub(super) struct WeakTx<T> {
+    chan: Arc<Chan<T>>,
+}
+
+/// The receiver.
+pub(super) struct Rx<T> {
+    chan: Arc<Chan<T>>,
+}
+
+pub(super) fn ends<T>(chan: Chan<T>) -> (Tx<T>, Rx<T>) {
+    let chan = Arc::new(chan);
+    (Tx { chan: chan.clone() }, Rx { chan })
+}
+
+impl<T> Tx<T> {
+    pub(super) fn chan(&self) -> &Chan<T> {
+        &self.chan
+    }
+
+    pub(super) fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.chan, &other.chan)
+    }
+
+    pub(super) fn downgrade(&self) -> WeakTx<T> {
+        WeakTx::new(&self.chan)
+    }
+
+    pub(super) fn strong_count(&self) -> usize {
+        // Ordering: hint only.
+        self.chan.senders.load(Relaxed)
+    }
+
+    pub(super) fn weak_count(&self) -> usize {
+        // Ordering: hint only.
+        self.chan.weak_senders.load(Relaxed)
+    }
+
+    /// Waits until nothing more can be sent.
+    pub(super) async fn closed(&self) {
+        coop::consume_budget().await;
+        // Made before the look, so a close between the two completes it.
+        let closed = self.chan.closed.notified();
+        if !self.chan.is_closed() {
+            closed.await;
+        }
+    }
+}
+
+impl<T> Clone for Tx<T> {
+    fn clone(&self) -> Self {
+        // Ordering: hint only. There is a sender already, so the count doesn't come from nor go to 0.
+        self.chan.senders.fetch_add(1, Relaxed);
+        Self {
+            chan: self.chan.clone(),
+        }
+    }
+}
+
+impl<T> Drop for Tx<T> {
+    fn drop(&mut self) {
+        // Ordering: Release, so that who sees no senders left sees all that they sent (`Chan::is_cut_off`); Acquire, so
+        // that the last one's own look comes after all of theirs.
+        if self.chan.senders.fetch_sub(1, AcqRel) == 1 {
+            self.chan.wake_receiver();
+        }
+    }
+}
+
+impl<T> WeakTx<T> {
+    fn new(chan: &Arc<Chan<T>>) -> Self {
+        // Ordering: hint only.
+        chan.weak_senders.fetch_add(1, Relaxed);
+        Self { chan: chan.clone() }
+    }
+
+    /// A sender again, unless the last one is gone: then the channel has ended.
+    pub(super) fn upgrade(&self) -> Option<Tx<T>> {
+        // Ordering: hint only. From 0 it never goes up again; as in `clone` otherwise.
+        self.chan
+            .senders
+            .fetch_update(Relaxed, Relaxed, |senders| {
+                (senders > 0).then_some(senders + 1)
+            })
+            .ok()?;
+        Some(Tx {
+            chan: self.chan.clone(),
+        })
+    }
+
+    pub(super) fn strong_count(&self) -> usize {
+        // Ordering: hint only.
+        self.chan.senders.load(Relaxed)
+    }
+
+    pub(super) fn weak_count(&self) -> usize {
+        // Ordering: hint only.
+        self.chan.weak_senders.load(Relaxed)
+    }
+}
+
+impl<T> Clone for WeakTx<T> {
+    fn clone(&self) -> Self {
+        Self::new(&self.chan)
+    }
+}
+
+impl<T> Drop for WeakTx<T> {
+    fn drop(&mut self) {
+        // Ordering: hint only.
+        self.chan.weak_senders.fetch_sub(1, Relaxed);
+    }
+}
+
+impl<T> Rx<T> {
+    pub(super) fn chan(&self) -> &Chan<T> {
+        &self.chan
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        // Ordering: Acquire as in `Chan::is_cut_off`.
+        self.chan.is_closed() || self.chan.senders.load(Acquire) == 0
+    }
+
+    pub(super) fn strong_count(&self) -> usize {
+        // Ordering: hint only.
+        self.chan.senders.load(Relaxed)
+    }
+
+    pub(super) fn weak_count(&self) -> usize {
+        // Ordering: hint only.
+        self.chan.weak_senders.load(Relaxed)
+    }
+
+    pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let unit = ready!(coop::poll_proceed(cx));
+        // SAFETY: there is one `Rx` to a channel, and it is borrowed mutably.
+        let value = ready!(unsafe { self.chan.receiving() }.poll(cx));
+        unit.made_progress();
+        if value.is_some() {
+            self.chan.made_room();
+        }
+        Poll::Ready(value)
+    }
+
+    /// Takes up to `limit` messages that are ready; at least one, or none at the channel's end.
+    pub(super) fn poll_recv_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<T>,
+        limit: usize,
+    ) -> Poll<usize> {
+        if limit == 0 {
+            return Poll::Ready(0);
+        }
+        let unit = ready!(coop::poll_proceed(cx));
+        // SAFETY: there is one `Rx` to a channel, and it is borrowed mutably.
+        let mut receiving = unsafe { self.chan.receiving() };
+        let first = ready!(receiving.poll(cx));
+        unit.made_progress();
+        let Some(first) = first else {
+            return Poll::Ready(0);
+        };
+        buffer.push(first);
+        let mut count = 1;
+        while count < limit {
+            let Some(value) = receiving.take() else { break };
+            buffer.push(value);
+            count += 1;
+        }
+        self.chan.made_room();
+        Poll::Ready(count)
+    }
+
+    pub(super) fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        // SAFETY: there is one `Rx` to a channel, and it is borrowed mutably.
+        match unsafe { self.chan.receiving() }.try_take() {
+            Poll::Ready(Some(value)) => {
+                self.chan.made_room();
+                Ok(value)
+            }
+            Poll::Ready(None) => Err(TryRecvError::Disconnected),
+            Poll::Pending => Err(TryRecvError::Empty),
+        }
+    }
+}
+
+impl<T> Drop for Rx<T> {
+    fn drop(&mut self) {
+        // A panic in a message's drop, or in a waker, keeps nothing that follows from being done.
+        struct Forget<'a, T>(&'a Chan<T>);
+        impl<T> Drop for Forget<'_, T> {
+            fn drop(&mut self) {
+                self.0.forget_receiver();
+            }
+        }
+        struct Drain<'a, T>(&'a Chan<T>);
+        impl<T> Drop for Drain<'_, T> {
+            fn drop(&mut self) {
+                // SAFETY: there is one `Rx` to a channel, and it is being dropped.
+                unsafe { self.0.receiving() }.drain();
+            }
+        }
+        let _forget = Forget(&self.chan);
+        let _drain = Drain(&self.chan);
+        self.chan.close();
+    }
+}

@@ -1,0 +1,144 @@
+//! Room in a bounded channel that has been taken and not used yet.
+
+use std::fmt;
+use std::iter::FusedIterator;
+
+use super::bounded::Sender;
+use super::chan::Chan;
+
+/// Room for one message, given back when dropped. From [`Sender::reserve`] and [`Sender::try_reserve`].
+#[must_use = "a permit that is dropped sends nothing"]
+pub struct Permit<'a, T> {
+    chan: &'a Chan<T>,
+}
+
+/// Room for several messages, one permit after the other; the rest is given back when dropped. From
+/// [`Sender::reserve_many`] and [`Sender::try_reserve_many`].
+#[must_use = "permits that are dropped send nothing"]
+pub struct PermitIterator<'a, T> {
+    chan: &'a Chan<T>,
+    left: usize,
+}
+
+/// Room for one message, with the sender in it; given back when dropped. From [`Sender::reserve_owned`] and
+/// [`Sender::try_reserve_owned`].
+#[must_use = "a permit that is dropped sends nothing"]
+pub struct OwnedPermit<T> {
+    /// `None` once it has been used.
+    sender: Option<Sender<T>>,
+}
+
+impl<'a, T> Permit<'a, T> {
+    /// The permit has been taken from the channel by the caller.
+    pub(super) fn new(chan: &'a Chan<T>) -> Self {
+        Self { chan }
+    }
+
+    /// Sends, without waiting, also after the receiver was closed. (If it has been dropped, the message is dropped.)
+    pub fn send(self, value: T) {
+        let chan = self.chan;
+        std::mem::forget(self);
+        chan.send_permitted(value);
+    }
+}
+
+impl<T> Drop for Permit<'_, T> {
+    fn drop(&mut self) {
+        self.chan.give_back(1);
+    }
+}
+
+impl<T> fmt::Debug for Permit<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
+    }
+}
+
+impl<'a, T> PermitIterator<'a, T> {
+    /// The permits have been taken from the channel by the caller.
+    pub(super) fn new(chan: &'a Chan<T>, left: usize) -> Self {
+        Self { chan, left }
+    }
+}
+
+impl<'a, T> Iterator for PermitIterator<'a, T> {
+    type Item = Permit<'a, T>;
+
+    fn next(&mut self) -> Option<Permit<'a, T>> {
+        self.left = self.left.checked_sub(1)?;
+        Some(Permit::new(self.chan))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<T> ExactSizeIterator for PermitIterator<'_, T> {}
+impl<T> FusedIterator for PermitIterator<'_, T> {}
+
+impl<T> Drop for PermitIterator<'_, T> {
+    fn drop(&mut self) {
+        self.chan.give_back(self.left as u64);
+    }
+}
+
+impl<T> fmt::Debug for PermitIterator<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PermitIterator")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> OwnedPermit<T> {
+    /// The permit has been taken from the channel by the caller.
+    pub(super) fn new(sender: Sender<T>) -> Self {
+        Self {
+            sender: Some(sender),
+        }
+    }
+
+    /// Sends, without waiting, and gives the sender back.
+    pub fn send(mut self, value: T) -> Sender<T> {
+        let sender = self.sender.take().expect("it is used once");
+        sender.chan().send_permitted(value);
+        sender
+    }
+
+    /// Gives the room back, and the sender.
+    pub fn release(mut self) -> Sender<T> {
+        let sender = self.sender.take().expect("it is used once");
+        sender.chan().give_back(1);
+        sender
+    }
+
+    /// Whether both are of the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        self.sender
+            .as_ref()
+            .zip(other.sender.as_ref())
+            .is_some_and(|(a, b)| a.same_channel(b))
+    }
+
+    /// Whether the permit is of the channel that `sender` sends to.
+    pub fn same_channel_as_sender(&self, sender: &Sender<T>) -> bool {
+        self.sender
+            .as_ref()
+            .is_some_and(|own| own.same_channel(sender))
+    }
+}
+
+impl<T> Drop for OwnedPermit<T> {
+    fn drop(&mut self) {
+        if let Some(sender) = self.sender.take() {
+            sender.chan().give_back(1);
+        }
+    }
+}
+
+impl<T> fmt::Debug for OwnedPermit<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedPermit").finish_non_exhaustive()
+    }
+}

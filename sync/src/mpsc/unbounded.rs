@@ -1,0 +1,156 @@
+//! The unbounded channel.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use super::bounded::receiver_methods;
+use super::chan::Chan;
+use super::ends::{Rx, Tx, WeakTx, ends};
+use super::error::{SendError, TryRecvError};
+use crate::park::block_on;
+
+/// A channel without a bound: sending never waits.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::mpsc;
+///
+/// let (sender, mut receiver) = mpsc::unbounded_channel();
+/// sender.send(1).unwrap();
+/// drop(sender);
+/// assert_eq!(receiver.blocking_recv(), Some(1));
+/// assert_eq!(receiver.blocking_recv(), None);
+/// ```
+pub fn unbounded_channel<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
+    let (tx, rx) = ends(Chan::unbounded());
+    (UnboundedSender { tx }, UnboundedReceiver { rx })
+}
+
+/// Sends to an unbounded channel. Clones send to the same one.
+pub struct UnboundedSender<T> {
+    tx: Tx<T>,
+}
+
+/// An [`UnboundedSender`] that doesn't keep the channel open.
+pub struct WeakUnboundedSender<T> {
+    tx: WeakTx<T>,
+}
+
+/// Receives from an unbounded channel.
+pub struct UnboundedReceiver<T> {
+    rx: Rx<T>,
+}
+
+impl<T> UnboundedSender<T> {
+    /// Sends a message; never waits.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back if the receiver has been dropped or closed.
+    pub fn send(&self, message: T) -> Result<(), SendError<T>> {
+        self.tx
+            .chan()
+            .send(message)
+            .map_err(|(_, message)| SendError(message))
+    }
+
+    /// Waits until the receiver has been dropped or closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn closed(&self) {
+        self.tx.closed().await;
+    }
+
+    /// Whether the receiver has been dropped or closed.
+    pub fn is_closed(&self) -> bool {
+        self.tx.chan().is_closed()
+    }
+
+    /// Whether both send to the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        self.tx.same_channel(&other.tx)
+    }
+
+    /// A sender that doesn't keep the channel open.
+    #[must_use = "a weak sender that is dropped does nothing"]
+    pub fn downgrade(&self) -> WeakUnboundedSender<T> {
+        WeakUnboundedSender {
+            tx: self.tx.downgrade(),
+        }
+    }
+
+    /// How many senders there are.
+    pub fn strong_count(&self) -> usize {
+        self.tx.strong_count()
+    }
+
+    /// How many weak senders there are.
+    pub fn weak_count(&self) -> usize {
+        self.tx.weak_count()
+    }
+}
+
+impl<T> Clone for UnboundedSender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            tx: self.tx.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for UnboundedSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnboundedSender")
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
+
+impl<T> WeakUnboundedSender<T> {
+    /// A sender again; `None` once the last one has been dropped, as the channel has ended then.
+    pub fn upgrade(&self) -> Option<UnboundedSender<T>> {
+        Some(UnboundedSender {
+            tx: self.tx.upgrade()?,
+        })
+    }
+
+    /// How many senders there are.
+    pub fn strong_count(&self) -> usize {
+        self.tx.strong_count()
+    }
+
+    /// How many weak senders there are.
+    pub fn weak_count(&self) -> usize {
+        self.tx.weak_count()
+    }
+}
+
+impl<T> Clone for WeakUnboundedSender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            tx: self.tx.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for WeakUnboundedSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakUnboundedSender")
+            .finish_non_exhaustive()
+    }
+}
+
+receiver_methods!(UnboundedReceiver);
+
+impl<T> fmt::Debug for UnboundedReceiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnboundedReceiver")
+            .field("len", &self.len())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
