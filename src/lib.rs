@@ -13,6 +13,9 @@ pub use heist_sync as sync;
 #[doc(inline)]
 pub use heist_macros::{main, test};
 
+#[cfg(feature = "hyper")]
+pub mod hyper;
+
 pub mod task {
     //! Tasks: what runs, and what its spawner keeps of it.
 

@@ -1,0 +1,293 @@
+//! hyper 1 on heist: its `rt` traits on heist's types, under the feature `hyper`.
+//!
+//! hyper brings no runtime; it asks for four things, and this module gives them:
+//!
+//! | hyper asks for | here |
+//! |---|---|
+//! | [`rt::Read`] and [`rt::Write`] | [`HeistIo`], round anything with `futures_io`'s traits, such as a [`TcpStream`] |
+//! | [`rt::Executor`] | [`HeistExecutor`], which spawns on the runtime of the caller |
+//! | [`rt::Timer`] and [`rt::Sleep`] | [`HeistTimer`], on heist's timers |
+//!
+//! Who comes from `hyper_util::rt` finds its `TokioIo`, `TokioExecutor` and `TokioTimer` here with the
+//! runtime's name changed.
+//!
+//! # Examples
+//!
+//! A server of one connection and a client, both on heist:
+//!
+//! ```
+//! use std::convert::Infallible;
+//!
+//! use heist::hyper::{HeistIo, HeistTimer};
+//! use heist::net::{TcpListener, TcpStream};
+//! use hyper::body::Incoming;
+//! use hyper::service::service_fn;
+//! use hyper::{Request, Response};
+//!
+//! async fn hello(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+//!     Ok(Response::new(format!("hello from {}", request.uri().path())))
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # heist::runtime::Runtime::new()?.block_on(async {
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let address = listener.local_addr()?;
+//! heist::spawn(async move {
+//!     let (stream, _) = listener.accept().await.unwrap();
+//!     hyper::server::conn::http1::Builder::new()
+//!         .timer(HeistTimer::new())
+//!         .serve_connection(HeistIo::new(stream), service_fn(hello))
+//!         .await
+//!         .unwrap();
+//! });
+//!
+//! let stream = TcpStream::connect(address).await?;
+//! let (mut client, connection) = hyper::client::conn::http1::handshake(HeistIo::new(stream)).await?;
+//! heist::spawn(connection);
+//! let request = Request::get("/world").header("host", "localhost").body(String::new())?;
+//! let response = client.send_request(request).await?;
+//! assert_eq!(response.status(), 200);
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! [`TcpStream`]: crate::net::TcpStream
+//! [`rt::Read`]: ::hyper::rt::Read
+//! [`rt::Write`]: ::hyper::rt::Write
+//! [`rt::Executor`]: ::hyper::rt::Executor
+//! [`rt::Timer`]: ::hyper::rt::Timer
+//! [`rt::Sleep`]: ::hyper::rt::Sleep
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use ::hyper::rt;
+
+pin_project_lite::pin_project! {
+    /// Carries I/O between `futures_io`'s traits and hyper's, both ways.
+    ///
+    /// Round a type with `futures_io`'s `AsyncRead` and `AsyncWrite` (every stream of [`net`](crate::net)) it
+    /// has hyper's [`Read`](::hyper::rt::Read) and [`Write`](::hyper::rt::Write): what a connection of hyper
+    /// wants. Round a type with hyper's traits (an `Upgraded` connection) it has `futures_io`'s.
+    ///
+    /// It adds no buffer: a read goes straight into hyper's, a write straight from it, vectored ones included.
+    /// hyper's read buffer may be fresh memory; what is offered to the stream is zeroed first, since a reader
+    /// in general may look at what it is given.
+    #[derive(Debug)]
+    pub struct HeistIo<T> {
+        #[pin]
+        inner: T,
+    }
+}
+
+impl<T> HeistIo<T> {
+    /// Wraps a stream.
+    pub fn new(inner: T) -> Self {
+        Self { inner }
+    }
+
+    /// The stream inside.
+    pub fn inner(&self) -> &T {
+        &self.inner
+    }
+
+    /// The stream inside, to change.
+    pub fn inner_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+
+    /// Gives the stream back.
+    pub fn into_inner(self) -> T {
+        self.inner
+    }
+}
+
+impl<T: futures_io::AsyncRead> rt::Read for HeistIo<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let free = buf.initialize_unfilled();
+        let capacity = free.len();
+        let read = ready!(self.project().inner.poll_read(cx, free))?;
+        assert!(
+            read <= capacity,
+            "a reader says that it read {read} bytes into a buffer of {capacity}"
+        );
+        // SAFETY: `initialize_unfilled` above initialised all `capacity` bytes after the filled part, and
+        // `read` is at most that, as the assertion holds.
+        unsafe { buf.advance(read) };
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: futures_io::AsyncWrite> rt::Write for HeistIo<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.project().inner.poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_close(cx)
+    }
+
+    /// Always: `futures_io` asks every writer for `poll_write_vectored` and does not say which have more than
+    /// the fallback that writes the first buffer. heist's streams have.
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.project().inner.poll_write_vectored(cx, bufs)
+    }
+}
+
+impl<T: rt::Read> futures_io::AsyncRead for HeistIo<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buf = rt::ReadBuf::new(buf);
+        ready!(self.project().inner.poll_read(cx, buf.unfilled()))?;
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+}
+
+impl<T: rt::Write> futures_io::AsyncWrite for HeistIo<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.project().inner.poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.project().inner.poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_shutdown(cx)
+    }
+}
+
+/// Lets hyper spawn its own tasks, such as the streams of an HTTP/2 connection, with [`heist::spawn`].
+///
+/// # Panics
+///
+/// `execute` panics where `heist::spawn` does: on a thread that has entered no runtime.
+///
+/// [`heist::spawn`]: crate::spawn
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct HeistExecutor {}
+
+impl HeistExecutor {
+    /// An executor; it is without state, so one is as good as another.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
+impl<F> rt::Executor<F> for HeistExecutor
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        // Dropping the handle detaches the task.
+        drop(crate::spawn(future));
+    }
+}
+
+/// Lets hyper time its connections (`header_read_timeout`, keep-alive) by heist's timers.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use heist::hyper::HeistTimer;
+/// use hyper::rt::Timer;
+///
+/// # heist::runtime::Runtime::new().unwrap().block_on(async {
+/// let start = Instant::now();
+/// HeistTimer::new().sleep(Duration::from_millis(2)).await;
+/// assert!(start.elapsed() >= Duration::from_millis(2));
+/// # });
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct HeistTimer {}
+
+impl HeistTimer {
+    /// A timer; it is without state, so one is as good as another.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
+impl rt::Timer for HeistTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
+        Box::pin(HeistSleep {
+            inner: crate::time::sleep(duration),
+        })
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn rt::Sleep>> {
+        Box::pin(HeistSleep {
+            inner: crate::time::sleep_until(deadline.into()),
+        })
+    }
+
+    fn reset(&self, sleep: &mut Pin<Box<dyn rt::Sleep>>, new_deadline: Instant) {
+        match sleep.as_mut().downcast_mut_pin::<HeistSleep>() {
+            Some(ours) => ours.project().inner.reset(new_deadline.into()),
+            // Of another timer: hyper may be given one, then the other.
+            None => *sleep = self.sleep_until(new_deadline),
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// What [`HeistTimer`] gives out; hyper knows it as `dyn Sleep` only.
+    struct HeistSleep {
+        #[pin]
+        inner: crate::time::Sleep,
+    }
+}
+
+impl Future for HeistSleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().inner.poll(cx)
+    }
+}
+
+impl rt::Sleep for HeistSleep {}
