@@ -114,6 +114,7 @@ fn child(runtime: &str, shape: &str, workers: usize) {
         values
     }
     let values = match runtime {
+        "heist" => on::<rt::heist::Heist>(shape, workers),
         "tokio" => on::<rt::tokio::Tokio>(shape, workers),
         "smol" => on::<rt::smol::Smol>(shape, workers),
         _ => panic!("no runtime is called {runtime}"),

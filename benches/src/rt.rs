@@ -7,6 +7,7 @@ use std::future::Future;
 use std::net::TcpListener;
 use std::time::Duration;
 
+pub(crate) mod heist;
 pub(crate) mod smol;
 pub(crate) mod tokio;
 

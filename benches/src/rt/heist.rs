@@ -1,0 +1,130 @@
+//! heist, multi-threaded.
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use heist::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use heist::sync::{Mutex, mpsc, oneshot};
+use heist::task::JoinHandle;
+
+use super::{Joined, Lock, OneTx, Rt, Rx, Tx};
+
+pub(crate) struct Heist(heist::runtime::Runtime);
+
+impl Rt for Heist {
+    type Join<T: Send + 'static> = Joined<JoinHandle<T>>;
+    type OneTx<T: Send + 'static> = oneshot::Sender<T>;
+    type OneRx<T: Send + 'static> = Joined<oneshot::Receiver<T>>;
+    type Tx<T: Send + 'static> = mpsc::Sender<T>;
+    type Rx<T: Send + 'static> = mpsc::Receiver<T>;
+    type Lock = Mutex<u64>;
+
+    fn start(workers: usize) -> Self {
+        let mut builder = heist::runtime::Builder::new_multi_thread();
+        Self(
+            builder
+                .worker_threads(workers)
+                .build()
+                .unwrap(),
+        )
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.block_on(future)
+    }
+
+    fn spawn_from_outside<F>(&self, future: F) -> Self::Join<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Joined(self.0.spawn(future))
+    }
+
+    fn spawn<F>(future: F) -> Self::Join<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Joined(heist::spawn(future))
+    }
+
+    fn spawn_detached<F: Future<Output = ()> + Send + 'static>(future: F) {
+        drop(heist::spawn(future));
+    }
+
+    fn spawn_blocking(work: fn()) -> impl Future<Output = ()> + Send {
+        Joined(heist::task::spawn_blocking(work))
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        heist::task::yield_now()
+    }
+
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
+        heist::time::sleep(time)
+    }
+
+    async fn timeout<F: Future<Output = ()> + Send>(time: Duration, future: F) -> bool {
+        heist::time::timeout(time, future).await.is_ok()
+    }
+
+    fn oneshot<T: Send + 'static>() -> (Self::OneTx<T>, Self::OneRx<T>) {
+        let (sender, receiver) = oneshot::channel();
+        (sender, Joined(receiver))
+    }
+
+    fn channel<T: Send + 'static>(capacity: usize) -> (Self::Tx<T>, Self::Rx<T>) {
+        mpsc::channel(capacity)
+    }
+
+    async fn echo(listener: TcpListener) {
+        listener.set_nonblocking(true).unwrap();
+        let listener = heist::net::TcpListener::from_std(listener).unwrap();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            heist::spawn(async move {
+                let mut buffer = [0; 4096];
+                while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                    if stream.write_all(&buffer[..length]).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    }
+}
+
+impl<T: Send + 'static> OneTx<T> for oneshot::Sender<T> {
+    fn send(self, value: T) {
+        let _ = oneshot::Sender::send(self, value);
+    }
+}
+
+impl<T: Send + 'static> Tx<T> for mpsc::Sender<T> {
+    async fn send(&self, value: T) {
+        let _ = mpsc::Sender::send(self, value).await;
+    }
+
+    fn send_now(&self, value: T) {
+        let _ = self.try_send(value);
+    }
+}
+
+impl<T: Send + 'static> Rx<T> for mpsc::Receiver<T> {
+    fn recv(&mut self) -> impl Future<Output = Option<T>> + Send {
+        mpsc::Receiver::recv(self)
+    }
+}
+
+impl Lock for Mutex<u64> {
+    fn new() -> Self {
+        Self::new(0)
+    }
+
+    async fn add_one(&self) {
+        *self.lock().await += 1;
+    }
+}
