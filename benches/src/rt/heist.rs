@@ -22,12 +22,7 @@ impl Rt for Heist {
 
     fn start(workers: usize) -> Self {
         let mut builder = heist::runtime::Builder::new_multi_thread();
-        Self(
-            builder
-                .worker_threads(workers)
-                .build()
-                .unwrap(),
-        )
+        Self(builder.worker_threads(workers).build().unwrap())
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
