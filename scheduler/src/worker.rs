@@ -2,9 +2,10 @@
 //!
 //! The order in which it looks, and the promise of fairness that follows:
 //! 1. The slot: what the last poll woke; three times running at most, then its task goes to the back of 2.
-//! 2. The fresh queue. One look in [`YIELDED_INTERVAL`] goes to 3 first.
-//! 3. The yielded queue: tasks that would go on for ever if one let them.
-//! 4. The injector; one look in [`UPKEEP_INTERVAL`] goes there first, and hands out what the reactor has.
+//! 2. The fresh queue. One look in [`YIELDED_INTERVAL`] goes to 4 first.
+//! 3. The injector; one look in [`UPKEEP_INTERVAL`] goes there first, and hands out what the reactor has. What an event
+//!    woke is there while all workers are busy, so it comes before tasks that yield, however long their polls are.
+//! 4. The yielded queue: tasks that would go on for ever if one let them.
 //! 5. Others' queues, if it may search; at the very last others' slots.
 //!
 //! So between two polls of a runnable task there are at most as many polls as there are tasks before it in its own
@@ -159,8 +160,8 @@ impl Worker {
         }
         self.slotted()
             .or_else(|| self.local.fresh.pop())
-            .or_else(|| self.local.yielded.pop())
             .or_else(|| self.injected())
+            .or_else(|| self.local.yielded.pop())
     }
 
     fn slotted(&self) -> Option<Runnable> {
@@ -187,6 +188,9 @@ impl Worker {
     }
 
     fn injected(&self) -> Option<Runnable> {
+        if self.shared.injector.is_empty() {
+            return None;
+        }
         persist(|| self.shared.injector.steal_batch_and_pop(&self.local.fresh))
     }
 
