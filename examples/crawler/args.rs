@@ -1,0 +1,125 @@
+//! What the command line says.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use url::Url;
+
+use crate::address;
+
+/// Crawls a web site with heist: fetches its pages, parses them on all cores, and lists the broken links.
+///
+/// Without arguments it serves the documentation of the installed Rust toolchain on loopback and crawls The Book.
+#[derive(Parser, Debug)]
+#[command(name = "crawler", version)]
+pub(crate) struct Args {
+    /// Where to start (plain http); the crawl stays on its host
+    #[arg(value_name = "URL", value_parser = start_url, conflicts_with = "serve")]
+    pub(crate) url: Option<Url>,
+
+    /// Serve this folder on loopback, and crawl that
+    #[arg(long, value_name = "DIR", value_parser = folder)]
+    pub(crate) serve: Option<PathBuf>,
+
+    /// Stay under this path: links that leave it are not fetched
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub(crate) under: Option<String>,
+
+    /// Stop after so many pages
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = at_least_one)]
+    pub(crate) max_pages: usize,
+
+    /// Pages in work at once, from the request to the parsed links
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_once)]
+    pub(crate) concurrency: usize,
+
+    /// Requests to one host at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_once)]
+    pub(crate) per_host: usize,
+
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N", value_parser = workers)]
+    pub(crate) workers: Option<usize>,
+
+    /// Seconds that a page may take, from connecting to its last byte
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+
+    /// Bytes that a page may have
+    #[arg(long, value_name = "BYTES", default_value_t = 32 << 20, value_parser = at_least_one)]
+    pub(crate) max_bytes: usize,
+
+    /// Redirects in a row that are followed
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) max_redirects: u32,
+
+    /// Heed robots.txt on loopback too
+    #[arg(long)]
+    pub(crate) robots: bool,
+
+    /// Write pages and broken links to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+fn start_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    match url.scheme() {
+        "http" => Ok(address::canonical(url)),
+        "https" => Err("https is not supported, plain http only".into()),
+        other => Err(format!("can't crawl {other}:, http only")),
+    }
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match std::fs::metadata(&path) {
+        Ok(found) if found.is_dir() => Ok(path),
+        Ok(_) => Err("not a folder".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Brings the path into the spelling that the addresses of pages have, so that the two can be compared.
+fn path(text: &str) -> Result<String, String> {
+    if !text.starts_with('/') {
+        return Err("a path on the host starts with /".into());
+    }
+    let root = Url::parse("http://localhost/").expect("a valid URL");
+    let mut url = root.clone();
+    url.set_path(text);
+    Ok(address::canonical(url).path().to_owned())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    at_most(at_least_one(text)?, 1024)
+}
+
+fn at_once(text: &str) -> Result<usize, String> {
+    at_most(at_least_one(text)?, 1_000_000)
+}
+
+fn at_most(number: usize, most: usize) -> Result<usize, String> {
+    match number {
+        number if number > most => Err(format!("at most {most}")),
+        number => Ok(number),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        Ok(_) => Err("longer than nothing".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}

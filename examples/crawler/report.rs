@@ -1,0 +1,195 @@
+//! What the crawler says at its end: a table, and a file for programs.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use heist::runtime::RuntimeMetrics;
+use serde_json::{Value, json};
+
+use crate::crawl::{Broken, Outcome};
+
+/// As many holders of one broken link are named in the table; the file names all.
+const HOLDERS: usize = 5;
+
+/// What one worker did during the crawl.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Worker {
+    busy: Duration,
+    polls: u64,
+    steals: u64,
+}
+
+/// What each worker has done so far.
+pub(crate) fn workers(metrics: &RuntimeMetrics) -> Vec<Worker> {
+    let worker = |index| Worker {
+        busy: metrics.worker_total_busy_duration(index),
+        polls: metrics.worker_poll_count(index),
+        steals: metrics.worker_steal_count(index),
+    };
+    (0..metrics.num_workers()).map(worker).collect()
+}
+
+impl Worker {
+    /// What it did since an earlier look.
+    pub(crate) fn since(&self, before: &Worker) -> Worker {
+        Worker {
+            busy: self.busy.saturating_sub(before.busy),
+            polls: self.polls.saturating_sub(before.polls),
+            steals: self.steals.saturating_sub(before.steals),
+        }
+    }
+}
+
+/// Writes the table.
+pub(crate) fn table(out: &mut impl Write, outcome: &Outcome, workers: &[Worker]) -> io::Result<()> {
+    let bytes: usize = outcome.pages.values().map(|page| page.bytes).sum();
+    let links: usize = outcome.pages.values().map(|page| page.links).sum();
+    let seconds = outcome.elapsed.as_secs_f64();
+    let rate = outcome.pages.len() as f64 / seconds.max(f64::EPSILON);
+
+    writeln!(out, "{}", outcome.start)?;
+    let mut row = |name: &str, value: String| writeln!(out, "{name:<14}{value}");
+    row("pages", grouped(outcome.pages.len()))?;
+    row("bytes", grouped(bytes))?;
+    let links_out = grouped(outcome.links_out);
+    row(
+        "links",
+        format!("{}, {links_out} of them out of the crawl", grouped(links)),
+    )?;
+    if outcome.left > 0 {
+        row(
+            "left",
+            format!("{} known pages, by --max-pages", grouped(outcome.left)),
+        )?;
+    }
+    if !outcome.forbidden.is_empty() {
+        row(
+            "forbidden",
+            format!("{} by robots.txt", grouped(outcome.forbidden.len())),
+        )?;
+    }
+    row("status codes", statuses(outcome))?;
+    row("pages/s", format!("{rate:.0}, in {seconds:.3} s"))?;
+    row("latency", latency(&outcome.latencies))?;
+    for (index, worker) in workers.iter().enumerate() {
+        let share = 100.0 * worker.busy.as_secs_f64() / seconds.max(f64::EPSILON);
+        let (polls, steals) = (
+            grouped(worker.polls as usize),
+            grouped(worker.steals as usize),
+        );
+        row(
+            &format!("worker {index}"),
+            format!("{share:5.1} % CPU, {polls} polls, {steals} steals"),
+        )?;
+    }
+    let steals: u64 = workers.iter().map(|worker| worker.steals).sum();
+    row("steals", grouped(steals as usize))?;
+    row("broken links", grouped(outcome.broken.len()))?;
+    broken(out, outcome)
+}
+
+/// The broken links, each with the pages that hold it.
+fn broken(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
+    let mut by_url: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for Broken { page, url, reason } in &outcome.broken {
+        let page = page.as_deref().unwrap_or("(the start page)");
+        by_url.entry((url, reason)).or_default().push(page);
+    }
+    for ((url, reason), pages) in by_url {
+        writeln!(out, "  {url}: {reason}")?;
+        for page in pages.iter().take(HOLDERS) {
+            writeln!(out, "    on {page}")?;
+        }
+        if pages.len() > HOLDERS {
+            writeln!(out, "    and on {} more", grouped(pages.len() - HOLDERS))?;
+        }
+    }
+    Ok(())
+}
+
+fn statuses(outcome: &Outcome) -> String {
+    let each = outcome.statuses.iter();
+    let each = each.map(|(status, count)| format!("{status}: {}", grouped(*count)));
+    match each.collect::<Vec<_>>() {
+        none if none.is_empty() => "none".into(),
+        some => some.join(", "),
+    }
+}
+
+fn latency(latencies: &[Duration]) -> String {
+    let mut sorted = latencies.to_vec();
+    sorted.sort_unstable();
+    match (percentile(&sorted, 50), percentile(&sorted, 99)) {
+        (Some(p50), Some(p99)) => format!("p50 {p50:.1?}, p99 {p99:.1?}"),
+        _ => "none".into(),
+    }
+}
+
+/// The least value that so many percent do not exceed.
+fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.checked_sub(1)?).copied()
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The outcome for programs.
+pub(crate) fn json(outcome: &Outcome) -> Value {
+    let pages = outcome.pages.iter().map(|(url, page)| {
+        json!({
+            "url": url,
+            "status": page.status,
+            "bytes": page.bytes,
+            "links": page.links,
+        })
+    });
+    let broken = outcome.broken.iter().map(|broken| {
+        json!({
+            "page": broken.page,
+            "url": broken.url,
+            "reason": broken.reason,
+        })
+    });
+    json!({
+        "start": outcome.start,
+        "pages": pages.collect::<Vec<_>>(),
+        "broken": broken.collect::<Vec<_>>(),
+        "redirects": outcome.redirects,
+        "forbidden": outcome.forbidden,
+        "statuses": outcome.statuses,
+        "seconds": outcome.elapsed.as_secs_f64(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        let numbers = [0, 12, 123, 1234, 123_456, 1_234_567];
+        let texts = ["0", "12", "123", "1,234", "123,456", "1,234,567"];
+        assert_eq!(numbers.map(grouped), texts);
+    }
+
+    #[test]
+    fn percentiles_are_values_that_occurred() {
+        let times: Vec<_> = (1..=100).map(Duration::from_millis).collect();
+        assert_eq!(percentile(&times, 50), Some(Duration::from_millis(50)));
+        assert_eq!(percentile(&times, 99), Some(Duration::from_millis(99)));
+        assert_eq!(percentile(&times[..1], 99), Some(times[0]));
+        assert_eq!(percentile(&[], 50), None);
+    }
+}

@@ -1,0 +1,288 @@
+//! The site that the crawler brings along, for when it is given none: a folder, or pages made up on the spot.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use heist::hyper::{HeistIo, HeistTimer};
+use heist::net::{TcpListener, TcpStream};
+use heist::task::{JoinHandle, spawn_blocking};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+
+/// How many pages a made site has.
+const MADE_PAGES: usize = 400;
+
+/// What there is to serve.
+#[derive(Debug)]
+pub(crate) enum Site {
+    /// The files of a folder; `index.html` stands for its own.
+    Folder(PathBuf),
+    /// Pages by their paths.
+    Made(HashMap<String, Bytes>),
+}
+
+/// A site that is being served, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Served {
+    address: SocketAddr,
+    acceptor: JoinHandle<()>,
+}
+
+/// What a path leads to.
+enum Found {
+    File(Bytes, &'static str),
+    Moved(String),
+    Failed(StatusCode),
+}
+
+impl Site {
+    /// The documentation of the installed Rust toolchain, where it is to be found.
+    pub(crate) fn rust_docs() -> Option<Site> {
+        let rustc = Command::new("rustc").args(["--print", "sysroot"]).output();
+        let sysroot = String::from_utf8(rustc.ok()?.stdout).ok()?;
+        let docs = Path::new(sysroot.trim_end()).join("share/doc/rust/html");
+        let there = docs.join("book/index.html").is_file();
+        there.then_some(Site::Folder(docs))
+    }
+
+    /// A book of pages that link each other, with one dead link.
+    pub(crate) fn made() -> Site {
+        let mut pages = HashMap::new();
+        for number in 0..MADE_PAGES {
+            pages.insert(made_path(number), made_page(number).into());
+        }
+        Site::Made(pages)
+    }
+
+    /// Serves the site on a free port of loopback.
+    pub(crate) async fn serve(self) -> io::Result<Served> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let acceptor = heist::spawn(accept(listener, Arc::new(self)));
+        Ok(Served { address, acceptor })
+    }
+
+    async fn find(self: Arc<Self>, path: String) -> Found {
+        match &*self {
+            Site::Made(pages) => match pages.get(&path) {
+                Some(page) => Found::File(page.clone(), "text/html; charset=utf-8"),
+                None => Found::Failed(StatusCode::NOT_FOUND),
+            },
+            Site::Folder(folder) => {
+                if path.contains("//") {
+                    return Found::Moved(without_empty_steps(&path));
+                }
+                let Some(file) = inside(folder, &path) else {
+                    return Found::Failed(StatusCode::NOT_FOUND);
+                };
+                // Reading a file may block, which is for the blocking pool to bear.
+                let read = spawn_blocking(move || read(&file, &path));
+                let failed = Found::Failed(StatusCode::INTERNAL_SERVER_ERROR);
+                read.await.unwrap_or(failed)
+            }
+        }
+    }
+}
+
+impl Served {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, site: Arc<Site>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                heist::spawn(converse(stream, site.clone()));
+            }
+            // Out of descriptors, most likely: some will come free.
+            Err(_) => heist::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, site: Arc<Site>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| answer(request, site.clone()));
+    let conversation = http1::Builder::new()
+        .timer(HeistTimer::new())
+        .serve_connection(HeistIo::new(stream), service);
+    // That the other side went away is no matter of ours.
+    let _ = conversation.await;
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    site: Arc<Site>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut response = Response::new(Full::default());
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        response.headers_mut().insert(ALLOW, allowed);
+        return Ok(response);
+    }
+    // For HEAD, hyper sends the head alone.
+    match site.find(request.uri().path().to_owned()).await {
+        Found::File(body, kind) => {
+            let kind = HeaderValue::from_static(kind);
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+            *response.body_mut() = Full::new(body);
+        }
+        Found::Moved(path) => match HeaderValue::try_from(path) {
+            Ok(path) => {
+                *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+                response.headers_mut().insert(LOCATION, path);
+            }
+            Err(_) => *response.status_mut() = StatusCode::NOT_FOUND,
+        },
+        Found::Failed(status) => *response.status_mut() = status,
+    }
+    Ok(response)
+}
+
+/// The file that a path names, if it is one inside the folder.
+fn inside(folder: &Path, path: &str) -> Option<PathBuf> {
+    let mut file = folder.to_owned();
+    for step in path.split('/') {
+        let step = percent_decode_str(step).decode_utf8().ok()?;
+        // An escaped slash separates nothing; a backslash or a colon would leave the folder on Windows.
+        if step == "." || step == ".." || step.contains(['/', '\\', '\0', ':']) {
+            return None;
+        }
+        file.push(&*step);
+    }
+    Some(file)
+}
+
+fn without_empty_steps(path: &str) -> String {
+    let mut clean = String::with_capacity(path.len());
+    for step in path.split('/').filter(|step| !step.is_empty()) {
+        clean.push('/');
+        clean.push_str(step);
+    }
+    if path.ends_with('/') {
+        clean.push('/');
+    }
+    clean
+}
+
+fn read(file: &Path, path: &str) -> Found {
+    let as_folder = path.ends_with('/');
+    let content = match std::fs::metadata(file) {
+        Ok(found) if found.is_dir() && !as_folder => return Found::Moved(format!("{path}/")),
+        Ok(found) if found.is_dir() => {
+            let index = file.join("index.html");
+            std::fs::read(&index).map(|content| (content, content_type(&index)))
+        }
+        Ok(_) if as_folder => return Found::Failed(StatusCode::NOT_FOUND),
+        Ok(_) => std::fs::read(file).map(|content| (content, content_type(file))),
+        Err(error) => Err(error),
+    };
+    match content {
+        Ok((content, kind)) => Found::File(content.into(), kind),
+        Err(error) => Found::Failed(match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => StatusCode::NOT_FOUND,
+            io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }),
+    }
+}
+
+/// HTML goes without a charset: the page knows its own.
+fn content_type(file: &Path) -> &'static str {
+    let extension = file.extension().and_then(|extension| extension.to_str());
+    match extension.map(str::to_ascii_lowercase).as_deref() {
+        Some("html" | "htm") => "text/html",
+        Some("css") => "text/css",
+        Some("js") => "text/javascript",
+        Some("json") => "application/json",
+        Some("md" | "txt" | "rs" | "toml") => "text/plain; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("woff2") => "font/woff2",
+        _ => "application/octet-stream",
+    }
+}
+
+fn made_path(number: usize) -> String {
+    match number {
+        0 => "/book/".into(),
+        _ => format!("/book/page-{number}.html"),
+    }
+}
+
+fn made_page(number: usize) -> String {
+    let mut page = format!("<!doctype html><meta charset=utf-8><title>Page {number}</title>\n");
+    let next = (number + 1) % MADE_PAGES;
+    let others = [
+        next,
+        number * 7 % MADE_PAGES,
+        number * number % MADE_PAGES,
+        0,
+    ];
+    for paragraph in 0..40 {
+        let to = made_path(others[paragraph % others.len()]);
+        // Writing to a String can't fail.
+        let _ = writeln!(
+            page,
+            "<p id=p{paragraph}>Paragraph {paragraph} of page {number} says what <a href=\"{to}#p{paragraph}\">another</a> \
+             says too, &amp; says it in so many words that there is <em>something</em> to parse.</p>"
+        );
+    }
+    if number == MADE_PAGES - 1 {
+        page.push_str("<p>The sequel is <a href=sequel.html>not written yet</a>.</p>\n");
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_leaves_the_folder() {
+        let folder = Path::new("/site");
+        let file = Path::new("/site/a/b c.html");
+        assert_eq!(inside(folder, "/a/b%20c.html").as_deref(), Some(file));
+        for name in [
+            "/../x",
+            "/a/%2e%2E/../x",
+            "/.",
+            "/..%5Cx",
+            "/c:/x",
+            "/a%00",
+            "/..%2Fx",
+            "/%ff",
+        ] {
+            assert_eq!(inside(folder, name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn empty_steps_are_left_out() {
+        assert_eq!(without_empty_steps("//a///b//"), "/a/b/");
+        assert_eq!(without_empty_steps("//"), "//".replace("//", "/"));
+        assert_eq!(without_empty_steps("/a//b"), "/a/b");
+    }
+}

@@ -1,0 +1,92 @@
+//! The crawler among the examples: its result is exact, and no host harms it.
+
+// Its modules are compiled into this test, which brings their unit tests along.
+#[path = "../examples/crawler/address.rs"]
+mod address;
+#[allow(dead_code, reason = "the program uses it")]
+#[path = "../examples/crawler/args.rs"]
+mod args;
+#[path = "../examples/crawler/crawl.rs"]
+mod crawl;
+#[path = "../examples/crawler/fetch.rs"]
+mod fetch;
+#[path = "../examples/crawler/parse.rs"]
+mod parse;
+#[allow(dead_code, reason = "the program uses it")]
+#[path = "../examples/crawler/progress.rs"]
+mod progress;
+#[allow(dead_code, reason = "the program uses it")]
+#[path = "../examples/crawler/report.rs"]
+mod report;
+#[path = "../examples/crawler/robots.rs"]
+mod robots;
+#[path = "../examples/crawler/site.rs"]
+mod site;
+
+#[path = "crawler/binary.rs"]
+mod binary;
+#[path = "crawler/exact.rs"]
+mod exact;
+#[path = "crawler/host.rs"]
+mod host;
+#[path = "crawler/hostile.rs"]
+mod hostile;
+#[path = "crawler/tree.rs"]
+mod tree;
+#[path = "crawler/walk.rs"]
+mod walk;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use heist::runtime::{Builder, Runtime};
+use url::Url;
+
+use crate::crawl::{Options, Outcome, crawl};
+use crate::fetch::Limits;
+use crate::progress::Progress;
+
+/// Fails a test that takes longer than any machine may need.
+fn watched<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, wait) = mpsc::channel();
+    let runner = thread::spawn(move || {
+        let _ = done.send(test());
+    });
+    match wait.recv_timeout(Duration::from_secs(240)) {
+        Ok(value) => value,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("hangs"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => match runner.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => unreachable!("it sends, or else it panics"),
+        },
+    }
+}
+
+fn runtime(workers: usize) -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(workers);
+    builder.build().unwrap()
+}
+
+fn options(start: &str) -> Options {
+    Options {
+        start: Url::parse(start).unwrap(),
+        under: None,
+        max_pages: 100_000,
+        max_redirects: 5,
+        concurrency: 16,
+        limits: Limits {
+            timeout: Duration::from_secs(60),
+            max_bytes: 8 << 20,
+            per_host: 8,
+            robots_on_loopback: false,
+        },
+    }
+}
+
+fn run(runtime: &Runtime, options: Options) -> Outcome {
+    // As a task, so that it runs on a worker as it does in the program.
+    let crawl = async { heist::spawn(crawl(options, Progress::hidden())).await };
+    runtime.block_on(crawl).unwrap()
+}
