@@ -26,3 +26,8 @@ pub mod task {
     #[doc(inline)]
     pub use heist_sync::coop;
 }
+
+/// The README's program, so that it compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
