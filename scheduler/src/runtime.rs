@@ -3,12 +3,14 @@
 mod builder;
 mod current_thread;
 mod handle;
+mod id;
 mod multi_thread;
 mod root;
 
 pub use crate::metrics::RuntimeMetrics;
 pub use builder::Builder;
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
+pub use id::Id;
 
 use std::fmt;
 use std::future::Future;

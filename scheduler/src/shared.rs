@@ -22,6 +22,7 @@ use crate::idle::Idle;
 use crate::metrics::Counters;
 use crate::park::Parker;
 use crate::queue::Open;
+use crate::runtime;
 use crate::task::{Id, JoinHandle, Owned, Runnable, Schedule, TaskRef, new_task};
 
 /// What the workers of a runtime share.
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     /// Workers that haven't left.
     working: AtomicUsize,
     pub(crate) flavor: Flavor,
+    pub(crate) id: runtime::Id,
 }
 
 /// Which kind of runtime it is.
@@ -75,6 +77,7 @@ impl Shared {
             closed: AtomicBool::new(false),
             working: AtomicUsize::new(workers),
             flavor,
+            id: runtime::Id::next(),
         }
     }
 

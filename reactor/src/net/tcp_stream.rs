@@ -383,7 +383,11 @@ impl TcpStream {
 
     /// Closes one direction, or both; the peer reads the end of the stream. Where the connection is gone already
     /// that is no error.
-    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// As the system tells.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self.socket.io().shutdown(how) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use heist_sync::sys::Arc;
 
-use super::{NESTED, RuntimeMetrics, root};
+use super::{Id, NESTED, RuntimeMetrics, root};
 use crate::blocking;
 use crate::context::{self, Entered};
 use crate::shared::{self, Flavor, Shared};
@@ -113,6 +113,21 @@ impl Handle {
             Flavor::CurrentThread => RuntimeFlavor::CurrentThread,
             Flavor::MultiThread => RuntimeFlavor::MultiThread,
         }
+    }
+
+    /// Which runtime it is.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist_scheduler::runtime::{Builder, Handle};
+    ///
+    /// let (one, other) = (Builder::new_current_thread().build()?, Builder::new_current_thread().build()?);
+    /// assert_ne!(one.handle().id(), other.handle().id());
+    /// assert_eq!(one.block_on(async { Handle::current().id() }), one.handle().id());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn id(&self) -> Id {
+        self.shared.id
     }
 
     /// What the runtime can tell of itself.
