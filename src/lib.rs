@@ -13,8 +13,11 @@ pub use heist_sync as sync;
 #[doc(inline)]
 pub use heist_macros::{main, test};
 
+pub mod event_loop;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[doc(hidden)]
+pub mod macros;
 
 pub mod task {
     //! Tasks: what runs, and what its spawner keeps of it.

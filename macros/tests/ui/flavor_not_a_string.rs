@@ -1,0 +1,2 @@
+#[heist_macros::main(flavor = current_thread)]
+async fn main() {}

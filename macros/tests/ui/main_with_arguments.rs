@@ -1,0 +1,4 @@
+#[heist_macros::main]
+async fn main(number: u32) {
+    println!("{number}");
+}

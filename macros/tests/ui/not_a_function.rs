@@ -1,0 +1,4 @@
+#[heist_macros::main]
+struct Main;
+
+fn main() {}

@@ -1,0 +1,2 @@
+#[heist_macros::main]
+fn main() {}

@@ -1,0 +1,5 @@
+async fn selects() {
+    heist_macros::select_branches! { heist }
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+#[heist_macros::test]
+#[test]
+async fn adds() {}
+
+fn main() {}

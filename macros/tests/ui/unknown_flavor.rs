@@ -1,0 +1,2 @@
+#[heist_macros::main(flavor = "threaded")]
+async fn main() {}

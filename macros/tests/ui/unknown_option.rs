@@ -1,0 +1,2 @@
+#[heist_macros::main(threads = 2)]
+async fn main() {}

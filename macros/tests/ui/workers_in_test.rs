@@ -1,0 +1,4 @@
+#[heist_macros::test(worker_threads = 2)]
+async fn parallel() {}
+
+fn main() {}

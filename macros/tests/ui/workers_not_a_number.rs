@@ -1,0 +1,2 @@
+#[heist_macros::main(worker_threads = "two")]
+async fn main() {}

@@ -1,0 +1,545 @@
+//! asyncio's event loop: callbacks, settable futures, protocols and transports.
+//!
+//! The layer for programs that are written as callbacks, and for those that come from asyncio, libuv or Twisted. It
+//! is built on the rest of heist's public API; tasks and callbacks mix freely.
+//!
+//! # What runs where
+//!
+//! - An [`EventLoop`] belongs to a runtime, which has exactly one: [`EventLoop::current`], or
+//!   [`runtime.event_loop()`](RuntimeExt::event_loop).
+//! - The loop's own callbacks ([`call_soon`](EventLoop::call_soon), [`call_later`](EventLoop::call_later),
+//!   [`call_at`](EventLoop::call_at), done-callbacks of a [`Future`]) run one after the other, on whichever worker
+//!   is free: never two at once.
+//! - Each connection runs the callbacks of its [`Protocol`] one after the other too, but those of different
+//!   connections, and of the loop, run in parallel on all workers.
+//! - No lock of heist is held while a callback runs, so a callback may call anything here.
+//! - A callback that panics is reported to the [exception handler](EventLoop::set_exception_handler). The loop goes
+//!   on; if the callback was a protocol's, that connection alone is lost.
+//!
+//! # From asyncio
+//!
+//! | asyncio | here |
+//! |---|---|
+//! | `loop.run_until_complete(f)` | [`runtime.block_on(f)`](crate::runtime::Runtime::block_on) |
+//! | `loop.run_forever()` | `runtime.block_on(event_loop.run_forever())` |
+//! | `loop.call_soon_threadsafe(f)` | the same as [`call_soon`](EventLoop::call_soon) |
+//! | `loop.create_future()` | a pair: the [`Promise`] is set, the [`Future`] is awaited |
+//! | the protocol that `create_connection` returns | a [`ProtocolHandle`], as the connection's task owns the protocol |
+//! | an exception in a callback | a panic |
+//!
+//! # Examples
+//!
+//! ```
+//! use heist::event_loop::EventLoop;
+//! use std::time::Duration;
+//!
+//! #[heist::main]
+//! async fn main() {
+//!     let event_loop = EventLoop::current();
+//!     let (promise, answer) = event_loop.create_future();
+//!     event_loop.call_later(Duration::from_millis(1), move || promise.set_result(42).unwrap());
+//!     assert_eq!(answer.await.unwrap(), 42);
+//! }
+//! ```
+
+mod calls;
+mod connection;
+mod exception;
+mod future;
+mod protocol;
+mod server;
+mod transport;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use heist_sync::sys::Mutex;
+
+use crate::net::{TcpStream, ToSocketAddrs};
+use crate::runtime::{Handle, Id, Runtime, TryCurrentError};
+use crate::sync::Notify;
+use crate::task::JoinHandle;
+use crate::time::Instant;
+
+pub use calls::{CallHandle, TimerHandle};
+pub use exception::ExceptionContext;
+pub use future::{CallbackId, Future, FutureError, InvalidState, Promise};
+pub use protocol::{Protocol, ProtocolHandle};
+pub use server::Server;
+pub use transport::Transport;
+
+use calls::Calls;
+use exception::Reports;
+
+/// The event loop of a runtime.
+///
+/// Cheap to clone; all clones are the same loop. It lives as long as its runtime: once that is shut down the loop is
+/// closed, and callbacks given to it are dropped.
+///
+/// See the [module](self) for what runs where.
+#[derive(Clone)]
+pub struct EventLoop {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    handle: Handle,
+    calls: Arc<Calls>,
+    reports: Reports,
+    stop: Notify,
+}
+
+/// The loop of each runtime that has one. Entries of loops that are gone are swept out when one is added.
+static LOOPS: OnceLock<Mutex<HashMap<Id, Weak<Shared>>>> = OnceLock::new();
+
+impl EventLoop {
+    /// The event loop of the runtime that this code runs in.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// #[heist::main(flavor = "current_thread")]
+    /// async fn main() {
+    ///     EventLoop::current().call_soon(|| println!("soon"));
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn current() -> Self {
+        Self::of(&Handle::current())
+    }
+
+    /// The event loop of the runtime that this code runs in.
+    ///
+    /// # Errors
+    ///
+    /// Outside of a runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(heist::event_loop::EventLoop::try_current().is_err());
+    /// ```
+    pub fn try_current() -> Result<Self, TryCurrentError> {
+        Handle::try_current().map(|handle| Self::of(&handle))
+    }
+
+    /// The event loop of the runtime that `handle` belongs to. [`RuntimeExt`] reads better.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// let runtime = heist::runtime::Builder::new_current_thread().build().unwrap();
+    /// let event_loop = EventLoop::of(runtime.handle());
+    /// runtime.block_on(async move { assert_eq!(event_loop, EventLoop::current()) });
+    /// ```
+    pub fn of(handle: &Handle) -> Self {
+        let mut loops = LOOPS.get_or_init(Mutex::default).lock();
+        if let Some(shared) = loops.get(&handle.id()).and_then(Weak::upgrade) {
+            return Self { shared };
+        }
+        loops.retain(|_, shared| shared.strong_count() > 0);
+        let shared = Arc::new(Shared {
+            handle: handle.clone(),
+            calls: Arc::default(),
+            reports: Reports::default(),
+            stop: Notify::new(),
+        });
+        loops.insert(handle.id(), Arc::downgrade(&shared));
+        drop(loops);
+        let event_loop = Self { shared };
+        // The task keeps the loop until the runtime ends.
+        handle.spawn(calls::run(
+            event_loop.clone(),
+            event_loop.shared.calls.clone(),
+        ));
+        event_loop
+    }
+
+    /// Runs a callback soon, after those that are already waiting.
+    ///
+    /// From any thread. Callbacks run in the order in which they were given, never two at once. Dropping the handle
+    /// changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use heist::sync::mpsc;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let event_loop = EventLoop::current();
+    ///     let (sender, mut receiver) = mpsc::unbounded_channel();
+    ///     for number in 0..3 {
+    ///         let sender = sender.clone();
+    ///         event_loop.call_soon(move || sender.send(number).unwrap());
+    ///     }
+    ///     for number in 0..3 {
+    ///         assert_eq!(receiver.recv().await, Some(number));
+    ///     }
+    /// }
+    /// ```
+    pub fn call_soon(&self, callback: impl FnOnce() + Send + 'static) -> CallHandle {
+        self.shared.calls.soon(Box::new(callback))
+    }
+
+    /// The same as [`call_soon`](Self::call_soon), which may be called from any thread. For those who look for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::RuntimeExt;
+    ///
+    /// let runtime = heist::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    /// let event_loop = runtime.event_loop();
+    /// let (promise, future) = event_loop.create_future();
+    /// std::thread::spawn(move || event_loop.call_soon_threadsafe(move || promise.set_result(()).unwrap()));
+    /// runtime.block_on(future).unwrap();
+    /// ```
+    pub fn call_soon_threadsafe(&self, callback: impl FnOnce() + Send + 'static) -> CallHandle {
+        self.call_soon(callback)
+    }
+
+    /// Runs a callback after `delay`; as [`call_at`](Self::call_at) with [`time`](Self::time)` + delay`.
+    ///
+    /// A delay that is too long for the clock means never.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// #[heist::main(flavor = "current_thread")]
+    /// async fn main() {
+    ///     let timer = EventLoop::current().call_later(Duration::from_secs(60), || println!("a minute later"));
+    ///     timer.cancel();
+    ///     assert!(timer.cancelled());
+    /// }
+    /// ```
+    pub fn call_later(
+        &self,
+        delay: Duration,
+        callback: impl FnOnce() + Send + 'static,
+    ) -> TimerHandle {
+        self.call_at(calls::after(self.time(), delay), callback)
+    }
+
+    /// Runs a callback at `when`, or soon if that is past.
+    ///
+    /// Callbacks run in the order of their times; of those with the same time the one that was given first runs
+    /// first. Dropping the handle changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// #[heist::main(flavor = "current_thread")]
+    /// async fn main() {
+    ///     let event_loop = EventLoop::current();
+    ///     let (promise, future) = event_loop.create_future();
+    ///     let when = event_loop.time() + Duration::from_millis(2);
+    ///     let timer = event_loop.call_at(when, move || promise.set_result("now").unwrap());
+    ///     assert_eq!(timer.when(), when);
+    ///     assert_eq!(future.await.unwrap(), "now");
+    /// }
+    /// ```
+    pub fn call_at(&self, when: Instant, callback: impl FnOnce() + Send + 'static) -> TimerHandle {
+        self.shared.calls.at(when, Box::new(callback))
+    }
+
+    /// The loop's clock, which [`call_at`](Self::call_at) goes by.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// #[heist::main(flavor = "current_thread")]
+    /// async fn main() {
+    ///     let event_loop = heist::event_loop::EventLoop::current();
+    ///     assert!(event_loop.time() <= event_loop.time());
+    /// }
+    /// ```
+    pub fn time(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// A future that is not done, and the promise that sets it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// #[heist::main(flavor = "current_thread")]
+    /// async fn main() {
+    ///     let (promise, future) = heist::event_loop::EventLoop::current().create_future();
+    ///     promise.set_result("done").unwrap();
+    ///     assert_eq!(future.await.unwrap(), "done");
+    /// }
+    /// ```
+    pub fn create_future<T: Send + Sync + 'static>(&self) -> (Promise<T>, Future<T>) {
+        future::pair(self)
+    }
+
+    /// Runs a future as a task of the loop's runtime: [`Handle::spawn`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let task = heist::event_loop::EventLoop::current().create_task(async { 1 + 1 });
+    ///     assert_eq!(task.await.unwrap(), 2);
+    /// }
+    /// ```
+    pub fn create_task<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: std::future::Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared.handle.spawn(future)
+    }
+
+    /// Runs a function that blocks on the runtime's blocking pool: [`Handle::spawn_blocking`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let event_loop = heist::event_loop::EventLoop::current();
+    ///     let size = event_loop.run_in_executor(|| std::fs::metadata(".").map(|found| found.len()));
+    ///     assert!(size.await.unwrap().is_ok());
+    /// }
+    /// ```
+    pub fn run_in_executor<F, R>(&self, function: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.shared.handle.spawn_blocking(function)
+    }
+
+    /// Waits until [`stop`](Self::stop) is called; once before counts too.
+    ///
+    /// The loop's callbacks run whether or not anyone waits here, as long as the runtime runs: a multi-thread runtime
+    /// always does, a current-thread one while something blocks on it.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: a stop that it didn't return for is kept for the next call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::RuntimeExt;
+    ///
+    /// let runtime = heist::runtime::Builder::new_current_thread().build().unwrap();
+    /// let event_loop = runtime.event_loop();
+    /// let same = event_loop.clone();
+    /// event_loop.call_soon(move || same.stop());
+    /// runtime.block_on(event_loop.run_forever());
+    /// ```
+    pub async fn run_forever(&self) {
+        self.shared.stop.notified().await;
+    }
+
+    /// Ends [`run_forever`](Self::run_forever).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let event_loop = heist::event_loop::EventLoop::current();
+    ///     event_loop.stop();
+    ///     event_loop.run_forever().await;
+    /// }
+    /// ```
+    pub fn stop(&self) {
+        self.shared.stop.notify_one();
+    }
+
+    /// Whether the loop's runtime is shut down, so that callbacks are dropped instead of run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::RuntimeExt;
+    ///
+    /// let runtime = heist::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    /// let event_loop = runtime.event_loop();
+    /// assert!(!event_loop.is_closed());
+    /// drop(runtime);
+    /// assert!(event_loop.is_closed());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        self.shared.calls.is_closed()
+    }
+
+    /// Listens at `addr` and serves each connection with a protocol that `factory` makes.
+    ///
+    /// It listens at every address that `addr` resolves to, and serves from the moment this returns. The server goes
+    /// on when the [`Server`] is dropped; [`Server::close`] ends it. `factory` is called for one connection at a
+    /// time; if it panics, that connection is closed.
+    ///
+    /// When the system has no more descriptors or memory for a connection, that is reported to the exception
+    /// handler, and the server tries again after a while, up to a second.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it before it returns closes what it listens at.
+    ///
+    /// # Errors
+    ///
+    /// Those of resolving and of listening. An address that this machine doesn't have is skipped if there is another.
+    ///
+    /// # Examples
+    ///
+    /// See [`Protocol`].
+    pub async fn create_server<P, F, A>(&self, factory: F, addr: A) -> io::Result<Server>
+    where
+        P: Protocol,
+        F: FnMut() -> P + Send + 'static,
+        A: ToSocketAddrs,
+    {
+        Server::start(self, factory, addr).await
+    }
+
+    /// Connects to `addr` and runs the connection with the protocol that `factory` makes.
+    ///
+    /// The addresses that `addr` resolves to are tried in turn. When this returns, `connection_made` has been called.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it before the connection is there gives that up; after that, the connection goes on by itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of resolving and of connecting.
+    ///
+    /// # Panics
+    ///
+    /// If `factory` does.
+    ///
+    /// # Examples
+    ///
+    /// See [`Protocol`].
+    pub async fn create_connection<P, F, A>(
+        &self,
+        factory: F,
+        addr: A,
+    ) -> io::Result<(Transport, ProtocolHandle<P>)>
+    where
+        P: Protocol,
+        F: FnOnce() -> P,
+        A: ToSocketAddrs,
+    {
+        let stream = TcpStream::connect(addr).await?;
+        let (connection, made) = connection::start(self, stream, factory(), None);
+        // It fails when the runtime shuts down, and then the transport says that it is closed.
+        let _ = made.await;
+        Ok(connection)
+    }
+
+    /// Sets who is told of panics in callbacks and of errors that no caller can be given; `None` for the default,
+    /// which writes a line to the standard error.
+    ///
+    /// The handler runs on the thread where the callback panicked, several at once if need be. If it panics itself,
+    /// the default handler is told of both.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, ExceptionContext};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let event_loop = EventLoop::current();
+    ///     let (promise, told) = event_loop.create_future();
+    ///     let handler = move |_: &EventLoop, context: &ExceptionContext| {
+    ///         let _ = promise.set_result(context.panic_message().map(str::to_owned));
+    ///     };
+    ///     event_loop.set_exception_handler(Some(Box::new(handler)));
+    ///     event_loop.call_soon(|| panic!("oh no"));
+    ///     assert_eq!(told.await.unwrap().as_deref(), Some("oh no"));
+    /// }
+    /// ```
+    pub fn set_exception_handler(&self, handler: Option<ExceptionHandler>) {
+        self.shared.reports.set(handler);
+    }
+
+    /// Tells the exception handler of something.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, ExceptionContext};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     EventLoop::current().call_exception_handler(ExceptionContext::new("the cache is full"));
+    /// }
+    /// ```
+    pub fn call_exception_handler(&self, context: ExceptionContext) {
+        self.shared.reports.report(self, context);
+    }
+}
+
+/// What [`EventLoop::set_exception_handler`] takes.
+pub type ExceptionHandler = Box<dyn Fn(&EventLoop, &ExceptionContext) + Send + Sync>;
+
+impl PartialEq for EventLoop {
+    /// Whether both are the loop of the same runtime.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Eq for EventLoop {}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop")
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// [`event_loop`](RuntimeExt::event_loop) for what belongs to a runtime.
+pub trait RuntimeExt {
+    /// The runtime's event loop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::RuntimeExt;
+    ///
+    /// let runtime = heist::runtime::Builder::new_current_thread().build().unwrap();
+    /// assert_eq!(runtime.event_loop(), runtime.handle().event_loop());
+    /// ```
+    fn event_loop(&self) -> EventLoop;
+}
+
+impl RuntimeExt for Runtime {
+    fn event_loop(&self) -> EventLoop {
+        EventLoop::of(self.handle())
+    }
+}
+
+impl RuntimeExt for Handle {
+    fn event_loop(&self) -> EventLoop {
+        EventLoop::of(self)
+    }
+}

@@ -1,0 +1,146 @@
+//! Who is told of what no caller can be given.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use heist_sync::sys::Mutex;
+
+use super::{EventLoop, ExceptionHandler};
+
+/// What an exception handler is told.
+pub struct ExceptionContext {
+    message: String,
+    cause: Option<Cause>,
+}
+
+enum Cause {
+    Panic(Box<dyn Any + Send>),
+    Error(Box<dyn Error + Send + Sync>),
+}
+
+impl ExceptionContext {
+    /// Something worth telling, in words.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            cause: None,
+        }
+    }
+
+    /// With the error behind it.
+    pub fn with_error(mut self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(Cause::Error(error.into()));
+        self
+    }
+
+    pub(super) fn with_panic(mut self, payload: Box<dyn Any + Send>) -> Self {
+        self.cause = Some(Cause::Panic(payload));
+        self
+    }
+
+    /// What happened, in words.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The error, if it was one.
+    pub fn error(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            Some(Cause::Error(error)) => Some(&**error),
+            _ => None,
+        }
+    }
+
+    /// What a callback panicked with, if it did.
+    pub fn panic(&self) -> Option<&(dyn Any + Send)> {
+        match &self.cause {
+            Some(Cause::Panic(payload)) => Some(&**payload),
+            _ => None,
+        }
+    }
+
+    /// The message of the panic, if a callback panicked with one.
+    pub fn panic_message(&self) -> Option<&str> {
+        let payload = self.panic()?;
+        payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+    }
+}
+
+impl fmt::Debug for ExceptionContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExceptionContext")
+            .field("message", &self.message)
+            .field("error", &self.error())
+            .field(
+                "panic",
+                &self
+                    .panic()
+                    .map(|_| self.panic_message().unwrap_or("not a string")),
+            )
+            .finish()
+    }
+}
+
+impl fmt::Display for ExceptionContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.cause {
+            Some(Cause::Error(error)) => write!(f, ": {error}"),
+            Some(Cause::Panic(_)) => {
+                write!(f, ": {}", self.panic_message().unwrap_or("not a string"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The handler of a loop.
+#[derive(Default)]
+pub(super) struct Reports {
+    handler: Mutex<Option<Arc<ExceptionHandler>>>,
+}
+
+impl Reports {
+    pub(super) fn set(&self, handler: Option<ExceptionHandler>) {
+        let handler = handler.map(Arc::new);
+        let old = std::mem::replace(&mut *self.handler.lock(), handler);
+        drop(old);
+    }
+
+    /// Never panics, whatever the handler and the context's destructor do.
+    pub(super) fn report(&self, event_loop: &EventLoop, context: ExceptionContext) {
+        let handler = self.handler.lock().clone();
+        let reported = catch_unwind(AssertUnwindSafe(|| {
+            let Some(handler) = handler else {
+                write_to_stderr(&context);
+                return;
+            };
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler(event_loop, &context))) {
+                write_to_stderr(&context);
+                write_to_stderr(
+                    &ExceptionContext::new("the exception handler panicked").with_panic(payload),
+                );
+            }
+        }));
+        // A payload that panics when it is dropped is not given the chance to.
+        if let Err(payload) = reported {
+            std::mem::forget(payload);
+        }
+        let dropped = catch_unwind(AssertUnwindSafe(move || drop(context)));
+        if let Err(payload) = dropped {
+            std::mem::forget(payload);
+        }
+    }
+}
+
+fn write_to_stderr(context: &ExceptionContext) {
+    // There is nobody left to tell if this fails.
+    let _ = writeln!(io::stderr(), "heist: {context}");
+}

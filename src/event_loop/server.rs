@@ -1,0 +1,349 @@
+//! Servers: one task a listening socket accepts, and gives each connection a task of its own.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::{Future as _, poll_fn};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use heist_sync::sys::Mutex;
+
+use super::transport::Link;
+use super::{EventLoop, ExceptionContext, Protocol, connection};
+use crate::net::{TcpListener, TcpStream, ToSocketAddrs, lookup_host};
+use crate::sync::Notify;
+use crate::time::timeout;
+
+/// How long a server waits after the first failure to accept; each further one in a row doubles it.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// Up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+struct Shared {
+    addresses: Vec<SocketAddr>,
+    state: Mutex<State>,
+    /// Told when `closed` is set.
+    closing: Notify,
+    /// Told when nothing is left of a closed server.
+    idle: Notify,
+}
+
+struct State {
+    closed: bool,
+    /// Listening sockets that are open.
+    listeners: usize,
+    clients: HashMap<u64, Weak<Link>>,
+    next_client: u64,
+}
+
+impl State {
+    fn is_over(&self) -> bool {
+        self.closed && self.listeners == 0 && self.clients.is_empty()
+    }
+}
+
+impl Shared {
+    /// Changes the state, and tells those who wait if it is over.
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = change(&mut state);
+        let over = state.is_over();
+        drop(state);
+        if over {
+            self.idle.notify_waiters();
+        }
+        result
+    }
+}
+
+/// A listening socket, or several, whose connections are served by protocols; from [`EventLoop::create_server`].
+///
+/// Cheap to clone; all clones are the same server. Dropping it changes nothing: it serves until [`close`](Self::close)
+/// or the end of the runtime.
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    pub(super) async fn start<P, F, A>(
+        event_loop: &EventLoop,
+        factory: F,
+        addr: A,
+    ) -> io::Result<Self>
+    where
+        P: Protocol,
+        F: FnMut() -> P + Send + 'static,
+        A: ToSocketAddrs,
+    {
+        let (listeners, addresses) = listen(addr).await?;
+        let state = State {
+            closed: false,
+            listeners: listeners.len(),
+            clients: HashMap::new(),
+            next_client: 0,
+        };
+        let shared = Arc::new(Shared {
+            addresses,
+            state: Mutex::new(state),
+            closing: Notify::new(),
+            idle: Notify::new(),
+        });
+        let factory = Arc::new(crate::sync::Mutex::new(factory));
+        for listener in listeners {
+            let acceptor = Acceptor {
+                event_loop: event_loop.clone(),
+                listener,
+                shared: Listening(shared.clone()),
+            };
+            event_loop.create_task(acceptor.run(factory.clone()));
+        }
+        Ok(Self { shared })
+    }
+
+    /// The addresses that the server listens at, also when it is closed.
+    pub fn sockets(&self) -> &[SocketAddr] {
+        &self.shared.addresses
+    }
+
+    /// The first of the addresses that the server listens at, and usually the only one.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.addresses[0]
+    }
+
+    /// Whether the server accepts connections: until it is closed.
+    pub fn is_serving(&self) -> bool {
+        !self.shared.state.lock().closed
+    }
+
+    /// Stops listening. The connections that are there go on.
+    ///
+    /// The sockets are closed soon after; [`wait_closed`](Self::wait_closed) waits for that.
+    pub fn close(&self) {
+        self.shared.change(|state| state.closed = true);
+        self.shared.closing.notify_waiters();
+    }
+
+    /// Closes the connections that are there, as [`Transport::close`](super::Transport::close) does.
+    pub fn close_clients(&self) {
+        self.clients().iter().for_each(|link| link.close());
+    }
+
+    /// Aborts the connections that are there, as [`Transport::abort`](super::Transport::abort) does.
+    pub fn abort_clients(&self) {
+        self.clients().iter().for_each(|link| link.abort());
+    }
+
+    fn clients(&self) -> Vec<Arc<Link>> {
+        self.shared
+            .state
+            .lock()
+            .clients
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    /// Waits until the server is closed and all its connections are over.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
+    ///
+    /// # Examples
+    ///
+    /// See [`Protocol`].
+    pub async fn wait_closed(&self) {
+        loop {
+            // Made before the look at the state, so that what happens in between is heard.
+            let idle = self.shared.idle.notified();
+            if self.shared.state.lock().is_over() {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("sockets", &self.sockets())
+            .field("serving", &self.is_serving())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Listens at all that `addr` resolves to. Gives at least one socket.
+async fn listen(addr: impl ToSocketAddrs) -> io::Result<(Vec<TcpListener>, Vec<SocketAddr>)> {
+    let (mut listeners, mut addresses, mut tried) = (Vec::new(), Vec::new(), Vec::new());
+    let mut skipped = None;
+    for address in lookup_host(addr).await? {
+        if tried.contains(&address) {
+            continue;
+        }
+        tried.push(address);
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                addresses.push(listener.local_addr()?);
+                listeners.push(listener);
+            }
+            // A name may stand for an address of a family that this machine doesn't speak.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::AddrNotAvailable | ErrorKind::Unsupported
+                ) =>
+            {
+                skipped = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if listeners.is_empty() {
+        let nothing = || io::Error::new(ErrorKind::InvalidInput, "the name resolves to no address");
+        return Err(skipped.unwrap_or_else(nothing));
+    }
+    Ok((listeners, addresses))
+}
+
+/// Counts a listening socket, until it is dropped.
+struct Listening(Arc<Shared>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.change(|state| {
+            state.listeners -= 1;
+            // Without any, nothing is served, whatever ended them.
+            state.closed |= state.listeners == 0;
+        });
+    }
+}
+
+/// Counts a connection, until it is dropped.
+pub(super) struct Client {
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+impl Client {
+    fn new(shared: &Arc<Shared>) -> Self {
+        let id = shared.change(|state| {
+            state.next_client += 1;
+            state.clients.insert(state.next_client, Weak::new());
+            state.next_client
+        });
+        Self {
+            shared: shared.clone(),
+            id,
+        }
+    }
+
+    pub(super) fn attach(&self, link: &Arc<Link>) {
+        let link = Arc::downgrade(link);
+        self.shared
+            .change(|state| state.clients.insert(self.id, link));
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.shared.change(|state| state.clients.remove(&self.id));
+    }
+}
+
+/// The task of one listening socket.
+struct Acceptor {
+    event_loop: EventLoop,
+    // Dropped in this order: by the time the server hears of it, the socket is closed.
+    listener: TcpListener,
+    shared: Listening,
+}
+
+impl Acceptor {
+    async fn run<P: Protocol, F: FnMut() -> P + Send>(self, factory: Arc<crate::sync::Mutex<F>>) {
+        let mut pause = FIRST_PAUSE;
+        while let Some(accepted) = self.accept().await {
+            match accepted {
+                Ok((stream, _)) => {
+                    pause = FIRST_PAUSE;
+                    self.serve(stream, &mut *factory.lock().await);
+                }
+                // The peer has gone again, or a signal came: nothing is wrong with the socket.
+                Err(error) if is_passing(&error) => {}
+                Err(error) => {
+                    let context =
+                        ExceptionContext::new("a server can't accept connections for now");
+                    self.event_loop
+                        .call_exception_handler(context.with_error(error));
+                    if self.closed_within(pause).await {
+                        return;
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// The next connection; `None` once the server is closed.
+    async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+        let mut closing = pin!(self.closed());
+        let mut accept = pin!(self.listener.accept());
+        poll_fn(|cx| {
+            if closing.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            accept.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+
+    async fn closed(&self) {
+        let shared = &self.shared.0;
+        // Made before the look at the state, so that what happens in between is heard.
+        let closing = shared.closing.notified();
+        if !shared.state.lock().closed {
+            closing.await;
+        }
+    }
+
+    async fn closed_within(&self, pause: Duration) -> bool {
+        timeout(pause, self.closed()).await.is_ok()
+    }
+
+    fn serve<P: Protocol>(&self, stream: TcpStream, factory: &mut impl FnMut() -> P) {
+        match catch_unwind(AssertUnwindSafe(factory)) {
+            Ok(protocol) => {
+                let client = Client::new(&self.shared.0);
+                drop(connection::start(
+                    &self.event_loop,
+                    stream,
+                    protocol,
+                    Some(client),
+                ));
+            }
+            Err(payload) => {
+                let context = ExceptionContext::new("a server's protocol factory panicked");
+                self.event_loop
+                    .call_exception_handler(context.with_panic(payload));
+            }
+        }
+    }
+}
+
+/// Whether an error concerns one connection only, so that the next may be accepted at once.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Interrupted
+            | ErrorKind::WouldBlock
+    )
+}

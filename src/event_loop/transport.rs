@@ -1,0 +1,442 @@
+//! The side of a connection that users hold.
+//!
+//! A [`Link`] is what a [`Transport`] and the connection's task share: one lock round the bytes that wait to be sent
+//! and the wishes of the user. The task acts on them by [`Link::advance`], which says what it is to do next.
+//!
+//! Invariants:
+//! 1. Only the task calls the protocol. What a transport's method leads to is left as a wish.
+//! 2. `out` holds what was written and not yet sent, in order. A write goes to the socket directly only while `out`
+//!    is empty; only the task sends from `out`.
+//! 3. Once `closing` is set it stays, and from then on nothing is added to `out` and nothing received is delivered.
+//!    `gone` implies `closing`, and that `out` is empty: it was aborted, or it failed with `error`.
+//! 4. `paused` is what the protocol was told, or, while `pause_due`, will be told next. So `pause_writing` and
+//!    `resume_writing` come in turn.
+//! 5. `waiting` is set by the task under the lock that it last looked under, and cleared by whoever has something
+//!    for it, who then owes it a `notify_one`. Nothing else wakes it but the socket.
+//! 6. `stream` is there until the connection is lost; the task drops it, so that a transport that is kept does not
+//!    keep the socket.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+
+use heist_sync::sys::{Mutex, MutexGuard};
+
+use crate::net::TcpStream;
+use crate::sync::Notify;
+
+/// The high-water mark unless it is set, as in asyncio.
+const HIGH_WATER: usize = 64 * 1024;
+
+pub(super) struct Link {
+    state: Mutex<State>,
+    pub(super) wake: Notify,
+    peer: Option<SocketAddr>,
+    local: Option<SocketAddr>,
+}
+
+struct State {
+    stream: Option<Arc<TcpStream>>,
+    out: VecDeque<u8>,
+    high: usize,
+    low: usize,
+    paused: bool,
+    pause_due: bool,
+    reading_paused: bool,
+    eof_received: bool,
+    closing: bool,
+    gone: bool,
+    error: Option<io::Error>,
+    /// `write_eof` was called; and then, it was done.
+    eof: bool,
+    eof_sent: bool,
+    /// Somebody wants something done with the protocol.
+    errands: bool,
+    waiting: bool,
+}
+
+/// What the connection's task is to do next.
+pub(super) enum Next {
+    PauseWriting,
+    ResumeWriting,
+    Read,
+    /// Look into the inbox.
+    Errands,
+    Wait {
+        read: bool,
+        write: bool,
+    },
+    Lost(Option<io::Error>),
+}
+
+impl Link {
+    pub(super) fn new(stream: Arc<TcpStream>) -> Arc<Self> {
+        let (peer, local) = (stream.peer_addr().ok(), stream.local_addr().ok());
+        let state = State {
+            stream: Some(stream),
+            out: VecDeque::new(),
+            high: HIGH_WATER,
+            low: HIGH_WATER / 4,
+            paused: false,
+            pause_due: false,
+            reading_paused: false,
+            eof_received: false,
+            closing: false,
+            gone: false,
+            error: None,
+            eof: false,
+            eof_sent: false,
+            errands: false,
+            waiting: false,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            wake: Notify::new(),
+            peer,
+            local,
+        })
+    }
+
+    /// What is to be done next; sends what the socket takes on the way. `drained` says that the socket had nothing
+    /// to read just now.
+    pub(super) fn advance(&self, drained: bool) -> Next {
+        let mut state = self.state.lock();
+        if state.pause_due {
+            state.pause_due = false;
+            return Next::PauseWriting;
+        }
+        if let Err(error) = state.flush() {
+            state.fail(Some(error));
+        }
+        if state.paused && state.out.len() <= state.low && !state.gone {
+            state.paused = false;
+            return Next::ResumeWriting;
+        }
+        if state.gone || (state.closing && state.out.is_empty()) {
+            state.closing = true;
+            return Next::Lost(state.error.take());
+        }
+        if std::mem::take(&mut state.errands) {
+            return Next::Errands;
+        }
+        let read = !(state.closing || state.reading_paused || state.eof_received);
+        if read && !drained {
+            return Next::Read;
+        }
+        state.waiting = true;
+        Next::Wait {
+            read,
+            write: !state.out.is_empty(),
+        }
+    }
+
+    /// Ends the connection at once, with an error.
+    pub(super) fn fail(&self, error: io::Error) {
+        self.change(|state| state.fail(Some(error)));
+    }
+
+    /// Whether what was received may be delivered.
+    pub(super) fn delivers(&self) -> bool {
+        !self.state.lock().closing
+    }
+
+    /// The peer won't send any more: no more reads.
+    pub(super) fn note_eof(&self) {
+        self.state.lock().eof_received = true;
+    }
+
+    /// Lets go of the socket, for good.
+    pub(super) fn release(&self) {
+        let mut state = self.state.lock();
+        state.fail(None);
+        let stream = state.stream.take();
+        drop(state);
+        drop(stream);
+    }
+
+    pub(super) fn close(&self) {
+        self.change(|state| state.closing = true);
+    }
+
+    pub(super) fn abort(&self) {
+        self.change(|state| state.fail(None));
+    }
+
+    /// Has the task look into its inbox.
+    pub(super) fn note_errand(&self) {
+        self.change(|state| state.errands = true);
+    }
+
+    /// Changes the state in a way that the task must know of.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        self.wake_task(state);
+    }
+
+    fn wake_task(&self, mut state: MutexGuard<'_, State>) {
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        if waiting {
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl State {
+    fn fail(&mut self, error: Option<io::Error>) {
+        if self.gone {
+            return;
+        }
+        self.closing = true;
+        self.gone = true;
+        self.error = error;
+        self.pause_due = false;
+        self.out = VecDeque::new();
+    }
+
+    /// Sends from `out` until it is empty or the socket takes no more; then the end of the stream, if asked for.
+    fn flush(&mut self) -> io::Result<()> {
+        let Some(stream) = self.stream.clone() else {
+            return Ok(());
+        };
+        while !self.out.is_empty() {
+            match stream.try_write(self.out.as_slices().0) {
+                Ok(sent) => drop(self.out.drain(..sent)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.out.capacity() > HIGH_WATER {
+            self.out = VecDeque::new();
+        }
+        if self.eof && !self.eof_sent && !self.gone {
+            self.eof_sent = true;
+            stream.shutdown(Shutdown::Write)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what the socket takes at once and keeps the rest. Says whether the task must know.
+    fn write(&mut self, data: &[u8]) -> bool {
+        let mut rest = data;
+        if self.out.is_empty() {
+            let Some(stream) = self.stream.clone() else {
+                return false;
+            };
+            match send(&stream, data) {
+                Ok(sent) => rest = &data[sent..],
+                Err(error) => {
+                    self.fail(Some(error));
+                    return true;
+                }
+            }
+        }
+        self.out.extend(rest);
+        self.check_high_water();
+        !rest.is_empty()
+    }
+
+    fn check_high_water(&mut self) {
+        if self.out.len() > self.high && !self.paused && !self.gone {
+            self.paused = true;
+            self.pause_due = true;
+        }
+    }
+}
+
+/// Sends what the socket takes without waiting; says how much that was.
+fn send(stream: &TcpStream, data: &[u8]) -> io::Result<usize> {
+    let mut sent = 0;
+    while sent < data.len() {
+        match stream.try_write(&data[sent..]) {
+            Ok(more) => sent += more,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sent)
+}
+
+/// How a [`Protocol`](super::Protocol) writes to its connection and ends it.
+///
+/// Cheap to clone; all clones are the same connection. Every method may be called from any thread, and from within
+/// the protocol's callbacks; none of them waits. Keeping one does not keep the socket open.
+#[derive(Clone)]
+pub struct Transport {
+    pub(super) link: Arc<Link>,
+}
+
+impl Transport {
+    /// Sends `data`, after what was written before. What the socket doesn't take at once is kept and sent as soon as
+    /// it does.
+    ///
+    /// A write to a transport that is closing does nothing. If sending fails the connection is lost, with the error.
+    ///
+    /// # Panics
+    ///
+    /// After [`write_eof`](Self::write_eof), unless the transport is closing.
+    ///
+    /// # Examples
+    ///
+    /// See [`Protocol`](super::Protocol), for this and the other methods.
+    #[track_caller]
+    pub fn write(&self, data: &[u8]) {
+        let mut state = self.link.state.lock();
+        if state.closing || (data.is_empty() && !state.eof) {
+            return;
+        }
+        if state.eof {
+            drop(state);
+            panic!("`Transport::write` after `write_eof`");
+        }
+        if state.write(data) {
+            self.link.wake_task(state);
+        }
+    }
+
+    /// Sends several pieces of data, with no other write in between: [`write`](Self::write) of them all.
+    ///
+    /// # Panics
+    ///
+    /// After [`write_eof`](Self::write_eof), unless the transport is closing.
+    #[track_caller]
+    pub fn writelines<D: AsRef<[u8]>>(&self, lines: impl IntoIterator<Item = D>) {
+        // The iterator is the user's, so it runs before the lock is taken.
+        let mut all = Vec::new();
+        for line in lines {
+            all.extend_from_slice(line.as_ref());
+        }
+        self.write(&all);
+    }
+
+    /// Closes the sending half, once what was written has been sent. The peer sees the end of the stream; what it
+    /// still sends is delivered.
+    ///
+    /// Does nothing the second time, or when the transport is closing.
+    pub fn write_eof(&self) {
+        self.link.change(|state| state.eof |= !state.closing);
+    }
+
+    /// Closes the connection, once what was written has been sent; then `connection_lost(None)` is called.
+    ///
+    /// Nothing that is received from now on is delivered.
+    pub fn close(&self) {
+        self.link.close();
+    }
+
+    /// Closes the connection at once and drops what was not yet sent; then `connection_lost(None)` is called.
+    pub fn abort(&self) {
+        self.link.abort();
+    }
+
+    /// Whether the transport is closing or closed, by whoever's doing.
+    pub fn is_closing(&self) -> bool {
+        self.link.state.lock().closing
+    }
+
+    /// Stops reading from the socket: the protocol gets no data until [`resume_reading`](Self::resume_reading).
+    ///
+    /// From within a callback it holds at once; from elsewhere, one `data_received` that is on its way may still
+    /// come. Does nothing if reading is paused, or the transport is closing.
+    pub fn pause_reading(&self) {
+        self.link.state.lock().reading_paused = true;
+    }
+
+    /// Reads again. Does nothing if reading is not paused.
+    pub fn resume_reading(&self) {
+        self.link.change(|state| state.reading_paused = false);
+    }
+
+    /// Whether data is read: neither paused nor closing.
+    pub fn is_reading(&self) -> bool {
+        let state = self.link.state.lock();
+        !state.closing && !state.reading_paused
+    }
+
+    /// How many bytes wait to be sent.
+    pub fn get_write_buffer_size(&self) -> usize {
+        self.link.state.lock().out.len()
+    }
+
+    /// The low-water and the high-water mark, in bytes.
+    pub fn get_write_buffer_limits(&self) -> (usize, usize) {
+        let state = self.link.state.lock();
+        (state.low, state.high)
+    }
+
+    /// Sets the marks at which `pause_writing` and `resume_writing` are called: when more than `high` bytes wait to
+    /// be sent, and when no more than `low` still do.
+    ///
+    /// Without `high` it is four times `low`, or 64 KiB if that isn't given either; without `low` it is a quarter of
+    /// `high`. With `high` at 0 the protocol is paused whenever anything waits.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if `low` is above `high`; then nothing is changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{Protocol, Transport};
+    ///
+    /// struct Chatty;
+    ///
+    /// impl Protocol for Chatty {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         transport.set_write_buffer_limits(Some(4096), None).unwrap();
+    ///         assert_eq!(transport.get_write_buffer_limits(), (1024, 4096));
+    ///         assert!(transport.set_write_buffer_limits(Some(1), Some(2)).is_err());
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// #     let event_loop = heist::event_loop::EventLoop::current();
+    /// #     let server = event_loop.create_server(|| Chatty, "127.0.0.1:0").await?;
+    /// #     let (transport, _) = event_loop.create_connection(|| Chatty, server.local_addr()).await?;
+    /// #     assert!(!transport.is_closing());
+    /// #     Ok(())
+    /// # }
+    /// ```
+    pub fn set_write_buffer_limits(
+        &self,
+        high: Option<usize>,
+        low: Option<usize>,
+    ) -> io::Result<()> {
+        let high = high.unwrap_or_else(|| low.map_or(HIGH_WATER, |low| low.saturating_mul(4)));
+        let low = low.unwrap_or(high / 4);
+        if low > high {
+            let message =
+                format!("the low-water mark ({low}) is above the high-water mark ({high})");
+            return Err(io::Error::new(ErrorKind::InvalidInput, message));
+        }
+        self.link.change(|state| {
+            (state.high, state.low) = (high, low);
+            state.check_high_water();
+        });
+        Ok(())
+    }
+
+    /// The address of the other end, unless the connection was over before it could be asked for.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.link.peer
+    }
+
+    /// The address of this end, unless the connection was over before it could be asked for.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.link.local
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("peer", &self.link.peer)
+            .field("closing", &self.is_closing())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,259 @@
+//! How a connection ends: `connection_lost` once, last, whatever the cause, with the right error.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::Shutdown;
+use std::thread;
+
+use super::{Event, Link, pattern, read_to_end, reset};
+
+#[test]
+fn a_peer_that_closes_is_a_clean_end() {
+    let link = Link::new();
+    (&link.peer).write_all(b"bye").unwrap();
+    link.peer.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(link.next().data(), b"bye");
+    assert!(matches!(link.next(), Event::Eof));
+    assert!(link.next().lost().is_none());
+    assert!(link.transport.is_closing());
+    // The transport is still here, but the socket is closed.
+    assert!(read_to_end(&link.peer).is_empty());
+}
+
+#[test]
+fn the_end_of_the_stream_flushes_before_it_closes() {
+    let link = Link::reacting(false, |event, transport| {
+        if let Event::Eof = event {
+            transport.write(&pattern(2_000_000));
+        }
+    });
+    link.peer.shutdown(Shutdown::Write).unwrap();
+    assert!(read_to_end(&link.peer) == pattern(2_000_000));
+    assert!(link.assert_lost_once().is_none());
+}
+
+#[test]
+fn a_reset_is_an_error() {
+    let mut link = Link::new();
+    link.transport.write(b"never read");
+    let peer = std::mem::replace(&mut link.peer, super::connect(link.server.local_addr()));
+    reset(peer);
+    assert_eq!(
+        link.next().lost().unwrap().kind(),
+        ErrorKind::ConnectionReset
+    );
+}
+
+#[test]
+fn close_sends_what_was_written_first() {
+    let link = Link::new();
+    let message = pattern(2_000_000);
+    link.transport.write(&message);
+    link.transport.close();
+    link.transport.close();
+    assert!(link.transport.is_closing() && !link.transport.is_reading());
+    link.transport.write(b"dropped");
+    link.transport.write_eof();
+    link.transport.write(b"dropped too");
+    assert!(read_to_end(&link.peer) == message);
+    assert!(link.assert_lost_once().is_none());
+    link.transport.write(b"dropped as well");
+    link.transport.abort();
+    assert_eq!(link.transport.get_write_buffer_size(), 0);
+}
+
+#[test]
+fn data_after_close_is_not_delivered() {
+    let link = Link::reacting(false, |event, transport| {
+        if let Event::Data(_) = event {
+            transport.close();
+        }
+    });
+    // More than one read takes.
+    let mut peer = link.peer.try_clone().unwrap();
+    let writer = thread::spawn(move || drop(peer.write_all(&pattern(1_000_000))));
+    assert!(matches!(link.next(), Event::Data(_)));
+    assert!(link.next().lost().is_none());
+    assert!(link.assert_nothing_more());
+    writer.join().unwrap();
+}
+
+#[test]
+fn close_while_data_waits_to_be_sent_reads_no_more() {
+    let link = Link::new();
+    link.transport.write(&pattern(8_000_000));
+    link.transport.close();
+    (&link.peer).write_all(b"too late").unwrap();
+    // What was not read by then makes the system end the connection with a reset, so some may be missing.
+    let mut buffer = vec![0; 65_536];
+    while matches!((&link.peer).read(&mut buffer), Ok(1..)) {}
+    let mut event = link.next();
+    while matches!(event, Event::Paused | Event::Resumed) {
+        event = link.next();
+    }
+    assert!(event.lost().is_none());
+}
+
+#[test]
+fn abort_drops_what_was_not_sent() {
+    let link = Link::new();
+    let mut written = 0;
+    while link.transport.get_write_buffer_size() < 1_000_000 {
+        link.transport.write(&pattern(500_000));
+        written += 500_000;
+    }
+    link.transport.abort();
+    assert_eq!(link.transport.get_write_buffer_size(), 0);
+    assert!(link.assert_lost_once().is_none());
+    assert!(read_to_end(&link.peer).len() < written);
+}
+
+#[test]
+fn a_peer_that_goes_while_data_waits_is_an_error() {
+    let mut link = Link::new();
+    while link.transport.get_write_buffer_size() < 1_000_000 {
+        link.transport.write(&pattern(500_000));
+    }
+    link.transport.pause_reading();
+    let peer = std::mem::replace(&mut link.peer, super::connect(link.server.local_addr()));
+    reset(peer);
+    let mut event = link.next();
+    while matches!(event, Event::Paused) {
+        event = link.next();
+    }
+    let kind = event.lost().unwrap().kind();
+    assert!(
+        matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+        "{kind:?}"
+    );
+}
+
+/// Panics in the callback that `picks` picks, and looks at what comes of it.
+fn panics_in(name: &str, picks: fn(&Event) -> bool) {
+    let link = Link::reacting(false, move |event, _| {
+        assert!(!picks(event), "as the test wants it")
+    });
+    (&link.peer).write_all(b"data").unwrap();
+    link.peer.shutdown(Shutdown::Write).unwrap();
+    let told = link.told.recv().unwrap();
+    assert_eq!(
+        told,
+        format!("a protocol panicked in {name}: as the test wants it")
+    );
+    if name == "connection_lost" {
+        // It was called, and panicked before it was recorded; the socket is closed all the same.
+        assert!(
+            link.events
+                .iter()
+                .take(2)
+                .all(|event| !matches!(event, Event::Lost(_)))
+        );
+    } else {
+        let error = link.assert_lost_once().unwrap();
+        assert_eq!(
+            error.to_string(),
+            format!("the protocol panicked in {name}")
+        );
+    }
+    assert!(read_to_end(&link.peer).is_empty());
+    assert!(link.told.try_recv().is_err(), "reported once");
+    assert!(link.transport.is_closing());
+}
+
+#[test]
+fn a_panic_in_data_received_costs_the_connection() {
+    panics_in("data_received", |event| matches!(event, Event::Data(_)));
+}
+
+#[test]
+fn a_panic_in_eof_received_costs_the_connection() {
+    panics_in("eof_received", |event| matches!(event, Event::Eof));
+}
+
+#[test]
+fn a_panic_in_connection_lost_is_reported() {
+    panics_in("connection_lost", |event| matches!(event, Event::Lost(_)));
+}
+
+#[test]
+fn a_panic_in_pause_writing_costs_the_connection() {
+    let link = Link::reacting(false, |event, _| assert!(!matches!(event, Event::Paused)));
+    while !link.transport.is_closing() {
+        link.transport.write(&pattern(100_000));
+    }
+    assert_eq!(
+        link.assert_lost_once().unwrap().to_string(),
+        "the protocol panicked in pause_writing"
+    );
+    assert!(
+        link.told
+            .recv()
+            .unwrap()
+            .starts_with("a protocol panicked in pause_writing")
+    );
+}
+
+#[test]
+fn writing_after_write_eof_is_a_mistake_that_is_told() {
+    let link = Link::reacting(false, |event, transport| {
+        if let Event::Data(_) = event {
+            transport.write_eof();
+            transport.write(b"more");
+        }
+    });
+    (&link.peer).write_all(b"x").unwrap();
+    let told = link.told.recv().unwrap();
+    assert_eq!(
+        told,
+        "a protocol panicked in data_received: `Transport::write` after `write_eof`"
+    );
+    assert!(link.assert_lost_once().is_some());
+}
+
+#[test]
+fn a_runtime_that_is_shut_down_ends_its_connections() {
+    let Link {
+        peer,
+        transport,
+        events,
+        server,
+        runtime,
+        told,
+        _watchdog,
+    } = Link::new();
+    drop(runtime);
+    let error = events.recv().unwrap().lost().unwrap();
+    assert_eq!(error.to_string(), "the runtime was shut down");
+    assert!(events.recv().is_err() && told.try_recv().is_err());
+    assert!(transport.is_closing() && !server.is_serving());
+    transport.write(b"nothing happens");
+    assert!(read_to_end(&peer).is_empty());
+}
+
+#[test]
+fn a_panic_in_connection_lost_at_shutdown_does_no_harm() {
+    let link = Link::reacting(false, |event, _| {
+        assert!(!matches!(event, Event::Lost(_)), "at shutdown")
+    });
+    let Link {
+        peer,
+        events,
+        runtime,
+        told,
+        ..
+    } = link;
+    drop(runtime);
+    assert_eq!(
+        told.recv().unwrap(),
+        "a protocol panicked in connection_lost: at shutdown"
+    );
+    assert!(events.recv().is_err());
+    assert!(read_to_end(&peer).is_empty());
+}
+
+impl Link {
+    /// Whether the protocol is dropped without having heard of anything more.
+    fn assert_nothing_more(&self) -> bool {
+        self.server.close();
+        self.events.recv().is_err()
+    }
+}

@@ -1,0 +1,232 @@
+//! Servers, and what goes wrong with them.
+
+use std::io::{ErrorKind, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+
+use heist::event_loop::{Protocol, RuntimeExt as _, Transport};
+
+use super::{Event, Link, Watchdog, connect, read_exactly, read_to_end, runtime, serve, told};
+
+/// Greets, and keeps the connection.
+struct Greeter;
+
+impl Protocol for Greeter {
+    fn connection_made(&mut self, transport: Transport) {
+        transport.write(b"hello");
+    }
+}
+
+#[test]
+fn a_closed_server_refuses_but_its_connections_go_on() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let server = serve(&runtime, || Greeter);
+    let address = server.local_addr();
+    let peer = connect(address);
+    assert_eq!(read_exactly(&peer, 5), b"hello");
+    assert!(server.is_serving());
+    server.close();
+    server.close();
+    assert!(!server.is_serving() && server.sockets() == [address]);
+    let waits = server.clone();
+    let closed = runtime.spawn(async move { waits.wait_closed().await });
+    // Refused as soon as the socket is closed.
+    while let Ok(stream) = TcpStream::connect(address) {
+        drop(stream);
+    }
+    assert!(!closed.is_finished(), "there still is a connection");
+    drop(peer);
+    runtime.block_on(closed).unwrap();
+    // And the address is free.
+    runtime
+        .block_on(runtime.event_loop().create_server(|| Greeter, address))
+        .unwrap();
+}
+
+#[test]
+fn a_server_can_close_its_connections() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let server = serve(&runtime, || Greeter);
+    for round in 0..2 {
+        let peers: Vec<_> = (0..5).map(|_| connect(server.local_addr())).collect();
+        peers.iter().for_each(|peer| drop(read_exactly(peer, 5)));
+        if round == 0 {
+            server.close_clients()
+        } else {
+            server.abort_clients()
+        }
+        peers
+            .iter()
+            .for_each(|peer| assert!(read_to_end(peer).is_empty()));
+    }
+    server.close();
+    runtime.block_on(server.wait_closed());
+}
+
+#[test]
+fn a_dropped_server_goes_on() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let server = serve(&runtime, || Greeter);
+    let address = server.local_addr();
+    drop(server);
+    assert_eq!(read_exactly(&connect(address), 5), b"hello");
+}
+
+#[test]
+fn a_factory_that_panics_costs_one_connection() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let told = told(&runtime.event_loop());
+    let made = AtomicU32::new(0);
+    let server = serve(&runtime, move || {
+        assert_ne!(made.fetch_add(1, Ordering::Relaxed), 0, "the first is bad");
+        Greeter
+    });
+    assert!(read_to_end(&connect(server.local_addr())).is_empty());
+    assert!(
+        told.recv()
+            .unwrap()
+            .starts_with("a server's protocol factory panicked")
+    );
+    assert_eq!(read_exactly(&connect(server.local_addr()), 5), b"hello");
+}
+
+#[test]
+fn one_bad_connection_leaves_the_others_alone() {
+    struct PanicsOn(&'static [u8], Option<Transport>);
+    impl Protocol for PanicsOn {
+        fn connection_made(&mut self, transport: Transport) {
+            self.1 = Some(transport);
+        }
+        fn data_received(&mut self, data: &[u8]) {
+            assert_ne!(data, self.0);
+            self.1.as_ref().unwrap().write(data);
+        }
+    }
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let told = told(&runtime.event_loop());
+    let server = serve(&runtime, || PanicsOn(b"bad", None));
+    let (good, bad) = (connect(server.local_addr()), connect(server.local_addr()));
+    (&bad).write_all(b"bad").unwrap();
+    assert!(read_to_end(&bad).is_empty());
+    (&good).write_all(b"good").unwrap();
+    assert_eq!(read_exactly(&good, 4), b"good");
+    told.recv().unwrap();
+}
+
+#[test]
+fn a_protocol_may_be_boxed() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let server = serve(&runtime, || -> Box<dyn Protocol> { Box::new(Greeter) });
+    assert_eq!(read_exactly(&connect(server.local_addr()), 5), b"hello");
+}
+
+#[test]
+fn what_cannot_be_listened_at_or_connected_to_is_an_error() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let event_loop = runtime.event_loop();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    runtime.block_on(async {
+        let error = event_loop
+            .create_server(|| Greeter, address)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        let error = event_loop
+            .create_server(|| Greeter, &[][..])
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        drop(taken);
+        let error = event_loop
+            .create_connection(|| Greeter, address)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+#[test]
+fn a_server_listens_at_all_its_addresses() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let addresses = [
+        "127.0.0.1:0".parse().unwrap(),
+        "127.0.0.2:0".parse().unwrap(),
+        "127.0.0.1:0".parse().unwrap(),
+    ];
+    let server = runtime
+        .block_on(
+            runtime
+                .event_loop()
+                .create_server(|| Greeter, &addresses[..]),
+        )
+        .unwrap();
+    assert_eq!(server.sockets().len(), 2);
+    for address in server.sockets() {
+        assert_eq!(read_exactly(&connect(*address), 5), b"hello");
+    }
+    server.close();
+    runtime.block_on(server.wait_closed());
+}
+
+/// Runs in a process of its own, started by the test below, that may have few descriptors.
+#[test]
+#[ignore = "only as a child of the test below"]
+fn child_without_descriptors() {
+    let link = Link::new();
+    let mut hoard = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        hoard.push(file);
+    }
+    // The last descriptor goes to the client, and none is left for the server's side of it.
+    hoard.pop();
+    let started = std::time::Instant::now();
+    let peer = connect(link.server.local_addr());
+    for _ in 0..3 {
+        let told = link.told.recv().unwrap();
+        assert!(
+            told.starts_with("a server can't accept connections for now: "),
+            "{told}"
+        );
+    }
+    // 10 ms, then 20.
+    assert!(started.elapsed().as_millis() >= 30, "it spins");
+    // The connection that was there goes on meanwhile.
+    link.transport.write(b"alive");
+    assert_eq!(read_exactly(&link.peer, 5), b"alive");
+    drop((hoard, peer));
+    link.transport.abort();
+    assert!(matches!(link.next(), Event::Lost(None)));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_server_without_descriptors_waits_and_goes_on() {
+    let _watchdog = Watchdog::new();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let output = std::process::Command::new("sh")
+            .args([
+                "-c",
+                "ulimit -n 64; exec \"$0\" --exact servers::child_without_descriptors --ignored",
+            ])
+            .arg(std::env::current_exe().unwrap())
+            .output();
+        sender.send(output).unwrap();
+    });
+    let output = receiver.recv().unwrap().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
+}

@@ -1,0 +1,401 @@
+//! The macros as users write them.
+#![cfg(feature = "macros")]
+
+use std::future::{pending, ready};
+use std::time::Duration;
+
+use heist::sync::{mpsc, oneshot};
+use heist::time::{sleep, timeout};
+
+/// Fails rather than hangs.
+async fn bounded<F: Future>(future: F) -> F::Output {
+    timeout(Duration::from_secs(30), future)
+        .await
+        .expect("the test hangs")
+}
+
+mod entry {
+    use std::thread;
+
+    #[heist::main]
+    async fn with_defaults(number: u32) -> u32 {
+        heist::spawn(async move { number + 1 }).await.unwrap()
+    }
+
+    #[heist::main(flavor = "current_thread")]
+    async fn on_this_thread() -> thread::ThreadId {
+        heist::spawn(async { thread::current().id() })
+            .await
+            .unwrap()
+    }
+
+    #[heist::main(flavor = "multi_thread", worker_threads = 1)]
+    async fn on_one_worker() -> thread::ThreadId {
+        heist::spawn(async { thread::current().id() })
+            .await
+            .unwrap()
+    }
+
+    #[heist::main(worker_threads = 1)]
+    async fn fails() -> Result<(), Box<dyn std::error::Error>> {
+        "no number".parse::<u32>()?;
+        Ok(())
+    }
+
+    #[heist::main(worker_threads = 1)]
+    async fn returns_early(early: bool) -> &'static str {
+        if early {
+            return "early";
+        }
+        "late"
+    }
+
+    /// Its attributes and generics are kept.
+    #[heist::main(worker_threads = 1)]
+    #[must_use]
+    #[inline(never)]
+    pub(super) async fn generic<'a, T, const N: usize>(values: &'a [T; N]) -> Vec<T>
+    where
+        T: Clone,
+    {
+        values.to_vec()
+    }
+
+    struct Holder(u32);
+
+    impl Holder {
+        #[heist::main(worker_threads = 1)]
+        async fn method(&mut self, by: u32) -> u32 {
+            self.0 += by;
+            self.0
+        }
+    }
+
+    mod elsewhere {
+        pub(crate) use heist as renamed;
+    }
+
+    #[heist::main(crate = "elsewhere::renamed", worker_threads = 1)]
+    async fn by_another_name() -> u32 {
+        3
+    }
+
+    #[test]
+    fn main_runs_the_body_on_the_runtime_that_it_names() {
+        assert_eq!(with_defaults(1), 2);
+        assert_eq!(on_this_thread(), thread::current().id());
+        assert_ne!(on_one_worker(), thread::current().id());
+    }
+
+    #[test]
+    fn main_keeps_results_early_returns_generics_and_receivers() {
+        assert!(fails().unwrap_err().to_string().contains("invalid digit"));
+        assert_eq!(
+            (returns_early(true), returns_early(false)),
+            ("early", "late")
+        );
+        assert_eq!(generic(&[1, 2, 3]), [1, 2, 3]);
+        assert_eq!(Holder(1).method(2), 3);
+        assert_eq!(by_another_name(), 3);
+    }
+
+    #[heist::test]
+    async fn a_test_runs_on_this_thread_by_default() {
+        let here = thread::current().id();
+        assert_eq!(
+            heist::spawn(async { thread::current().id() })
+                .await
+                .unwrap(),
+            here
+        );
+    }
+
+    #[heist::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_test_may_have_workers() -> Result<(), heist::task::JoinError> {
+        let here = thread::current().id();
+        assert_ne!(heist::spawn(async { thread::current().id() }).await?, here);
+        Ok(())
+    }
+
+    #[heist::test]
+    #[should_panic(expected = "as it should")]
+    async fn a_test_may_expect_a_panic() {
+        panic!("as it should");
+    }
+}
+
+#[heist::test]
+async fn select_runs_the_handler_of_the_future_that_is_ready() {
+    let number = heist::select! {
+        _ = pending::<()>() => unreachable!(),
+        number = async { 7 } => number + 1,
+    };
+    assert_eq!(number, 8);
+}
+
+#[heist::test]
+async fn select_with_biased_polls_from_the_first() {
+    for _ in 0..100 {
+        let winner = heist::select! {
+            biased;
+            _ = ready(()) => 1,
+            _ = ready(()) => 2,
+        };
+        assert_eq!(winner, 1);
+    }
+}
+
+#[heist::test]
+async fn select_is_fair_between_branches_that_are_always_ready() {
+    let mut wins = [0; 3];
+    for _ in 0..30_000 {
+        let winner = heist::select! {
+            _ = ready(()) => 0,
+            _ = ready(()) => 1,
+            _ = ready(()) => 2,
+        };
+        wins[winner] += 1;
+    }
+    assert!(
+        wins.iter().all(|&count| (9_000..=11_000).contains(&count)),
+        "{wins:?}"
+    );
+}
+
+#[heist::test]
+async fn select_yields_when_the_budget_is_used_up() {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    for _ in 0..1_000 {
+        sender.send(()).unwrap();
+    }
+    let (stop, mut stopped) = oneshot::channel();
+    heist::spawn(async move { stop.send(()) });
+    let mut idle = 0;
+    bounded(async {
+        loop {
+            heist::select! {
+                biased;
+                Some(()) = receiver.recv() => (),
+                _ = &mut stopped => break,
+                // Knows of no budget, and would win for ever once the others have none left.
+                _ = ready(()) => idle += 1,
+            }
+        }
+    })
+    .await;
+    assert_eq!(idle, 0);
+}
+
+#[heist::test]
+async fn select_skips_branches_whose_condition_is_false_but_evaluates_their_futures() {
+    let mut evaluated = 0;
+    let mut future = |value: u32| {
+        evaluated += 1;
+        ready(value)
+    };
+    let off = false;
+    let got = heist::select! {
+        value = future(1), if off => value,
+        value = future(2), if !off => value,
+    };
+    assert_eq!((got, evaluated), (2, 2));
+}
+
+#[heist::test]
+async fn select_goes_on_when_a_value_does_not_fit() {
+    let got = heist::select! {
+        Some(value) = ready(None::<u32>) => value,
+        Ok(value) | Err(value) = async { heist::task::yield_now().await; Ok::<u32, u32>(5) } => value,
+    };
+    assert_eq!(got, 5);
+}
+
+#[heist::test]
+async fn select_takes_every_kind_of_pattern() {
+    struct Pair {
+        left: Option<String>,
+        right: [u8; 3],
+    }
+    let pair = || {
+        ready(Pair {
+            left: Some("l".to_owned()),
+            right: [1, 2, 3],
+        })
+    };
+    let text =
+        heist::select! { Pair { left: Some(mut text), .. } = pair() => { text.push('!'); text } };
+    assert_eq!(text, "l!");
+    let last = heist::select! { Pair { left: ref left @ Some(_), right: [1..=2, .., last] } = pair() => {
+        (left.clone(), last)
+    } };
+    assert_eq!(last, (Some("l".to_owned()), 3));
+    let mut number = 4;
+    heist::select! { (&mut ref mut inner, &7) = ready((&mut number, &7)) => *inner += 1 }
+    assert_eq!(number, 5);
+}
+
+#[heist::test]
+async fn select_runs_else_when_all_branches_are_disabled() {
+    let got = heist::select! {
+        Some(value) = ready(None::<u32>) => value,
+        value = ready(1), if false => value,
+        else => 9
+    };
+    assert_eq!(got, 9);
+}
+
+#[heist::test]
+#[should_panic(expected = "all branches are disabled and there is no else branch")]
+async fn select_without_else_panics_when_all_branches_are_disabled() {
+    heist::select! { Some(()) = ready(None) => () }
+}
+
+#[heist::test]
+async fn handlers_belong_to_the_function_around_the_select() {
+    async fn run(fails: bool) -> Result<u32, std::num::ParseIntError> {
+        let mut text = "1".to_owned();
+        for lap in 0.. {
+            let borrow = &mut text;
+            heist::select! {
+                // The future's borrow of `text` has ended where the handler runs.
+                () = async { borrow.push('2') } => {
+                    text.push('3');
+                    if lap == 0 { continue; }
+                    if fails { "x".parse::<u32>()?; }
+                    ready(()).await;
+                    return text.parse();
+                }
+            }
+        }
+        unreachable!()
+    }
+    assert_eq!(run(false).await, Ok(12323));
+    assert!(run(true).await.is_err());
+}
+
+#[heist::test]
+async fn select_drops_the_losers_before_the_handler_runs() {
+    let (sender, receiver) = oneshot::channel::<()>();
+    let loses = async move {
+        pending::<()>().await;
+        drop(sender);
+    };
+    heist::select! {
+        () = loses => unreachable!(),
+        _ = ready(()) => assert!(bounded(receiver).await.is_err()),
+    }
+}
+
+#[heist::test]
+async fn select_keeps_a_future_that_it_was_lent() {
+    let mut slow = Box::pin(async {
+        heist::task::yield_now().await;
+        heist::task::yield_now().await;
+        6
+    });
+    let mut laps = 0;
+    let got = loop {
+        heist::select! {
+            biased;
+            got = &mut slow => break got,
+            _ = ready(()) => laps += 1,
+        }
+        heist::task::yield_now().await;
+    };
+    assert!(got == 6 && laps > 0);
+}
+
+#[heist::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_may_select() {
+    let task = heist::spawn(async {
+        heist::select! {
+            _ = sleep(Duration::from_secs(600)) => 1,
+            _ = sleep(Duration::from_millis(1)) => 2,
+        }
+    });
+    assert_eq!(bounded(task).await.unwrap(), 2);
+}
+
+#[heist::test]
+async fn join_gives_all_outputs_in_order() {
+    let text = "borrowed".to_owned();
+    let all = heist::join!(
+        async {
+            heist::task::yield_now().await;
+            1
+        },
+        ready(text.as_str()),
+        async { 3.0 },
+    );
+    assert_eq!(all, (1, "borrowed", 3.0));
+    assert_eq!(heist::join!(biased; ready(1)), (1,));
+    #[allow(clippy::unit_cmp)]
+    {
+        assert_eq!(heist::join!(), ());
+    }
+}
+
+#[heist::test]
+async fn join_lets_each_future_be_the_first() {
+    // A future that uses up the whole budget at each poll leaves none for those after it.
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let (done, mut is_done) = oneshot::channel();
+    let greedy = async {
+        while is_done.try_recv().is_err() {
+            for _ in 0..200 {
+                sender.send(()).unwrap();
+            }
+            for _ in 0..200 {
+                receiver.recv().await.unwrap();
+            }
+        }
+    };
+    let modest = async {
+        let (mine, also_mine) = oneshot::channel();
+        mine.send(()).unwrap();
+        also_mine.await.unwrap();
+        done.send(()).unwrap();
+    };
+    bounded(async { heist::join!(greedy, modest) }).await;
+}
+
+#[heist::test]
+async fn join_drops_a_future_as_soon_as_it_is_done() {
+    struct Ready(Option<oneshot::Sender<()>>);
+    impl Future for Ready {
+        type Output = ();
+        fn poll(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<()> {
+            assert!(self.0.is_some());
+            std::task::Poll::Ready(())
+        }
+    }
+    let (sender, receiver) = oneshot::channel();
+    let ((), closed) = bounded(async { heist::join!(Ready(Some(sender)), receiver) }).await;
+    assert!(closed.is_err());
+}
+
+#[heist::test]
+async fn try_join_gives_all_values_or_the_first_error() {
+    let good = heist::try_join!(async { Ok::<_, u8>(1) }, ready(Ok("two")));
+    assert_eq!(good, Ok((1, "two")));
+    let bad = heist::try_join!(pending::<Result<(), u8>>(), async { Err::<(), _>(3) });
+    assert_eq!(bad, Err(3));
+    assert_eq!(
+        heist::try_join!(biased; ready(Err::<(), _>(1)), ready(Err::<(), _>(2))),
+        Err(1)
+    );
+}
+
+#[heist::test]
+async fn pin_makes_a_future_that_can_be_polled_by_reference() {
+    let future = async { 1 };
+    heist::pin!(future);
+    assert_eq!((&mut future).await, 1);
+    heist::pin! {
+        let other = async { 2 };
+    }
+    assert_eq!(other.await, 2);
+}
