@@ -32,7 +32,7 @@ use crate::timers::{Closed, Key, Shard};
 /// # });
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
-    sleep_until(Instant::now().after(duration))
+    Sleep::lasting(duration)
 }
 
 /// Waits until `deadline`. One that has passed completes at once.
@@ -71,6 +71,9 @@ pub struct Sleep {
 }
 
 enum State {
+    /// Made for a moment still to come, and never polled. Its first poll spares itself a look at the clock, which is
+    /// most of what a timeout that never fires costs: where that poll is late, the next turn finds the entry due.
+    Young,
     /// Never polled, or the reactor that it belonged to is gone.
     Unregistered,
     /// An entry in a shard's heap, or one that has left it by firing.
@@ -81,6 +84,19 @@ enum State {
 }
 
 impl Sleep {
+    /// What [`sleep`] makes.
+    #[inline]
+    pub(super) fn lasting(duration: Duration) -> Self {
+        Self {
+            deadline: Instant::now().after(duration),
+            state: if duration.is_zero() {
+                State::Unregistered
+            } else {
+                State::Young
+            },
+        }
+    }
+
     /// When it completes.
     pub fn deadline(&self) -> Instant {
         self.deadline
@@ -116,7 +132,7 @@ impl Sleep {
                 None => State::Reset(shard),
             },
             State::Reset(shard) => State::Reset(shard),
-            State::Unregistered | State::Elapsed => State::Unregistered,
+            State::Young | State::Unregistered | State::Elapsed => State::Unregistered,
         };
     }
 
@@ -131,13 +147,12 @@ impl Sleep {
                     Ok(Poll::Ready(())) => self.state = State::Elapsed,
                     Err(Closed) => self.state = State::Unregistered,
                 },
-                State::Unregistered | State::Reset(_) => {
-                    if Instant::now() >= self.deadline {
-                        self.state = State::Elapsed;
-                    } else {
-                        self.register(cx);
-                        return Poll::Pending;
-                    }
+                State::Unregistered | State::Reset(_) if Instant::now() >= self.deadline => {
+                    self.state = State::Elapsed;
+                }
+                State::Young | State::Unregistered | State::Reset(_) => {
+                    self.register(cx);
+                    return Poll::Pending;
                 }
             }
         }

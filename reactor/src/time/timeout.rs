@@ -34,7 +34,10 @@ use super::{Instant, Sleep, sleep_until};
 /// ```
 #[inline]
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
-    timeout_at(Instant::now().after(duration), future)
+    Timeout {
+        future: future.into_future(),
+        sleep: Sleep::lasting(duration),
+    }
 }
 
 /// Gives `future` until `deadline`. Otherwise as [`timeout`].
