@@ -38,7 +38,7 @@ pub mod protocol {
     //! The protocols by themselves, for the models.
     pub use crate::blocking::pool::{Job, Pool, PoolConfig, Refused, Spawner};
     pub use crate::handover::{Handover, Held};
-    pub use crate::readiness::{Direction, Listed, News, Seen};
+    pub use crate::readiness::{Direction, Listed, News, Seen, Source};
     pub use crate::signal::{Kick, NEVER, Signal};
     pub use crate::sources::table::Table;
     pub use crate::timers::{Closed, Key, Shard, Timers};

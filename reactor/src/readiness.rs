@@ -113,6 +113,35 @@ struct Waiters {
     round: u64,
 }
 
+/// A source: its two directions.
+#[derive(Debug)]
+pub struct Source {
+    /// In which data comes in.
+    pub read: Direction,
+    /// In which data goes out.
+    pub write: Direction,
+}
+
+impl Source {
+    /// Nobody waits; `news` is taken to be so of both directions until an operation finds otherwise.
+    pub fn new(news: News) -> Self {
+        Self {
+            read: Direction::new(news),
+            write: Direction::new(news),
+        }
+    }
+
+    /// Tells each direction what there is to tell of it (invariant 2), and takes the wakers of those who waited.
+    pub fn tell(&self, read: News, write: News, wakers: &mut Vec<Waker>) {
+        if read != News::NONE {
+            self.read.set(read, wakers);
+        }
+        if write != News::NONE {
+            self.write.set(write, wakers);
+        }
+    }
+}
+
 /// Where a waiter's waker goes.
 enum Place<'a> {
     Poller,

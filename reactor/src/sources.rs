@@ -12,7 +12,7 @@ use mio::Interest;
 
 use crate::context;
 use crate::poller::Poller;
-use crate::readiness::{Direction, Listed, News, Seen};
+use crate::readiness::{Direction, Listed, News, Seen, Source};
 use table::Table;
 
 pub(crate) mod table;
@@ -20,13 +20,6 @@ pub(crate) mod table;
 /// Whether an operation that went through for less than it was asked has drained the source, so that the next one
 /// would block: epoll promises an edge for whatever comes after it.
 const SHORT_MEANS_DRAINED: bool = cfg!(any(target_os = "linux", target_os = "android"));
-
-/// The two directions of a source.
-#[derive(Debug)]
-pub(crate) struct Source {
-    read: Direction,
-    write: Direction,
-}
 
 /// The sources of one reactor.
 pub(crate) struct Sources {
@@ -64,12 +57,7 @@ impl Sources {
             let write = news
                 .and(event.is_writable(), News::READY)
                 .and(event.is_write_closed(), News::CLOSED);
-            if read != News::NONE {
-                source.read.set(read, wakers);
-            }
-            if write != News::NONE {
-                source.write.set(write, wakers);
-            }
+            source.tell(read, write, wakers);
         }
     }
 
@@ -77,8 +65,7 @@ impl Sources {
     pub(crate) fn shut_down(&self, wakers: &mut Vec<Waker>) {
         let sources = self.table.lock().close();
         for source in sources {
-            source.read.set(News::SHUT_DOWN, wakers);
-            source.write.set(News::SHUT_DOWN, wakers);
+            source.tell(News::SHUT_DOWN, News::SHUT_DOWN, wakers);
         }
     }
 }
@@ -113,10 +100,7 @@ impl<S: mio::event::Source> Registered<S> {
     }
 
     fn with(sources: Arc<Sources>, mut io: S, interest: Interest, news: News) -> io::Result<Self> {
-        let source = Arc::new(Source {
-            read: Direction::new(news),
-            write: Direction::new(news),
-        });
+        let source = Arc::new(Source::new(news));
         let inserted = sources.table.lock().insert(source.clone());
         let token = inserted.ok_or_else(shut_down)?;
         if let Err(error) = sources

@@ -89,6 +89,11 @@ impl<K: Kick> Timers<K> {
         }
     }
 
+    /// All of them.
+    pub fn shards(&self) -> &[Arc<Shard<K>>] {
+        &self.shards
+    }
+
     /// The shard for new timers of this thread.
     pub fn shard(&self) -> &Arc<Shard<K>> {
         let number = NUMBER.try_with(|number| *number).unwrap_or(0);

@@ -1,0 +1,248 @@
+//! The blocking pool: a job against a thread that gives up waiting, against the maximum, against the pool's end and
+//! against an operating system that gives no thread.
+
+use std::io;
+use std::sync::Arc as StdArc;
+use std::time::Duration;
+
+use heist_reactor::protocol::{Job, Pool, PoolConfig, Refused, Spawner};
+use heist_sync::sys::atomic::{AtomicUsize, Ordering};
+use heist_sync::sys::{Arc, Condvar, Mutex, thread};
+use loom_tests::{Census, model};
+
+/// Under loom a wait of zero times out at any moment, every other one never.
+const AT_ONCE: Duration = Duration::ZERO;
+const NEVER: Duration = Duration::from_secs(1);
+
+fn pool(max_threads: usize, keep_alive: Duration, spawner: Spawner) -> Arc<Pool> {
+    Arc::new(Pool::new(PoolConfig {
+        thread_name: StdArc::new(|| "pool".to_owned()),
+        thread_stack_size: None,
+        max_threads,
+        keep_alive,
+        on_thread_start: None,
+        on_thread_stop: None,
+        spawner,
+    }))
+}
+
+/// The operating system gives every thread.
+fn willing() -> Spawner {
+    Box::new(|builder, body| builder.spawn(body))
+}
+
+/// The operating system gives only the first `threads` threads.
+fn unwilling_after(threads: usize) -> Spawner {
+    let started = AtomicUsize::new(0);
+    Box::new(move |builder, body| {
+        // Ordering: hint only: the count alone decides.
+        if started.fetch_add(1, Ordering::Relaxed) < threads {
+            builder.spawn(body)
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    })
+}
+
+/// What has become of jobs. A job that is neither run nor dropped leaves the model standing still.
+#[derive(Default)]
+struct Tally {
+    counts: Mutex<Counts>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    run: usize,
+    dropped: usize,
+}
+
+/// One job's entry in the tally: made once, by running or by being dropped.
+struct Entry {
+    tally: Arc<Tally>,
+    has_run: bool,
+}
+
+impl Entry {
+    fn job(tally: &Arc<Tally>) -> Job {
+        let entry = Entry {
+            tally: tally.clone(),
+            has_run: false,
+        };
+        Box::new(move || {
+            let mut entry = entry;
+            entry.has_run = true;
+        })
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut counts = self.tally.counts.lock();
+        if self.has_run {
+            counts.run += 1;
+        } else {
+            counts.dropped += 1;
+        }
+        drop(counts);
+        self.tally.changed.notify_all();
+    }
+}
+
+impl Tally {
+    fn wait(&self, done: usize) -> Counts {
+        let mut counts = self.counts.lock();
+        while counts.run + counts.dropped < done {
+            self.changed.wait(&mut counts);
+        }
+        *counts
+    }
+}
+
+/// Ends the pool and holds it to its counts.
+fn end(pool: &Pool) {
+    pool.shutdown();
+    assert!(pool.join(None), "every thread ends");
+    assert_eq!((pool.num_threads(), pool.num_idle()), (0, 0));
+}
+
+/// Two jobs come in while the one thread that the pool may have gives up waiting after the first.
+#[test]
+fn a_job_that_meets_a_thread_giving_up_runs() {
+    model("a_job_that_meets_a_thread_giving_up_runs", Some(2), || {
+        let pool = pool(1, AT_ONCE, willing());
+        let tally = Arc::new(Tally::default());
+        let submitter = thread::spawn({
+            let (pool, job) = (pool.clone(), Entry::job(&tally));
+            move || pool.submit(job).expect("it is open")
+        });
+        pool.submit(Entry::job(&tally)).expect("it is open");
+        assert_eq!(tally.wait(2), Counts { run: 2, dropped: 0 });
+        submitter.join().unwrap();
+        end(&pool);
+    });
+}
+
+/// Three jobs for the one thread that the pool may have, which never gives up: each finds it starting, running,
+/// finishing or idle, and runs.
+#[test]
+fn a_job_at_the_maximum_runs() {
+    model("a_job_at_the_maximum_runs", Some(2), || {
+        let pool = pool(1, NEVER, willing());
+        let tally = Arc::new(Tally::default());
+        let submitter = thread::spawn({
+            let (pool, job) = (pool.clone(), Entry::job(&tally));
+            move || pool.submit(job).expect("it is open")
+        });
+        pool.submit(Entry::job(&tally)).expect("it is open");
+        pool.submit(Entry::job(&tally)).expect("it is open");
+        assert_eq!(tally.wait(3), Counts { run: 3, dropped: 0 });
+        submitter.join().unwrap();
+        assert_eq!(pool.num_threads(), 1);
+        end(&pool);
+    });
+}
+
+/// Jobs come in while the pool ends: each is run, dropped or given back, by the time that the threads have ended.
+#[test]
+fn a_job_that_meets_the_end_of_the_pool_is_resolved() {
+    let census = Census::new(&["run", "dropped", "refused"]);
+    let counted = census.clone();
+    model(
+        "a_job_that_meets_the_end_of_the_pool_is_resolved",
+        Some(2),
+        move || {
+            let pool = pool(1, NEVER, willing());
+            let tally = Arc::new(Tally::default());
+            let submitter = thread::spawn({
+                let (pool, jobs) = (pool.clone(), [Entry::job(&tally), Entry::job(&tally)]);
+                move || jobs.map(|job| pool.submit(job).err())
+            });
+            pool.shutdown();
+            let refused = submitter.join().unwrap();
+            end(&pool);
+            let given_back = refused.iter().flatten().count();
+            for refused in refused.iter().flatten() {
+                assert!(matches!(refused, Refused::Shutdown(_)));
+                counted.saw("refused");
+            }
+            let counts = *tally.counts.lock();
+            assert_eq!(
+                counts.run + counts.dropped + given_back,
+                2,
+                "a job was forgotten"
+            );
+            (0..counts.run).for_each(|_| counted.saw("run"));
+            (0..counts.dropped).for_each(|_| counted.saw("dropped"));
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// Two submitters, two threads that may give up at any moment: at rest the counts are exact, as the pool's end finds
+/// every thread.
+#[test]
+fn the_counts_are_exact_at_rest() {
+    model("the_counts_are_exact_at_rest", Some(2), || {
+        let pool = pool(2, AT_ONCE, willing());
+        let tally = Arc::new(Tally::default());
+        pool.submit(Entry::job(&tally)).expect("it is open");
+        pool.submit(Entry::job(&tally)).expect("it is open");
+        assert_eq!(tally.wait(2), Counts { run: 2, dropped: 0 });
+        let (idle, threads) = (pool.num_idle(), pool.num_threads());
+        assert!(idle <= 2 && threads <= 2, "{idle} idle of {threads}");
+        end(&pool);
+    });
+}
+
+/// No thread at all is given; a second job may come in trusting in the thread of the first. Each is given back, or
+/// dropped where nobody holds it any more, and none is left in the queue.
+#[test]
+fn without_a_thread_no_job_stays_queued() {
+    let census = Census::new(&["both given back", "one dropped"]);
+    let counted = census.clone();
+    model("without_a_thread_no_job_stays_queued", None, move || {
+        let pool = pool(1, NEVER, unwilling_after(0));
+        let tally = Arc::new(Tally::default());
+        let submitters = [(); 2].map(|()| {
+            let (pool, job) = (pool.clone(), Entry::job(&tally));
+            thread::spawn(move || pool.submit(job).err())
+        });
+        let refused = submitters.map(|submitter| submitter.join().unwrap());
+        let given_back = refused.iter().flatten().count();
+        for refused in refused.iter().flatten() {
+            assert!(matches!(refused, Refused::NoThread(..)));
+        }
+        let counts = *tally.counts.lock();
+        assert_eq!(counts.run, 0);
+        assert_eq!(counts.dropped + given_back, 2, "a job was orphaned");
+        counted.saw(if given_back == 2 {
+            "both given back"
+        } else {
+            "one dropped"
+        });
+        end(&pool);
+    });
+    census.assert_all_seen();
+}
+
+/// One thread is given and no more: every job runs on it.
+#[test]
+fn with_one_thread_a_refused_second_is_no_error() {
+    model(
+        "with_one_thread_a_refused_second_is_no_error",
+        Some(2),
+        || {
+            let pool = pool(2, NEVER, unwilling_after(1));
+            let tally = Arc::new(Tally::default());
+            pool.submit(Entry::job(&tally)).expect("a thread is given");
+            let submitter = thread::spawn({
+                let (pool, job) = (pool.clone(), Entry::job(&tally));
+                move || pool.submit(job).expect("a thread is alive")
+            });
+            submitter.join().unwrap();
+            assert_eq!(tally.wait(2), Counts { run: 2, dropped: 0 });
+            end(&pool);
+        },
+    );
+}

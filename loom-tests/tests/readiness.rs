@@ -1,0 +1,339 @@
+//! Readiness: an event against the clear of a stale one, against those who wait, against those who leave; and the
+//! table of sources against their leaving and against the end of the reactor.
+
+use std::sync::Arc as StdArc;
+use std::task::{Context, Wake, Waker};
+
+use heist_reactor::protocol::{Direction, News, Source, Table};
+use heist_sync::sys::atomic::{AtomicUsize, Ordering};
+use heist_sync::sys::{Arc, Mutex, thread};
+use loom_tests::{Census, model};
+
+/// A waker that remembers whether it was woken. The payload makes a waker that leaks, or is dropped twice, fail.
+struct Flag {
+    woken: AtomicUsize,
+    _payload: Arc<()>,
+}
+
+impl Flag {
+    fn new() -> StdArc<Self> {
+        StdArc::new(Self {
+            woken: AtomicUsize::new(0),
+            _payload: Arc::new(()),
+        })
+    }
+
+    fn woken(&self) -> bool {
+        // Ordering: Acquire pairs with the Release in `wake`: a task that was woken sees what its waker saw.
+        self.woken.load(Ordering::Acquire) > 0
+    }
+}
+
+impl Wake for Flag {
+    fn wake(self: StdArc<Self>) {
+        // Ordering: Release pairs with the Acquire in `woken`.
+        self.woken.fetch_add(1, Ordering::Release);
+    }
+}
+
+fn wake_all(wakers: Vec<Waker>) {
+    wakers.into_iter().for_each(Waker::wake);
+}
+
+/// Two devices each bring one piece of data; a reader takes what it sees, and clears when it sees nothing new. Data
+/// that it has not taken must leave the direction ready, and the reader woken where it had gone to wait.
+#[test]
+fn a_newer_event_survives_a_stale_clear() {
+    let census = Census::new(&["took both", "left some"]);
+    let counted = census.clone();
+    model("a_newer_event_survives_a_stale_clear", Some(3), move || {
+        let direction = Arc::new(Direction::new(News::READY));
+        let data = Arc::new(AtomicUsize::new(0));
+        let devices = [(); 2].map(|()| {
+            let (direction, data) = (direction.clone(), data.clone());
+            thread::spawn(move || {
+                // Ordering: Relaxed: the event carries it.
+                data.fetch_add(1, Ordering::Relaxed);
+                let mut wakers = Vec::new();
+                direction.set(News::READY, &mut wakers);
+                wake_all(wakers);
+            })
+        });
+        let flag = Flag::new();
+        let waker = Waker::from(flag.clone());
+        let mut cx = Context::from_waker(&waker);
+        let mut taken = 0;
+        let mut waits = false;
+        while taken < 2 && !waits {
+            match direction.poll(&mut cx) {
+                std::task::Poll::Pending => waits = true,
+                std::task::Poll::Ready(seen) => {
+                    // Ordering: Relaxed: what the event carried is seen, what comes after it may be.
+                    let there = data.load(Ordering::Relaxed);
+                    if there > taken {
+                        taken = there;
+                    } else {
+                        direction.clear(seen);
+                    }
+                }
+            }
+        }
+        devices
+            .into_iter()
+            .for_each(|device| device.join().unwrap());
+        counted.saw(if taken == 2 { "took both" } else { "left some" });
+        if taken < 2 {
+            assert!(direction.look().is_ready(), "an event was cleared unseen");
+            assert!(flag.woken(), "the reader waits for data that is there");
+        }
+    });
+    census.assert_all_seen();
+}
+
+/// The reader finds nothing and clears; meanwhile the other direction has events. The clear must take effect: the
+/// reader waits, instead of trying again and again.
+#[test]
+fn a_write_event_does_not_keep_a_read_from_clearing() {
+    model(
+        "a_write_event_does_not_keep_a_read_from_clearing",
+        None,
+        || {
+            let source = Arc::new(Source::new(News::READY));
+            let devices = [(); 2].map(|()| {
+                let source = source.clone();
+                thread::spawn(move || {
+                    let mut wakers = Vec::new();
+                    source.tell(News::NONE, News::READY, &mut wakers);
+                    wake_all(wakers);
+                })
+            });
+            let flag = Flag::new();
+            let waker = Waker::from(flag.clone());
+            let mut cx = Context::from_waker(&waker);
+            if let std::task::Poll::Ready(seen) = source.read.poll(&mut cx) {
+                // The read would block.
+                source.read.clear(seen);
+            }
+            assert!(
+                source.read.poll(&mut cx).is_pending(),
+                "the reader tries for ever"
+            );
+            devices
+                .into_iter()
+                .for_each(|device| device.join().unwrap());
+            assert!(!flag.woken(), "a write event woke the reader");
+            assert!(source.write.look().is_ready());
+        },
+    );
+}
+
+/// Two tasks wait on one source, the one to read, under a second waker by now, the other to write; an event for both.
+#[test]
+fn both_tasks_of_a_source_are_woken_by_their_last_waker() {
+    let census = Census::new(&["woken", "ready at once"]);
+    let counted = census.clone();
+    model(
+        "both_tasks_of_a_source_are_woken_by_their_last_waker",
+        Some(3),
+        move || {
+            let source = Arc::new(Source::new(News::NONE));
+            let poller = thread::spawn({
+                let source = source.clone();
+                move || {
+                    let mut wakers = Vec::new();
+                    source.tell(News::READY, News::READY, &mut wakers);
+                    wake_all(wakers);
+                }
+            });
+            let writer = thread::spawn({
+                let source = source.clone();
+                move || {
+                    let flag = Flag::new();
+                    let mut entry = None;
+                    let waker = Waker::from(flag.clone());
+                    let polled = source
+                        .write
+                        .poll_listed(&mut Context::from_waker(&waker), &mut entry);
+                    (flag, entry, polled.is_ready())
+                }
+            });
+            let flags = [Flag::new(), Flag::new()];
+            let ready = flags.each_ref().map(|flag| {
+                let waker = Waker::from(flag.clone());
+                source
+                    .read
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_ready()
+            });
+            poller.join().unwrap();
+            let (flag, entry, writer_ready) = writer.join().unwrap();
+            assert!(writer_ready || flag.woken(), "the writer waits for ever");
+            assert!(
+                ready[1] || flags[1].woken(),
+                "the reader's last waker was forgotten"
+            );
+            counted.saw(if ready[1] { "ready at once" } else { "woken" });
+            if let Some(entry) = entry {
+                source.write.unlist(entry);
+            }
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// One async function is dropped, another comes to wait, while an event takes the list of those who wait. What the
+/// first takes back must be its own entry.
+#[test]
+fn a_dropped_waiter_takes_back_its_own_entry_only() {
+    let census = Census::new(&["waits", "ready at once"]);
+    let counted = census.clone();
+    model(
+        "a_dropped_waiter_takes_back_its_own_entry_only",
+        Some(3),
+        move || {
+            let direction = Arc::new(Direction::new(News::NONE));
+            let (first, second) = (Flag::new(), Flag::new());
+            let mut entry = None;
+            let waker = Waker::from(first.clone());
+            assert!(
+                direction
+                    .poll_listed(&mut Context::from_waker(&waker), &mut entry)
+                    .is_pending()
+            );
+            let poller = thread::spawn({
+                let direction = direction.clone();
+                move || {
+                    let mut wakers = Vec::new();
+                    direction.set(News::READY, &mut wakers);
+                    wake_all(wakers);
+                }
+            });
+            let newcomer = thread::spawn({
+                let (direction, second) = (direction.clone(), second.clone());
+                move || {
+                    // The read would block, whoever has seen the event before.
+                    direction.clear(direction.look());
+                    let mut entry = None;
+                    let waker = Waker::from(second);
+                    let polled =
+                        direction.poll_listed(&mut Context::from_waker(&waker), &mut entry);
+                    (entry, polled.is_ready())
+                }
+            });
+            direction.unlist(entry.expect("it waits"));
+            poller.join().unwrap();
+            let (entry, ready) = newcomer.join().unwrap();
+            counted.saw(if ready { "ready at once" } else { "waits" });
+            let mut wakers = Vec::new();
+            direction.set(News::READY, &mut wakers);
+            wake_all(wakers);
+            assert!(
+                ready || second.woken(),
+                "somebody else's entry was taken back"
+            );
+            if let Some(entry) = entry {
+                direction.unlist(entry);
+            }
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// An event has been fetched for a source; the source leaves, and another takes its place. The event must not reach
+/// the newcomer, and who waits for the old one must not be left in the table.
+#[test]
+fn a_fetched_event_does_not_reach_the_next_source_in_its_place() {
+    let census = Census::new(&["told", "gone"]);
+    let counted = census.clone();
+    model(
+        "a_fetched_event_does_not_reach_the_next_source_in_its_place",
+        None,
+        move || {
+            let table = Arc::new(Mutex::new(Table::default()));
+            let old = Arc::new(Source::new(News::NONE));
+            let token = table.lock().insert(old.clone()).expect("open");
+            let flag = Flag::new();
+            let waker = Waker::from(flag.clone());
+            assert!(old.read.poll(&mut Context::from_waker(&waker)).is_pending());
+            let poller = thread::spawn({
+                let table = table.clone();
+                move || {
+                    let mut wakers = Vec::new();
+                    let table = table.lock();
+                    if let Some(source) = table.get(token) {
+                        source.tell(News::READY, News::READY, &mut wakers);
+                    }
+                    drop(table);
+                    wake_all(wakers);
+                }
+            });
+            let leaver = thread::spawn({
+                let table = table.clone();
+                move || {
+                    let left = table.lock().remove(token);
+                    assert!(left.is_some(), "it was there");
+                }
+            });
+            let new = Arc::new(Source::new(News::NONE));
+            let new_token = table.lock().insert(new.clone()).expect("open");
+            poller.join().unwrap();
+            leaver.join().unwrap();
+            assert_ne!(token, new_token);
+            assert!(
+                !new.read.look().is_ready(),
+                "an old event reached a new source"
+            );
+            assert_eq!(old.read.look().is_ready(), flag.woken());
+            counted.saw(if flag.woken() { "told" } else { "gone" });
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// Sources register while the reactor shuts down: each is refused, or told.
+#[test]
+fn a_source_that_registers_during_shutdown_is_refused_or_told() {
+    let census = Census::new(&["refused", "told"]);
+    let counted = census.clone();
+    model(
+        "a_source_that_registers_during_shutdown_is_refused_or_told",
+        None,
+        move || {
+            let table = Arc::new(Mutex::new(Table::default()));
+            let registrants = [(); 2].map(|()| {
+                let table = table.clone();
+                thread::spawn(move || {
+                    let source = Arc::new(Source::new(News::NONE));
+                    let token = table.lock().insert(source.clone())?;
+                    let flag = Flag::new();
+                    let waker = Waker::from(flag.clone());
+                    let ready = source
+                        .read
+                        .poll(&mut Context::from_waker(&waker))
+                        .is_ready();
+                    Some((source, flag, ready, token))
+                })
+            });
+            let sources = table.lock().close();
+            let mut wakers = Vec::new();
+            for source in sources {
+                source.tell(News::SHUT_DOWN, News::SHUT_DOWN, &mut wakers);
+            }
+            wake_all(wakers);
+            for registrant in registrants {
+                let Some((source, flag, ready, token)) = registrant.join().unwrap() else {
+                    counted.saw("refused");
+                    continue;
+                };
+                counted.saw("told");
+                assert!(source.read.look().is_shut_down(), "it was forgotten");
+                assert!(ready || flag.woken(), "it waits for ever");
+                assert!(
+                    table.lock().remove(token).is_none(),
+                    "nothing stays in the table"
+                );
+            }
+        },
+    );
+    census.assert_all_seen();
+}
