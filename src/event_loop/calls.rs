@@ -150,6 +150,8 @@ impl Calls {
     fn next_batch(&self, batch: &mut Vec<Arc<Call>>) -> Option<Wait> {
         let now = Instant::now();
         let mut queue = self.queue.lock();
+        // A timer may have ended the wait, and then nobody cleared it.
+        queue.waiting = false;
         while let Some(timer) = queue
             .timers
             .first_entry()

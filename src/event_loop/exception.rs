@@ -12,6 +12,16 @@ use heist_sync::sys::Mutex;
 use super::{EventLoop, ExceptionHandler};
 
 /// What an exception handler is told.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::ExceptionContext;
+///
+/// let context = ExceptionContext::new("the cache is full").with_error(std::io::Error::other("quota"));
+/// assert_eq!(context.to_string(), "the cache is full: quota");
+/// assert!(context.panic().is_none() && context.error().is_some());
+/// ```
 pub struct ExceptionContext {
     message: String,
     cause: Option<Cause>,

@@ -94,6 +94,8 @@ impl Server {
             closing: Notify::new(),
             idle: Notify::new(),
         });
+        // Sockets take turns with the factory. The lock is an async one that nobody else knows of, so whatever the
+        // factory does, it can't meet it.
         let factory = Arc::new(crate::sync::Mutex::new(factory));
         for listener in listeners {
             let acceptor = Acceptor {

@@ -103,6 +103,8 @@ impl Link {
     /// to read just now.
     pub(super) fn advance(&self, drained: bool) -> Next {
         let mut state = self.state.lock();
+        // The socket may have ended the wait, and then nobody cleared it.
+        state.waiting = false;
         if state.pause_due {
             state.pause_due = false;
             return Next::PauseWriting;
@@ -199,11 +201,17 @@ impl State {
 
     /// Sends from `out` until it is empty or the socket takes no more; then the end of the stream, if asked for.
     fn flush(&mut self) -> io::Result<()> {
-        let Some(stream) = self.stream.clone() else {
+        let eof_due = self.eof && !self.eof_sent && !self.gone;
+        let Some(stream) = self
+            .stream
+            .as_ref()
+            .filter(|_| eof_due || !self.out.is_empty())
+        else {
             return Ok(());
         };
         while !self.out.is_empty() {
             match stream.try_write(self.out.as_slices().0) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(sent) => drop(self.out.drain(..sent)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -213,7 +221,7 @@ impl State {
         if self.out.capacity() > HIGH_WATER {
             self.out = VecDeque::new();
         }
-        if self.eof && !self.eof_sent && !self.gone {
+        if eof_due {
             self.eof_sent = true;
             stream.shutdown(Shutdown::Write)?;
         }
@@ -224,10 +232,10 @@ impl State {
     fn write(&mut self, data: &[u8]) -> bool {
         let mut rest = data;
         if self.out.is_empty() {
-            let Some(stream) = self.stream.clone() else {
+            let Some(stream) = &self.stream else {
                 return false;
             };
-            match send(&stream, data) {
+            match send(stream, data) {
                 Ok(sent) => rest = &data[sent..],
                 Err(error) => {
                     self.fail(Some(error));
@@ -253,6 +261,7 @@ fn send(stream: &TcpStream, data: &[u8]) -> io::Result<usize> {
     let mut sent = 0;
     while sent < data.len() {
         match stream.try_write(&data[sent..]) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(more) => sent += more,
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -266,6 +275,36 @@ fn send(stream: &TcpStream, data: &[u8]) -> io::Result<usize> {
 ///
 /// Cheap to clone; all clones are the same connection. Every method may be called from any thread, and from within
 /// the protocol's callbacks; none of them waits. Keeping one does not keep the socket open.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::{EventLoop, Protocol, Transport};
+///
+/// /// Says goodbye and closes; hears nothing.
+/// struct Goodbye;
+///
+/// impl Protocol for Goodbye {
+///     fn connection_made(&mut self, transport: Transport) {
+///         transport.pause_reading();
+///         transport.writelines(["good", "bye"]);
+///         transport.close();
+///         assert!(transport.is_closing() && !transport.is_reading());
+///     }
+/// }
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     use heist::io::AsyncReadExt;
+///
+///     let server = EventLoop::current().create_server(|| Goodbye, "127.0.0.1:0").await?;
+///     let mut peer = heist::net::TcpStream::connect(server.local_addr()).await?;
+///     let mut said = Vec::new();
+///     peer.read_to_end(&mut said).await?;
+///     assert_eq!(said, b"goodbye");
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Transport {
     pub(super) link: Arc<Link>,
@@ -324,7 +363,8 @@ impl Transport {
 
     /// Closes the connection, once what was written has been sent; then `connection_lost(None)` is called.
     ///
-    /// Nothing that is received from now on is delivered.
+    /// Nothing that is received from now on is delivered. A peer that reads nothing can hold this up for as long as
+    /// it likes; [`abort`](Self::abort) doesn't wait for it.
     pub fn close(&self) {
         self.link.close();
     }
