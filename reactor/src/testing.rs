@@ -25,3 +25,49 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         std::thread::park();
     }
 }
+
+/// Runs a test on a thread of its own, and fails it after half a minute rather than hang.
+///
+/// # Panics
+///
+/// With the test's panic, and where it takes too long.
+pub fn within_limit(test: impl FnOnce() + Send + 'static) {
+    let (done, ended) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        // Dropped however the test ends.
+        let _done = done;
+        test();
+    });
+    let limit = std::time::Duration::from_secs(30);
+    if ended.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        panic!("the test stands still");
+    }
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// A waker that counts how often it is woken.
+#[derive(Debug, Default)]
+pub struct CountWakes(std::sync::atomic::AtomicUsize);
+
+impl CountWakes {
+    /// A count of 0, and the waker that raises it.
+    pub fn new() -> (Arc<Self>, Waker) {
+        let count = Arc::new(Self::default());
+        (count.clone(), Waker::from(count))
+    }
+
+    /// How often it has been woken.
+    pub fn get(&self) -> usize {
+        // Ordering: Acquire pairs with the Release in `wake`: what the waker did before is seen.
+        self.0.load(std::sync::atomic::Ordering::Acquire)
+    }
+}
+
+impl Wake for CountWakes {
+    fn wake(self: Arc<Self>) {
+        // Ordering: Release pairs with the Acquire in `get`.
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Release);
+    }
+}
