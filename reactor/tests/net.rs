@@ -1,0 +1,414 @@
+//! TCP, as its users see it.
+
+use std::future::Future;
+use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use futures_io::AsyncRead;
+use heist_reactor::io::{AsyncReadExt, AsyncWriteExt};
+use heist_reactor::net::{Interest, TcpListener, TcpSocket, TcpStream, lookup_host};
+use heist_reactor::testing::{CountWakes, block_on, within_limit};
+use heist_reactor::{Config, Reactor};
+
+/// A connection: this end ours, the other std's, so that the test says when it does what.
+async fn pair() -> (TcpStream, std::net::TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let peer =
+        std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+    let (stream, _) = listener.accept().await.expect("a peer");
+    (stream, peer)
+}
+
+fn run(test: impl AsyncFnOnce() + Send + 'static) {
+    within_limit(|| block_on(test()));
+}
+
+#[test]
+fn what_was_not_read_is_read_next() {
+    run(async || {
+        let (mut stream, mut peer) = pair().await;
+        peer.write_all(b"0123456789").unwrap();
+        let mut one = [0; 1];
+        let mut rest = [0; 9];
+        stream.read_exact(&mut one).await.unwrap();
+        stream.read_exact(&mut rest).await.unwrap();
+        assert_eq!((&one, &rest), (b"0", b"123456789"));
+        // A short read takes the readiness back; what comes after it brings it again.
+        let mut large = [0; 64];
+        for _ in 0..100 {
+            peer.write_all(b"ab").unwrap();
+            let mut read = 0;
+            while read < 2 {
+                read += stream.read(&mut large).await.unwrap();
+            }
+        }
+        peer.write_all(b"end").unwrap();
+        drop(peer);
+        let mut end = Vec::new();
+        stream.read_to_end(&mut end).await.unwrap();
+        assert_eq!(end, b"end");
+        assert_eq!(
+            stream.read(&mut large).await.unwrap(),
+            0,
+            "the end stays the end"
+        );
+    });
+}
+
+#[test]
+fn what_is_peeked_is_read_again() {
+    run(async || {
+        let (mut stream, mut peer) = pair().await;
+        peer.write_all(b"abc").unwrap();
+        let mut buffer = [0; 8];
+        while stream.peek(&mut buffer).await.unwrap() < 3 {}
+        assert_eq!(stream.peek(&mut buffer).await.unwrap(), 3);
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 3);
+        assert_eq!(&buffer[..3], b"abc");
+        assert_eq!(
+            stream.try_read(&mut buffer).unwrap_err().kind(),
+            ErrorKind::WouldBlock
+        );
+    });
+}
+
+#[test]
+fn several_buffers_are_read_and_written_in_one_go() {
+    run(async || {
+        let (mut stream, mut peer) = pair().await;
+        let written = stream
+            .write_vectored(&[IoSlice::new(b"ab"), IoSlice::new(b"cde")])
+            .await;
+        assert_eq!(written.unwrap(), 5);
+        let mut heard = [0; 5];
+        peer.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"abcde");
+        peer.write_all(b"vwxyz").unwrap();
+        let (mut first, mut second) = ([0; 2], [0; 3]);
+        while stream.peek(&mut heard).await.unwrap() < 5 {}
+        let buffers = &mut [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
+        assert_eq!(stream.read_vectored(buffers).await.unwrap(), 5);
+        assert_eq!((&first, &second), (b"vw", b"xyz"));
+    });
+}
+
+#[test]
+fn a_peer_that_closes_one_direction_can_still_be_written_to() {
+    run(async || {
+        let (mut stream, mut peer) = pair().await;
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
+        let ready = stream
+            .ready(Interest::READABLE | Interest::WRITABLE)
+            .await
+            .unwrap();
+        assert!(ready.is_readable() && ready.is_writable() && !ready.is_write_closed());
+        stream.write_all(b"late").await.unwrap();
+        stream.close().await.unwrap();
+        let mut heard = String::new();
+        peer.read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, "late");
+    });
+}
+
+#[test]
+fn a_reset_is_an_error_for_reader_and_writer() {
+    run(async || {
+        let (mut stream, peer) = pair().await;
+        socket2::SockRef::from(&peer)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(peer);
+        let error = stream.read(&mut [0; 8]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert!(stream.write(b"gone").await.is_err());
+        stream.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_connection_refused_is_an_error() {
+    run(async || {
+        let address = {
+            let bound = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            bound.local_addr().unwrap()
+        };
+        let refused = TcpStream::connect(address).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        let refused = TcpSocket::new_v4()
+            .unwrap()
+            .connect(address)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+#[test]
+fn addresses_that_are_none_are_errors() {
+    run(async || {
+        for bad in ["localhost", "localhost:port", "127.0.0.1:65536", ""] {
+            let error = TcpStream::connect(bad).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{bad:?}");
+        }
+        let none: &[std::net::SocketAddr] = &[];
+        assert_eq!(
+            TcpStream::connect(none).await.unwrap_err().kind(),
+            ErrorKind::InvalidInput
+        );
+        assert!(lookup_host("host.invalid:80").await.is_err());
+    });
+}
+
+#[test]
+fn two_tasks_share_a_connection_and_every_byte_arrives() {
+    run(async || {
+        const LEN: usize = 4 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let byte = |nth: usize| ((nth * 31) >> 3) as u8;
+        let echo = std::thread::spawn(move || {
+            block_on(async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (mut read, mut write) = stream.split();
+                heist_reactor::io::copy(&mut read, &mut write)
+                    .await
+                    .unwrap();
+            });
+        });
+        let (mut read, mut write) = TcpStream::connect(address).await.unwrap().into_split();
+        let writer = std::thread::spawn(move || {
+            block_on(async {
+                let bytes: Vec<u8> = (0..LEN).map(byte).collect();
+                for piece in bytes.chunks(65_521) {
+                    write.write_all(piece).await.unwrap();
+                }
+                // Dropped with much of it still on its way.
+            });
+        });
+        let mut back = Vec::new();
+        read.read_to_end(&mut back).await.unwrap();
+        assert_eq!(back.len(), LEN);
+        assert!(
+            back.iter()
+                .enumerate()
+                .all(|(nth, &there)| there == byte(nth))
+        );
+        writer.join().unwrap();
+        echo.join().unwrap();
+    });
+}
+
+#[test]
+fn halves_of_one_connection_reunite_and_those_of_two_do_not() {
+    run(async || {
+        let ((first, _a), (second, _b)) = (pair().await, pair().await);
+        let ((read, write), (other_read, other_write)) = (first.into_split(), second.into_split());
+        let apart = read.reunite(other_write).unwrap_err();
+        let (read, other_write) = (apart.0, apart.1);
+        let mut whole = read.reunite(write).unwrap();
+        whole.write_all(b"open").await.unwrap();
+        drop(other_write.reunite(other_read).unwrap());
+    });
+}
+
+#[test]
+fn the_last_waker_of_a_direction_is_the_one_woken() {
+    run(async || {
+        let (mut stream, mut peer) = pair().await;
+        let (first, first_waker) = CountWakes::new();
+        let (last, last_waker) = CountWakes::new();
+        let mut buffer = [0; 8];
+        for waker in [&first_waker, &last_waker] {
+            let mut cx = Context::from_waker(waker);
+            assert!(
+                Pin::new(&mut stream)
+                    .poll_read(&mut cx, &mut buffer)
+                    .is_pending()
+            );
+        }
+        peer.write_all(b"x").unwrap();
+        while last.get() == 0 {
+            heist_reactor::time::sleep(Duration::from_micros(200)).await;
+        }
+        assert_eq!(first.get(), 0);
+    });
+}
+
+#[test]
+fn any_number_of_async_functions_wait_for_one_direction() {
+    run(async || {
+        let (stream, mut peer) = pair().await;
+        assert!(stream.try_read(&mut [0; 8]).is_err());
+        let (count, waker) = CountWakes::new();
+        let mut cx = Context::from_waker(&waker);
+        let mut waiting: Vec<_> = (0..10).map(|_| Box::pin(stream.readable())).collect();
+        for readable in &mut waiting {
+            assert!(readable.as_mut().poll(&mut cx).is_pending());
+        }
+        drop(waiting.split_off(5));
+        peer.write_all(b"x").unwrap();
+        stream.readable().await.unwrap();
+        while count.get() < 5 {
+            std::thread::yield_now();
+        }
+        assert_eq!(count.get(), 5, "those that were dropped are not woken");
+        for readable in waiting {
+            readable.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_waker_that_drops_another_socket_of_its_batch_harms_nothing() {
+    struct Drops(Mutex<Vec<TcpStream>>, Arc<CountWakes>);
+
+    impl Wake for Drops {
+        fn wake(self: Arc<Self>) {
+            let dropped = std::mem::take(&mut *self.0.lock().expect("no panic"));
+            drop(dropped);
+            Wake::wake(self.1.clone());
+        }
+    }
+
+    within_limit(|| {
+        let reactor = Reactor::new(Config::default()).expect("a poller");
+        let _entered = reactor.enter();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut ours, mut peers) = (Vec::new(), Vec::new());
+        for _ in 0..2 {
+            peers.push(std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_nonblocking(true).unwrap();
+            ours.push(TcpStream::from_std(stream).unwrap());
+        }
+        let (count, _) = CountWakes::new();
+        let drops = Arc::new(Drops(Mutex::default(), count.clone()));
+        let waker = Waker::from(drops.clone());
+        let mut turn = reactor.try_borrow().expect("free");
+        turn.wait(Some(Duration::ZERO));
+        for stream in &ours {
+            let peeked = stream.poll_peek(&mut Context::from_waker(&waker), &mut [0; 1]);
+            assert!(peeked.is_pending());
+        }
+        drops.0.lock().unwrap().append(&mut ours);
+        for peer in &mut peers {
+            peer.write_all(b"x").unwrap();
+        }
+        while count.get() == 0 {
+            turn.wait(None);
+        }
+        // The place of a socket that is gone goes to a new one, which hears of its own events only.
+        let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let stream = TcpStream::from_std(stream).unwrap();
+        turn.wait(Some(Duration::ZERO));
+        let peeked = stream.poll_peek(&mut Context::from_waker(Waker::noop()), &mut [0; 1]);
+        assert!(peeked.is_pending());
+        drop(peer);
+    });
+}
+
+#[test]
+fn a_socket_of_one_reactor_works_wherever_it_is_polled() {
+    within_limit(|| {
+        struct Plain;
+        impl heist_reactor::Monitor for Plain {}
+
+        let (own, other) = [(); 2]
+            .map(|()| Reactor::new(Config::default()).expect("a poller"))
+            .into();
+        own.start_thread(Box::new(Plain)).expect("a thread");
+        let (mut stream, mut peer) = {
+            let _entered = own.enter();
+            block_on(pair())
+        };
+        let _entered = other.enter();
+        peer.write_all(b"far").unwrap();
+        let mut heard = [0; 3];
+        block_on(stream.read_exact(&mut heard)).unwrap();
+        own.shutdown();
+        assert!(block_on(stream.read(&mut heard)).is_err());
+    });
+}
+
+#[test]
+fn sockets_come_from_std_and_go_back_to_it() {
+    run(async || {
+        let (stream, mut peer) = pair().await;
+        let mut std_stream = stream.into_std().unwrap();
+        std_stream.write_all(b"std").unwrap();
+        let mut stream = TcpStream::from_std(std_stream).unwrap();
+        stream.write_all(b"ours").await.unwrap();
+        drop(stream);
+        let mut heard = String::new();
+        peer.read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, "stdours");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::from_std(listener.into_std().unwrap()).unwrap();
+        drop(std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        listener.accept().await.unwrap();
+    });
+}
+
+#[test]
+fn options_are_set_and_read_back() {
+    run(async || {
+        let (stream, _peer) = pair().await;
+        stream.set_nodelay(true).unwrap();
+        assert!(stream.nodelay().unwrap());
+        stream.set_ttl(42).unwrap();
+        assert_eq!(stream.ttl().unwrap(), 42);
+        stream.set_linger(Some(Duration::from_secs(1))).unwrap();
+        assert_eq!(stream.linger().unwrap(), Some(Duration::from_secs(1)));
+        assert!(stream.take_error().unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_ready_operation_in_a_loop_yields_in_the_end() {
+    run(async || {
+        let (mut stream, peer) = pair().await;
+        drop(peer);
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+        // At its end a stream is always ready; the budget of a poll ends the loop all the same.
+        let mut reads = 0;
+        let polled = heist_sync::coop::budget(|| {
+            let forever = async {
+                loop {
+                    let _ = stream.read(&mut [0; 1]).await;
+                    reads += 1;
+                }
+            };
+            pin!(forever)
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .map(|()| ())
+        });
+        assert_eq!(polled, Poll::Pending);
+        assert!((1..=128).contains(&reads), "{reads}");
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn descriptors_are_closed_on_exec() {
+    run(async || {
+        use std::os::fd::AsRawFd;
+        let (stream, peer) = pair().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let child = std::process::Command::new("ls")
+            .args(["-l", "/proc/self/fd"])
+            .output();
+        let listed = String::from_utf8(child.expect("ls").stdout).unwrap();
+        assert!(
+            !listed.contains("eventpoll") && !listed.contains("timerfd"),
+            "{listed}"
+        );
+        assert!(!listed.contains("socket:"), "{listed}");
+        assert!(stream.as_raw_fd() != peer.as_raw_fd() && listener.as_raw_fd() > 2);
+    });
+}
