@@ -15,6 +15,8 @@ const HOLDERS: usize = 5;
 /// What one worker did during the crawl.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Worker {
+    /// How long it polled. Its share of the crawl's time is the worker's share of a core, unless there are more
+    /// workers than cores: they poll while they wait for one, too.
     busy: Duration,
     polls: u64,
     steals: u64,
@@ -80,7 +82,7 @@ pub(crate) fn table(out: &mut impl Write, outcome: &Outcome, workers: &[Worker])
         );
         row(
             &format!("worker {index}"),
-            format!("{share:5.1} % CPU, {polls} polls, {steals} steals"),
+            format!("CPU share {share:.1} %, {polls} polls, {steals} steals"),
         )?;
     }
     let steals: u64 = workers.iter().map(|worker| worker.steals).sum();

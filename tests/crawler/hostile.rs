@@ -114,8 +114,8 @@ fn end(name: &str, stream: &mut TcpStream) -> io::Result<()> {
 fn misframe(name: &str, stream: &mut TcpStream) -> io::Result<()> {
     const CHUNKED: &str = "Transfer-Encoding: chunked\r\n\r\n";
     match name {
-        // The connection stays, with an answer on it that nobody asked for.
-        "too-long" => write!(stream, "{OK}Content-Length: 5\r\n\r\n12345{OK}\r\nsurplus"),
+        // The connection stays, with more on it than was said: whoever uses it next must not suffer.
+        "too-long" => write!(stream, "{OK}Content-Length: 5\r\n\r\n12345 and a surplus"),
         "length-no-number" => write!(stream, "{OK}Content-Length: -5\r\n\r\n12345"),
         "two-lengths" => write!(
             stream,
