@@ -28,3 +28,9 @@ pub use notify::{Notified, Notify};
 pub use semaphore::{
     AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
 };
+
+#[doc(hidden)]
+pub mod protocol {
+    //! What the models and the other crates of heist use beside the public types; no promise is made to anyone else.
+    pub use crate::park::block_on;
+}

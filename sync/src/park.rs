@@ -34,7 +34,7 @@ impl Wake for Signal {
 }
 
 /// Polls `future` to its end on this thread. The budget is lifted meanwhile: there is no task to yield to.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(crate::coop::unconstrained(future));
     let signal = std::sync::Arc::new(Signal {
         woken: Mutex::new(false),

@@ -331,8 +331,13 @@ impl<T> Chan<T> {
 
     #[cold]
     fn wake_parked(&self) {
-        // Ordering: hint only. It picks one of several senders, the lock does the rest.
-        if self.signals.parked.swap(false, Ordering::Relaxed) {
+        // Ordering: hint only. It picks one of several senders, the lock does the rest. Only who wakes may clear the flag: a
+        // store by one that lost would look like a receiver that is awake.
+        let picked =
+            self.signals
+                .parked
+                .compare_exchange(true, false, Ordering::Relaxed, Ordering::Relaxed);
+        if picked.is_ok() {
             let waker = self.rx_waker.lock().take();
             if let Some(waker) = waker {
                 waker.wake();

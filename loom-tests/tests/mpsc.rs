@@ -1,0 +1,154 @@
+//! The channels: what is sent is received or comes back, and nobody sleeps beside a message or room. Blocks have two
+//! slots under loom, and positions start just before their wrap.
+
+#[path = "support/poll.rs"]
+mod support;
+
+use heist_sync::mpsc::{channel, unbounded_channel};
+use heist_sync::sys::{Arc, thread};
+use loom_tests::{Census, model};
+use support::{block_on, poll_once};
+
+/// Senders that wait for room, a receiver that closes in the middle of it: each message arrives or comes back.
+#[test]
+fn mpsc_close_among_senders() {
+    let census = Census::new(&["1 received", "2 received"]);
+    let counted = census.clone();
+    model("mpsc_close_among_senders", Some(1), move || {
+        let value = Arc::new(());
+        let (sender, mut receiver) = channel(1);
+        let threads = [(); 2].map(|()| {
+            let (sender, value) = (sender.clone(), value.clone());
+            thread::spawn(move || block_on(sender.send(value)).is_ok())
+        });
+        drop(sender);
+        assert!(block_on(receiver.recv()).is_some());
+        receiver.close();
+        let mut received = 1;
+        while block_on(receiver.recv()).is_some() {
+            received += 1;
+        }
+        let sent = threads.map(|thread| usize::from(thread.join().unwrap()));
+        assert_eq!(received, sent[0] + sent[1]);
+        counted.saw(["", "1 received", "2 received"][received]);
+        drop(receiver);
+        assert_eq!(Arc::strong_count(&value), 1);
+    });
+    census.assert_all_seen();
+}
+
+/// Room wakes the sender that waits for it, whether a message was received or a permit was given back.
+#[test]
+fn mpsc_room_wakes_a_sender() {
+    model("mpsc_room_wakes_a_sender", Some(2), || {
+        let (sender, mut receiver) = channel(2);
+        sender.try_send(1).unwrap();
+        let permit = sender.clone().try_reserve_owned().unwrap();
+        let sending = thread::spawn(move || {
+            for permit in block_on(sender.reserve_many(2)).unwrap() {
+                permit.send(2);
+            }
+        });
+        let giving_back = thread::spawn(move || drop(permit));
+        assert_eq!(receiver.try_recv(), Ok(1));
+        sending.join().unwrap();
+        giving_back.join().unwrap();
+        assert_eq!(receiver.len(), 2);
+    });
+}
+
+/// The last sender goes while the receiver lies down to sleep.
+#[test]
+fn mpsc_last_sender_wakes_the_receiver() {
+    model("mpsc_last_sender_wakes_the_receiver", Some(2), || {
+        let value = Arc::new(());
+        let (sender, mut receiver) = channel(2);
+        let sending = {
+            let (sender, value) = (sender.clone(), value.clone());
+            thread::spawn(move || assert!(sender.try_send(value).is_ok()))
+        };
+        let leaving = thread::spawn(move || drop(sender));
+        assert!(block_on(receiver.recv()).is_some());
+        assert!(block_on(receiver.recv()).is_none());
+        sending.join().unwrap();
+        leaving.join().unwrap();
+        assert_eq!(Arc::strong_count(&value), 1);
+    });
+}
+
+/// A message wakes the receiver that lies down to sleep, though nobody leaves.
+#[test]
+fn mpsc_message_wakes_the_receiver() {
+    model("mpsc_message_wakes_the_receiver", Some(2), || {
+        let (sender, mut receiver) = unbounded_channel();
+        let threads = [1, 2].map(|number| {
+            let sender = sender.clone();
+            thread::spawn(move || sender.send(number).unwrap())
+        });
+        let first = block_on(receiver.recv()).unwrap();
+        let second = block_on(receiver.recv()).unwrap();
+        assert_eq!(first + second, 3);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        drop(sender);
+    });
+}
+
+/// Senders that meet at a block's end, and values that are dropped with the channel.
+#[test]
+fn mpsc_blocks_grow() {
+    let census = Census::new(&["0 early", "1 early", "2 early"]);
+    let counted = census.clone();
+    model("mpsc_blocks_grow", Some(2), move || {
+        let value = Arc::new(());
+        let (sender, mut receiver) = unbounded_channel();
+        let threads = [(); 2].map(|()| {
+            let (sender, value) = (sender.clone(), value.clone());
+            thread::spawn(move || {
+                assert!(sender.send(value.clone()).is_ok());
+                assert!(sender.send(value).is_ok());
+            })
+        });
+        let mut early = 0;
+        while early < 2 && receiver.try_recv().is_ok() {
+            early += 1;
+        }
+        counted.saw(["0 early", "1 early", "2 early"][early]);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(receiver.len(), 4 - early);
+        assert!(receiver.try_recv().is_ok());
+        drop(receiver);
+        assert!(sender.send(value.clone()).is_err());
+        drop(sender);
+        assert_eq!(Arc::strong_count(&value), 1);
+    });
+    census.assert_all_seen();
+}
+
+/// A reservation of many is given up and a permit goes back unused while the receiver closes: it comes to its end.
+#[test]
+fn mpsc_cancelled_reservation_and_close() {
+    let census = Census::new(&["given up", "refused"]);
+    let counted = census.clone();
+    model("mpsc_cancelled_reservation_and_close", Some(2), move || {
+        let (sender, mut receiver) = channel::<u32>(2);
+        let permit = sender.clone().try_reserve_owned().unwrap();
+        let giving_up = {
+            let sender = sender.clone();
+            thread::spawn(move || match poll_once(sender.reserve_many(2)) {
+                Some(Err(_)) => "refused",
+                _ => "given up",
+            })
+        };
+        let leaving = thread::spawn(move || drop(permit));
+        receiver.close();
+        assert!(block_on(receiver.recv()).is_none());
+        counted.saw(giving_up.join().unwrap());
+        leaving.join().unwrap();
+        drop(sender);
+    });
+    census.assert_all_seen();
+}

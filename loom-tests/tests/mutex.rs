@@ -1,0 +1,92 @@
+//! The mutex: one at a time, whether by barging or by hand-over, and no waiter asleep beside a free lock.
+//!
+//! Under loom a waiter that is beaten once to the lock is starving, so hand-overs take part in each model.
+
+#[path = "support/poll.rs"]
+mod support;
+
+use heist_sync::Mutex;
+use heist_sync::sys::cell::UnsafeCell;
+use heist_sync::sys::{Arc, thread};
+use loom_tests::{Census, model};
+use support::{block_on, poll_once};
+
+/// A number in a cell that the model watches: an access that the lock doesn't order fails it.
+struct Watched(UnsafeCell<u32>);
+
+// SAFETY: a number may be sent; the mutex hands the cell to one at a time.
+unsafe impl Send for Watched {}
+
+impl Watched {
+    fn add(&self) -> u32 {
+        self.0.with_mut(|number| {
+            // SAFETY: the caller holds the lock.
+            unsafe {
+                *number += 1;
+                *number
+            }
+        })
+    }
+}
+
+fn watched() -> Arc<Mutex<Watched>> {
+    Arc::new(Mutex::new(Watched(UnsafeCell::new(0))))
+}
+
+/// Two wait their turn while a third barges in where it can.
+#[test]
+fn mutex_barging_and_hand_over() {
+    let census = Census::new(&["barged", "kept out"]);
+    let counted = census.clone();
+    model("mutex_barging_and_hand_over", Some(2), move || {
+        let mutex = watched();
+        let threads = [(); 2].map(|()| {
+            let mutex = mutex.clone();
+            thread::spawn(move || {
+                block_on(mutex.lock()).add();
+            })
+        });
+        let mut expected = 3;
+        match mutex.try_lock() {
+            Ok(number) => {
+                number.add();
+                expected += 1;
+                counted.saw("barged");
+            }
+            Err(_) => counted.saw("kept out"),
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(mutex.try_lock().unwrap().add(), expected);
+    });
+    census.assert_all_seen();
+}
+
+/// A waiter is dropped while the lock comes its way: the other gets it all the same.
+#[test]
+fn mutex_cancelled_waiter() {
+    let census = Census::new(&["given up", "locked"]);
+    let counted = census.clone();
+    model("mutex_cancelled_waiter", Some(2), move || {
+        let mutex = watched();
+        let held = mutex.try_lock().unwrap();
+        let giving_up = {
+            let mutex = mutex.clone();
+            thread::spawn(move || poll_once(mutex.lock()).is_some())
+        };
+        let waiting = {
+            let mutex = mutex.clone();
+            thread::spawn(move || {
+                block_on(mutex.lock()).add();
+            })
+        };
+        held.add();
+        drop(held);
+        let locked = giving_up.join().unwrap();
+        counted.saw(if locked { "locked" } else { "given up" });
+        waiting.join().unwrap();
+        assert_eq!(mutex.try_lock().unwrap().add(), 3);
+    });
+    census.assert_all_seen();
+}

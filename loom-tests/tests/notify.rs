@@ -1,0 +1,106 @@
+//! Notifications: none is lost, none is eaten by one who was told already.
+
+#[path = "support/poll.rs"]
+mod support;
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use heist_sync::Notify;
+use heist_sync::sys::atomic::{AtomicU32, Ordering};
+use heist_sync::sys::{Arc, thread};
+use loom_tests::{Census, model};
+use support::{block_on, poll_once};
+
+/// One that was made before a `notify_waiters` is completed by it; a `notify_one` beside it falls to that one or leaves
+/// its permit.
+#[test]
+fn notify_one_against_all() {
+    let census = Census::new(&["permit left", "permit taken"]);
+    let counted = census.clone();
+    model("notify_one_against_all", None, move || {
+        let notify = Arc::new(Notify::new());
+        let mut old = pin!(notify.notified());
+        let one = {
+            let notify = notify.clone();
+            thread::spawn(move || notify.notify_one())
+        };
+        let all = {
+            let notify = notify.clone();
+            thread::spawn(move || notify.notify_waiters())
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        let early = old.as_mut().poll(&mut cx).is_ready();
+        one.join().unwrap();
+        all.join().unwrap();
+        assert!(early || old.as_mut().poll(&mut cx).is_ready());
+        let left = poll_once(notify.notified()).is_some();
+        counted.saw(if left { "permit left" } else { "permit taken" });
+        assert!(poll_once(notify.notified()).is_none());
+    });
+    census.assert_all_seen();
+}
+
+/// One made before `notify_waiters` and first polled after it never takes the permit that comes beside it.
+#[test]
+fn notify_permit_is_not_eaten() {
+    let census = Census::new(&["both"]);
+    let counted = census.clone();
+    model("notify_permit_is_not_eaten", Some(2), move || {
+        let notify = Arc::new(Notify::new());
+        let old = notify.notified();
+        notify.notify_waiters();
+        let threads = [(); 2].map(|()| {
+            let notify = notify.clone();
+            thread::spawn(move || notify.notify_one())
+        });
+        assert!(poll_once(old).is_some());
+        block_on(notify.notified());
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        counted.saw("both");
+    });
+    census.assert_all_seen();
+}
+
+/// One that gives up after the notification has fallen to it passes it on to the one that still waits.
+#[test]
+fn notify_dropped_waiter_passes_on() {
+    let census = Census::new(&["given up", "taken"]);
+    let counted = census.clone();
+    model("notify_dropped_waiter_passes_on", Some(3), move || {
+        let notify = Arc::new(Notify::new());
+        let done = Arc::new(AtomicU32::new(0));
+        let giving_up = {
+            let (notify, done) = (notify.clone(), done.clone());
+            thread::spawn(move || {
+                let told = poll_once(notify.notified()).is_some();
+                // Ordering: hint only. What was stored before the notification is seen after it.
+                assert!(!told || done.load(Ordering::Relaxed) == 1);
+                told
+            })
+        };
+        let waiting = {
+            let (notify, done) = (notify.clone(), done.clone());
+            thread::spawn(move || {
+                block_on(notify.notified());
+                // Ordering: hint only, as above.
+                assert_eq!(done.load(Ordering::Relaxed), 1);
+            })
+        };
+        // Ordering: hint only. The notification is the release.
+        done.store(1, Ordering::Relaxed);
+        notify.notify_one();
+        if giving_up.join().unwrap() {
+            counted.saw("taken");
+            notify.notify_one();
+        } else {
+            counted.saw("given up");
+        }
+        waiting.join().unwrap();
+        assert!(poll_once(notify.notified()).is_none());
+    });
+    census.assert_all_seen();
+}
