@@ -2,9 +2,13 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use super::{Event, Link, pattern, read_to_end, reset};
+use heist::event_loop::{EventLoop, Protocol, RuntimeExt as _, Transport};
+
+use super::{Event, Link, Watchdog, connect, pattern, read_to_end, reset, runtime, serve, told};
 
 #[test]
 fn a_peer_that_closes_is_a_clean_end() {
@@ -255,5 +259,101 @@ impl Link {
     fn assert_nothing_more(&self) -> bool {
         self.server.close();
         self.events.recv().is_err()
+    }
+}
+
+/// Counts what it is told, and panics if it is told out of turn.
+struct Counted {
+    made: Arc<AtomicU32>,
+    lost: Arc<AtomicU32>,
+    transport: Option<Transport>,
+    over: bool,
+}
+
+impl Protocol for Counted {
+    fn connection_made(&mut self, transport: Transport) {
+        assert!(self.transport.replace(transport).is_none() && !self.over);
+        self.made.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        assert!(!self.over);
+        let transport = self.transport.as_ref().unwrap();
+        match data[0] {
+            0 => transport.close(),
+            1 => transport.abort(),
+            2 => transport.write(&pattern(500_000)),
+            3 => panic!("as the test wants it"),
+            _ => transport.write_eof(),
+        }
+    }
+
+    fn connection_lost(&mut self, _: Option<std::io::Error>) {
+        assert!(!self.over && self.transport.is_some());
+        self.over = true;
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn however_many_connections_end_each_is_lost_once() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let told = told(&runtime.event_loop());
+    let (made, lost) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (counts_made, counts_lost) = (made.clone(), lost.clone());
+    let server = serve(&runtime, move || Counted {
+        made: counts_made.clone(),
+        lost: counts_lost.clone(),
+        transport: None,
+        over: false,
+    });
+    for round in 0..40u8 {
+        let peers: Vec<_> = (0..10).map(|_| connect(server.local_addr())).collect();
+        for (index, mut peer) in (0..).zip(&peers) {
+            peer.write_all(&[index % 5]).unwrap();
+        }
+        // Some end by themselves, some by the peer, some by the server, all at the same time.
+        if round % 2 == 0 {
+            server.abort_clients();
+        }
+    }
+    server.close();
+    runtime.block_on(server.wait_closed());
+    // Whatever was accepted after `abort_clients` and before the peer went was made and lost too.
+    assert_eq!(made.load(Ordering::Relaxed), lost.load(Ordering::Relaxed));
+    assert!(made.load(Ordering::Relaxed) > 0);
+    assert!(
+        told.try_iter()
+            .all(|text| text.ends_with("as the test wants it"))
+    );
+}
+
+#[test]
+fn a_runtime_may_be_shut_down_in_the_middle_of_everything() {
+    fn again(event_loop: EventLoop) {
+        let next = event_loop.clone();
+        event_loop.call_soon(move || again(next));
+    }
+    let _watchdog = Watchdog::new();
+    for _ in 0..30 {
+        let runtime = runtime();
+        let told = told(&runtime.event_loop());
+        let (made, lost) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (counts_made, counts_lost) = (made.clone(), lost.clone());
+        let server = serve(&runtime, move || Counted {
+            made: counts_made.clone(),
+            lost: counts_lost.clone(),
+            transport: None,
+            over: false,
+        });
+        again(runtime.event_loop());
+        let peers: Vec<_> = (0..10).map(|_| connect(server.local_addr())).collect();
+        peers
+            .iter()
+            .for_each(|mut peer| peer.write_all(&[2]).unwrap());
+        drop(runtime);
+        assert_eq!(made.load(Ordering::Relaxed), lost.load(Ordering::Relaxed));
+        assert!(told.try_recv().is_err());
     }
 }
