@@ -14,6 +14,8 @@
 //!
 //! Nothing in here is itself modelled: it lives outside, on std's atomics and threads, which loom does not see.
 
+pub mod fake;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;

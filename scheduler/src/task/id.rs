@@ -20,7 +20,9 @@ thread_local! {
 }
 
 impl Id {
-    pub(crate) fn next() -> Self {
+    /// An id that no task has.
+    #[doc(hidden)]
+    pub fn next() -> Self {
         NEXT.try_with(|cell| {
             let mut next = cell.get();
             if next.is_multiple_of(BLOCK) {

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use heist_sync::coop;
 
 use super::cell::{RawTask, TaskRef};
+use super::state::{Completed, Outcome};
 use super::{Id, JoinError};
 
 /// An owned permission to wait for a task's output.
@@ -67,10 +68,9 @@ impl<T> JoinHandle<T> {
         self.raw.header().id
     }
 
-    /// Takes the output, or leaves `waker` for the completion.
+    /// Takes the output, or leaves a waker for the completion.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        let state = &self.raw.header().state;
-        if !state.is_complete() && self.register(cx).is_ok() {
+        if self.register(cx).is_ok() {
             return Poll::Pending;
         }
         let mut output = Poll::Pending;
@@ -80,18 +80,14 @@ impl<T> JoinHandle<T> {
     }
 
     /// Leaves a waker for the completion; fails where the task is complete by then.
-    fn register(&mut self, cx: &mut Context<'_>) -> Result<(), super::state::Completed> {
+    fn register(&mut self, cx: &mut Context<'_>) -> Result<(), Completed> {
         let state = &self.raw.header().state;
-        if state.has_join_waker() {
-            // SAFETY: this is the handle, and the bit is its own.
-            if unsafe { self.raw.join_waker_is(cx.waker()) } {
-                return if state.is_complete() {
-                    Err(super::state::Completed)
-                } else {
-                    Ok(())
-                };
-            }
-            state.retract_join_waker()?;
+        match state.outcome() {
+            Outcome::Complete => return Err(Completed),
+            // SAFETY: this is the handle, and the bit is its own. If the task completes now, the waker is woken.
+            Outcome::Awaited if unsafe { self.raw.join_waker_is(cx.waker()) } => return Ok(()),
+            Outcome::Awaited => state.retract_join_waker()?,
+            Outcome::Open => {}
         }
         // The clone is user code: it runs before anything has changed.
         let waker = cx.waker().clone();

@@ -111,6 +111,17 @@ pub(super) struct Leave {
     pub(super) drop_waker: bool,
 }
 
+/// What the handle finds when it looks.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The output is there.
+    Complete,
+    /// Not yet; the handle has stored a waker, which it may read (S4).
+    Awaited,
+    /// Not yet; the join waker's cell is the handle's (S4).
+    Open,
+}
+
 /// The task was complete already.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Completed;
@@ -274,11 +285,18 @@ impl State {
         })
     }
 
-    /// Whether the handle has stored a waker that may be read (S4).
-    pub(super) fn has_join_waker(&self) -> bool {
-        // Ordering: only the handle asks, which set the bit itself; that it may be clear by now is for
-        // `retract_join_waker` to find.
-        self.0.load(Ordering::Relaxed) & JOIN_WAKER != 0
+    /// What the handle finds. One load for both bits: the completing worker clears `JOIN_WAKER` after it has set
+    /// `COMPLETE`, so a clear bit means that the cell is the handle's only where the same load saw no `COMPLETE`.
+    pub(super) fn outcome(&self) -> Outcome {
+        // Ordering: Acquire pairs with the AcqRel in `complete`: `Complete` shows the output.
+        let word = self.0.load(Ordering::Acquire);
+        if word & COMPLETE != 0 {
+            Outcome::Complete
+        } else if word & JOIN_WAKER != 0 {
+            Outcome::Awaited
+        } else {
+            Outcome::Open
+        }
     }
 
     /// Whether the output is there. Acquires it.

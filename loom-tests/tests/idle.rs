@@ -1,0 +1,171 @@
+//! The sleep protocol: no task lies in a queue while a worker sleeps and nobody looks for it.
+//!
+//! The workers here follow the procedures of `scheduler/src/idle/README.md` over one injector. That a wake was lost
+//! shows as a deadlock: everyone sleeps.
+
+use heist_scheduler::protocol::{Idle, Parker};
+use heist_sync::sys::atomic::{AtomicUsize, Ordering};
+use heist_sync::sys::deque::{Injector, Steal};
+use heist_sync::sys::{Arc, Condvar, Mutex, thread};
+use loom_tests::model;
+
+struct Pool {
+    idle: Idle,
+    parkers: Vec<Parker>,
+    queue: Injector<usize>,
+    run: AtomicUsize,
+    total: usize,
+    /// Task 0 waits here until another task has run, where the model says so.
+    other_ran: Option<(Mutex<bool>, Condvar)>,
+}
+
+impl Pool {
+    fn new(workers: usize, total: usize) -> Self {
+        Self {
+            idle: Idle::new(workers),
+            parkers: (0..workers).map(|_| Parker::default()).collect(),
+            queue: Injector::new(),
+            run: AtomicUsize::new(0),
+            total,
+            other_ran: None,
+        }
+    }
+
+    fn push(&self, task: usize) {
+        self.queue.push(task);
+        self.wake_one();
+    }
+
+    fn wake_one(&self) {
+        if let Some(worker) = self.idle.claim() {
+            self.parkers[worker].unpark(|| {});
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.run.load(Ordering::Acquire) == self.total
+    }
+
+    fn run(&self, task: usize) {
+        if let Some((ran, wake)) = &self.other_ran {
+            let mut ran = ran.lock();
+            if task == 0 {
+                while !*ran {
+                    wake.wait(&mut ran);
+                }
+            } else {
+                *ran = true;
+                wake.notify_all();
+            }
+        }
+        if self.run.fetch_add(1, Ordering::AcqRel) + 1 == self.total {
+            for parker in &self.parkers {
+                parker.unpark(|| {});
+            }
+        }
+    }
+
+    /// A worker, until all tasks have run.
+    fn work(&self, me: usize) {
+        let mut searching = false;
+        while !self.is_done() {
+            if !searching {
+                searching = self.idle.try_search();
+            }
+            if searching && let Steal::Success(task) = self.queue.steal() {
+                searching = false;
+                if self.idle.search_ended() {
+                    self.wake_one();
+                }
+                self.run(task);
+                continue;
+            }
+            self.idle.announce(me, std::mem::take(&mut searching));
+            if !self.queue.is_empty() || self.is_done() {
+                if self.idle.retract(me) {
+                    self.idle.search();
+                }
+                searching = true;
+                continue;
+            }
+            self.parkers[me].park();
+            searching = !self.idle.retract(me);
+        }
+    }
+}
+
+fn start(pool: &Arc<Pool>, workers: usize) -> Vec<thread::JoinHandle<()>> {
+    (0..workers)
+        .map(|me| {
+            let pool = pool.clone();
+            thread::spawn(move || pool.work(me))
+        })
+        .collect()
+}
+
+fn join(threads: Vec<thread::JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+}
+
+/// A worker goes to sleep while two threads post: both tasks run.
+#[test]
+fn idle_one_sleeper_two_posters() {
+    model("idle_one_sleeper_two_posters", Some(2), || {
+        let pool = Arc::new(Pool::new(1, 2));
+        let threads = start(&pool, 1);
+        let other = pool.clone();
+        let poster = thread::spawn(move || other.push(1));
+        pool.push(0);
+        poster.join().expect("no panic");
+        join(threads);
+    });
+}
+
+/// Two workers search and sleep while two threads post: no task is left, whoever of them found the other's.
+#[test]
+fn idle_two_sleepers_two_posters() {
+    model("idle_two_sleepers_two_posters", Some(2), || {
+        let pool = Arc::new(Pool::new(2, 2));
+        let threads = start(&pool, 2);
+        let other = pool.clone();
+        let poster = thread::spawn(move || other.push(1));
+        pool.push(0);
+        poster.join().expect("no panic");
+        join(threads);
+    });
+}
+
+/// Three posters race for one sleeper's bit: the count that a loser had raised keeps no task lying.
+#[test]
+fn idle_lost_claim_wakes_in_anothers_place() {
+    model("idle_lost_claim_wakes_in_anothers_place", Some(2), || {
+        let pool = Arc::new(Pool::new(1, 3));
+        let threads = start(&pool, 1);
+        let posters: Vec<_> = (1..3)
+            .map(|task| {
+                let pool = pool.clone();
+                thread::spawn(move || pool.push(task))
+            })
+            .collect();
+        pool.push(0);
+        join(posters);
+        join(threads);
+    });
+}
+
+/// One wake for two tasks, of which the first waits for the second: a searcher that finds work sees to the rest.
+#[test]
+fn idle_a_searcher_wakes_the_next() {
+    model("idle_a_searcher_wakes_the_next", Some(2), || {
+        let mut pool = Pool::new(2, 2);
+        pool.other_ran = Some((Mutex::new(false), Condvar::new()));
+        let pool = Arc::new(pool);
+        let threads = start(&pool, 2);
+        pool.queue.push(0);
+        pool.queue.push(1);
+        pool.wake_one();
+        join(threads);
+    });
+}
