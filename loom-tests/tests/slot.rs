@@ -17,12 +17,13 @@ fn slot_gives_each_task_once() {
         let runs = Arc::new(AtomicUsize::new(0));
         let spawn = || {
             let runs = runs.clone();
-            drop(fake.spawn(async move {
+            // The handle keeps the task's memory: run twice, it fails by the state's assertion, not by a crash.
+            let handle = fake.spawn(async move {
                 runs.fetch_add(1, Ordering::Relaxed);
-            }));
-            fake.pop().expect("it was spawned")
+            });
+            (fake.pop().expect("it was spawned"), handle)
         };
-        let (first, second) = (spawn(), spawn());
+        let ((first, _keep_first), (second, _keep_second)) = (spawn(), spawn());
         let thieves: Vec<_> = (0..2)
             .map(|_| {
                 let slot = slot.clone();
@@ -64,7 +65,7 @@ fn slot_may_hold_the_same_task_again() {
         let polls = Arc::new(AtomicUsize::new(0));
         let counted = polls.clone();
         let mut left = 2;
-        drop(fake.spawn(std::future::poll_fn(move |cx| {
+        let _keep = fake.spawn(std::future::poll_fn(move |cx| {
             counted.fetch_add(1, Ordering::Relaxed);
             left -= 1;
             if left > 0 {
@@ -72,7 +73,7 @@ fn slot_may_hold_the_same_task_again() {
                 return std::task::Poll::Pending;
             }
             std::task::Poll::Ready(())
-        })));
+        }));
         assert!(slot.put(fake.pop().expect("it was spawned")).is_none());
         let thieves: Vec<_> = (0..2)
             .map(|_| {

@@ -166,6 +166,8 @@ fn task_abort_against_poll_against_join() {
             Poll::Ready(output.clone())
         }));
         let abort = handle.abort_handle();
+        // Keeps the task's memory: run twice, it fails by the state's assertion, not by a crash.
+        let _keep = handle.abort_handle();
         let aborting = thread::spawn(move || abort.abort());
         let runner = fake.clone();
         let running = thread::spawn(move || runner.run_until(|| runner.owned().live() == 0));
