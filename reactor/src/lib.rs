@@ -13,6 +13,8 @@
 //! | [`time`] | sleeps, timeouts, intervals |
 //! | [`blocking`] | the pool of threads |
 
+#![forbid(unsafe_code)]
+
 pub mod blocking;
 mod context;
 mod handover;

@@ -22,6 +22,8 @@ const KICK: mio::Token = mio::Token(usize::MAX);
 const ALARM: mio::Token = mio::Token(usize::MAX - 1);
 /// How many events one wait takes out of the kernel. More that are ready stay there for the next wait.
 const EVENTS: usize = 1024;
+/// What a poll's timeout is rounded up to.
+const TIMEOUT_UNIT: Duration = Duration::from_millis(1);
 
 /// Ends a wait in the poller from another thread.
 #[derive(Debug)]
@@ -76,7 +78,8 @@ impl Poller {
         if left.is_zero() || limit.is_some_and(|limit| limit.is_zero()) {
             return self.look();
         }
-        if limit.is_some_and(|limit| limit <= left) {
+        // The poll's own timeout is kept to a millisecond, so one that ends near the deadline could end after it.
+        if limit.is_some_and(|limit| limit.saturating_add(TIMEOUT_UNIT) <= left) {
             return self.poll(limit);
         }
         let timeout = self.alarm.arm(now, deadline);

@@ -135,7 +135,7 @@ impl Reactor {
         context::enter(self.clone())
     }
 
-    /// Starts the reactor thread.
+    /// Starts the reactor thread. It keeps the reactor alive until [`shutdown`](Self::shutdown).
     ///
     /// # Errors
     ///

@@ -43,7 +43,7 @@ mod heap;
 
 pub use heap::Key;
 
-/// How many due entries one turn takes out of the heaps, so that a crowd of timers does not keep I/O waiting.
+/// How many due entries one turn takes out of a heap, so that a crowd of timers does not keep I/O waiting.
 const BATCH: usize = 1024;
 
 /// The timers of one reactor.
@@ -113,7 +113,7 @@ impl<K: Kick> Timers<K> {
         self.birth.checked_add(after)
     }
 
-    /// Takes the wakers of the entries that are due, a batch of them at most, looking at the clock only where there
+    /// Takes the wakers of the entries that are due, a batch of each shard at most, looking at the clock only where there
     /// are timers at all.
     pub fn expire(&self, wakers: &mut Vec<Waker>) {
         if self.next() != NEVER {
@@ -123,11 +123,10 @@ impl<K: Kick> Timers<K> {
 
     /// [`expire`](Self::expire) at a given time.
     pub fn expire_at(&self, now: u64, wakers: &mut Vec<Waker>) {
-        let limit = wakers.len() + BATCH;
         for shard in &self.shards {
             // Ordering: Relaxed: an entry inserted meanwhile is the next turn's, which its inserter brings about.
             if shard.next.load(Ordering::Relaxed) <= now {
-                shard.expire(now, limit, wakers);
+                shard.expire(now, wakers);
             }
         }
     }
@@ -222,15 +221,11 @@ impl<K: Kick> Shard<K> {
         self.state.lock().heap.remove(key)
     }
 
-    /// Takes the wakers of entries that are due until there are `limit` of them.
-    fn expire(&self, now: u64, limit: usize, wakers: &mut Vec<Waker>) {
+    /// Takes the wakers of entries that are due, a batch of them at most.
+    fn expire(&self, now: u64, wakers: &mut Vec<Waker>) {
         let mut state = self.state.lock();
-        while wakers.len() < limit {
-            let Some(waker) = state.heap.pop_due(now) else {
-                break;
-            };
-            wakers.push(waker);
-        }
+        let due = std::iter::from_fn(|| state.heap.pop_due(now));
+        wakers.extend(due.take(BATCH));
         let next = state.heap.earliest().unwrap_or(NEVER);
         // Ordering: Relaxed; the turn that sleeps next loads it after this, in the same thread or handed over by lock.
         self.next.store(next, Ordering::Relaxed);

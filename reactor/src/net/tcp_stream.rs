@@ -16,7 +16,7 @@ use super::tcp_split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf}
 use crate::readiness::{News, Seen};
 use crate::sources::Registered;
 
-/// What [`TcpStream::ready`] waits for.
+/// What [`TcpStream::ready`] waits for: one direction at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interest {
     readable: bool,
@@ -211,7 +211,7 @@ impl TcpStream {
                 read: poll_one(interest.readable, &mut read, cx),
                 write: poll_one(interest.writable, &mut write, cx),
             };
-            if found.read.is_some() || found.write.is_some() || interest == NOTHING {
+            if found.read.is_some() || found.write.is_some() {
                 Poll::Ready(found)
             } else {
                 Poll::Pending
@@ -478,12 +478,6 @@ impl TcpStream {
         SockRef::from(self.socket.io()).set_linger(linger)
     }
 }
-
-/// An [`Interest`] in nothing, which can't be made outside.
-const NOTHING: Interest = Interest {
-    readable: false,
-    writable: false,
-};
 
 /// Polls for one direction, where it is of interest.
 fn poll_one(
