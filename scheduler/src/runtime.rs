@@ -47,6 +47,8 @@ const NESTED: &str = "`block_on` was called by a thread that already runs tasks,
 pub struct Runtime {
     handle: Handle,
     kind: Kind,
+    /// It was told to end, by something other than its drop.
+    ended: bool,
 }
 
 enum Kind {
@@ -130,13 +132,21 @@ impl Runtime {
         self.shutdown_timeout(Duration::ZERO);
     }
 
-    /// Ends the runtime; waits until `deadline`, if there is one, for its threads. Calling it again does nothing.
+    /// Ends the runtime; waits until `deadline`, if there is one, for its threads. Calling it again does nothing, so
+    /// that the drop after a shutdown with a limit keeps to the limit.
     fn end(&mut self, deadline: Option<Instant>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
         let shared = self.handle.shared();
         shared.close();
         shared.driver.pool().shutdown();
         match &self.kind {
-            Kind::CurrentThread(runtime) => runtime.drain(),
+            Kind::CurrentThread(runtime) => {
+                // What the tasks' drops spawn, and the timers that they make, are this runtime's.
+                let _entered = self.handle.enter();
+                runtime.drain();
+            }
             Kind::MultiThread(runtime) => {
                 if !runtime.join(deadline) {
                     return;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use heist_sync::sys::{Arc, thread};
@@ -13,6 +14,8 @@ use crate::driver::Driver;
 use crate::queue::Local;
 use crate::shared::{Flavor, Remote, Shared};
 use crate::worker::Worker;
+
+const DEFAULT_NAME: &str = "heist-worker";
 
 type Name = std::sync::Arc<dyn Fn() -> String + Send + Sync>;
 type Hook = std::sync::Arc<dyn Fn() + Send + Sync>;
@@ -87,7 +90,7 @@ impl Builder {
             flavor,
             workers: None,
             threads: Threads {
-                name: std::sync::Arc::new(|| "heist-worker".to_owned()),
+                name: std::sync::Arc::new(|| DEFAULT_NAME.to_owned()),
                 stack_size: None,
                 on_start: None,
                 on_stop: None,
@@ -131,12 +134,17 @@ impl Builder {
         self.thread_name_fn(move || name.clone())
     }
 
-    /// A function that names each thread.
+    /// A function that names each thread. Where it panics, the thread has the default name; a NUL in a name is left
+    /// out.
     pub fn thread_name_fn<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() -> String + Send + Sync + 'static,
     {
-        self.threads.name = std::sync::Arc::new(f);
+        self.threads.name = std::sync::Arc::new(move || {
+            let name = catch_unwind(AssertUnwindSafe(&f));
+            name.unwrap_or_else(|_| DEFAULT_NAME.to_owned())
+                .replace('\0', "")
+        });
         self
     }
 
@@ -212,6 +220,7 @@ impl Builder {
         Ok(Runtime {
             handle: Handle::of(shared),
             kind,
+            ended: false,
         })
     }
 

@@ -39,7 +39,11 @@ impl MultiThread {
             }
             match start(worker, threads, leaving.clone()) {
                 Ok(handle) => started.handles.get_mut().push(handle),
-                Err(error) => failure = Some(error),
+                Err(error) => {
+                    // The worker went down with the thread that wasn't.
+                    shared.leave();
+                    failure = Some(error);
+                }
             }
         }
         drop(leaving);
@@ -48,6 +52,7 @@ impl MultiThread {
             Some(error) => {
                 shared.close();
                 started.join(None);
+                shared.driver.join_thread(None);
                 Err(error)
             }
         }
