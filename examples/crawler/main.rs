@@ -30,12 +30,10 @@ mod site;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use heist::runtime::{Builder, Handle};
 use heist::task::spawn_blocking;
-use heist::time::sleep;
 use url::Url;
 
 use crate::args::Args;
@@ -125,20 +123,15 @@ async fn run(args: Args) -> io::Result<(Outcome, Vec<Worker>)> {
             robots_on_loopback: args.robots,
         },
     };
-    let before = workers_at_rest().await;
+    let metrics = Handle::current().metrics();
+    let before = report::workers(&metrics);
     let outcome = crawl(options, Progress::shown()).await;
-    let after = workers_at_rest().await;
+    let after = report::workers(&metrics);
     let workers = after
         .iter()
         .zip(&before)
         .map(|(after, before)| after.since(before));
     Ok((outcome, workers.collect()))
-}
-
-/// What the workers have done, once they have nothing to do: their time is counted when they go to sleep.
-async fn workers_at_rest() -> Vec<Worker> {
-    sleep(Duration::from_millis(5)).await;
-    report::workers(&Handle::current().metrics())
 }
 
 fn print(outcome: &Outcome, workers: &[Worker], json: Option<File>) -> io::Result<()> {

@@ -27,6 +27,13 @@ impl Counter {
         self.0.store(now.wrapping_add(n), Ordering::Relaxed);
     }
 
+    /// Sets. The one writer's.
+    #[inline]
+    pub(crate) fn set(&self, n: u64) {
+        // Ordering: hint only.
+        self.0.store(n, Ordering::Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         // Ordering: hint only.
         self.0.load(Ordering::Relaxed)
@@ -39,7 +46,10 @@ pub(crate) struct Counters {
     pub(crate) polls: Counter,
     pub(crate) steals: Counter,
     pub(crate) parks: Counter,
+    /// How long it has been awake, in nanoseconds, up to the last time it went to sleep.
     pub(crate) busy_nanos: Counter,
+    /// Since when it has been awake, in nanoseconds from the runtime's start; 0 while it sleeps.
+    pub(crate) awake_since: Counter,
 }
 
 /// A runtime's figures. Taking one changes nothing; figures of different kinds aren't of the same instant.
@@ -88,9 +98,14 @@ impl RuntimeMetrics {
         self.shared.remotes[worker].counters.parks.get()
     }
 
-    /// For how long the worker has been awake, up to the last time it went to sleep.
+    /// For how long the worker has been awake, the stretch included in which it is now.
     pub fn worker_total_busy_duration(&self, worker: usize) -> Duration {
-        Duration::from_nanos(self.shared.remotes[worker].counters.busy_nanos.get())
+        let counters = &self.shared.remotes[worker].counters;
+        let stretch = match counters.awake_since.get() {
+            0 => 0,
+            since => self.shared.nanos().saturating_sub(since),
+        };
+        Duration::from_nanos(counters.busy_nanos.get() + stretch)
     }
 
     /// How many threads the blocking pool has.

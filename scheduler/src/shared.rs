@@ -11,6 +11,7 @@
 
 use std::future::Future;
 use std::ptr::NonNull;
+use std::time::Instant;
 
 use heist_sync::sys::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use heist_sync::sys::deque::Injector;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     working: AtomicUsize,
     pub(crate) flavor: Flavor,
     pub(crate) id: runtime::Id,
+    started: Instant,
 }
 
 /// Which kind of runtime it is.
@@ -78,7 +80,13 @@ impl Shared {
             working: AtomicUsize::new(workers),
             flavor,
             id: runtime::Id::next(),
+            started: Instant::now(),
         }
+    }
+
+    /// Nanoseconds since the runtime's start, at least one.
+    pub(crate) fn nanos(&self) -> u64 {
+        (self.started.elapsed().as_nanos() as u64).max(1)
     }
 
     /// Queues a task from whichever thread this is, which holds `Shared` (H2).

@@ -12,7 +12,6 @@
 //! queue, times a constant: neither events nor yields starve the other, and neither starves the outside.
 
 use std::cell::Cell;
-use std::time::Instant;
 
 use heist_sync::coop;
 use heist_sync::sys::rand::Rand;
@@ -90,18 +89,18 @@ impl Worker {
 
     /// Runs tasks until `root` says that it is enough.
     pub(crate) fn run(&self, root: &mut impl Root) {
-        let mut awake_since = Instant::now();
+        self.count_awake();
         context::as_worker(self, || {
             while !root.turn(&self.shared) {
                 if let Some(task) = self.next().or_else(|| self.search()) {
                     self.poll(task);
                 } else {
-                    awake_since = self.sleep(root, awake_since);
+                    self.sleep(root);
                 }
             }
             self.end_search();
         });
-        self.count_busy(awake_since);
+        self.count_asleep();
     }
 
     /// Queues a task that was woken on this thread.
@@ -235,8 +234,8 @@ impl Worker {
         })
     }
 
-    /// S1 to S5 of the sleep protocol. Gives the moment from which the worker was awake.
-    fn sleep(&self, root: &impl Root, awake_since: Instant) -> Instant {
+    /// S1 to S5 of the sleep protocol.
+    fn sleep(&self, root: &impl Root) {
         let (shared, idle) = (&self.shared, &self.shared.idle);
         idle.announce(self.index, self.searching.replace(false));
         if shared.has_work() || root.is_woken(shared) {
@@ -244,26 +243,31 @@ impl Worker {
                 idle.search();
             }
             self.searching.set(true);
-            return awake_since;
+            return;
         }
-        self.count_busy(awake_since);
+        self.count_asleep();
         let remote = &shared.remotes[self.index];
         remote.counters.parks.add(1);
         let woken = self.collect(|| shared.driver.park(&remote.parker));
-        let awake_since = Instant::now();
+        self.count_awake();
         // Before anyone is woken for the batch, lest that be us.
         self.searching.set(!idle.retract(self.index));
         shared.driver.work_begins();
         shared.wake_for(woken.saturating_sub(1));
-        awake_since
     }
 
-    fn count_busy(&self, awake_since: Instant) {
-        let nanos = awake_since.elapsed().as_nanos() as u64;
-        self.shared.remotes[self.index]
-            .counters
+    fn count_awake(&self) {
+        let counters = &self.shared.remotes[self.index].counters;
+        counters.awake_since.set(self.shared.nanos());
+    }
+
+    fn count_asleep(&self) {
+        let counters = &self.shared.remotes[self.index].counters;
+        let since = counters.awake_since.get();
+        counters
             .busy_nanos
-            .add(nanos);
+            .add(self.shared.nanos().saturating_sub(since));
+        counters.awake_since.set(0);
     }
 
     /// Calls `events`, which wakes tasks, and sees to it that they are run.
