@@ -5,9 +5,13 @@
 #[path = "support/poll.rs"]
 mod support;
 
-use heist_sync::Mutex;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
 use heist_sync::sys::cell::UnsafeCell;
 use heist_sync::sys::{Arc, thread};
+use heist_sync::{Mutex, OwnedMutexGuard};
 use loom_tests::{Census, model};
 use support::{block_on, poll_once};
 
@@ -61,6 +65,71 @@ fn mutex_barging_and_hand_over() {
         assert_eq!(mutex.try_lock().unwrap().add(), expected);
     });
     census.assert_all_seen();
+}
+
+/// A mutex that somebody holds, and one who waits for it, starving: it was woken once to find the lock taken again.
+fn starving() -> (
+    std::sync::Arc<Mutex<Watched>>,
+    OwnedMutexGuard<Watched>,
+    Waiting,
+) {
+    let mutex = std::sync::Arc::new(Mutex::new(Watched(UnsafeCell::new(0))));
+    let held = mutex.clone().try_lock_owned().unwrap();
+    let mut waiting: Waiting = Box::pin(mutex.clone().lock_owned());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(waiting.as_mut().poll(&mut cx).is_pending());
+    drop(held);
+    let barged = mutex.clone().try_lock_owned().unwrap();
+    assert!(waiting.as_mut().poll(&mut cx).is_pending());
+    (mutex, barged, waiting)
+}
+
+type Waiting = Pin<Box<dyn Future<Output = OwnedMutexGuard<Watched>>>>;
+
+/// The lock is handed to one who starves, while another tries to barge in.
+#[test]
+fn mutex_hand_over_keeps_others_out() {
+    let census = Census::new(&["in time", "kept out"]);
+    let counted = census.clone();
+    model("mutex_hand_over_keeps_others_out", None, move || {
+        let (mutex, held, waiting) = starving();
+        let unlocking = thread::spawn(move || {
+            held.add();
+            drop(held);
+        });
+        let barging = {
+            let mutex = mutex.clone();
+            thread::spawn(move || mutex.try_lock().is_ok_and(|number| number.add() > 0))
+        };
+        block_on(waiting).add();
+        unlocking.join().unwrap();
+        let barged = barging.join().unwrap();
+        counted.saw(if barged { "in time" } else { "kept out" });
+        assert_eq!(mutex.try_lock().unwrap().add(), 3 + u32::from(barged));
+    });
+    census.assert_all_seen();
+}
+
+/// One who starves gives up while the lock is handed to it: the other who waits gets it.
+#[test]
+fn mutex_hand_over_to_one_who_leaves() {
+    model("mutex_hand_over_to_one_who_leaves", Some(3), || {
+        let (mutex, held, waiting) = starving();
+        let unlocking = thread::spawn(move || {
+            held.add();
+            drop(held);
+        });
+        let locking = {
+            let mutex = mutex.clone();
+            thread::spawn(move || {
+                block_on(mutex.lock()).add();
+            })
+        };
+        drop(waiting);
+        unlocking.join().unwrap();
+        locking.join().unwrap();
+        assert_eq!(mutex.try_lock().unwrap().add(), 3);
+    });
 }
 
 /// A waiter is dropped while the lock comes its way: the other gets it all the same.

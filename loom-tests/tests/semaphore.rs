@@ -36,6 +36,26 @@ fn semaphore_cancelled_waiter() {
     census.assert_all_seen();
 }
 
+/// A request for more than there is, first in the queue, is given up: the one behind it gets what there is.
+#[test]
+fn semaphore_given_up_request_makes_way() {
+    model("semaphore_given_up_request_makes_way", Some(3), || {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let giving_up = {
+            let semaphore = semaphore.clone();
+            thread::spawn(move || assert!(poll_once(semaphore.acquire_many(2)).is_none()))
+        };
+        let waiting = {
+            let semaphore = semaphore.clone();
+            thread::spawn(move || block_on(semaphore.acquire()).unwrap().forget())
+        };
+        let closed = semaphore.is_closed();
+        giving_up.join().unwrap();
+        waiting.join().unwrap();
+        assert!(!closed && semaphore.available_permits() == 0);
+    });
+}
+
 /// A close, an acquire and a forget meet: nobody waits for ever, and closed stays closed.
 #[test]
 fn semaphore_close_acquire_forget() {

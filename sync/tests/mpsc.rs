@@ -513,3 +513,96 @@ fn the_types_may_be_sent_and_shared() {
         "UnboundedSender { closed: false } UnboundedReceiver { len: 0, closed: false }"
     );
 }
+
+/// Random sends, receptions, permits and cancellations, held against a plain queue.
+#[test]
+fn a_channel_is_a_queue_whatever_is_cancelled() {
+    use heist_sync::sys::rand::Rand;
+    use std::collections::VecDeque;
+    for seed in 0..if cfg!(miri) { 4 } else { 400 } {
+        let rand = Rand::new(seed);
+        let bound = 1 + rand.below(5) as usize;
+        let (sender, mut receiver) = channel(bound);
+        let (mut queue, mut permits, mut waiting) = (VecDeque::new(), Vec::new(), VecDeque::new());
+        for step in 0..200 {
+            match rand.below(6) {
+                0 | 1 => {
+                    let mut sending = task(sender.send(step));
+                    match sending.poll() {
+                        Poll::Ready(sent) => {
+                            assert!(sent.is_ok());
+                            queue.push_back(step);
+                        }
+                        Poll::Pending => waiting.push_back((step, sending)),
+                    }
+                }
+                2 | 3 => match receiver.try_recv() {
+                    Ok(received) => assert_eq!(Some(received), queue.pop_front(), "{seed}"),
+                    Err(error) => {
+                        assert_eq!(error, TryRecvError::Empty);
+                        assert!(queue.is_empty(), "{seed} {step}");
+                    }
+                },
+                4 => match (sender.try_reserve(), permits.pop()) {
+                    (Ok(permit), None) => permits.push(permit),
+                    (_, Some(permit)) => {
+                        permit.send(step);
+                        queue.push_back(step);
+                    }
+                    (Err(_), None) => {}
+                },
+                _ => {
+                    let index = rand.below(waiting.len() as u32 + 1) as usize;
+                    waiting.remove(index);
+                    permits.pop();
+                }
+            }
+            while !waiting.is_empty() && queue.len() + permits.len() < bound {
+                let (number, mut sending) = waiting.pop_front().unwrap();
+                assert!(sending.woken(), "{seed} {step}");
+                assert!(sending.expect_ready().is_ok());
+                queue.push_back(number);
+            }
+            assert!(waiting.iter().all(|(_, sending)| !sending.woken()));
+            assert_eq!(
+                (receiver.len(), receiver.is_empty()),
+                (queue.len(), queue.is_empty())
+            );
+            let room = if waiting.is_empty() {
+                bound - queue.len() - permits.len()
+            } else {
+                0
+            };
+            assert_eq!(sender.capacity(), room, "{seed} {step}");
+        }
+    }
+}
+
+#[test]
+fn waits_that_are_given_up_leave_nothing_behind() {
+    let rounds = if cfg!(miri) { 100 } else { 100_000 };
+    let (sender, mut receiver) = channel(1);
+    for _ in 0..rounds {
+        task(receiver.recv()).expect_pending();
+    }
+    sender.try_send(0).unwrap();
+    for _ in 0..rounds {
+        task(sender.send(1)).expect_pending();
+    }
+    assert_eq!(sender.capacity(), 0);
+    assert_eq!(receiver.try_recv(), Ok(0));
+    assert_eq!(sender.capacity(), 1);
+    sender.try_send(2).unwrap();
+    assert_eq!(receiver.try_recv(), Ok(2));
+}
+
+#[test]
+fn a_block_of_large_messages_is_not_made_on_the_stack() {
+    let thread = std::thread::Builder::new().stack_size(1 << 20);
+    let sending = thread.spawn(|| {
+        let (sender, mut receiver) = unbounded_channel();
+        sender.send([7u8; 1 << 15]).unwrap();
+        receiver.try_recv().unwrap()[0]
+    });
+    assert_eq!(sending.unwrap().join().unwrap(), 7);
+}

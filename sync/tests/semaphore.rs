@@ -6,6 +6,7 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use heist_sync::{Semaphore, TryAcquireError, coop};
 use support::{Wakes, block_on, calling_waker, task, within_limit};
@@ -272,4 +273,57 @@ fn the_types_may_be_sent_and_shared() {
     check(&semaphore.clone().acquire_owned());
     check(&semaphore.try_acquire());
     check(&semaphore.clone().try_acquire_owned());
+}
+
+/// Random requests, polls, cancellations and returns, held against the plainest account of them: a number and a queue.
+#[test]
+fn permits_are_conserved_and_the_order_kept_whatever_is_cancelled() {
+    use heist_sync::sys::rand::Rand;
+    for seed in 0..if cfg!(miri) { 4 } else { 400 } {
+        let rand = Rand::new(seed);
+        let semaphore = Semaphore::new(3);
+        let (mut free, mut held, mut waiting) = (3, Vec::new(), Vec::new());
+        for step in 0..100 {
+            match rand.below(5) {
+                0 | 1 => {
+                    let n = 1 + rand.below(3);
+                    let mut request = task(semaphore.acquire_many(n));
+                    match request.poll() {
+                        Poll::Ready(permit) => {
+                            assert!(waiting.is_empty() && free >= n, "{seed} {step}");
+                            free -= n;
+                            held.push(permit.unwrap());
+                        }
+                        Poll::Pending => {
+                            assert!(!waiting.is_empty() || free < n, "{seed} {step}");
+                            waiting.push((n, request));
+                        }
+                    }
+                }
+                2 if !waiting.is_empty() => {
+                    waiting.remove(rand.below(waiting.len() as u32) as usize);
+                }
+                3 if !held.is_empty() => {
+                    let permit = held.swap_remove(rand.below(held.len() as u32) as usize);
+                    free += permit.num_permits() as u32;
+                }
+                _ => {}
+            }
+            // Whom the account serves by now is woken and ready, and nobody else is.
+            while waiting.first().is_some_and(|(n, _)| *n <= free) {
+                let (n, mut request) = waiting.remove(0);
+                assert!(request.woken(), "{seed} {step}");
+                free -= n;
+                held.push(request.expect_ready().unwrap());
+            }
+            for (_, request) in &mut waiting {
+                assert!(!request.woken(), "{seed} {step}");
+                request.expect_pending();
+            }
+            let available = if waiting.is_empty() { free } else { 0 };
+            assert_eq!(semaphore.available_permits(), available as usize);
+        }
+        drop((waiting, held));
+        assert_eq!(semaphore.available_permits(), 3);
+    }
 }
