@@ -2,7 +2,7 @@
 //!
 //! The poller is held by at most one thread at a time: a worker with nothing to do borrows it, and the reactor
 //! thread takes it when nobody else has it. A borrower that finds work lets the poller go without a word to anyone,
-//! so a hand-over costs no wake-up; the reactor thread looks again at its next tick. When all is quiet the thread
+//! so a hand-over costs no wake-up; the reactor thread looks again at its next tick, and takes the poller where it has been left. When all is quiet the thread
 //! stops ticking and rests for good, and then the one who lets the poller go must wake it.
 //!
 //! The reactor thread is in one of these states:
@@ -10,7 +10,7 @@
 //! | state | where it stands | who looks after a free poller |
 //! |---|---|---|
 //! | holding | waits in the poller or hands out its events | the thread, it holds it |
-//! | ticking | [`Handover::tick`] | the thread, at the end of the tick |
+//! | ticking | [`Handover::tick`] | the thread: it takes it at the end of a tick in which nobody did |
 //! | resting | [`Handover::rest`], `resting` is true | whoever lets the poller go, by waking the thread |
 //! | absent | never started (current-thread runtimes), or stopped | nobody: its one user holds it whenever it waits |
 //!
@@ -66,6 +66,11 @@ impl<P> Handover<P> {
             handover: self,
             guard: Some(guard),
         })
+    }
+
+    /// Whether somebody holds the poller, as far as can be said from outside.
+    pub fn is_held(&self) -> bool {
+        self.poller.is_locked()
     }
 
     /// How often the poller has been borrowed.

@@ -9,6 +9,10 @@ use crate::reactor::{Shared, Turn};
 
 /// How long the thread sleeps between two looks at a poller that somebody else holds.
 const TICK: Duration = Duration::from_millis(1);
+/// How long a poller that was borrowed since the last tick must stay free before the thread takes it. A worker that
+/// serves one event after the other frees it for some microseconds each time, and taking it then would put the
+/// thread between the worker and its next event.
+const LINGER: Duration = Duration::from_micros(200);
 /// For how many ticks nothing may happen before the thread rests for good.
 const QUIET_TICKS: u32 = 20;
 
@@ -62,19 +66,26 @@ impl<'a> Watch<'a> {
 
     pub(crate) fn run(&mut self) {
         let handover = &self.shared.handover;
+        if let Some(turn) = self.shared.try_borrow() {
+            self.hold(turn);
+        }
         let mut quiet = 0;
         let mut seen = handover.borrowings();
-        while !handover.is_stopped() {
-            if let Some(turn) = self.shared.try_borrow() {
+        while handover.tick(TICK) {
+            self.tick();
+            let now = handover.borrowings();
+            let borrowed = now != seen;
+            let mut left = !handover.is_held();
+            if left && borrowed {
+                if !handover.tick(LINGER) {
+                    return;
+                }
+                left = handover.borrowings() == now;
+            }
+            if let Some(turn) = left.then(|| self.shared.try_borrow()).flatten() {
                 self.hold(turn);
                 quiet = 0;
-            }
-            if !handover.tick(TICK) {
-                return;
-            }
-            self.tick();
-            let borrowings = handover.borrowings();
-            if self.busy || borrowings != seen {
+            } else if borrowed || self.busy {
                 quiet = 0;
             } else {
                 quiet += 1;

@@ -105,6 +105,11 @@ impl<T> Mutex<T> {
         })
     }
 
+    /// Whether somebody holds the lock.
+    pub fn is_locked(&self) -> bool {
+        self.0.try_lock().is_err()
+    }
+
     /// The value, by itself again.
     pub fn into_inner(self) -> T {
         self.0
