@@ -1,4 +1,44 @@
-//! heist: a work-stealing async runtime with an event loop on top.
+//! An async runtime: worker threads that steal tasks from each other, a reactor thread that turns outside events into
+//! wake-ups, channels and locks by which tasks coordinate, and an event loop in the manner of asyncio on top.
+//!
+//! ```
+//! use heist::sync::mpsc;
+//! use heist::time::{Duration, timeout};
+//!
+//! #[heist::main]
+//! async fn main() {
+//!     let (sender, mut receiver) = mpsc::channel(16);
+//!     for i in 0..4 {
+//!         let sender = sender.clone();
+//!         heist::spawn(async move { sender.send(i * i).await });
+//!     }
+//!     drop(sender);
+//!
+//!     let mut sum = 0;
+//!     while let Ok(Some(square)) = timeout(Duration::from_secs(1), receiver.recv()).await {
+//!         sum += square;
+//!     }
+//!     assert_eq!(sum, 14);
+//! }
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | start tasks, wait for them, end them | [`spawn`], [`task`] |
+//! | build a runtime, watch it, shut it down | [`runtime`], [`main`], [`test`] |
+//! | let tasks wait for each other | [`sync`] |
+//! | wait for the clock | [`time`] |
+//! | talk over TCP | [`net`], [`io`] |
+//! | wait for the first of several things, or for all | [`select!`], [`join!`], [`try_join!`] |
+//! | write callbacks instead of tasks | [`event_loop`] |
+//!
+//! Where something is the same as tokio's it has tokio's name, signature and contract. [`net`] and [`time`] work outside
+//! any runtime too, on a reactor thread that starts at first use.
+//!
+//! # Features
+//!
+//! - `macros` (default): [`main`], [`test`] and [`select!`].
+//! - `hyper`: hyper 1's `rt` traits on heist's types, in the module `hyper`.
 
 #[doc(inline)]
 pub use heist_reactor::{io, net, time};

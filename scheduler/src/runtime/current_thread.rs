@@ -3,10 +3,10 @@
 //! The worker lies in `worker` until a `block_on` takes it; it is put back at the end. Who finds it taken polls its
 //! own future meanwhile, and is woken when the worker comes free.
 
+use heist_sync::sys::atomic::{AtomicBool, Ordering};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc as StdArc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Wake, Waker};
 
 use heist_sync::sys::{Arc, Mutex};
