@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
+use heist_sync::sys::atomic::{AtomicUsize, Ordering};
+
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -49,7 +51,7 @@ pub fn within_limit(test: impl FnOnce() + Send + 'static) {
 
 /// A waker that counts how often it is woken.
 #[derive(Debug, Default)]
-pub struct CountWakes(std::sync::atomic::AtomicUsize);
+pub struct CountWakes(AtomicUsize);
 
 impl CountWakes {
     /// A count of 0, and the waker that raises it.
@@ -61,13 +63,13 @@ impl CountWakes {
     /// How often it has been woken.
     pub fn get(&self) -> usize {
         // Ordering: Acquire pairs with the Release in `wake`: what the waker did before is seen.
-        self.0.load(std::sync::atomic::Ordering::Acquire)
+        self.0.load(Ordering::Acquire)
     }
 }
 
 impl Wake for CountWakes {
     fn wake(self: Arc<Self>) {
         // Ordering: Release pairs with the Acquire in `get`.
-        self.0.fetch_add(1, std::sync::atomic::Ordering::Release);
+        self.0.fetch_add(1, Ordering::Release);
     }
 }

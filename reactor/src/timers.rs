@@ -34,7 +34,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use heist_sync::sys::atomic::{AtomicU64, Ordering};
-use heist_sync::sys::{Arc, CachePadded, Mutex};
+use heist_sync::sys::{Arc, CachePadded, Mutex, thread};
 
 use crate::signal::{Kick, NEVER, Signal};
 use heap::Heap;
@@ -70,14 +70,6 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed;
 
-thread_local! {
-    static NUMBER: usize = {
-        static THREADS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        // Ordering: hint only; any number will do.
-        THREADS.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-    };
-}
-
 impl<K: Kick> Timers<K> {
     /// `shards` shards, a power of two, without an entry.
     pub fn new(signal: Arc<Signal<K>>, shards: usize) -> Self {
@@ -96,8 +88,7 @@ impl<K: Kick> Timers<K> {
 
     /// The shard for new timers of this thread.
     pub fn shard(&self) -> &Arc<Shard<K>> {
-        let number = NUMBER.try_with(|number| *number).unwrap_or(0);
-        &self.shards[number & (self.shards.len() - 1)]
+        &self.shards[thread::number() & (self.shards.len() - 1)]
     }
 
     /// No entry is due before then. [`NEVER`] where there is none.

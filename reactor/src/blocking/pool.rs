@@ -144,6 +144,8 @@ struct State {
     idle: usize,
     claims: usize,
     shut_down: bool,
+    /// The threads themselves, from before their first job to their end.
+    members: Vec<thread::ThreadId>,
     /// The number of the next thread.
     next: u64,
     /// The handles of threads, for joining; that of a thread may come in after its end.
@@ -208,11 +210,7 @@ impl Pool {
     pub fn join(&self, deadline: Option<Instant>) -> bool {
         let own = thread::current().id();
         let mut state = self.0.state.lock();
-        if state
-            .handles
-            .values()
-            .any(|handle| handle.thread().id() == own)
-        {
+        if state.members.contains(&own) {
             return false;
         }
         while state.alive > 0 {
@@ -322,6 +320,8 @@ impl Shared {
 
     /// The body of a thread of the pool.
     fn run(&self, number: u64, first: &Mutex<Option<Job>>) {
+        let own = thread::current().id();
+        self.state.lock().members.push(own);
         call_hook(self.config.on_thread_start.as_ref());
         let first = first.lock().take();
         run_job(first.expect("the submitter left it here"));
@@ -346,6 +346,8 @@ impl Shared {
     fn end(&self, number: u64) {
         let mut state = self.state.lock();
         state.alive -= 1;
+        let own = thread::current().id();
+        state.members.retain(|member| *member != own);
         let State {
             unjoined, handles, ..
         } = &mut *state;

@@ -17,7 +17,23 @@ pub mod hint {
 
 pub mod thread {
     //! std's threads.
-    pub use std::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
+    pub use std::thread::{Builder, JoinHandle, Thread, ThreadId, current, park, spawn, yield_now};
+
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    thread_local! {
+        static NUMBER: usize = {
+            static NEXT: AtomicUsize = AtomicUsize::new(0);
+            // Ordering: hint only; the count alone tells threads apart.
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        };
+    }
+
+    /// A number of this thread's own, from 0 up, for spreading threads over shards. 0 again once its locals are gone.
+    #[inline]
+    pub fn number() -> usize {
+        NUMBER.try_with(|number| *number).unwrap_or(0)
+    }
 }
 
 pub mod cell {

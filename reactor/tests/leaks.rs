@@ -1,0 +1,91 @@
+//! What is made and dropped leaves nothing behind. One test, as it counts the descriptors of the process.
+#![cfg(target_os = "linux")]
+
+use std::future::Future;
+use std::os::fd::OwnedFd;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use heist_reactor::net::{TcpListener, TcpStream};
+use heist_reactor::testing::{block_on, within_limit};
+use heist_reactor::time::{Duration, timeout};
+use heist_reactor::{Config, Monitor, Reactor};
+
+struct Plain;
+
+impl Monitor for Plain {}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").expect("proc").count()
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("proc");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().nth(1));
+    number.expect("a size").parse().expect("a number")
+}
+
+/// What can't be registered, connected or bound.
+async fn fail_in_every_way() {
+    for _ in 0..200 {
+        // The poller refuses a regular file.
+        let file: OwnedFd = std::fs::File::open("/proc/self/status")
+            .expect("proc")
+            .into();
+        assert!(TcpStream::from_std(file.into()).is_err());
+        let bound = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = bound.local_addr().expect("bound");
+        assert!(TcpListener::bind(address).await.is_err(), "it is taken");
+        drop(bound);
+        assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+    }
+}
+
+async fn connect_and_close() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    for _ in 0..500 {
+        let client = TcpStream::connect(address).await.expect("it listens");
+        let (server, _) = listener.accept().await.expect("a peer");
+        let (read, write) = server.into_split();
+        drop((write, client, read));
+    }
+}
+
+fn drop_timeouts_that_wait(count: usize) {
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..count {
+        let waits = timeout(Duration::from_secs(3_600), std::future::pending::<()>());
+        assert!(pin!(waits).poll(&mut cx).is_pending());
+    }
+}
+
+fn start_and_end_a_reactor() {
+    let reactor = Reactor::new(Config::default()).expect("a poller");
+    reactor.start_thread(Box::new(Plain)).expect("a thread");
+    let job = Box::new(|| ());
+    reactor.pool().submit(job).expect("it is open");
+    reactor.pool().shutdown();
+    reactor.shutdown();
+    assert!(reactor.pool().join(None));
+    assert!(reactor.join_thread(None));
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    within_limit(|| {
+        // The default reactor, and what threads keep for themselves.
+        block_on(connect_and_close());
+        start_and_end_a_reactor();
+        drop_timeouts_that_wait(1_000);
+        let (before, memory) = (descriptors(), resident_kib());
+        block_on(fail_in_every_way());
+        block_on(connect_and_close());
+        (0..100).for_each(|_| start_and_end_a_reactor());
+        drop_timeouts_that_wait(1_000_000);
+        assert_eq!(descriptors(), before);
+        let grown = resident_kib().saturating_sub(memory);
+        assert!(grown < 4_096, "{grown} KiB more than before");
+    });
+}
