@@ -23,7 +23,9 @@ pub mod hint {
 
 pub mod thread {
     //! loom's threads.
-    pub use loom::thread::{Builder, JoinHandle, Thread, ThreadId, current, park, spawn, yield_now};
+    pub use loom::thread::{
+        Builder, JoinHandle, Thread, ThreadId, current, park, spawn, yield_now,
+    };
 
     /// The same for all: a model says itself which shard a thread uses.
     pub fn number() -> usize {
