@@ -1,0 +1,224 @@
+//! Blocking jobs: they run or are refused, and their handles always say which.
+
+#[path = "support/watch.rs"]
+mod watch;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use heist_scheduler::runtime::{Builder, Handle, Runtime};
+use heist_scheduler::task;
+use watch::{Count, current_thread, each_kind, watchdog};
+
+/// A runtime with one worker, and so many threads for blocking jobs.
+fn with_pool(threads: usize, keep_alive: Duration) -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(threads)
+        .thread_keep_alive(keep_alive)
+        .build()
+        .expect("a runtime")
+}
+
+#[test]
+fn jobs_run_while_threads_come_and_go() {
+    let _dog = watchdog();
+    // Threads give up at once, so each job meets one that is just ending.
+    for keep_alive in [
+        Duration::ZERO,
+        Duration::from_micros(50),
+        Duration::from_millis(1),
+    ] {
+        for threads in [1, 2, 8] {
+            let runtime = with_pool(threads, keep_alive);
+            for round in 0..500 {
+                let jobs: Vec<_> = (0..round % 5 + 1)
+                    .map(|i| runtime.spawn_blocking(move || i))
+                    .collect();
+                for (i, job) in jobs.into_iter().enumerate() {
+                    assert_eq!(runtime.block_on(job).unwrap(), i);
+                }
+            }
+            assert!(runtime.metrics().num_blocking_threads() <= threads);
+        }
+    }
+}
+
+#[test]
+fn no_more_threads_than_allowed_and_the_others_wait_in_order() {
+    let _dog = watchdog();
+    let runtime = with_pool(1, Duration::from_secs(10));
+    let (send, order) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    drop(runtime.spawn_blocking(move || drop(gate.recv())));
+    for i in 0..100 {
+        let send = send.clone();
+        drop(runtime.spawn_blocking(move || send.send(i).unwrap()));
+    }
+    drop(send);
+    assert_eq!(runtime.metrics().num_blocking_threads(), 1);
+    drop(open);
+    assert_eq!(
+        order.iter().collect::<Vec<_>>(),
+        (0..100).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn the_counts_of_threads_are_exact_at_rest() {
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        for _ in 0..20 {
+            let jobs: Vec<_> = (0..20).map(|_| runtime.spawn_blocking(|| {})).collect();
+            for job in jobs {
+                runtime.block_on(job).unwrap();
+            }
+            let metrics = runtime.metrics();
+            // A thread is idle a moment after its job is complete.
+            while metrics.num_idle_blocking_threads() != metrics.num_blocking_threads() {
+                thread::yield_now();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_job_that_panics_is_its_joiners_and_costs_no_thread() {
+    let _dog = watchdog();
+    let runtime = with_pool(2, Duration::from_secs(10));
+    for i in 0..200 {
+        let job = runtime.spawn_blocking(move || panic!("job {i}"));
+        let error = runtime.block_on(job).map(|()| ()).expect_err("a panic");
+        assert!(error.is_panic());
+        assert!(error.to_string().contains("job"), "{error}");
+    }
+    assert!(runtime.metrics().num_blocking_threads() <= 2);
+    assert_eq!(runtime.block_on(runtime.spawn_blocking(|| 3)).unwrap(), 3);
+}
+
+#[test]
+fn an_abort_keeps_a_job_from_starting_and_does_nothing_to_one_that_runs() {
+    let _dog = watchdog();
+    let runtime = with_pool(1, Duration::from_secs(10));
+    let (open, gate) = mpsc::channel::<()>();
+    let (begun, begins) = mpsc::channel();
+    let runs = runtime.spawn_blocking(move || {
+        begun.send(()).unwrap();
+        gate.recv().is_err()
+    });
+    begins.recv().unwrap();
+    let (count, drops) = Count::new();
+    let waits = runtime.spawn_blocking(move || {
+        let _count = count;
+        unreachable!("aborted before it began");
+    });
+    runs.abort();
+    waits.abort();
+    drop(open);
+    assert!(runtime.block_on(runs).expect("it ran to its end"));
+    let error = runtime.block_on(waits).map(|()| ()).expect_err("aborted");
+    assert!(error.is_cancelled());
+    assert_eq!(drops.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_shutdown_drops_what_is_queued_and_waits_for_what_runs() {
+    let _dog = watchdog();
+    for _ in 0..50 {
+        let runtime = with_pool(1, Duration::from_secs(10));
+        let finished = Arc::new(AtomicUsize::new(0));
+        let counts = finished.clone();
+        let (begun, begins) = mpsc::channel();
+        let runs = runtime.spawn_blocking(move || {
+            begun.send(()).unwrap();
+            for _ in 0..1_000 {
+                thread::yield_now();
+            }
+            counts.fetch_add(1, Ordering::SeqCst);
+        });
+        let (count, drops) = Count::new();
+        let count = Arc::new(count);
+        let waiting: Vec<_> = (0..50)
+            .map(|i| {
+                let count = count.clone();
+                runtime.spawn_blocking(move || {
+                    let _count = count;
+                    // One that would panic in its drop harms none of the others.
+                    assert!(i != 3, "job 3");
+                })
+            })
+            .collect();
+        drop(count);
+        begins.recv().unwrap();
+        drop(runtime);
+        assert_eq!(finished.load(Ordering::SeqCst), 1);
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+        let waiter = current_thread();
+        waiter.block_on(runs).expect("it ran to its end");
+        for job in waiting {
+            assert!(job.is_finished());
+            if let Err(error) = waiter.block_on(job) {
+                assert!(error.is_cancelled() || error.is_panic());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_job_may_spawn_block_and_start_other_jobs() {
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        let answer = runtime.block_on(async {
+            task::spawn_blocking(|| {
+                let handle = Handle::current();
+                let inner = task::spawn_blocking(|| 20);
+                let task = task::spawn(async { 22 });
+                handle.block_on(async { inner.await.unwrap() + task.await.unwrap() })
+            })
+            .await
+            .unwrap()
+        });
+        assert_eq!(answer, 42);
+    }
+}
+
+#[test]
+fn jobs_have_ids_and_no_budget() {
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        let job = runtime.spawn_blocking(|| {
+            let handle = Handle::current();
+            // Far more operations than a poll's budget: nobody waits for this thread.
+            let all: Vec<_> = (0..1_000).map(|i| handle.spawn(async move { i })).collect();
+            let sum = handle.block_on(async {
+                let mut sum = 0;
+                for task in all {
+                    sum += task.await.unwrap();
+                }
+                sum
+            });
+            (task::id(), sum)
+        });
+        let id = job.id();
+        assert_eq!(runtime.block_on(job).unwrap(), (id, 499_500));
+        assert_eq!(runtime.metrics().num_alive_tasks(), 0);
+    }
+}
+
+#[test]
+fn the_lone_thread_is_refused_and_the_job_says_so() {
+    let _dog = watchdog();
+    let runtime = Builder::new_current_thread()
+        // More than there is of addresses.
+        .thread_stack_size(1 << 50)
+        .build()
+        .expect("a current-thread runtime starts no thread");
+    let (count, drops) = Count::new();
+    let job = runtime.spawn_blocking(move || drop(count));
+    let error = runtime.block_on(job).expect_err("no thread");
+    assert!(error.is_cancelled());
+    assert_eq!(drops.load(Ordering::SeqCst), 1);
+    assert_eq!(runtime.metrics().num_blocking_threads(), 0);
+}
