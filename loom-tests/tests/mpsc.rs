@@ -50,6 +50,7 @@ fn mpsc_room_wakes_a_sender() {
             }
         });
         let giving_back = thread::spawn(move || drop(permit));
+        thread::yield_now();
         assert_eq!(receiver.try_recv(), Ok(1));
         sending.join().unwrap();
         giving_back.join().unwrap();

@@ -51,6 +51,7 @@ fn mutex_barging_and_hand_over() {
             })
         });
         let mut expected = 3;
+        thread::yield_now();
         match mutex.try_lock() {
             Ok(number) => {
                 number.add();
@@ -125,6 +126,7 @@ fn mutex_hand_over_to_one_who_leaves() {
                 block_on(mutex.lock()).add();
             })
         };
+        thread::yield_now();
         drop(waiting);
         unlocking.join().unwrap();
         locking.join().unwrap();
@@ -150,6 +152,7 @@ fn mutex_cancelled_waiter() {
                 block_on(mutex.lock()).add();
             })
         };
+        thread::yield_now();
         held.add();
         drop(held);
         let locked = giving_up.join().unwrap();

@@ -27,6 +27,7 @@ fn semaphore_cancelled_waiter() {
                 assert_eq!(permit.num_permits(), 1);
             })
         };
+        thread::yield_now();
         semaphore.add_permits(1);
         let served = giving_up.join().unwrap();
         counted.saw(if served { "served" } else { "given up" });
@@ -77,6 +78,7 @@ fn semaphore_close_acquire_forget() {
             let semaphore = semaphore.clone();
             thread::spawn(move || semaphore.close())
         };
+        thread::yield_now();
         let forgotten = semaphore.forget_permits(1);
         closing.join().unwrap();
         let acquired = acquiring.join().unwrap();
