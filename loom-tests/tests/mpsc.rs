@@ -61,7 +61,7 @@ fn mpsc_room_wakes_a_sender() {
 /// The last sender goes while the receiver lies down to sleep.
 #[test]
 fn mpsc_last_sender_wakes_the_receiver() {
-    model("mpsc_last_sender_wakes_the_receiver", Some(2), || {
+    model("mpsc_last_sender_wakes_the_receiver", Some(3), || {
         let value = Arc::new(());
         let (sender, mut receiver) = channel(2);
         let sending = {

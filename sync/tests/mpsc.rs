@@ -490,6 +490,12 @@ fn a_buffer_of_nothing_or_of_too_much_is_refused() {
     }
     let (sender, _receiver) = channel::<u32>(heist_sync::Semaphore::MAX_PERMITS);
     assert!(sender.capacity() > 200_000_000);
+    let more_than_it_holds = sender.capacity() + 1;
+    assert!(
+        task(sender.reserve_many(more_than_it_holds))
+            .expect_ready()
+            .is_err()
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use super::chan::{Chan, Refused};
+use super::chan::{Chan, MOST, Refused};
 use super::ends::{Rx, Tx, WeakTx, ends};
 use super::error::{SendError, TryRecvError, TrySendError};
 use super::permit::{OwnedPermit, Permit, PermitIterator};
@@ -147,7 +147,7 @@ impl<T> Sender<T> {
     ///
     /// [`SendError`] if the receiver has been dropped or closed, or `n` is more than the channel ever holds.
     pub async fn reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
-        if n > self.max_capacity() {
+        if n > self.max_capacity() || n as u64 > MOST {
             return Err(SendError(()));
         }
         self.reserve_room(n as u64).await?;
