@@ -252,14 +252,21 @@ fn inner_runtimes_that_come_and_go() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_runtime_that_is_refused_a_thread_leaves_nothing_behind() {
-    let test = std::env::current_exe().expect("this test");
     // Room for some stacks of 1 GiB, and not for all.
-    let status = Command::new("sh")
-        .args(["-c", "ulimit -v 4000000; exec \"$0\" --ignored --exact inner_refused_a_thread --test-threads=1"])
-        .arg(test)
-        .status()
-        .expect("a shell");
-    assert!(status.success());
+    let with_little_memory = |arguments| {
+        Command::new("sh")
+            .args(["-c", &format!("ulimit -v 4000000; exec \"$0\" {arguments}")])
+            .arg(std::env::current_exe().expect("this test"))
+            .status()
+            .expect("a shell")
+            .success()
+    };
+    // Under a sanitizer, which wants more memory than that for itself, the test can't be had.
+    if with_little_memory("--list --ignored > /dev/null 2>&1") {
+        assert!(with_little_memory(
+            "--ignored --exact inner_refused_a_thread --test-threads=1"
+        ));
+    }
 }
 
 #[cfg(target_os = "linux")]
