@@ -2,8 +2,9 @@
 //!
 //! The poller is held by at most one thread at a time: a worker with nothing to do borrows it, and the reactor
 //! thread takes it when nobody else has it. A borrower that finds work lets the poller go without a word to anyone,
-//! so a hand-over costs no wake-up; the reactor thread looks again at its next tick, and takes the poller where it has been left. When all is quiet the thread
-//! stops ticking and rests for good, and then the one who lets the poller go must wake it.
+//! so a hand-over costs no wake-up; the reactor thread looks again at its next tick, and takes the poller where it has
+//! been left. When all is quiet the thread stops ticking and rests for good, and then the one who lets the poller go
+//! must wake it.
 //!
 //! The reactor thread is in one of these states:
 //!
