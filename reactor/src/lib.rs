@@ -33,7 +33,7 @@ mod timers;
 
 pub use context::EnterGuard;
 pub use reactor::{Config, Reactor, ThreadHook, ThreadName, Turn};
-pub use thread::Monitor;
+pub use thread::{Monitor, Pace};
 
 #[doc(hidden)]
 pub mod protocol {

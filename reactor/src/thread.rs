@@ -9,6 +9,8 @@ use crate::reactor::{Shared, Turn};
 
 /// How long the thread sleeps between two looks at a poller that somebody else holds.
 const TICK: Duration = Duration::from_millis(1);
+/// The same where its monitor sees something that can't wait.
+const FAST_TICK: Duration = Duration::from_micros(250);
 /// How long a poller that was borrowed since the last tick must stay free before the thread takes it. A worker that
 /// serves one event after the other frees it for some microseconds each time, and taking it then would put the
 /// thread between the worker and its next event.
@@ -30,12 +32,32 @@ pub trait Monitor: Send + 'static {
         false
     }
 
-    /// Called once a millisecond as long as there is something to watch. True: there is work running, go on ticking.
+    /// Called as long as there is something to watch; says when to call it next.
     ///
-    /// When all is quiet the thread stops ticking. It starts again when the poller wakes somebody, when somebody
-    /// lets the poller go, and on [`Reactor::unpark`](crate::Reactor::unpark).
-    fn tick(&mut self) -> bool {
-        false
+    /// When all is quiet the thread stops ticking. It starts again, with a fast tick, when the poller wakes somebody,
+    /// when somebody lets the poller go, and on [`Reactor::unpark`](crate::Reactor::unpark).
+    fn tick(&mut self) -> Pace {
+        Pace::Rest
+    }
+}
+
+/// When the reactor thread looks after its [`Monitor`] next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pace {
+    /// There is nothing to watch.
+    Rest,
+    /// In a millisecond: there is work running.
+    Slow,
+    /// In a quarter of a millisecond: something may be held up.
+    Fast,
+}
+
+impl Pace {
+    fn length(self) -> Duration {
+        match self {
+            Pace::Fast => FAST_TICK,
+            Pace::Slow | Pace::Rest => TICK,
+        }
     }
 }
 
@@ -50,8 +72,7 @@ pub(crate) struct Watch<'a> {
     shared: &'a Shared,
     monitor: Box<dyn Monitor>,
     last_tick: Instant,
-    /// The monitor has work running.
-    busy: bool,
+    pace: Pace,
 }
 
 impl<'a> Watch<'a> {
@@ -60,7 +81,7 @@ impl<'a> Watch<'a> {
             shared,
             monitor,
             last_tick: Instant::now(),
-            busy: false,
+            pace: Pace::Rest,
         }
     }
 
@@ -71,7 +92,7 @@ impl<'a> Watch<'a> {
         }
         let mut quiet = 0;
         let mut seen = handover.borrowings();
-        while handover.tick(TICK) {
+        while handover.tick(self.pace.length()) {
             self.tick();
             let now = handover.borrowings();
             let borrowed = now != seen;
@@ -85,14 +106,15 @@ impl<'a> Watch<'a> {
             if let Some(turn) = left.then(|| self.shared.try_borrow()).flatten() {
                 self.hold(turn);
                 quiet = 0;
-            } else if borrowed || self.busy {
+            } else if borrowed || self.pace > Pace::Rest {
                 quiet = 0;
             } else {
                 quiet += 1;
             }
             if quiet >= QUIET_TICKS {
-                if let Some(poller) = handover.rest() {
-                    self.hold(Turn::new(self.shared, poller));
+                match handover.rest() {
+                    Some(poller) => self.hold(Turn::new(self.shared, poller)),
+                    None => self.pace = Pace::Fast,
                 }
                 quiet = 0;
             }
@@ -103,7 +125,7 @@ impl<'a> Watch<'a> {
     /// Waits in the poller, until a worker wants it.
     fn hold(&mut self, mut turn: Turn<'_>) {
         loop {
-            let limit = self.busy.then_some(TICK);
+            let limit = (self.pace > Pace::Rest).then_some(self.pace.length());
             let mut woken = 0;
             // A dispatch that panicked has either had its turn or will have the next.
             let _ = catch_unwind(AssertUnwindSafe(|| {
@@ -115,13 +137,15 @@ impl<'a> Watch<'a> {
             let asked = || self.monitor.wants_poller();
             if woken > 0 && catch_unwind(AssertUnwindSafe(asked)).unwrap_or(false) {
                 // Whom the turn has woken is at work now, so the tick is owed a look.
-                self.busy = true;
+                if self.pace == Pace::Rest {
+                    self.pace = Pace::Fast;
+                }
                 return;
             }
-            if woken > 0 && !self.busy {
-                self.busy = true;
+            if woken > 0 && self.pace == Pace::Rest {
+                self.pace = Pace::Fast;
                 self.last_tick = Instant::now();
-            } else if !self.busy || self.last_tick.elapsed() >= TICK {
+            } else if self.pace == Pace::Rest || self.last_tick.elapsed() >= self.pace.length() {
                 self.tick();
             }
         }
@@ -129,6 +153,6 @@ impl<'a> Watch<'a> {
 
     fn tick(&mut self) {
         self.last_tick = Instant::now();
-        self.busy = catch_unwind(AssertUnwindSafe(|| self.monitor.tick())).unwrap_or(false);
+        self.pace = catch_unwind(AssertUnwindSafe(|| self.monitor.tick())).unwrap_or(Pace::Rest);
     }
 }

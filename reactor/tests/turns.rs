@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use heist_reactor::net::{TcpListener, TcpStream};
 use heist_reactor::testing::{CountWakes, block_on, within_limit};
 use heist_reactor::time::sleep;
-use heist_reactor::{Config, Monitor, Reactor};
+use heist_reactor::{Config, Monitor, Pace, Reactor};
 
 fn reactor() -> Reactor {
     Reactor::new(Config::default()).expect("a poller")
@@ -166,7 +166,7 @@ fn a_monitor_that_panics_does_not_end_the_thread() {
             panic!("the monitor panics");
         }
 
-        fn tick(&mut self) -> bool {
+        fn tick(&mut self) -> Pace {
             panic!("the monitor panics");
         }
     }
@@ -190,8 +190,11 @@ fn the_monitor_ticks_as_long_as_it_has_work() {
     struct Counts(mpsc::SyncSender<()>);
 
     impl Monitor for Counts {
-        fn tick(&mut self) -> bool {
-            self.0.send(()).is_ok()
+        fn tick(&mut self) -> Pace {
+            match self.0.send(()) {
+                Ok(()) => Pace::Slow,
+                Err(_) => Pace::Rest,
+            }
         }
     }
 

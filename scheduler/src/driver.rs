@@ -6,7 +6,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use heist_reactor::{Monitor, Reactor};
+use heist_reactor::{Monitor, Pace, Reactor};
 use heist_sync::sys::Arc;
 
 use crate::context;
@@ -112,7 +112,7 @@ impl Monitor for Watch {
         self.woke
     }
 
-    fn tick(&mut self) -> bool {
+    fn tick(&mut self) -> Pace {
         let mut held_up = false;
         for (remote, seen) in self.shared.remotes.iter().zip(&mut self.polls) {
             let polls = remote.counters.polls.get();
@@ -123,6 +123,9 @@ impl Monitor for Watch {
         if held_up {
             self.shared.wake_one();
         }
-        self.shared.anyone_awake()
+        match self.shared.anyone_awake() {
+            true => Pace::Slow,
+            false => Pace::Rest,
+        }
     }
 }
