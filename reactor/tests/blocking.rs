@@ -69,6 +69,32 @@ fn there_are_never_more_threads_than_the_maximum() {
 }
 
 #[test]
+fn a_job_that_cannot_wait_is_taken_at_once_or_comes_back() {
+    within_limit(|| {
+        let reactor = reactor(|config| config.max_blocking_threads = 1);
+        let pool = reactor.pool();
+        let (begun, begins) = mpsc::channel();
+        let (end_it, ends) = mpsc::channel::<()>();
+        let long = Box::new(move || {
+            begun.send(()).expect("the test waits");
+            let _ = ends.recv();
+        });
+        pool.submit_now(long).expect("a thread starts for it");
+        begins.recv().expect("it runs");
+        let refused = pool.submit_now(Box::new(|| {}));
+        let Err(Refused::NoThread(job, _)) = refused else {
+            panic!("the one thread is taken");
+        };
+        drop(end_it);
+        while pool.num_idle() == 0 {
+            std::thread::yield_now();
+        }
+        pool.submit_now(job).expect("an idle thread takes it");
+        end(&reactor);
+    });
+}
+
+#[test]
 fn threads_have_names_and_call_their_hooks() {
     within_limit(|| {
         let (started, stopped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::sys::{Condvar, Mutex};
@@ -33,7 +34,18 @@ impl Wake for Signal {
     }
 }
 
-/// Polls `future` to its end on this thread. The budget is lifted meanwhile: there is no task to yield to.
+/// What calls a wait that blocks this thread, so that a scheduler can let another thread do its work meanwhile.
+pub type Announce = fn(wait: &mut dyn FnMut());
+
+static ANNOUNCE: OnceLock<Announce> = OnceLock::new();
+
+/// Has every wait of [`block_on`] called by `announce` from now on. The first call counts, for the whole process.
+pub fn announce_blocking(announce: Announce) {
+    let _ = ANNOUNCE.set(announce);
+}
+
+/// Polls `future` to its end on this thread. The budget is lifted meanwhile: there is no task to yield to. A scheduler
+/// whose worker this is hears of it, unless the first poll is the last.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(crate::coop::unconstrained(future));
     let signal = std::sync::Arc::new(Signal {
@@ -42,10 +54,21 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     });
     let waker = Waker::from(signal.clone());
     let mut cx = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-            return output;
-        }
-        signal.wait();
+    if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+        return output;
     }
+    let mut output = None;
+    let mut wait = || {
+        while output.is_none() {
+            signal.wait();
+            if let Poll::Ready(ready) = future.as_mut().poll(&mut cx) {
+                output = Some(ready);
+            }
+        }
+    };
+    match ANNOUNCE.get() {
+        Some(announce) => announce(&mut wait),
+        None => wait(),
+    }
+    output.expect("it was waited for")
 }

@@ -179,12 +179,10 @@ impl Pool {
             return Err(Refused::Shutdown(job));
         }
         if state.idle == 0 && state.threads < shared.config.max_threads.max(1) {
-            state.threads += 1;
-            state.alive += 1;
-            let number = state.next;
-            state.next += 1;
+            let number = state.count_thread();
             drop(state);
-            return Shared::start_thread(shared, number, job);
+            return Shared::start_thread(shared, number, job)
+                .or_else(|(job, error)| shared.not_started(job, error, true));
         }
         let claimed = state.enqueue(job);
         drop(state);
@@ -192,6 +190,37 @@ impl Pool {
             shared.work.notify_one();
         }
         Ok(())
+    }
+
+    /// As [`submit`](Self::submit), but only where a thread takes the job at once: it never waits behind another.
+    ///
+    /// # Errors
+    ///
+    /// The job comes back where the pool has been shut down, and where all threads are taken and no other can be
+    /// started.
+    pub fn submit_now(&self, job: Job) -> Result<(), Refused> {
+        let shared = &self.0;
+        let mut state = shared.state.lock();
+        if state.shut_down {
+            drop(state);
+            return Err(Refused::Shutdown(job));
+        }
+        if state.idle > 0 {
+            let claimed = state.enqueue(job);
+            debug_assert!(claimed, "an idle thread was counted");
+            drop(state);
+            shared.work.notify_one();
+            return Ok(());
+        }
+        if state.threads >= shared.config.max_threads.max(1) {
+            drop(state);
+            let full = io::Error::other("all threads are taken");
+            return Err(Refused::NoThread(job, full));
+        }
+        let number = state.count_thread();
+        drop(state);
+        Shared::start_thread(shared, number, job)
+            .or_else(|(job, error)| shared.not_started(job, error, false))
     }
 
     /// Refuses new jobs, drops the queued ones, and ends each thread after the job it runs.
@@ -253,6 +282,14 @@ impl fmt::Debug for Pool {
 }
 
 impl State {
+    /// Counts a thread that is about to be started, and gives its number.
+    fn count_thread(&mut self) -> u64 {
+        self.threads += 1;
+        self.alive += 1;
+        self.next += 1;
+        self.next - 1
+    }
+
     /// Queues a job, and claims an idle thread for it: to be woken once the lock is free.
     #[must_use]
     fn enqueue(&mut self, job: Job) -> bool {
@@ -268,7 +305,7 @@ impl State {
 
 impl Shared {
     /// Starts a thread, counted already, with its first job.
-    fn start_thread(this: &Arc<Self>, number: u64, job: Job) -> Result<(), Refused> {
+    fn start_thread(this: &Arc<Self>, number: u64, job: Job) -> Result<(), (Job, io::Error)> {
         let in_hand = Arc::new(Mutex::new(Some(job)));
         let (shared, first) = (this.clone(), in_hand.clone());
         let body = Box::new(move || shared.run(number, &first));
@@ -287,17 +324,17 @@ impl Shared {
             }
             Err(error) => {
                 let job = in_hand.lock().take();
-                this.not_started(job.expect("only the thread takes it"), error)
+                Err((job.expect("only the thread takes it"), error))
             }
         }
     }
 
-    /// A thread, counted already, could not be started: its job waits for the others, if there are any.
-    fn not_started(&self, job: Job, error: io::Error) -> Result<(), Refused> {
+    /// A thread, counted already, could not be started: its job waits for the others, if there are any and it `may`.
+    fn not_started(&self, job: Job, error: io::Error, may: bool) -> Result<(), Refused> {
         let mut state = self.state.lock();
         state.threads -= 1;
         state.alive -= 1;
-        if state.threads > 0 && !state.shut_down {
+        if (state.idle > 0 || may && state.threads > 0) && !state.shut_down {
             let claimed = state.enqueue(job);
             drop(state);
             if claimed {
@@ -306,7 +343,10 @@ impl Shared {
             return Ok(());
         }
         // Invariant 2: without a thread nothing may stay queued.
-        let orphans = std::mem::take(&mut state.queue);
+        let orphans = match state.threads {
+            0 => std::mem::take(&mut state.queue),
+            _ => VecDeque::new(),
+        };
         let shut_down = state.shut_down;
         drop(state);
         self.ended.notify_all();
