@@ -11,7 +11,7 @@ use heist_sync::sys::Arc;
 use crate::context;
 use crate::runtime::Handle;
 use crate::shared::Shared;
-use crate::task::{Id, JoinHandle, Runnable, Schedule, TaskRef, new_task};
+use crate::task::{Id, JoinHandle, Origin, Runnable, Schedule, TaskRef, new_task_from};
 
 /// A future that is done after one poll.
 struct Job<F>(Option<F>);
@@ -45,15 +45,14 @@ impl Schedule for Pool {
     fn release(&self, _: &TaskRef) {}
 }
 
-#[track_caller]
-pub(crate) fn spawn<F, R>(shared: &Arc<Shared>, f: F) -> JoinHandle<R>
+pub(crate) fn spawn<F, R>(shared: &Arc<Shared>, f: F, origin: Origin) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
     let id = Id::next();
     // SAFETY: the closure and its output are `Send`.
-    let (task, runnable, handle) = unsafe { new_task(Job(Some(f)), Pool, id, 0) };
+    let (task, runnable, handle) = unsafe { new_task_from(Job(Some(f)), Pool, id, 0, origin) };
     // The runtime's reference is its own until the job completes, which `Runnable` sees to, run or dropped.
     std::mem::forget(task);
     let runtime = shared.clone();

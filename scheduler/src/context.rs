@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 
 use crate::runtime::Handle;
 use crate::shared::{self, Shared};
-use crate::task::{Id, JoinHandle, Runnable};
+use crate::task::{Id, JoinHandle, Origin, Runnable};
 use crate::worker::Worker;
 
 thread_local! {
@@ -165,9 +165,8 @@ pub(crate) fn current() -> Option<Handle> {
 
 /// Spawns on the runtime that [`current`] would give, without counting it where nothing was entered by hand. Gives the
 /// future back where this thread is in no runtime.
-#[track_caller]
 #[inline]
-pub(crate) fn try_spawn<F>(future: F) -> Result<JoinHandle<F::Output>, F>
+pub(crate) fn try_spawn<F>(future: F, origin: Origin) -> Result<JoinHandle<F::Output>, F>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -177,13 +176,12 @@ where
         entered.last().map(|(_, handle)| handle.shared().clone())
     });
     if let Ok(Some(shared)) = entered {
-        return Ok(shared::spawn(&shared, future));
+        return Ok(shared::spawn(&shared, future, origin));
     }
-    // SAFETY: as in `with_any_worker`, which a caller's location doesn't pass through.
-    match WORKER.get().map(|worker| unsafe { worker.as_ref() }) {
-        Some(worker) => Ok(shared::spawn(&worker.shared, future)),
+    with_any_worker(|worker| match worker {
+        Some(worker) => Ok(shared::spawn(&worker.shared, future, origin)),
         None => Err(future),
-    }
+    })
 }
 
 /// Makes a runtime this thread's current one, until the guard is dropped. Guards may be dropped in any order.

@@ -24,7 +24,7 @@ use crate::metrics::Counters;
 use crate::park::Parker;
 use crate::queue::Open;
 use crate::runtime;
-use crate::task::{Id, JoinHandle, Owned, Runnable, Schedule, TaskRef, new_task};
+use crate::task::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, new_task_from};
 
 /// What the workers of a runtime share.
 pub(crate) struct Shared {
@@ -202,8 +202,7 @@ impl std::fmt::Debug for Shared {
 }
 
 /// Spawns a task: lists it, and queues it.
-#[track_caller]
-pub(crate) fn spawn<F>(shared: &Arc<Shared>, future: F) -> JoinHandle<F::Output>
+pub(crate) fn spawn<F>(shared: &Arc<Shared>, future: F, origin: Origin) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -212,7 +211,8 @@ where
     let shard = context::with_worker(shared, |worker| worker.map(|worker| worker.index))
         .unwrap_or(shared.remotes.len());
     // SAFETY: the future and its output are `Send`.
-    let (task, runnable, handle) = unsafe { new_task(future, home, Id::next(), shard as u32) };
+    let (task, runnable, handle) =
+        unsafe { new_task_from(future, home, Id::next(), shard as u32, origin) };
     if shared.owned.list(task) {
         shared.schedule(runnable);
     } else {

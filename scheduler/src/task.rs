@@ -3,7 +3,7 @@
 //! Inside: one allocation each, driven through one word of state.
 //!
 //! ```text
-//!   Header { state, vtable, links, id, location, shard }   what every holder may see
+//!   Header { state, vtable, links, id, origin, shard }     what every holder may see
 //!   scheduler: S                                           where the task goes when it is woken
 //!   stage: Running(future) | Finished(result) | Consumed   whose it is, state.rs says
 //!   join_waker                                             whose it is, S4 in state.rs says
@@ -19,20 +19,25 @@
 //! is nobody to tell, ends with the message that the panic hook has printed.
 
 mod api;
+mod builder;
 mod cell;
 mod error;
 mod id;
 mod join;
+mod origin;
 mod owned;
 mod state;
 mod waker;
 
 pub use api::{id, spawn, spawn_blocking, try_id, yield_now};
+pub use builder::Builder;
 pub use error::JoinError;
 pub use id::Id;
 pub use join::{AbortHandle, JoinHandle};
 
 #[doc(hidden)]
-pub use cell::{Runnable, Schedule, TaskRef, new_task};
+pub use cell::{Runnable, Schedule, TaskRef, new_task, new_task_from};
+#[doc(hidden)]
+pub use origin::Origin;
 #[doc(hidden)]
 pub use owned::Owned;

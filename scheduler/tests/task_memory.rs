@@ -15,7 +15,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use heist_scheduler::protocol::Slot;
-use heist_scheduler::task::{Id, JoinHandle, Owned, Runnable, Schedule, TaskRef, new_task};
+use heist_scheduler::task::{
+    Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, new_task, new_task_from,
+};
 use watch::{Count, watchdog};
 
 /// A scheduler that is a queue, and a list of who isn't complete.
@@ -420,4 +422,24 @@ fn a_slot_that_is_dropped_cancels_what_it_holds() {
     drop(slot);
     assert!(handle.is_finished());
     assert_eq!(queue.0.owned.live(), 0);
+}
+
+#[test]
+fn a_task_has_a_name_and_a_location_for_as_long_as_its_memory() {
+    let queue = Queue::new();
+    let (id, line) = (Id::next(), line!() + 1);
+    let origin = Origin::with_name(Some("named"));
+    // SAFETY: the future and its output are `Send`.
+    let (task, runnable, handle) =
+        unsafe { new_task_from(async { 7 }, queue.clone(), id, 1, origin) };
+    let kept = task.clone();
+    assert!(queue.0.owned.list(task));
+    assert_eq!((runnable.name(), runnable.id()), (Some("named"), id));
+    runnable.run();
+    drop(handle);
+    assert_eq!(kept.name(), Some("named"));
+    assert_eq!(
+        (kept.location().file(), kept.location().line()),
+        (file!(), line)
+    );
 }

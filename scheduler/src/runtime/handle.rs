@@ -11,7 +11,7 @@ use super::{Id, NESTED, RuntimeMetrics, root};
 use crate::blocking;
 use crate::context::{self, Entered};
 use crate::shared::{self, Flavor, Shared};
-use crate::task::JoinHandle;
+use crate::task::{JoinHandle, Origin};
 
 /// A reference to a runtime, which it doesn't keep from ending.
 ///
@@ -83,7 +83,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        shared::spawn(&self.shared, future)
+        shared::spawn(&self.shared, future, Origin::caller())
     }
 
     /// As [`task::spawn_blocking`](crate::task::spawn_blocking), on this runtime.
@@ -93,7 +93,7 @@ impl Handle {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        blocking::spawn(&self.shared, f)
+        blocking::spawn(&self.shared, f, Origin::caller())
     }
 
     /// Polls `future` on this thread until it is done, inside this runtime. It turns no current-thread runtime: the

@@ -3,11 +3,11 @@
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
-use super::{Id, JoinHandle};
+use super::{Id, JoinHandle, Origin};
 use crate::{blocking, context};
 
 /// What a thread outside any runtime is told.
-const NO_RUNTIME: &str = "there is no runtime here: this must be called from a task, inside `block_on`, or with a runtime entered";
+pub(super) const NO_RUNTIME: &str = "there is no runtime here: this must be called from a task, inside `block_on`, or with a runtime entered";
 
 /// Spawns a task on the current runtime, and gives its handle. The task starts at once, whether or not the handle is
 /// awaited; dropping the handle detaches it.
@@ -40,7 +40,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    match context::try_spawn(future) {
+    match context::try_spawn(future, Origin::caller()) {
         Ok(handle) => handle,
         Err(_) => panic!("{NO_RUNTIME}"),
     }
@@ -75,7 +75,7 @@ where
     R: Send + 'static,
 {
     match context::current() {
-        Some(handle) => blocking::spawn(handle.shared(), f),
+        Some(handle) => blocking::spawn(handle.shared(), f, Origin::caller()),
         None => panic!("{NO_RUNTIME}"),
     }
 }

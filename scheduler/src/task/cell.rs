@@ -14,7 +14,7 @@ use super::join::JoinHandle;
 use super::owned::Links;
 use super::state::{End, Joiner, Start, State, Wake};
 use super::waker::borrowed_waker;
-use super::{Id, JoinError};
+use super::{Id, JoinError, Origin};
 
 /// Where a task goes when it is woken, and whom it leaves when it is complete.
 ///
@@ -40,8 +40,8 @@ pub(super) struct Header {
     /// Guarded by the lock of the task's shard of [`Owned`](super::Owned).
     pub(super) links: UnsafeCell<Links>,
     pub(super) id: Id,
-    /// Where the task was spawned.
-    pub(super) location: &'static Location<'static>,
+    /// Where the task was spawned, and its name.
+    pub(super) origin: Origin,
     /// Which shard of [`Owned`](super::Owned) lists the task.
     pub(super) shard: u32,
 }
@@ -99,11 +99,10 @@ unsafe impl Send for TaskRef {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for TaskRef {}
 
-/// Makes a task, scheduled, with its runtime's reference, its handle, and the evidence that lets it run.
+/// As [`new_task_from`], from the caller's place and without a name.
 ///
 /// # Safety
-/// If `F` or its output isn't `Send`, `scheduler` must see to it that the task runs on this thread only, and the
-/// handle must stay here too.
+/// As there.
 #[track_caller]
 pub unsafe fn new_task<F, S>(
     future: F,
@@ -115,13 +114,33 @@ where
     F: Future + 'static,
     S: Schedule,
 {
+    // SAFETY: the caller's promise.
+    unsafe { new_task_from(future, scheduler, id, shard, Origin::caller()) }
+}
+
+/// Makes a task, scheduled, with its runtime's reference, its handle, and the evidence that lets it run.
+///
+/// # Safety
+/// If `F` or its output isn't `Send`, `scheduler` must see to it that the task runs on this thread only, and the
+/// handle must stay here too.
+pub unsafe fn new_task_from<F, S>(
+    future: F,
+    scheduler: S,
+    id: Id,
+    shard: u32,
+    origin: Origin,
+) -> (TaskRef, Runnable, JoinHandle<F::Output>)
+where
+    F: Future + 'static,
+    S: Schedule,
+{
     let cell = Box::new(Cell {
         header: Header {
             state: State::born(),
             vtable: &Cell::<F, S>::VTABLE,
             links: UnsafeCell::new(Links::default()),
             id,
-            location: Location::caller(),
+            origin,
             shard,
         },
         scheduler,
@@ -424,6 +443,16 @@ impl TaskRef {
         self.0.header().id
     }
 
+    /// Where the task was spawned.
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0.header().origin.location()
+    }
+
+    /// The task's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.0.header().origin.name()
+    }
+
     /// Marks the task cancelled. Its future is dropped by the thread that would poll it next; where none would, by
     /// the one that takes it from the queue into which this puts it.
     pub fn abort(&self) {
@@ -465,7 +494,12 @@ impl Runnable {
 
     /// Where the task was spawned.
     pub fn location(&self) -> &'static Location<'static> {
-        self.0.header().location
+        self.0.header().origin.location()
+    }
+
+    /// The task's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.0.header().origin.name()
     }
 
     /// The task's id.

@@ -1,0 +1,112 @@
+//! What a task can be given before it is spawned.
+
+use std::future::Future;
+use std::io;
+
+use super::api::NO_RUNTIME;
+use super::{JoinHandle, Origin};
+use crate::runtime::Handle;
+use crate::{blocking, context, shared};
+
+/// Spawns tasks that have a name, by which reports of stalls and shutdowns call them.
+///
+/// The spawning methods return an [`io::Result`] as tokio's do; at present all of them succeed.
+///
+/// # Examples
+/// ```
+/// use heist_scheduler::{runtime::Runtime, task};
+///
+/// let runtime = Runtime::new()?;
+/// let answer = runtime.block_on(async {
+///     let task = task::Builder::new().name("the answer").spawn(async { 42 })?;
+///     std::io::Result::Ok(task.await.expect("no panic"))
+/// })?;
+/// assert_eq!(answer, 42);
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug, Default, Clone)]
+pub struct Builder<'a> {
+    name: Option<&'a str>,
+}
+
+impl<'a> Builder<'a> {
+    /// A builder of tasks without a name.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives the task this name, which is copied as the task is spawned. Names need not be unique.
+    #[must_use]
+    pub fn name(&self, name: &'a str) -> Self {
+        Self { name: Some(name) }
+    }
+
+    /// As [`task::spawn`](super::spawn).
+    ///
+    /// # Errors
+    /// None at present.
+    ///
+    /// # Panics
+    /// If called outside any runtime.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match context::try_spawn(future, self.origin()) {
+            Ok(handle) => Ok(handle),
+            Err(_) => panic!("{NO_RUNTIME}"),
+        }
+    }
+
+    /// As [`Handle::spawn`].
+    ///
+    /// # Errors
+    /// None at present.
+    #[track_caller]
+    pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Ok(shared::spawn(handle.shared(), future, self.origin()))
+    }
+
+    /// As [`task::spawn_blocking`](super::spawn_blocking).
+    ///
+    /// # Errors
+    /// None at present: a job that gets no thread has a cancelled handle.
+    ///
+    /// # Panics
+    /// If called outside any runtime.
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(self, f: F) -> io::Result<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        match context::current() {
+            Some(handle) => self.spawn_blocking_on(f, &handle),
+            None => panic!("{NO_RUNTIME}"),
+        }
+    }
+
+    /// As [`Handle::spawn_blocking`].
+    ///
+    /// # Errors
+    /// None at present: a job that gets no thread has a cancelled handle.
+    #[track_caller]
+    pub fn spawn_blocking_on<F, R>(self, f: F, handle: &Handle) -> io::Result<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        Ok(blocking::spawn(handle.shared(), f, self.origin()))
+    }
+
+    #[track_caller]
+    pub(super) fn origin(&self) -> Origin {
+        Origin::with_name(self.name)
+    }
+}
