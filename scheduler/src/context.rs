@@ -6,24 +6,39 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
+use heist_sync::sys::thread::LocalKey;
+use heist_sync::sys::thread_local_const;
+
 use crate::runtime::Handle;
 use crate::shared::{self, Shared};
 use crate::task::{Id, JoinHandle, Origin, Runnable};
 use crate::worker::Worker;
 
-thread_local! {
+thread_local_const! {
     /// The worker that this thread is. No destructor, so it can be asked at any time.
-    static WORKER: Cell<Option<NonNull<Worker>>> = const { Cell::new(None) };
+    static WORKER: Cell<Option<NonNull<Worker>>> = Cell::new(None);
+}
+thread_local_const! {
     /// The batch that this thread collects for a runtime.
-    static BATCH: Cell<Option<NonNull<Batch>>> = const { Cell::new(None) };
+    static BATCH: Cell<Option<NonNull<Batch>>> = Cell::new(None);
+}
+thread_local_const! {
     /// Whether this thread polls a future: a worker, or inside a `block_on`.
-    static POLLING: Cell<bool> = const { Cell::new(false) };
+    static POLLING: Cell<bool> = Cell::new(false);
+}
+thread_local_const! {
     /// The runtime whose blocking job this thread runs. Compared, never followed.
-    static JOB_OF: Cell<*const Shared> = const { Cell::new(ptr::null()) };
-    static TASK: Cell<Option<Id>> = const { Cell::new(None) };
+    static JOB_OF: Cell<*const Shared> = Cell::new(ptr::null());
+}
+thread_local_const! {
+    static TASK: Cell<Option<Id>> = Cell::new(None);
+}
+thread_local_const! {
     /// The runtimes entered, each with the number of its guard, the innermost last.
-    static ENTERED: RefCell<Vec<(u64, Handle)>> = const { RefCell::new(Vec::new()) };
-    static NEXT_GUARD: Cell<u64> = const { Cell::new(0) };
+    static ENTERED: RefCell<Vec<(u64, Handle)>> = RefCell::new(Vec::new());
+}
+thread_local_const! {
+    static NEXT_GUARD: Cell<u64> = Cell::new(0);
 }
 
 /// The wakes of one dispatch, to be published at once.
@@ -42,17 +57,17 @@ pub(crate) enum Place<'a> {
 }
 
 /// Sets a cell back to what it was, when dropped.
-struct Restore<T: Copy + 'static>(&'static std::thread::LocalKey<Cell<T>>, T);
+struct Restore<T: Copy + 'static>(&'static LocalKey<Cell<T>>, T);
 
 impl<T: Copy> Restore<T> {
-    fn after_setting(key: &'static std::thread::LocalKey<Cell<T>>, value: T) -> Self {
-        Self(key, key.replace(value))
+    fn after_setting(key: &'static LocalKey<Cell<T>>, value: T) -> Self {
+        Self(key, key.with(|cell| cell.replace(value)))
     }
 }
 
 impl<T: Copy> Drop for Restore<T> {
     fn drop(&mut self) {
-        self.0.set(self.1);
+        self.0.with(|cell| cell.set(self.1));
     }
 }
 
@@ -60,7 +75,9 @@ impl<T: Copy> Drop for Restore<T> {
 #[inline]
 pub(crate) fn with_any_worker<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
     // SAFETY: `as_worker` sets the cell for as long as it borrows the worker; all uses are on this thread.
-    f(WORKER.get().map(|worker| unsafe { worker.as_ref() }))
+    f(WORKER
+        .with(Cell::get)
+        .map(|worker| unsafe { worker.as_ref() }))
 }
 
 /// Calls `f` with the worker of `shared` that this thread is, if it is one.
@@ -86,7 +103,7 @@ pub(crate) fn with_place<T, R>(shared: &Shared, task: T, f: impl FnOnce(Place<'_
 
 fn batch_of<'a>(shared: &Shared) -> Option<&'a Batch> {
     // SAFETY: `collect_wakes` sets the cell for as long as it borrows the batch; all uses are on this thread.
-    let batch = unsafe { BATCH.get()?.as_ref() };
+    let batch = unsafe { BATCH.with(Cell::get)?.as_ref() };
     ptr::eq(batch.shared.as_ptr(), shared).then_some(batch)
 }
 
@@ -117,7 +134,7 @@ pub(crate) fn collect_wakes(shared: &Shared, turn: &mut dyn FnMut()) {
 
 /// Calls `f` as the inside of a `block_on`; `None` where this thread is in one already, or is a worker.
 pub(crate) fn block_on<R>(f: impl FnOnce() -> R) -> Option<R> {
-    if POLLING.get() {
+    if POLLING.with(Cell::get) {
         return None;
     }
     let _polling = Restore::after_setting(&POLLING, true);
@@ -126,7 +143,7 @@ pub(crate) fn block_on<R>(f: impl FnOnce() -> R) -> Option<R> {
 
 /// Whether this thread polls futures, so that to block it would hold others up.
 pub(crate) fn is_polling() -> bool {
-    POLLING.get()
+    POLLING.with(Cell::get)
 }
 
 /// Calls `f` as a blocking job of `shared`.
@@ -137,7 +154,7 @@ pub(crate) fn as_job<R>(shared: &Shared, f: impl FnOnce() -> R) -> R {
 
 /// Whether this thread runs a blocking job of `shared`.
 pub(crate) fn is_job_of(shared: &Shared) -> bool {
-    ptr::eq(JOB_OF.get(), shared)
+    ptr::eq(JOB_OF.with(Cell::get), shared)
 }
 
 /// Calls `f` as the poll of a task.
@@ -149,7 +166,7 @@ pub(crate) fn as_task<R>(id: Id, f: impl FnOnce() -> R) -> R {
 
 /// The task that this thread polls.
 pub(crate) fn task_id() -> Option<Id> {
-    TASK.get()
+    TASK.with(Cell::get)
 }
 
 /// The runtime that this thread is in: the one entered last, else the one whose worker it is.
@@ -194,7 +211,7 @@ pub(crate) struct Entered {
 }
 
 pub(crate) fn enter(handle: Handle) -> Entered {
-    let number = NEXT_GUARD.replace(NEXT_GUARD.get() + 1);
+    let number = NEXT_GUARD.with(|next| next.replace(next.get() + 1));
     let reactor = handle.shared().driver.enter();
     // On a thread whose locals are gone nothing can be entered, and nothing needs to be left.
     let _ = ENTERED.try_with(|entered| entered.borrow_mut().push((number, handle)));

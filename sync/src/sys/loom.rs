@@ -24,7 +24,7 @@ pub mod hint {
 pub mod thread {
     //! loom's threads.
     pub use loom::thread::{
-        Builder, JoinHandle, Thread, ThreadId, current, park, spawn, yield_now,
+        Builder, JoinHandle, LocalKey, Thread, ThreadId, current, park, spawn, yield_now,
     };
 
     /// The same for all: a model says itself which shard a thread uses.

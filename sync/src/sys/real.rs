@@ -17,7 +17,9 @@ pub mod hint {
 
 pub mod thread {
     //! std's threads.
-    pub use std::thread::{Builder, JoinHandle, Thread, ThreadId, current, park, spawn, yield_now};
+    pub use std::thread::{
+        Builder, JoinHandle, LocalKey, Thread, ThreadId, current, park, spawn, yield_now,
+    };
 
     use std::sync::atomic::{AtomicUsize, Ordering};
 
