@@ -94,7 +94,7 @@ impl Pool {
             }
             if searching && let Some(task) = self.queue.pop() {
                 searching = false;
-                if self.idle.search_ended() {
+                if self.idle.search_ended(|| !self.queue.is_empty()) {
                     self.wake_one();
                 }
                 self.run(task);
@@ -186,4 +186,23 @@ fn idle_a_searcher_wakes_the_next() {
         pool.wake_one();
         join(threads);
     });
+}
+
+/// The second task comes in while the searcher that has found the first stops searching: its push sees the searcher
+/// and wakes nobody, so that the searcher's look at the queue must find it. Else the first waits for it for ever.
+#[test]
+fn idle_the_last_searcher_sees_what_its_search_hid() {
+    model(
+        "idle_the_last_searcher_sees_what_its_search_hid",
+        Some(2),
+        || {
+            let mut pool = Pool::new(2, 2);
+            pool.other_ran = Some((Mutex::new(false), Condvar::new()));
+            let pool = Arc::new(pool);
+            pool.queue.push(1);
+            let threads = start(&pool, 2);
+            pool.push(0);
+            join(threads);
+        },
+    );
 }

@@ -33,7 +33,7 @@ impl Idle {
     #[inline]
     #[must_use = "the worker picked waits to be unparked"]
     pub fn claim(&self) -> Option<usize> {
-        // Ordering: SeqCst, P2: pairs with the fence in `announce` and `search_ended`: either the sleeper's second
+        // Ordering: SeqCst, P2: pairs with the fences in `announce` and `search_ended`: either the sleeper's second
         // look sees the push, or the loads below see that it no longer searches and sleeps.
         fence(Ordering::SeqCst);
         // Ordering: Relaxed: the fence orders it.
@@ -92,12 +92,18 @@ impl Idle {
         self.searching.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A searching worker has found work. True if nobody else searches now: it has to [`claim`](Self::claim) another
-    /// in case there's more (F2).
+    /// F1 and F2: a searching worker has found work. True if nobody else searches now and there is `more` work to be
+    /// seen: it has to [`claim`](Self::claim) another.
     #[must_use]
-    pub fn search_ended(&self) -> bool {
+    pub fn search_ended(&self, more: impl FnOnce() -> bool) -> bool {
         // Ordering: AcqRel: the last searcher has seen what the others before it saw.
-        self.searching.fetch_sub(1, Ordering::AcqRel) == 1
+        if self.searching.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return false;
+        }
+        // Ordering: SeqCst, F2: pairs with the fence in `claim`: a poster that read the count before we took ours back
+        // has its fence before this one, so that the look sees its push.
+        fence(Ordering::SeqCst);
+        more()
     }
 
     /// S1 and S2: the worker says that it is about to sleep. Its second look at the queues has to follow.
@@ -149,10 +155,20 @@ mod tests {
         assert_eq!(idle.claim(), Some(3));
         assert_eq!(idle.claim(), None, "a searcher is on its way");
         assert!(!idle.retract(3));
-        assert!(idle.search_ended());
+        assert!(idle.search_ended(|| true));
         assert_eq!(idle.claim(), Some(99));
-        assert!(idle.search_ended());
+        assert!(idle.search_ended(|| true));
         assert_eq!(idle.claim(), None);
+    }
+
+    #[test]
+    fn the_last_searcher_wakes_nobody_where_there_is_no_more_work() {
+        let idle = Idle::new(2);
+        idle.search();
+        idle.search();
+        let unasked = || -> bool { panic!("another searches still") };
+        assert!(!idle.search_ended(unasked));
+        assert!(!idle.search_ended(|| false));
     }
 
     #[test]
@@ -162,7 +178,7 @@ mod tests {
         assert!(idle.try_search());
         assert!(idle.try_search());
         assert!(!idle.try_search(), "four are awake");
-        assert!(!idle.search_ended());
-        assert!(idle.search_ended());
+        assert!(!idle.search_ended(|| true));
+        assert!(idle.search_ended(|| true));
     }
 }

@@ -137,8 +137,9 @@ impl Worker {
 
     /// F1 and F2 of the sleep protocol.
     fn end_search(&self) {
-        if self.searching.replace(false) && self.shared.idle.search_ended() {
-            self.shared.wake_one();
+        let shared = &self.shared;
+        if self.searching.replace(false) && shared.idle.search_ended(|| shared.has_work()) {
+            shared.wake_one();
         }
     }
 
