@@ -14,6 +14,7 @@
 //!
 //! Nothing in here is itself modelled: it lives outside, on std's atomics and threads, which loom does not see.
 
+pub mod block_on;
 pub mod fake;
 
 use std::sync::Arc;

@@ -1,54 +1,17 @@
 //! The task's state: wakes, aborts, the handle, the last reference, and the end of the runtime, against each other.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use heist_scheduler::task::JoinHandle;
 use heist_sync::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
-use heist_sync::sys::{Arc, Condvar, Mutex, thread};
+use heist_sync::sys::{Arc, Mutex, thread};
+use loom_tests::block_on::{Signal, block_on};
 use loom_tests::fake::Fake;
 use loom_tests::{Census, model};
 
 /// Wakers, handed from a poll to the model's threads.
 type Wakers = Arc<Mutex<Vec<Waker>>>;
-
-/// A token for a thread that waits for a future.
-#[derive(Default)]
-struct Signal {
-    woken: Mutex<bool>,
-    wake: Condvar,
-}
-
-impl Wake for Signal {
-    fn wake(self: std::sync::Arc<Self>) {
-        *self.woken.lock() = true;
-        self.wake.notify_all();
-    }
-}
-
-impl Signal {
-    fn wait(&self) {
-        let mut woken = self.woken.lock();
-        while !*woken {
-            self.wake.wait(&mut woken);
-        }
-        *woken = false;
-    }
-}
-
-/// Waits for `future` on this thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let signal = std::sync::Arc::new(Signal::default());
-    let waker = Waker::from(signal.clone());
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        signal.wait();
-    }
-}
 
 /// Polls `handle` once, with a waker that nobody waits for.
 fn poll_once<T>(handle: &mut JoinHandle<T>) -> bool {

@@ -24,8 +24,10 @@ mod cell;
 mod error;
 mod id;
 mod join;
+pub mod join_set;
 mod origin;
 mod owned;
+mod slab;
 mod state;
 mod waker;
 
@@ -34,6 +36,7 @@ pub use builder::Builder;
 pub use error::JoinError;
 pub use id::Id;
 pub use join::{AbortHandle, JoinHandle};
+pub use join_set::JoinSet;
 
 #[doc(hidden)]
 pub use cell::{Runnable, Schedule, TaskRef, new_task, new_task_from};

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use heist_sync::coop;
 
@@ -70,7 +70,7 @@ impl<T> JoinHandle<T> {
 
     /// Takes the output, or leaves a waker for the completion.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        if self.register(cx).is_ok() {
+        if self.register(cx.waker()).is_ok() {
             return Poll::Pending;
         }
         let mut output = Poll::Pending;
@@ -79,18 +79,26 @@ impl<T> JoinHandle<T> {
         output
     }
 
+    /// Takes the output of a task that is complete.
+    pub(super) fn take_output(&mut self) -> Result<T, JoinError> {
+        match self.poll_output(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result,
+            Poll::Pending => unreachable!("the task is complete"),
+        }
+    }
+
     /// Leaves a waker for the completion; fails where the task is complete by then.
-    fn register(&mut self, cx: &mut Context<'_>) -> Result<(), Completed> {
+    pub(super) fn register(&mut self, waker: &Waker) -> Result<(), Completed> {
         let state = &self.raw.header().state;
         match state.outcome() {
             Outcome::Complete => return Err(Completed),
             // SAFETY: this is the handle, and the bit is its own. If the task completes now, the waker is woken.
-            Outcome::Awaited if unsafe { self.raw.join_waker_is(cx.waker()) } => return Ok(()),
+            Outcome::Awaited if unsafe { self.raw.join_waker_is(waker) } => return Ok(()),
             Outcome::Awaited => state.retract_join_waker()?,
             Outcome::Open => {}
         }
         // The clone is user code: it runs before anything has changed.
-        let waker = cx.waker().clone();
+        let waker = waker.clone();
         // SAFETY: this is the handle, and JOIN_WAKER is clear: never set, or retracted before COMPLETE.
         unsafe { self.raw.store_join_waker(waker) };
         state.publish_join_waker()

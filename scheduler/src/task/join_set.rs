@@ -1,0 +1,391 @@
+//! A set of tasks, joined in the order in which they end.
+//!
+//! Each task of the set has as its join waker a [`Note`], which says which task of which set it is. The completing
+//! worker wakes it, and that queues the task's key in the set's [`Queue`]; so a look at the set costs one lock,
+//! however many tasks are in it, and workers that complete tasks of different sets share nothing.
+//!
+//! Invariants:
+//! - **J1** A key is queued once for each task, after the task is complete: by its note, or by `insert` where the task
+//!   was complete before the note lay there. So a key that was popped has its output.
+//! - **J2** A key is used again only after it was popped. `detach_all`, which forgets keys that weren't, starts with a
+//!   new queue; notes of the old one tell nobody.
+//! - **J3** The set's waker is stored only where the queue was seen empty under the same lock, and a key is queued and
+//!   the waker taken under one lock too: no completion falls between.
+//!
+//! All of it is under the queue's lock; no ordering is argued but the lock's.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::resume_unwind;
+use std::sync::Arc as StdArc;
+use std::task::{Context, Poll, Wake, Waker, ready};
+
+use heist_sync::coop;
+use heist_sync::sys::{Arc, Mutex};
+
+use super::slab::Slab;
+use super::{AbortHandle, Id, JoinError, JoinHandle};
+use crate::runtime::Handle;
+
+mod builder;
+
+pub use builder::Builder;
+
+/// A set of tasks with the same type of output, joined in the order in which they end.
+///
+/// Dropping the set aborts all its tasks. To let them run on, [`detach_all`](Self::detach_all) first.
+///
+/// # Examples
+/// ```
+/// use heist_scheduler::{runtime::Runtime, task::JoinSet};
+///
+/// let runtime = Runtime::new()?;
+/// let mut squares = runtime.block_on(async {
+///     let mut set: JoinSet<u32> = (0..10).map(|i| async move { i * i }).collect();
+///     let mut squares = Vec::new();
+///     while let Some(square) = set.join_next().await {
+///         squares.push(square.expect("no task panicked"));
+///     }
+///     squares
+/// });
+/// squares.sort();
+/// assert_eq!(squares[9], 81);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct JoinSet<T> {
+    handles: Slab<JoinHandle<T>>,
+    queue: Arc<Queue>,
+}
+
+/// Who has ended, and who waits for that.
+#[derive(Default)]
+struct Queue(Mutex<Ended>);
+
+#[derive(Default)]
+struct Ended {
+    keys: VecDeque<usize>,
+    waker: Option<Waker>,
+}
+
+impl Queue {
+    /// Queues a key, and wakes the set (J3).
+    fn push(&self, key: usize) {
+        let mut ended = self.0.lock();
+        ended.keys.push_back(key);
+        let waker = ended.waker.take();
+        drop(ended);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn pop(&self) -> Option<usize> {
+        self.0.lock().keys.pop_front()
+    }
+
+    /// A key, or `waker` is woken when there is one (J3).
+    fn pop_or_wait(&self, waker: &Waker) -> Option<usize> {
+        let mut ended = self.0.lock();
+        let key = ended.keys.pop_front();
+        if key.is_some() || ended.waker.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            return key;
+        }
+        drop(ended);
+        // User code, and so is the drop of the old one: with the lock given back.
+        let waker = waker.clone();
+        let mut ended = self.0.lock();
+        let key = ended.keys.pop_front();
+        let spare = match key {
+            None => ended.waker.replace(waker),
+            Some(_) => Some(waker),
+        };
+        drop(ended);
+        drop(spare);
+        key
+    }
+}
+
+/// The join waker of one task of a set. Nothing but the task's completion wakes it, so it is woken once (J1).
+struct Note {
+    queue: Arc<Queue>,
+    key: usize,
+}
+
+impl Wake for Note {
+    fn wake(self: StdArc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &StdArc<Self>) {
+        self.queue.push(self.key);
+    }
+}
+
+impl<T> JoinSet<T> {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self {
+            handles: Slab::new(),
+            queue: Arc::new(Queue::default()),
+        }
+    }
+
+    /// How many tasks are in the set: those that run, and those that ended and weren't joined.
+    pub fn len(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// Whether no task is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.handles.len() == 0
+    }
+
+    /// Aborts all tasks of the set. They stay in it, and are joined as cancelled, or with the output that they gave
+    /// before.
+    pub fn abort_all(&mut self) {
+        for handle in self.handles.iter() {
+            handle.abort();
+        }
+    }
+
+    /// Takes all tasks out of the set; they run on.
+    pub fn detach_all(&mut self) {
+        // J2: notes of these tasks that are under way go to the old queue.
+        let waker = self.queue.0.lock().waker.take();
+        self.queue = Arc::new(Queue(Mutex::new(Ended {
+            keys: VecDeque::new(),
+            waker,
+        })));
+        drop(std::mem::take(&mut self.handles));
+    }
+}
+
+impl<T: 'static> JoinSet<T> {
+    /// Spawns a task into the set, as [`task::spawn`](super::spawn) does.
+    ///
+    /// # Panics
+    /// If called outside any runtime.
+    #[track_caller]
+    pub fn spawn<F>(&mut self, task: F) -> AbortHandle
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        self.insert(super::spawn(task))
+    }
+
+    /// Spawns a task into the set, on the runtime of `handle`.
+    #[track_caller]
+    pub fn spawn_on<F>(&mut self, task: F, handle: &Handle) -> AbortHandle
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        self.insert(handle.spawn(task))
+    }
+
+    /// Runs `f` on the blocking pool, as a task of the set; see [`task::spawn_blocking`](super::spawn_blocking).
+    ///
+    /// # Panics
+    /// If called outside any runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// # use heist_scheduler::{runtime::Runtime, task::JoinSet};
+    /// # Runtime::new()?.block_on(async {
+    /// let mut set = JoinSet::new();
+    /// set.spawn_blocking(|| 1);
+    /// set.spawn(async { 2 });
+    /// assert_eq!(set.join_all().await.iter().sum::<i32>(), 3);
+    /// # });
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_blocking<F>(&mut self, f: F) -> AbortHandle
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        self.insert(super::spawn_blocking(f))
+    }
+
+    /// Runs `f` on the blocking pool of the runtime of `handle`, as a task of the set.
+    #[track_caller]
+    pub fn spawn_blocking_on<F>(&mut self, f: F, handle: &Handle) -> AbortHandle
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        self.insert(handle.spawn_blocking(f))
+    }
+
+    /// Spawns tasks into the set that have a name.
+    ///
+    /// # Examples
+    /// ```
+    /// # use heist_scheduler::{runtime::Runtime, task::JoinSet};
+    /// # Runtime::new()?.block_on(async {
+    /// let mut set = JoinSet::new();
+    /// set.build_task().name("parser").spawn(async { 1 })?;
+    /// assert_eq!(set.join_all().await, [1]);
+    /// # std::io::Result::Ok(()) })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn build_task(&mut self) -> Builder<'_, T> {
+        Builder::new(self)
+    }
+
+    /// Takes a task that was spawned otherwise into the set. Of a handle that has given its output already, joining
+    /// panics, as polling that handle would.
+    pub fn insert(&mut self, handle: JoinHandle<T>) -> AbortHandle {
+        let abort = handle.abort_handle();
+        let (key, handle) = self.handles.insert(handle);
+        let queue = self.queue.clone();
+        let note = Waker::from(StdArc::new(Note { queue, key }));
+        if handle.register(&note).is_err() {
+            // J1: nobody else will.
+            note.wake();
+        }
+        abort
+    }
+
+    /// The output of the task that ends next, or ended first of those that weren't joined; `None` where the set is
+    /// empty. The task leaves the set.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing: a task leaves the set only as its output is returned.
+    pub async fn join_next(&mut self) -> Option<Result<T, JoinError>> {
+        poll_fn(|cx| self.poll_join_next(cx)).await
+    }
+
+    /// As [`join_next`](Self::join_next), with the task's id, which an error has too.
+    ///
+    /// # Cancel safety
+    /// As of [`join_next`](Self::join_next).
+    pub async fn join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
+        poll_fn(|cx| self.poll_join_next_with_id(cx)).await
+    }
+
+    /// The output of a task that has ended, without waiting; `None` where none has, or the set is empty.
+    pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
+        Some(self.try_join_next_with_id()?.map(|(_, output)| output))
+    }
+
+    /// As [`try_join_next`](Self::try_join_next), with the task's id.
+    pub fn try_join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
+        let key = self.queue.pop()?;
+        Some(self.take(key))
+    }
+
+    /// Polls for the next task that ends: `Ready(None)` where the set is empty. After `Pending` the task of `cx` is
+    /// woken when one has ended; a later call replaces its waker.
+    pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
+        let next = ready!(self.poll_join_next_with_id(cx));
+        Poll::Ready(next.map(|result| result.map(|(_, output)| output)))
+    }
+
+    /// As [`poll_join_next`](Self::poll_join_next), with the task's id.
+    pub fn poll_join_next_with_id(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<(Id, T), JoinError>>> {
+        let unit = ready!(coop::poll_proceed(cx));
+        if self.is_empty() {
+            unit.made_progress();
+            return Poll::Ready(None);
+        }
+        let Some(key) = self.queue.pop_or_wait(cx.waker()) else {
+            return Poll::Pending;
+        };
+        unit.made_progress();
+        Poll::Ready(Some(self.take(key)))
+    }
+
+    /// Aborts all tasks, and waits until all have ended. Their outputs and panics are dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the tasks aborted; those that weren't joined stay in the set.
+    pub async fn shutdown(&mut self) {
+        self.abort_all();
+        while self.join_next().await.is_some() {}
+    }
+
+    /// Waits until all tasks have ended, and gives their outputs in the order in which they ended.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the set: the tasks are aborted, the outputs lost.
+    ///
+    /// # Panics
+    /// If a task panicked, with its panic, or was cancelled; the others are aborted then.
+    pub async fn join_all(mut self) -> Vec<T> {
+        let mut outputs = Vec::with_capacity(self.len());
+        while let Some(result) = self.join_next().await {
+            match result {
+                Ok(output) => outputs.push(output),
+                Err(error) => match error.try_into_panic() {
+                    Ok(payload) => resume_unwind(payload),
+                    Err(error) => panic!("{error}"),
+                },
+            }
+        }
+        outputs
+    }
+
+    /// J1: the output of a key that was popped.
+    fn take(&mut self, key: usize) -> Result<(Id, T), JoinError> {
+        let mut handle = self.handles.remove(key);
+        let id = handle.id();
+        handle.take_output().map(|output| (id, output))
+    }
+}
+
+impl<T> Drop for JoinSet<T> {
+    fn drop(&mut self) {
+        self.abort_all();
+    }
+}
+
+impl<T> Default for JoinSet<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for JoinSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinSet").field("len", &self.len()).finish()
+    }
+}
+
+/// Spawns each future of the iterator on the current runtime.
+///
+/// # Panics
+/// If called outside any runtime.
+impl<T, F> FromIterator<F> for JoinSet<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Self {
+        let mut set = Self::new();
+        set.extend(futures);
+        set
+    }
+}
+
+/// Spawns each future of the iterator on the current runtime.
+///
+/// # Panics
+/// If called outside any runtime.
+impl<T, F> Extend<F> for JoinSet<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn extend<I: IntoIterator<Item = F>>(&mut self, futures: I) {
+        for future in futures {
+            self.spawn(future);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What a task of a set can be given before it is spawned.
+
+use std::future::Future;
+use std::io;
+
+use super::JoinSet;
+use crate::runtime::Handle;
+use crate::task::{self, AbortHandle};
+
+/// Spawns a task with a name into a [`JoinSet`]; made by [`JoinSet::build_task`]. As [`task::Builder`].
+#[must_use = "builders do nothing unless used to spawn a task"]
+pub struct Builder<'a, T> {
+    set: &'a mut JoinSet<T>,
+    builder: task::Builder<'a>,
+}
+
+impl<'a, T: 'static> Builder<'a, T> {
+    pub(super) fn new(set: &'a mut JoinSet<T>) -> Self {
+        Self {
+            set,
+            builder: task::Builder::new(),
+        }
+    }
+
+    /// Gives the task this name.
+    pub fn name(self, name: &'a str) -> Self {
+        Self {
+            builder: self.builder.name(name),
+            ..self
+        }
+    }
+
+    /// As [`JoinSet::spawn`].
+    ///
+    /// # Errors
+    /// As of [`task::Builder::spawn`].
+    ///
+    /// # Panics
+    /// If called outside any runtime.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.builder.spawn(future)?))
+    }
+
+    /// As [`JoinSet::spawn_on`].
+    ///
+    /// # Errors
+    /// As of [`task::Builder::spawn_on`].
+    #[track_caller]
+    pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.builder.spawn_on(future, handle)?))
+    }
+
+    /// As [`JoinSet::spawn_blocking`].
+    ///
+    /// # Errors
+    /// As of [`task::Builder::spawn_blocking`].
+    ///
+    /// # Panics
+    /// If called outside any runtime.
+    #[track_caller]
+    pub fn spawn_blocking<F>(self, f: F) -> io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.builder.spawn_blocking(f)?))
+    }
+
+    /// As [`JoinSet::spawn_blocking_on`].
+    ///
+    /// # Errors
+    /// As of [`task::Builder::spawn_blocking_on`].
+    #[track_caller]
+    pub fn spawn_blocking_on<F>(self, f: F, handle: &Handle) -> io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.builder.spawn_blocking_on(f, handle)?))
+    }
+}
+
+impl<T> std::fmt::Debug for Builder<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("join_set::Builder")
+            .field("set", self.set)
+            .field("builder", &self.builder)
+            .finish()
+    }
+}

@@ -1,0 +1,288 @@
+//! What a set of tasks promises: each is joined once, in the order in which they ended, and none outlives the set.
+
+#[path = "support/watch.rs"]
+mod watch;
+
+use std::future::{pending, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+
+use heist_scheduler::task::{self, JoinSet};
+use heist_sync::oneshot;
+use watch::{Count, current_thread, each_kind, watchdog, workers};
+
+/// Counts its wakes.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn every_task_is_joined_once_whatever_it_did() {
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        runtime.block_on(async {
+            let mut set = JoinSet::new();
+            let fine: Vec<_> = (0..100).map(|i| set.spawn(async move { i }).id()).collect();
+            let panics = set.spawn(async { panic!("as it should") }).id();
+            let aborted = set.spawn(pending());
+            let blocking = set.spawn_blocking(|| 1_000).id();
+            aborted.abort();
+            assert_eq!(set.len(), 103);
+            let (mut sum, mut ids) = (0, Vec::new());
+            while let Some(result) = set.join_next_with_id().await {
+                match result {
+                    Ok((id, i)) => {
+                        sum += i;
+                        assert!(id == blocking || fine[i] == id);
+                        ids.push(id);
+                    }
+                    Err(error) => {
+                        assert_eq!(error.is_panic(), error.id() == panics);
+                        assert_eq!(error.is_cancelled(), error.id() == aborted.id());
+                        ids.push(error.id());
+                    }
+                }
+            }
+            assert_eq!(sum, 4_950 + 1_000);
+            ids.sort();
+            ids.dedup();
+            assert_eq!(ids.len(), 103);
+            assert!(set.is_empty() && set.try_join_next().is_none());
+        });
+    }
+}
+
+#[test]
+fn tasks_are_joined_in_the_order_in_which_they_end() {
+    let _dog = watchdog();
+    current_thread().block_on(async {
+        let mut set = JoinSet::new();
+        let mut senders = Vec::new();
+        for i in 0..3 {
+            let (sender, receiver) = oneshot::channel::<()>();
+            senders.push(sender);
+            set.spawn(async move {
+                receiver.await.expect("the sender sends");
+                i
+            });
+        }
+        for i in [1, 2, 0] {
+            senders
+                .remove(senders.len() - 3 + i)
+                .send(())
+                .expect("the task waits");
+            senders.insert(i, oneshot::channel().0);
+            assert_eq!(
+                set.join_next()
+                    .await
+                    .expect("three tasks")
+                    .expect("no panic"),
+                i
+            );
+        }
+    });
+}
+
+#[test]
+fn a_set_dropped_or_shut_down_ends_its_tasks_and_a_detached_one_does_not() {
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        runtime.block_on(async {
+            let (count, drops) = Count::new();
+            let count = Arc::new(count);
+            let sleeper = |kept: Arc<Count>| async move {
+                let _kept = kept;
+                pending::<()>().await;
+            };
+            let mut set = JoinSet::new();
+            for _ in 0..10 {
+                set.spawn(sleeper(count.clone()));
+            }
+            set.shutdown().await;
+            assert!(set.is_empty());
+            assert_eq!(Arc::strong_count(&count), 1, "the futures were dropped");
+
+            set.spawn(sleeper(count.clone()));
+            drop(set);
+            while Arc::strong_count(&count) > 1 {
+                task::yield_now().await;
+            }
+
+            let (sender, receiver) = oneshot::channel::<()>();
+            let (done, finished) = oneshot::channel();
+            let mut set = JoinSet::new();
+            set.spawn(async move {
+                receiver.await.expect("the sender sends");
+                done.send(count).map_err(|_| ()).expect("somebody waits");
+            });
+            set.detach_all();
+            assert!(set.is_empty() && set.join_next().await.is_none());
+            set.spawn(ready(()));
+            let _ = sender.send(());
+            let count = finished.await.expect("the task ran on");
+            set.join_next()
+                .await
+                .expect("the new one")
+                .expect("no panic");
+            assert!(
+                set.join_next().await.is_none(),
+                "the detached one isn't counted"
+            );
+            drop(count);
+            assert_eq!(drops.load(Ordering::SeqCst), 1);
+        });
+    }
+}
+
+#[test]
+fn a_poll_leaves_its_last_waker_which_a_task_spawned_later_wakes_too() {
+    let _dog = watchdog();
+    let runtime = workers(1);
+    let (first, last) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
+    let mut set = JoinSet::new();
+    let keep = set.spawn_on(pending::<()>(), runtime.handle());
+    for wakes in [&first, &last] {
+        let waker = Waker::from(wakes.clone());
+        assert!(
+            set.poll_join_next(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+    }
+    assert_eq!(Arc::strong_count(&first), 1, "the first waker was dropped");
+    let (tell, told) = mpsc::channel();
+    set.spawn_on(
+        async move { tell.send(()).expect("the test waits") },
+        runtime.handle(),
+    );
+    told.recv().expect("the task runs");
+    while set.try_join_next().is_none() {
+        thread::yield_now();
+    }
+    keep.abort();
+    while set.try_join_next().is_none() {
+        thread::yield_now();
+    }
+    assert_eq!(first.0.load(Ordering::SeqCst), 0);
+    assert_eq!(
+        last.0.load(Ordering::SeqCst),
+        1,
+        "once, until it is left again"
+    );
+}
+
+#[test]
+fn a_task_that_ended_before_it_came_into_the_set_is_joined_too() {
+    let _dog = watchdog();
+    let runtime = workers(1);
+    let handle = runtime.spawn(async { 5 });
+    while !handle.is_finished() {
+        thread::yield_now();
+    }
+    let mut set = JoinSet::new();
+    set.insert(handle);
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(wakes);
+    let Poll::Ready(Some(Ok(5))) = set.poll_join_next(&mut Context::from_waker(&waker)) else {
+        panic!("it is complete");
+    };
+    // Tasks of a runtime that has gone are complete at once, and tell a set that waits already.
+    let handle = runtime.handle().clone();
+    drop(runtime);
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(wakes.clone());
+    let other = workers(1);
+    set.spawn_on(pending(), other.handle());
+    assert!(
+        set.poll_join_next(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    set.spawn_on(async { 6 }, &handle);
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
+    assert!(
+        set.try_join_next()
+            .expect("ended")
+            .expect_err("refused")
+            .is_cancelled()
+    );
+}
+
+#[test]
+fn join_all_gives_outputs_or_panics_with_the_tasks_panic_and_aborts_the_others() {
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        let set: JoinSet<_> = {
+            let _entered = runtime.enter();
+            (0..10).map(|i| async move { i }).collect()
+        };
+        let mut outputs = runtime.block_on(set.join_all());
+        outputs.sort();
+        assert_eq!(outputs, (0..10).collect::<Vec<_>>());
+
+        let (count, drops) = Count::new();
+        let mut set = JoinSet::new();
+        set.spawn_on(
+            async move {
+                let _count = count;
+                pending::<()>().await;
+            },
+            runtime.handle(),
+        );
+        set.spawn_on(async { panic!("the text") }, runtime.handle());
+        let caught = catch_unwind(AssertUnwindSafe(|| runtime.block_on(set.join_all())));
+        let payload = caught.expect_err("a task panicked");
+        assert_eq!(payload.downcast_ref::<&str>(), Some(&"the text"));
+        runtime.block_on(async {
+            while drops.load(Ordering::SeqCst) == 0 {
+                task::yield_now().await;
+            }
+        });
+    }
+}
+
+#[test]
+fn joining_without_end_lets_others_run() {
+    let _dog = watchdog();
+    current_thread().block_on(async {
+        let flag = Arc::new(AtomicUsize::new(0));
+        let seen = flag.clone();
+        let mut set: JoinSet<()> = (0..1_000).map(|_| ready(())).collect();
+        task::yield_now().await;
+        let other = task::spawn(async move { seen.store(1, Ordering::SeqCst) });
+        // All have ended: without a budget this would be a single poll.
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            while let Some(result) = std::task::ready!(set.poll_join_next(cx)) {
+                result.expect("no panic");
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert!(polls >= 1_000 / 128, "{polls} polls");
+        assert_eq!(flag.load(Ordering::SeqCst), 1);
+        other.await.expect("no panic");
+    });
+}
+
+#[test]
+fn a_set_keeps_no_memory_of_what_was_joined() {
+    let _dog = watchdog();
+    current_thread().block_on(async {
+        let value = Arc::new(());
+        let mut set = JoinSet::new();
+        for _ in 0..1_000 {
+            let held = value.clone();
+            set.spawn(async move { drop(held) });
+            set.join_next().await.expect("one task").expect("no panic");
+        }
+        assert_eq!(Arc::strong_count(&value), 1);
+    });
+}
