@@ -1,0 +1,502 @@
+//! Tasks that stay on one thread, and so need not be `Send`.
+//!
+//! A [`LocalSet`] is a small scheduler of its own, driven by whoever polls it: a queue for wakes on its thread, an
+//! inbox under a lock for wakes from others.
+//!
+//! ```text
+//! wake on the set's thread ──────────────► queue ─┐
+//! wake from elsewhere ──► inbox, wake the pollers ┴► tick: at most TICK polls ─► Pending, woken if some are left
+//! ```
+//!
+//! Invariants:
+//! - **L1** A task is run by the thread of its set alone: `queue` is behind an `Rc`, and what is in the inbox is taken
+//!   out through that `Rc` only. So futures are polled and dropped there, also where another thread aborted the task.
+//! - **L2** No task outlives its set: `drop` cancels all, and waits for those that another thread has marked as woken
+//!   and not yet put into the inbox. Nothing happens between the two, so that is a matter of moments.
+//! - **L3** A poller leaves its waker in the inbox before it looks for tasks there, under one lock; a push takes the
+//!   wakers under that lock. So each push is seen by a poll that has begun already, or wakes one.
+//! - **L4** What is pushed to `queue` while nobody polls the set wakes the pollers too; and a poller that goes wakes
+//!   the others, which may have relied on it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use heist_sync::coop;
+use heist_sync::sys::{Arc, Condvar, Mutex, thread_local_const};
+
+use super::cell::contain;
+use super::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, new_task_from};
+use crate::context;
+use crate::runtime::Runtime;
+
+/// How many tasks a poll of the set polls, before it lets the tasks beside the set run.
+const TICK: usize = if cfg!(heist_loom) { 4 } else { 61 };
+
+thread_local_const! {
+    /// The sets entered on this thread, each with the number of its guard, the innermost last.
+    static ENTERED: RefCell<Vec<(u64, Rc<Local>)>> = RefCell::new(Vec::new());
+}
+
+/// Tasks that stay on the thread of the set, and need not be [`Send`].
+///
+/// The tasks run while somebody polls the set: by [`run_until`](Self::run_until), [`block_on`](Self::block_on), or by
+/// awaiting the set itself, which completes when all of its tasks have ended. A poll of the set runs a bounded number
+/// of tasks, each with its own budget, and then yields to its surroundings.
+///
+/// Dropping the set drops the futures of all its tasks, on its thread.
+///
+/// # Examples
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+/// use heist_scheduler::{runtime::Runtime, task};
+///
+/// let runtime = Runtime::new()?;
+/// let local = task::LocalSet::new();
+/// let counter = Rc::new(Cell::new(0));
+/// local.block_on(&runtime, async {
+///     for _ in 0..3 {
+///         let counter = counter.clone();
+///         let task = task::spawn_local(async move { counter.set(counter.get() + 1) });
+///         task.await.expect("no panic");
+///     }
+/// });
+/// assert_eq!(counter.get(), 3);
+/// # std::io::Result::Ok(())
+/// ```
+pub struct LocalSet {
+    local: Rc<Local>,
+    poller: Poller,
+}
+
+/// The part of a set that its thread uses.
+struct Local {
+    queue: RefCell<VecDeque<Runnable>>,
+    remote: Arc<Remote>,
+    /// Whether a poll of the set is on the stack, which looks at the queue before it ends.
+    polled: Cell<bool>,
+    next_poller: Cell<u64>,
+}
+
+/// The part of a set that any thread uses.
+struct Remote {
+    owned: Owned,
+    inbox: Mutex<Inbox>,
+    /// A task has come into the inbox of a set that is being dropped.
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Inbox {
+    tasks: VecDeque<Runnable>,
+    /// Who polls the set, by number, as far as they weren't woken since their last poll.
+    pollers: Vec<(u64, Waker)>,
+    dropping: bool,
+}
+
+/// Where a local task goes when it is woken.
+#[derive(Clone)]
+struct Home(Arc<Remote>);
+
+/// Puts the set in which a thread spawns local tasks back to what it was, when dropped. Guards may be dropped in any
+/// order.
+#[must_use = "the set is left when the guard is dropped"]
+pub struct LocalEnterGuard {
+    number: u64,
+    /// It belongs to the thread that entered.
+    _not_send: PhantomData<*const ()>,
+}
+
+/// Someone who polls a set.
+struct Poller {
+    local: Rc<Local>,
+    number: u64,
+}
+
+/// Sets `polled` back, when dropped.
+struct Polled<'a>(&'a Local, bool);
+
+/// Spawns a task that need not be `Send` into the [`LocalSet`] that this is called in: from one of its tasks, from the
+/// future of its [`run_until`](LocalSet::run_until) or [`block_on`](LocalSet::block_on), or with the set
+/// [entered](LocalSet::enter).
+///
+/// # Panics
+/// If called outside a [`LocalSet`].
+///
+/// # Examples
+/// ```
+/// use std::rc::Rc;
+/// use heist_scheduler::{runtime::Runtime, task};
+///
+/// let runtime = Runtime::new()?;
+/// let length = task::LocalSet::new().block_on(&runtime, async {
+///     let text = Rc::new("not to be sent");
+///     task::spawn_local(async move { text.len() }).await.expect("no panic")
+/// });
+/// assert_eq!(length, 14);
+/// # std::io::Result::Ok(())
+/// ```
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    spawn_here(future, Origin::caller())
+}
+
+/// As [`spawn_local`].
+#[track_caller]
+pub(super) fn spawn_here<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let entered = ENTERED.try_with(|entered| entered.borrow().last().map(|(_, set)| set.clone()));
+    match entered {
+        Ok(Some(local)) => local.spawn(future, origin),
+        _ => panic!("`spawn_local` called from outside of a `task::LocalSet`"),
+    }
+}
+
+impl LocalSet {
+    /// An empty set, which belongs to this thread.
+    pub fn new() -> Self {
+        let local = Rc::new(Local {
+            queue: RefCell::default(),
+            remote: Arc::new(Remote {
+                owned: Owned::new(1),
+                inbox: Mutex::default(),
+                arrived: Condvar::new(),
+            }),
+            polled: Cell::new(false),
+            next_poller: Cell::new(0),
+        });
+        Self {
+            poller: Poller::new(&local),
+            local,
+        }
+    }
+
+    /// Makes this the set into which [`spawn_local`] spawns on this thread, until the guard is dropped. It doesn't run
+    /// the tasks.
+    pub fn enter(&self) -> LocalEnterGuard {
+        enter(&self.local)
+    }
+
+    /// Spawns a task into the set. It runs as soon as the set is polled.
+    #[track_caller]
+    pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.spawn_from(future, Origin::caller())
+    }
+
+    pub(super) fn spawn_from<F>(&self, future: F, origin: Origin) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.local.spawn(future, origin)
+    }
+
+    /// Polls `future` until it is done, and the tasks of the set meanwhile, on this thread inside `runtime`. Tasks that
+    /// aren't done then stay in the set.
+    ///
+    /// # Panics
+    /// As [`Runtime::block_on`].
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, runtime: &Runtime, future: F) -> F::Output {
+        runtime.block_on(self.run_until(future))
+    }
+
+    /// Polls `future` until it is done, and the tasks of the set meanwhile. Tasks that aren't done then stay in the
+    /// set.
+    ///
+    /// # Cancel safety
+    /// Dropping it drops `future`; the tasks stay in the set, and run when it is polled again.
+    ///
+    /// # Examples
+    /// ```
+    /// # use heist_scheduler::{runtime::Runtime, task};
+    /// # Runtime::new()?.block_on(async {
+    /// let local = task::LocalSet::new();
+    /// let answer = local.run_until(async {
+    ///     task::spawn_local(async { 42 }).await.expect("no panic")
+    /// });
+    /// assert_eq!(answer.await, 42);
+    /// # });
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
+        let poller = Poller::new(&self.local);
+        let mut future = pin!(future);
+        poll_fn(|cx| poller.poll(cx, |cx| future.as_mut().poll(cx))).await
+    }
+}
+
+/// Completes when all tasks of the set have ended, those too that they spawn meanwhile.
+impl Future for LocalSet {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Once before the tasks are polled, in case there is none; then by the poll that the last one causes.
+        let poll = self.poller.poll(cx, |_| Poll::Pending);
+        if self.local.remote.owned.live() == 0 {
+            return Poll::Ready(());
+        }
+        poll
+    }
+}
+
+impl Drop for LocalSet {
+    fn drop(&mut self) {
+        let local = &*self.local;
+        let _entered = enter(&self.local);
+        let _polled = Polled::set(local);
+        local.remote.inbox.lock().dropping = true;
+        local.remote.owned.close();
+        loop {
+            while let Some(task) = local.next() {
+                run(task);
+            }
+            if local.remote.owned.live() == 0 {
+                return;
+            }
+            // L2: someone is about to put a task there.
+            let mut inbox = local.remote.inbox.lock();
+            while inbox.tasks.is_empty() {
+                local.remote.arrived.wait(&mut inbox);
+            }
+        }
+    }
+}
+
+/// Polls a task of a set, on its thread.
+fn run(task: Runnable) {
+    context::as_task(task.id(), || coop::budget(|| task.run()));
+}
+
+impl Local {
+    fn spawn<F>(&self, future: F, origin: Origin) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let home = Home(self.remote.clone());
+        // SAFETY: L1: what `Home` queues is run on this thread alone, which is that of the set, as `self` is behind an
+        // `Rc`; and a handle to an output that isn't `Send` isn't either.
+        let (task, runnable, handle) = unsafe { new_task_from(future, home, Id::next(), 0, origin) };
+        if self.remote.owned.list(task) {
+            self.push(runnable);
+        } else {
+            // Dropped, the evidence cancels the task, here.
+            drop(runnable);
+        }
+        handle
+    }
+
+    /// Queues a task that was woken on this thread.
+    fn push(&self, task: Runnable) {
+        self.queue.borrow_mut().push_back(task);
+        if !self.polled.get() {
+            // L4.
+            self.remote.wake_pollers();
+        }
+    }
+
+    fn next(&self) -> Option<Runnable> {
+        let next = self.queue.borrow_mut().pop_front();
+        next.or_else(|| self.remote.inbox.lock().tasks.pop_front())
+    }
+
+    /// Polls tasks, up to a bound, and says whether some may be left.
+    fn tick(&self) -> bool {
+        for _ in 0..TICK {
+            let next = self.queue.borrow_mut().pop_front();
+            let Some(task) = next else { return false };
+            run(task);
+        }
+        !self.queue.borrow().is_empty()
+    }
+
+    /// Takes what is in the inbox to the end of the queue, and leaves `waker` there (L3).
+    fn receive(&self, poller: u64, waker: &Waker) {
+        if self.take_inbox(poller, |old| old.will_wake(waker)) {
+            return;
+        }
+        // User code, and so is the drop of the old one: with the lock given back.
+        let waker = waker.clone();
+        let mut inbox = self.remote.inbox.lock();
+        let old = inbox.pollers.iter().position(|(number, _)| *number == poller);
+        let old = old.map(|at| inbox.pollers.swap_remove(at));
+        inbox.pollers.push((poller, waker));
+        self.queue.borrow_mut().append(&mut inbox.tasks);
+        drop(inbox);
+        drop(old);
+    }
+
+    /// Takes what is in the inbox, if the poller's waker there is as good as its present one.
+    fn take_inbox(&self, poller: u64, is_good: impl Fn(&Waker) -> bool) -> bool {
+        let mut inbox = self.remote.inbox.lock();
+        let mut pollers = inbox.pollers.iter();
+        let good = pollers.any(|(number, old)| *number == poller && is_good(old));
+        if good {
+            self.queue.borrow_mut().append(&mut inbox.tasks);
+        }
+        good
+    }
+}
+
+impl Poller {
+    fn new(local: &Rc<Local>) -> Self {
+        let number = local.next_poller.replace(local.next_poller.get() + 1);
+        Self {
+            local: local.clone(),
+            number,
+        }
+    }
+
+    /// Calls `root`, and polls tasks of the set unless that is done.
+    fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        root: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let local = &*self.local;
+        let _entered = enter(&self.local);
+        let _polled = Polled::set(local);
+        local.receive(self.number, cx.waker());
+        if let Poll::Ready(output) = root(cx) {
+            return Poll::Ready(output);
+        }
+        if local.tick() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        let mut inbox = self.local.remote.inbox.lock();
+        let own = inbox.pollers.iter().position(|(number, _)| *number == self.number);
+        let own = own.map(|at| inbox.pollers.swap_remove(at));
+        let others = std::mem::take(&mut inbox.pollers);
+        drop(inbox);
+        contain(|| drop(own));
+        wake_all(others);
+    }
+}
+
+impl Remote {
+    fn push(&self, task: Runnable) {
+        let mut inbox = self.inbox.lock();
+        inbox.tasks.push_back(task);
+        let pollers = std::mem::take(&mut inbox.pollers);
+        if inbox.dropping {
+            // Under the lock: once it is given up, the set may be gone. `self` isn't: `Home` holds it.
+            self.arrived.notify_one();
+        }
+        drop(inbox);
+        wake_all(pollers);
+    }
+
+    fn wake_pollers(&self) {
+        let pollers = std::mem::take(&mut self.inbox.lock().pollers);
+        wake_all(pollers);
+    }
+}
+
+fn wake_all(pollers: Vec<(u64, Waker)>) {
+    for (_, waker) in pollers {
+        contain(|| waker.wake());
+    }
+}
+
+impl Schedule for Home {
+    fn schedule(&self, task: Runnable) {
+        // Any entry of this thread, not the last alone: that there is one says whose thread this is.
+        let local = ENTERED.try_with(|entered| {
+            let entered = entered.borrow();
+            let mut sets = entered.iter().rev();
+            sets.find(|(_, set)| Arc::ptr_eq(&set.remote, &self.0))
+                .map(|(_, set)| set.clone())
+        });
+        match local {
+            Ok(Some(local)) => local.push(task),
+            _ => self.0.push(task),
+        }
+    }
+
+    fn release(&self, task: &TaskRef) {
+        // The set looks at the number of live tasks after each of its polls.
+        let _ = self.0.owned.release(task);
+    }
+}
+
+fn enter(local: &Rc<Local>) -> LocalEnterGuard {
+    // On a thread whose locals are gone nothing can be entered, and nothing needs to be left.
+    let entered = ENTERED.try_with(|entered| {
+        let mut entered = entered.borrow_mut();
+        // Above all that are there: guards of those that left earlier are gone.
+        let number = entered.last().map_or(0, |(last, _)| last + 1);
+        entered.push((number, local.clone()));
+        number
+    });
+    LocalEnterGuard {
+        number: entered.unwrap_or(0),
+        _not_send: PhantomData,
+    }
+}
+
+impl Drop for LocalEnterGuard {
+    fn drop(&mut self) {
+        let left = ENTERED.try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            let own = |&(number, _): &(u64, _)| number == self.number;
+            entered.iter().rposition(own).map(|at| entered.remove(at))
+        });
+        // Perhaps the last reference to the set: dropped with the borrow given back.
+        drop(left);
+    }
+}
+
+impl<'a> Polled<'a> {
+    fn set(local: &'a Local) -> Self {
+        Self(local, local.polled.replace(true))
+    }
+}
+
+impl Drop for Polled<'_> {
+    fn drop(&mut self) {
+        self.0.polled.set(self.1);
+    }
+}
+
+impl Default for LocalSet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for LocalSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalSet")
+            .field("tasks", &self.local.remote.owned.live())
+            .finish()
+    }
+}
+
+impl fmt::Debug for LocalEnterGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalEnterGuard").finish_non_exhaustive()
+    }
+}
