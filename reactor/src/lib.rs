@@ -20,6 +20,10 @@ mod context;
 mod handover;
 pub mod io;
 pub mod net;
+#[cfg(not(heist_loom))]
+mod poller;
+#[cfg(heist_loom)]
+#[path = "poller/modelled.rs"]
 mod poller;
 mod reactor;
 mod readiness;

@@ -99,7 +99,12 @@ impl Reactor {
     pub fn new(config: Config) -> io::Result<Reactor> {
         let (poller, kick) = Poller::new()?;
         let signal = Arc::new(Signal::new(kick));
-        let shards = std::thread::available_parallelism().map_or(1, usize::from);
+        // A model must not depend on the machine.
+        let shards = if cfg!(heist_loom) {
+            1
+        } else {
+            std::thread::available_parallelism().map_or(1, usize::from)
+        };
         Ok(Reactor(Arc::new(Shared {
             timers: Timers::new(signal.clone(), shards.next_power_of_two().min(64)),
             sources: Arc::new(Sources::new(poller.registry()?)),

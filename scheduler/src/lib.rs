@@ -32,6 +32,7 @@ mod queue;
 pub mod runtime;
 mod shared;
 pub mod task;
+mod whole;
 mod worker;
 
 #[doc(hidden)]
@@ -39,5 +40,6 @@ pub mod protocol {
     //! The protocols by themselves, for the models.
     pub use crate::idle::Idle;
     pub use crate::park::Parker;
-    pub use crate::queue::{Seen, Slot};
+    pub use crate::queue::{Local, Open, Seen, Slot};
+    pub use crate::whole::{Seat, Whole};
 }

@@ -96,20 +96,26 @@ impl std::fmt::Debug for Slot {
 }
 
 /// The owner's ends.
-pub(crate) struct Local {
-    pub(crate) fresh: Worker<Runnable>,
-    pub(crate) yielded: Worker<Runnable>,
+#[derive(Debug)]
+pub struct Local {
+    /// See the table at the head of this file.
+    pub fresh: Worker<Runnable>,
+    /// See the table at the head of this file.
+    pub yielded: Worker<Runnable>,
 }
 
 /// What thieves see.
-pub(crate) struct Open {
-    pub(crate) slot: Slot,
+#[derive(Debug)]
+pub struct Open {
+    /// See the table at the head of this file.
+    pub slot: Slot,
     fresh: Stealer<Runnable>,
     yielded: Stealer<Runnable>,
 }
 
 impl Local {
-    pub(crate) fn new() -> (Self, Open) {
+    /// Empty queues, and what thieves see of them.
+    pub fn new() -> (Self, Open) {
         let (fresh, yielded) = (Worker::new_fifo(), Worker::new_fifo());
         let open = Open {
             slot: Slot::new(),
@@ -122,13 +128,13 @@ impl Local {
 
 impl Open {
     /// Moves half of a queue to the thief's `dest`, fresh tasks before yielded ones, and gives one out.
-    pub(crate) fn steal_into(&self, dest: &Worker<Runnable>) -> Option<Runnable> {
+    pub fn steal_into(&self, dest: &Worker<Runnable>) -> Option<Runnable> {
         persist(|| self.fresh.steal_batch_and_pop(dest))
             .or_else(|| persist(|| self.yielded.steal_batch_and_pop(dest)))
     }
 
     /// Whether a thief would find something, the slot left out (Q2).
-    pub(crate) fn has_work(&self) -> bool {
+    pub fn has_work(&self) -> bool {
         !self.fresh.is_empty() || !self.yielded.is_empty()
     }
 }

@@ -1,0 +1,85 @@
+//! The poller in a model: no event ever comes, and a wait ends when it is kicked. That a kick before the wait ends the
+//! next one is kept, as the real poller keeps it.
+
+use std::fmt;
+use std::io;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use heist_sync::sys::{Arc, Condvar, Mutex};
+
+use crate::signal::Kick;
+
+/// What ends a wait.
+#[derive(Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    ring: Condvar,
+}
+
+/// Ends a wait in the poller from another thread.
+pub(crate) struct PollKick(Arc<Bell>);
+
+impl Kick for PollKick {
+    fn kick(&self) {
+        *self.0.rung.lock() = true;
+        self.0.ring.notify_all();
+    }
+}
+
+/// The poller and what a turn works with.
+pub(crate) struct Poller {
+    /// For its registry alone: it is never waited in.
+    poll: mio::Poll,
+    pub(crate) events: mio::Events,
+    pub(crate) wakers: Vec<Waker>,
+    bell: Arc<Bell>,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<(Self, PollKick)> {
+        let bell = Arc::new(Bell::default());
+        let poller = Self {
+            poll: mio::Poll::new()?,
+            events: mio::Events::with_capacity(1),
+            wakers: Vec::new(),
+            bell: bell.clone(),
+        };
+        Ok((poller, PollKick(bell)))
+    }
+
+    pub(crate) fn registry(&self) -> io::Result<mio::Registry> {
+        self.poll.registry().try_clone()
+    }
+
+    pub(crate) fn look(&mut self) {
+        *self.bell.rung.lock() = false;
+    }
+
+    /// Waits to be kicked. A deadline never comes: time stands still.
+    pub(crate) fn wait(&mut self, limit: Option<Duration>, _deadline: Option<(Instant, Instant)>) {
+        if limit.is_some_and(|limit| limit.is_zero()) {
+            return self.look();
+        }
+        let mut rung = self.bell.rung.lock();
+        while !std::mem::take(&mut *rung) {
+            self.bell.ring.wait(&mut rung);
+        }
+    }
+
+    pub(crate) fn is_source(_token: mio::Token) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for PollKick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PollKick").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Poller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poller").finish_non_exhaustive()
+    }
+}
