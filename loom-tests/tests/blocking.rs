@@ -1,5 +1,5 @@
-//! The blocking pool: a job against a thread that gives up waiting, against the maximum, against the pool's end and
-//! against an operating system that gives no thread.
+//! The blocking pool: a job against a thread that lingers or gives up waiting, against the maximum, against the pool's
+//! end and against an operating system that gives no thread.
 
 use std::io;
 use std::sync::Arc as StdArc;
@@ -139,6 +139,48 @@ fn a_job_at_the_maximum_runs() {
         assert_eq!(tally.wait(3), Counts { run: 3, dropped: 0 });
         submitter.join().unwrap();
         assert_eq!(pool.num_threads(), 1);
+        end(&pool);
+    });
+}
+
+/// Two jobs come in while the one thread waits awake after its first: whoever trusts in it, it looks before it sleeps.
+#[test]
+fn a_job_that_meets_a_lingering_thread_runs() {
+    model("a_job_that_meets_a_lingering_thread_runs", Some(3), || {
+        let pool = pool(1, NEVER, willing());
+        let tally = Arc::new(Tally::default());
+        pool.submit(Entry::job(&tally)).expect("it is open");
+        tally.wait(1);
+        let submitter = thread::spawn({
+            let (pool, job) = (pool.clone(), Entry::job(&tally));
+            move || pool.submit(job).expect("it is open")
+        });
+        pool.submit(Entry::job(&tally)).expect("it is open");
+        assert_eq!(tally.wait(3), Counts { run: 3, dropped: 0 });
+        submitter.join().unwrap();
+        end(&pool);
+    });
+}
+
+/// Two jobs of which each waits until the other runs, twice: each has a thread of its own, wherever the two threads
+/// stand after the first time. Two that trusted in one lingering thread would wait for ever.
+#[test]
+fn jobs_that_wait_for_each_other_both_run() {
+    model("jobs_that_wait_for_each_other_both_run", Some(1), || {
+        let pool = pool(2, NEVER, willing());
+        let running = Arc::new(Tally::default());
+        for at_the_end in [2, 4] {
+            for _ in 0..2 {
+                let running = running.clone();
+                let job = Box::new(move || {
+                    running.counts.lock().run += 1;
+                    running.changed.notify_all();
+                    running.wait(at_the_end);
+                });
+                pool.submit(job).expect("it is open");
+            }
+            running.wait(at_the_end);
+        }
         end(&pool);
     });
 }

@@ -66,5 +66,10 @@ where
     // Refused, as the pool is shut down or has no thread and gets none: dropping the job cancels it.
     let refused = shared.driver.pool().submit(job);
     drop(refused);
+    context::with_worker(shared, |worker| {
+        if let Some(worker) = worker {
+            worker.expect();
+        }
+    });
     handle
 }

@@ -14,6 +14,7 @@
 use std::cell::Cell;
 
 use heist_sync::coop;
+use heist_sync::protocol::Patience;
 use heist_sync::sys::rand::Rand;
 use heist_sync::sys::{Arc, hint};
 
@@ -46,6 +47,9 @@ pub(crate) struct Worker {
     searching: Cell<bool>,
     /// While events are handed out: how many tasks they woke.
     batch: Cell<Option<usize>>,
+    /// A blocking job was given away since the worker last ran out of work.
+    expecting: Cell<bool>,
+    patience: Cell<Patience>,
 }
 
 /// What else a worker's thread does between tasks: the future of a `block_on`, in a current-thread runtime.
@@ -80,6 +84,8 @@ impl Worker {
             slot_run: Cell::new(0),
             searching: Cell::new(false),
             batch: Cell::new(None),
+            expecting: Cell::new(false),
+            patience: Cell::default(),
         }
     }
 
@@ -94,7 +100,7 @@ impl Worker {
             while !root.turn(&self.shared) {
                 if let Some(task) = self.next().or_else(|| self.search()) {
                     self.poll(task);
-                } else {
+                } else if !self.linger(root) {
                     self.sleep(root);
                 }
             }
@@ -233,6 +239,27 @@ impl Worker {
             let aged = all[i].counters.polls.get() == polls;
             aged.then(|| all[i].open.slot.steal(seen)).flatten()
         })
+    }
+
+    /// This worker has given a blocking job away, which may end soon.
+    pub(crate) fn expect(&self) {
+        self.expecting.set(true);
+    }
+
+    /// Waits awake for a moment, as one who searches, where a blocking job was given away: a short one ends sooner than
+    /// it takes to sleep and be woken. True where there is something to do.
+    fn linger(&self, root: &impl Root) -> bool {
+        let (shared, mut patience) = (&self.shared, self.patience.get());
+        if !self.expecting.replace(false) {
+            return false;
+        }
+        let mut paid = false;
+        if patience.is_worth_it() && (self.searching.get() || shared.idle.try_search()) {
+            self.searching.set(true);
+            paid = patience.wait(|| shared.has_work() || root.is_woken(shared));
+        }
+        self.patience.set(patience);
+        paid
     }
 
     /// S1 to S5 of the sleep protocol.

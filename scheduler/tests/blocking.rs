@@ -222,3 +222,132 @@ fn the_lone_thread_is_refused_and_the_job_says_so() {
     assert_eq!(drops.load(Ordering::SeqCst), 1);
     assert_eq!(runtime.metrics().num_blocking_threads(), 0);
 }
+
+/// What a job may wait for without taking a thread from another: tasks, timers, channels.
+#[test]
+fn one_thread_is_enough_for_jobs_that_wait_for_tasks() {
+    let _dog = watchdog();
+    let runtime = with_pool(1, Duration::from_secs(10));
+    let jobs: Vec<_> = (0..50_u32)
+        .map(|i| {
+            runtime.spawn_blocking(move || {
+                let handle = Handle::current();
+                let task = handle.spawn(async move {
+                    task::yield_now().await;
+                    i
+                });
+                handle.block_on(task).unwrap()
+            })
+        })
+        .collect();
+    for (i, job) in (0..).zip(jobs) {
+        assert_eq!(runtime.block_on(job).unwrap(), i);
+    }
+    assert_eq!(runtime.metrics().num_blocking_threads(), 1);
+}
+
+/// One short job after the other, from a worker: each finds the pool's thread and the worker itself awake, about to
+/// sleep or asleep.
+#[test]
+fn jobs_in_quick_succession_meet_threads_about_to_sleep() {
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        let sum = runtime.block_on(runtime.spawn(async {
+            let mut sum = 0;
+            for i in 0..5_000_u64 {
+                // Some are given time to fall asleep.
+                if i % 50 == 0 {
+                    task::spawn_blocking(|| thread::sleep(Duration::from_micros(30)))
+                        .await
+                        .unwrap();
+                }
+                sum += task::spawn_blocking(move || i).await.unwrap();
+            }
+            sum
+        }));
+        assert_eq!(sum.unwrap(), 12_497_500);
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod refused {
+    //! An operating system that gives a user no more threads.
+
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::process::CommandExt as _;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Runs the ignored test `name` in a process whose user may have so many threads; false where it can't be had.
+    fn with_threads(limit: usize, name: &str) -> bool {
+        let user = std::fs::metadata("/proc/self").expect("procfs").uid();
+        // Shells don't agree on the option's letter.
+        let limited = format!(
+            "ulimit -u {limit} 2>/dev/null || ulimit -p {limit} || exit 126; exec \"$0\" \"$@\""
+        );
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &limited])
+            .arg(std::env::current_exe().expect("this test"))
+            .args(["--ignored", "--exact", name, "--test-threads=1"]);
+        if user == 0 {
+            // The limit doesn't bind root; this one has no other process.
+            let nobody_elses = 60_000 + std::process::id() % 5_000;
+            command.uid(nobody_elses).gid(nobody_elses);
+        } else if limit > 1 {
+            // This user's other processes count too.
+            return false;
+        }
+        match command.output() {
+            Ok(output) if output.status.success() => true,
+            Ok(output) if output.status.code() == Some(126) => false,
+            Ok(output) => panic!("{output:?}"),
+            Err(_) => false,
+        }
+    }
+
+    #[test]
+    fn a_job_without_any_thread_resolves() {
+        let _dog = watchdog();
+        with_threads(1, "refused::inner_no_thread");
+    }
+
+    #[test]
+    #[ignore = "run by the test above, under a limit"]
+    fn inner_no_thread() {
+        let runtime = current_thread();
+        for _ in 0..3 {
+            let (count, drops) = Count::new();
+            let job = runtime.spawn_blocking(move || drop(count));
+            assert!(runtime.block_on(job).expect_err("no thread").is_cancelled());
+            assert_eq!(drops.load(Ordering::SeqCst), 1);
+            let metrics = runtime.metrics();
+            let counts = (
+                metrics.num_blocking_threads(),
+                metrics.num_idle_blocking_threads(),
+            );
+            assert_eq!(counts, (0, 0));
+        }
+    }
+
+    #[test]
+    fn jobs_make_do_with_the_threads_there_are() {
+        let _dog = watchdog();
+        with_threads(3, "refused::inner_few_threads");
+    }
+
+    #[test]
+    #[ignore = "run by the test above, under a limit"]
+    fn inner_few_threads() {
+        let runtime = current_thread();
+        for _ in 0..100 {
+            let jobs: Vec<_> = (0..20).map(|i| runtime.spawn_blocking(move || i)).collect();
+            for (i, job) in jobs.into_iter().enumerate() {
+                assert_eq!(runtime.block_on(job).expect("a thread is there"), i);
+            }
+            let threads = runtime.metrics().num_blocking_threads();
+            assert!((1..=2).contains(&threads), "{threads} beside this one");
+        }
+    }
+}

@@ -18,6 +18,7 @@ mod notify;
 pub mod oneshot;
 mod park;
 mod semaphore;
+mod spin;
 #[doc(hidden)]
 pub mod sys;
 mod waiting;
@@ -33,4 +34,5 @@ pub use semaphore::{
 pub mod protocol {
     //! What the models and the other crates of heist use beside the public types; no promise is made to anyone else.
     pub use crate::park::{Announce, announce_blocking, block_on};
+    pub use crate::spin::Patience;
 }

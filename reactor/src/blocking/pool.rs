@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | starting, with a first job in hand | `threads` | running, or the operating system's refusal |
 //! | running | `threads` | the end of its job, with nothing queued |
+//! | lingering: idle but awake, for some microseconds | `threads`, `lingering` | a look at the queue, under the lock |
 //! | idle | `threads`, `idle` | a submitter's claim, its time, the pool's end |
 //! | claimed | `threads`, `claims` | waking up and taking the claim |
 //! | ending, in its last hook | `alive` only, as are all of the above | – |
@@ -15,14 +16,19 @@
 //! 1. `idle + claims` threads wait on the condition variable; `threads` is the number of all that have not ended.
 //! 2. A job is queued only while `threads > 0`, and a thread becomes idle or ends only with the queue empty. So a
 //!    queued job always has a thread that will look at the queue after it.
-//! 3. A submitter that finds `idle > 0` makes an idle thread a claimed one, under the lock. A thread that has been
+//! 3. `lingering + claims` threads are about to look at the queue. A submitter that finds more of them than jobs queued
+//!    wakes nobody. Else, if `idle > 0`, it makes an idle thread a claimed one, under the lock. A thread that has been
 //!    claimed takes the claim even when its time is up, so no claim is given to a thread that ends.
 //! 4. `threads` is never above the maximum.
 //! 5. User code (jobs, hooks, the name, what jobs own) runs and is dropped with the lock free.
 //! 6. A new thread's first job is in its own hands, not in the queue: if the thread can't be started, the submitter
 //!    still has it. Jobs that others queued meanwhile, trusting in that thread, are dropped if it was the only one.
 //!
-//! Orderings: everything is under the one lock.
+//! Why threads linger: a job that follows another within some microseconds finds its thread awake, and the hand-over
+//! costs no system call on either side. Whether it pays is learnt by each thread for itself (`Patience`).
+//!
+//! Orderings: everything is under the one lock. `queued` repeats the length of the queue for those who linger: a hint,
+//! after which they look under the lock.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -30,6 +36,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use heist_sync::protocol::Patience;
+use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::{Arc, Condvar, Mutex, MutexGuard, thread};
 
 use crate::reactor::{Config, ThreadHook, ThreadName, call_hook};
@@ -128,6 +136,8 @@ pub struct Pool(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
+    /// The length of the queue, stored under the lock.
+    queued: AtomicUsize,
     /// Idle threads wait here.
     work: Condvar,
     /// [`Pool::join`] waits here.
@@ -142,6 +152,7 @@ struct State {
     /// `threads`, and those that are calling their last hook: what joining waits for.
     alive: usize,
     idle: usize,
+    lingering: usize,
     claims: usize,
     shut_down: bool,
     /// The threads themselves, from before their first job to their end.
@@ -159,6 +170,7 @@ impl Pool {
     pub fn new(config: PoolConfig) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
+            queued: AtomicUsize::new(0),
             work: Condvar::new(),
             ended: Condvar::new(),
             config,
@@ -178,17 +190,13 @@ impl Pool {
             drop(state);
             return Err(Refused::Shutdown(job));
         }
-        if state.idle == 0 && state.threads < shared.config.max_threads.max(1) {
+        if !state.has_free_thread() && state.threads < shared.config.max_threads.max(1) {
             let number = state.count_thread();
             drop(state);
             return Shared::start_thread(shared, number, job)
                 .or_else(|(job, error)| shared.not_started(job, error, true));
         }
-        let claimed = state.enqueue(job);
-        drop(state);
-        if claimed {
-            shared.work.notify_one();
-        }
+        shared.enqueue(state, job);
         Ok(())
     }
 
@@ -205,11 +213,8 @@ impl Pool {
             drop(state);
             return Err(Refused::Shutdown(job));
         }
-        if state.idle > 0 {
-            let claimed = state.enqueue(job);
-            debug_assert!(claimed, "an idle thread was counted");
-            drop(state);
-            shared.work.notify_one();
+        if state.has_free_thread() {
+            shared.enqueue(state, job);
             return Ok(());
         }
         if state.threads >= shared.config.max_threads.max(1) {
@@ -227,7 +232,7 @@ impl Pool {
     pub fn shutdown(&self) {
         let mut state = self.0.state.lock();
         state.shut_down = true;
-        let dropped = std::mem::take(&mut state.queue);
+        let dropped = self.0.clear(&mut state);
         drop(state);
         self.0.work.notify_all();
         self.0.ended.notify_all();
@@ -265,7 +270,8 @@ impl Pool {
 
     /// How many threads wait for a job.
     pub fn num_idle(&self) -> usize {
-        self.0.state.lock().idle
+        let state = self.0.state.lock();
+        state.idle + state.lingering
     }
 }
 
@@ -290,20 +296,44 @@ impl State {
         self.next - 1
     }
 
-    /// Queues a job, and claims an idle thread for it: to be woken once the lock is free.
-    #[must_use]
-    fn enqueue(&mut self, job: Job) -> bool {
-        self.queue.push_back(job);
-        let claimed = self.idle > 0;
-        if claimed {
-            self.idle -= 1;
-            self.claims += 1;
-        }
-        claimed
+    /// Whether the next job queued has a thread to itself that waits for one.
+    fn has_free_thread(&self) -> bool {
+        self.idle > 0 || self.lingering + self.claims > self.queue.len()
     }
 }
 
 impl Shared {
+    /// Queues a job, and wakes an idle thread for it where none that is awake will see it (invariant 3).
+    fn enqueue(&self, mut state: MutexGuard<'_, State>, job: Job) {
+        let unseen = state.lingering + state.claims <= state.queue.len();
+        state.queue.push_back(job);
+        // Ordering: hint only.
+        self.queued.store(state.queue.len(), Ordering::Relaxed);
+        let claimed = unseen && state.idle > 0;
+        if claimed {
+            state.idle -= 1;
+            state.claims += 1;
+        }
+        drop(state);
+        if claimed {
+            self.work.notify_one();
+        }
+    }
+
+    fn dequeue(&self, state: &mut State) -> Option<Job> {
+        let job = state.queue.pop_front()?;
+        // Ordering: hint only.
+        self.queued.store(state.queue.len(), Ordering::Relaxed);
+        Some(job)
+    }
+
+    /// Takes all that is queued.
+    fn clear(&self, state: &mut State) -> VecDeque<Job> {
+        // Ordering: hint only.
+        self.queued.store(0, Ordering::Relaxed);
+        std::mem::take(&mut state.queue)
+    }
+
     /// Starts a thread, counted already, with its first job.
     fn start_thread(this: &Arc<Self>, number: u64, job: Job) -> Result<(), (Job, io::Error)> {
         let in_hand = Arc::new(Mutex::new(Some(job)));
@@ -334,17 +364,13 @@ impl Shared {
         let mut state = self.state.lock();
         state.threads -= 1;
         state.alive -= 1;
-        if (state.idle > 0 || may && state.threads > 0) && !state.shut_down {
-            let claimed = state.enqueue(job);
-            drop(state);
-            if claimed {
-                self.work.notify_one();
-            }
+        if (state.has_free_thread() || may && state.threads > 0) && !state.shut_down {
+            self.enqueue(state, job);
             return Ok(());
         }
         // Invariant 2: without a thread nothing may stay queued.
         let orphans = match state.threads {
-            0 => std::mem::take(&mut state.queue),
+            0 => self.clear(&mut state),
             _ => VecDeque::new(),
         };
         let shut_down = state.shut_down;
@@ -365,12 +391,16 @@ impl Shared {
         call_hook(self.config.on_thread_start.as_ref());
         let first = first.lock().take();
         run_job(first.expect("the submitter left it here"));
+        let mut patience = Patience::new();
         let mut state = self.state.lock();
         while !state.shut_down {
-            if let Some(job) = state.queue.pop_front() {
+            if let Some(job) = self.dequeue(&mut state) {
                 drop(state);
                 run_job(job);
                 state = self.state.lock();
+                if state.queue.is_empty() && patience.is_worth_it() {
+                    state = self.linger(state, &mut patience);
+                }
             } else if !self.idle(&mut state) {
                 break;
             }
@@ -404,6 +434,21 @@ impl Shared {
         drop(state);
         self.ended.notify_all();
         before.into_iter().for_each(|handle| drop(handle.join()));
+    }
+
+    /// Waits awake for a job. To be followed by a look at the queue under the lock that it returns (invariant 3).
+    fn linger<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        patience: &mut Patience,
+    ) -> MutexGuard<'a, State> {
+        state.lingering += 1;
+        drop(state);
+        // Ordering: hint only; the lock tells.
+        patience.wait(|| self.queued.load(Ordering::Relaxed) > 0);
+        let mut state = self.state.lock();
+        state.lingering -= 1;
+        state
     }
 
     /// Waits, idle, for a claim. False where its time is up or the pool has been shut down.

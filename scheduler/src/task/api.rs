@@ -48,9 +48,10 @@ where
 
 /// Runs `f` on a thread of the current runtime's blocking pool, where it may block for as long as it likes.
 ///
-/// Beyond `max_blocking_threads` jobs wait in a queue. Aborting the handle keeps a job from starting; one that runs
-/// goes on to its end. Dropping the runtime waits for jobs that run; `shutdown_timeout` and `shutdown_background`
-/// don't.
+/// Beyond `max_blocking_threads` jobs wait in a queue. So jobs that wait for other jobs can wait for ever, once there
+/// are as many of them as there may be threads; tasks, timers and sockets they may wait for. Aborting the handle keeps
+/// a job from starting; one that runs goes on to its end. Dropping the runtime waits for jobs that run;
+/// `shutdown_timeout` and `shutdown_background` don't.
 ///
 /// # Errors
 /// The handle gives a cancelled [`JoinError`](super::JoinError) if the runtime has shut down, and if the operating
