@@ -25,6 +25,7 @@ mod error;
 mod id;
 mod join;
 pub mod join_set;
+mod local;
 mod origin;
 mod owned;
 mod slab;
@@ -37,6 +38,7 @@ pub use error::JoinError;
 pub use id::Id;
 pub use join::{AbortHandle, JoinHandle};
 pub use join_set::JoinSet;
+pub use local::{LocalEnterGuard, LocalSet, spawn_local};
 
 #[doc(hidden)]
 pub use cell::{Runnable, Schedule, TaskRef, new_task, new_task_from};

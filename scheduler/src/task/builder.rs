@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 
 use super::api::NO_RUNTIME;
+use super::local::{self, LocalSet};
 use super::{JoinHandle, Origin};
 use crate::runtime::Handle;
 use crate::{blocking, context, shared};
@@ -71,6 +72,39 @@ impl<'a> Builder<'a> {
         F::Output: Send + 'static,
     {
         Ok(shared::spawn(handle.shared(), future, self.origin()))
+    }
+
+    /// As [`task::spawn_local`](super::spawn_local).
+    ///
+    /// # Errors
+    /// None at present.
+    ///
+    /// # Panics
+    /// If called outside a [`LocalSet`].
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Ok(local::spawn_here(future, self.origin()))
+    }
+
+    /// As [`LocalSet::spawn_local`].
+    ///
+    /// # Errors
+    /// None at present.
+    #[track_caller]
+    pub fn spawn_local_on<F>(
+        self,
+        future: F,
+        local_set: &LocalSet,
+    ) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Ok(local_set.spawn_from(future, self.origin()))
     }
 
     /// As [`task::spawn_blocking`](super::spawn_blocking).

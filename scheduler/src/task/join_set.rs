@@ -25,7 +25,7 @@ use heist_sync::coop;
 use heist_sync::sys::{Arc, Mutex};
 
 use super::slab::Slab;
-use super::{AbortHandle, Id, JoinError, JoinHandle};
+use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet};
 use crate::runtime::Handle;
 
 mod builder;
@@ -183,6 +183,27 @@ impl<T: 'static> JoinSet<T> {
         T: Send,
     {
         self.insert(handle.spawn(task))
+    }
+
+    /// Spawns a task into the set that need not be `Send`, as [`task::spawn_local`](super::spawn_local) does.
+    ///
+    /// # Panics
+    /// If called outside a [`LocalSet`].
+    #[track_caller]
+    pub fn spawn_local<F>(&mut self, task: F) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(super::spawn_local(task))
+    }
+
+    /// Spawns a task into this set and into `local_set`.
+    #[track_caller]
+    pub fn spawn_local_on<F>(&mut self, task: F, local_set: &LocalSet) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(local_set.spawn_local(task))
     }
 
     /// Runs `f` on the blocking pool, as a task of the set; see [`task::spawn_blocking`](super::spawn_blocking).

@@ -293,7 +293,8 @@ impl Local {
         let home = Home(self.remote.clone());
         // SAFETY: L1: what `Home` queues is run on this thread alone, which is that of the set, as `self` is behind an
         // `Rc`; and a handle to an output that isn't `Send` isn't either.
-        let (task, runnable, handle) = unsafe { new_task_from(future, home, Id::next(), 0, origin) };
+        let (task, runnable, handle) =
+            unsafe { new_task_from(future, home, Id::next(), 0, origin) };
         if self.remote.owned.list(task) {
             self.push(runnable);
         } else {
@@ -335,7 +336,10 @@ impl Local {
         // User code, and so is the drop of the old one: with the lock given back.
         let waker = waker.clone();
         let mut inbox = self.remote.inbox.lock();
-        let old = inbox.pollers.iter().position(|(number, _)| *number == poller);
+        let old = inbox
+            .pollers
+            .iter()
+            .position(|(number, _)| *number == poller);
         let old = old.map(|at| inbox.pollers.swap_remove(at));
         inbox.pollers.push((poller, waker));
         self.queue.borrow_mut().append(&mut inbox.tasks);
@@ -387,7 +391,10 @@ impl Poller {
 impl Drop for Poller {
     fn drop(&mut self) {
         let mut inbox = self.local.remote.inbox.lock();
-        let own = inbox.pollers.iter().position(|(number, _)| *number == self.number);
+        let own = inbox
+            .pollers
+            .iter()
+            .position(|(number, _)| *number == self.number);
         let own = own.map(|at| inbox.pollers.swap_remove(at));
         let others = std::mem::take(&mut inbox.pollers);
         drop(inbox);

@@ -5,7 +5,7 @@ use std::io;
 
 use super::JoinSet;
 use crate::runtime::Handle;
-use crate::task::{self, AbortHandle};
+use crate::task::{self, AbortHandle, LocalSet};
 
 /// Spawns a task with a name into a [`JoinSet`]; made by [`JoinSet::build_task`]. As [`task::Builder`].
 #[must_use = "builders do nothing unless used to spawn a task"]
@@ -57,6 +57,34 @@ impl<'a, T: 'static> Builder<'a, T> {
         T: Send,
     {
         Ok(self.set.insert(self.builder.spawn_on(future, handle)?))
+    }
+
+    /// As [`JoinSet::spawn_local`].
+    ///
+    /// # Errors
+    /// As of [`task::Builder::spawn_local`].
+    ///
+    /// # Panics
+    /// If called outside a [`LocalSet`].
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.insert(self.builder.spawn_local(future)?))
+    }
+
+    /// As [`JoinSet::spawn_local_on`].
+    ///
+    /// # Errors
+    /// As of [`task::Builder::spawn_local_on`].
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, future: F, local_set: &LocalSet) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        let handle = self.builder.spawn_local_on(future, local_set)?;
+        Ok(self.set.insert(handle))
     }
 
     /// As [`JoinSet::spawn_blocking`].
