@@ -64,8 +64,8 @@ pub mod task {
 
     #[doc(inline)]
     pub use heist_scheduler::task::{
-        AbortHandle, Builder, Id, JoinError, JoinHandle, JoinSet, LocalEnterGuard, LocalSet, id,
-        join_set, spawn, spawn_blocking, spawn_local, try_id, yield_now,
+        AbortHandle, Builder, Id, JoinError, JoinHandle, JoinSet, LocalEnterGuard, LocalSet,
+        TaskGroup, id, join_set, spawn, spawn_blocking, spawn_local, task_group, try_id, yield_now,
     };
     #[doc(inline)]
     pub use heist_sync::coop;

@@ -183,7 +183,7 @@ pub(crate) fn current() -> Option<Handle> {
 /// Spawns on the runtime that [`current`] would give, without counting it where nothing was entered by hand. Gives the
 /// future back where this thread is in no runtime.
 #[inline]
-pub(crate) fn try_spawn<F>(future: F, origin: Origin) -> Result<JoinHandle<F::Output>, F>
+pub(crate) fn try_spawn<F>(future: F, id: Id, origin: Origin) -> Result<JoinHandle<F::Output>, F>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -193,10 +193,10 @@ where
         entered.last().map(|(_, handle)| handle.shared().clone())
     });
     if let Ok(Some(shared)) = entered {
-        return Ok(shared::spawn(&shared, future, origin));
+        return Ok(shared::spawn(&shared, future, id, origin));
     }
     with_any_worker(|worker| match worker {
-        Some(worker) => Ok(shared::spawn(&worker.shared, future, origin)),
+        Some(worker) => Ok(shared::spawn(&worker.shared, future, id, origin)),
         None => Err(future),
     })
 }

@@ -202,7 +202,12 @@ impl std::fmt::Debug for Shared {
 }
 
 /// Spawns a task: lists it, and queues it.
-pub(crate) fn spawn<F>(shared: &Arc<Shared>, future: F, origin: Origin) -> JoinHandle<F::Output>
+pub(crate) fn spawn<F>(
+    shared: &Arc<Shared>,
+    future: F,
+    id: Id,
+    origin: Origin,
+) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -211,8 +216,7 @@ where
     let shard = context::with_worker(shared, |worker| worker.map(|worker| worker.index))
         .unwrap_or(shared.remotes.len());
     // SAFETY: the future and its output are `Send`.
-    let (task, runnable, handle) =
-        unsafe { new_task_from(future, home, Id::next(), shard as u32, origin) };
+    let (task, runnable, handle) = unsafe { new_task_from(future, home, id, shard as u32, origin) };
     if shared.owned.list(task) {
         shared.schedule(runnable);
     } else {

@@ -30,6 +30,7 @@ mod origin;
 mod owned;
 mod slab;
 mod state;
+pub mod task_group;
 mod waker;
 
 pub use api::{id, spawn, spawn_blocking, try_id, yield_now};
@@ -39,6 +40,7 @@ pub use id::Id;
 pub use join::{AbortHandle, JoinHandle};
 pub use join_set::JoinSet;
 pub use local::{LocalEnterGuard, LocalSet, spawn_local};
+pub use task_group::TaskGroup;
 
 #[doc(hidden)]
 pub use cell::{Runnable, Schedule, TaskRef, new_task, new_task_from};

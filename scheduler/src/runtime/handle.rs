@@ -11,7 +11,7 @@ use super::{Id, NESTED, RuntimeMetrics, root};
 use crate::blocking;
 use crate::context::{self, Entered};
 use crate::shared::{self, Flavor, Shared};
-use crate::task::{JoinHandle, Origin};
+use crate::task::{self, JoinHandle, Origin};
 
 /// A reference to a runtime, which it doesn't keep from ending.
 ///
@@ -83,7 +83,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        shared::spawn(&self.shared, future, Origin::caller())
+        shared::spawn(&self.shared, future, task::Id::next(), Origin::caller())
     }
 
     /// As [`task::spawn_blocking`](crate::task::spawn_blocking), on this runtime.

@@ -40,7 +40,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    match context::try_spawn(future, Origin::caller()) {
+    match context::try_spawn(future, Id::next(), Origin::caller()) {
         Ok(handle) => handle,
         Err(_) => panic!("{NO_RUNTIME}"),
     }

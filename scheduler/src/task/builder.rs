@@ -5,7 +5,7 @@ use std::io;
 
 use super::api::NO_RUNTIME;
 use super::local::{self, LocalSet};
-use super::{JoinHandle, Origin};
+use super::{Id, JoinHandle, Origin};
 use crate::runtime::Handle;
 use crate::{blocking, context, shared};
 
@@ -55,7 +55,7 @@ impl<'a> Builder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match context::try_spawn(future, self.origin()) {
+        match context::try_spawn(future, Id::next(), self.origin()) {
             Ok(handle) => Ok(handle),
             Err(_) => panic!("{NO_RUNTIME}"),
         }
@@ -71,7 +71,12 @@ impl<'a> Builder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Ok(shared::spawn(handle.shared(), future, self.origin()))
+        Ok(shared::spawn(
+            handle.shared(),
+            future,
+            Id::next(),
+            self.origin(),
+        ))
     }
 
     /// As [`task::spawn_local`](super::spawn_local).

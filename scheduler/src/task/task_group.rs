@@ -1,0 +1,532 @@
+//! Tasks that begin and end together: structured concurrency.
+//!
+//! Each child is wrapped in a [`Child`], which drops its future and then reports how it ended; the group's state, under
+//! one lock, counts the children that haven't reported.
+//!
+//! Invariants:
+//! - **G1** A child is in `children` from before its spawn until its report, and reports exactly once: at its end, or
+//!   as it is dropped. Its future is gone by then.
+//! - **G2** Once `cancelled` is set no child is added, and every child in `children` is aborted: by whoever set it
+//!   where its handle lies there, by its spawner where that is still under way, as it looks at `cancelled` when it puts
+//!   the handle there.
+//! - **G3** `closed` is set by a join that found `children` empty, under the same lock, or by the drop of the group:
+//!   no child is added after it, and no report stores anything.
+//! - **G4** User values, wakers and aborts are touched outside the lock.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use heist_sync::coop;
+use heist_sync::sys::{Arc, Mutex};
+use pin_project_lite::pin_project;
+
+use super::api::NO_RUNTIME;
+use super::cell::contain;
+use super::{AbortHandle, Id, JoinError, Origin};
+use crate::runtime::Handle;
+use crate::{context, shared};
+
+mod error;
+
+pub use error::{Failure, GroupError};
+
+/// Tasks that begin and end together: the nursery of trio, the `TaskGroup` of Python.
+///
+/// A child is a future that gives a `Result`. The contract:
+///
+/// 1. [`join`](Self::join) waits until every child has ended and its future has been dropped, those included that
+///    children spawned meanwhile through a [`Spawner`].
+/// 2. If all succeed, it gives their outputs, in the order in which they were spawned.
+/// 3. The first failure, an `Err` or a panic, cancels all other children, at once, whether or not anyone is in `join`
+///    by then; and the group takes no more children. `join` still waits for all of them, and gives a [`GroupError`]
+///    with that failure first, and after it those of children that failed on their way out. Children that were merely
+///    cancelled are not in it.
+/// 4. Dropping the group, or the future of `join`, cancels all children. It doesn't wait for them: their futures are
+///    dropped by the runtime's workers, those that run at their next `.await`.
+/// 5. A child that the shutdown of its runtime drops has failed, with a cancelled [`JoinError`].
+///
+/// # Examples
+/// ```
+/// use heist_scheduler::{runtime::Runtime, task::TaskGroup};
+///
+/// # let runtime = Runtime::new()?;
+/// # runtime.block_on(async {
+/// let mut group = TaskGroup::new();
+/// for word in ["1", "2", "three"] {
+///     group.spawn(async move { word.parse::<u32>() });
+/// }
+/// let error = group.join().await.expect_err("one word is no number");
+/// assert_eq!(error.to_string(), "a task of the group failed: invalid digit found in string");
+///
+/// let mut group = TaskGroup::new();
+/// for word in ["1", "2", "3"] {
+///     group.spawn(async move { word.parse::<u32>() });
+/// }
+/// assert_eq!(group.join().await?, [1, 2, 3]);
+/// # Ok::<_, Box<dyn std::error::Error>>(()) }).expect("all numbers");
+/// # std::io::Result::Ok(())
+/// ```
+#[must_use = "a group that is dropped cancels its tasks; `join` it"]
+pub struct TaskGroup<T, E> {
+    group: Arc<Group<T, E>>,
+}
+
+/// Spawns children into a [`TaskGroup`], from anywhere: from its children, for one.
+///
+/// It doesn't keep the group from ending: that is done when all children are.
+///
+/// # Examples
+/// ```
+/// use heist_scheduler::{runtime::Runtime, task::{TaskGroup, task_group::Spawner}};
+///
+/// /// A node of a binary tree of this depth, each node in a task.
+/// fn node(depth: u32, children: Spawner<(), ()>) -> impl Future<Output = Result<(), ()>> + Send {
+///     async move {
+///         if depth > 0 {
+///             for _ in 0..2 {
+///                 children.spawn(node(depth - 1, children.clone()));
+///             }
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// # let runtime = Runtime::new()?;
+/// # runtime.block_on(async {
+/// let mut group = TaskGroup::new();
+/// group.spawn(node(5, group.spawner()));
+/// assert_eq!(group.join().await.expect("no failure").len(), 63);
+/// # });
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Spawner<T, E> {
+    group: Arc<Group<T, E>>,
+}
+
+struct Group<T, E>(Mutex<State<T, E>>);
+
+struct State<T, E> {
+    /// Who has not reported, with the handle, once the spawner has put it there.
+    children: BTreeMap<Id, Option<AbortHandle>>,
+    /// By the order of spawning.
+    outputs: Vec<Option<T>>,
+    failures: Vec<Failure<E>>,
+    cancelled: bool,
+    closed: bool,
+    joiner: Option<Waker>,
+}
+
+/// How a child ended.
+enum Ended<T, E> {
+    Output(Result<T, E>),
+    Panicked(Box<dyn Any + Send>),
+    Cancelled,
+}
+
+/// What a child owes its group.
+struct Report<T, E> {
+    group: Arc<Group<T, E>>,
+    id: Id,
+    index: usize,
+}
+
+pin_project! {
+    /// A child's future, and its report.
+    #[doc(hidden)]
+    pub struct Child<F, T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        #[pin]
+        future: Option<F>,
+        report: Option<Report<T, E>>,
+    }
+
+    impl<F, T, E> PinnedDrop for Child<F, T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            this.end(Ended::Cancelled);
+        }
+    }
+}
+
+impl<F, T, E> Child<F, T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    /// G1: drops the future, then reports, once.
+    fn end(self: Pin<&mut Self>, mut ended: Ended<T, E>) {
+        let mut this = self.project();
+        let Some(report) = this.report.take() else {
+            return;
+        };
+        let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
+        // A future that is done has its result, and a panic in its drop costs no more than a line.
+        if let (Ended::Cancelled, Err(payload)) = (&ended, dropped) {
+            ended = Ended::Panicked(payload);
+        }
+        report.send(ended);
+    }
+}
+
+impl<F, T, E> Future for Child<F, T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(future) = self.as_mut().project().future.as_pin_mut() else {
+            return Poll::Ready(());
+        };
+        let ended = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => Ended::Output(result),
+            Err(payload) => Ended::Panicked(payload),
+        };
+        self.end(ended);
+        Poll::Ready(())
+    }
+}
+
+impl<T, E> Report<T, E> {
+    fn send(self, ended: Ended<T, E>) {
+        let failure = match ended {
+            Ended::Output(Ok(output)) => return self.succeeded(output),
+            Ended::Output(Err(error)) => Failure::Error(self.id, error),
+            Ended::Panicked(payload) => Failure::Join(JoinError::panic(self.id, payload)),
+            Ended::Cancelled => Failure::Join(JoinError::cancelled(self.id)),
+        };
+        self.failed(failure);
+    }
+
+    fn succeeded(self, output: T) {
+        let mut state = self.group.0.lock();
+        let mut output = Some(output);
+        if !state.closed {
+            std::mem::swap(&mut state.outputs[self.index], &mut output);
+        }
+        let left = state.left(self.id);
+        drop(state);
+        contain(|| drop(output));
+        left.tell();
+    }
+
+    fn failed(self, failure: Failure<E>) {
+        let mut state = self.group.0.lock();
+        let mut failure = Some(failure);
+        // What was cancelled by the group has not failed.
+        let cancelled = matches!(&failure, Some(Failure::Join(error)) if error.is_cancelled());
+        if !(state.closed || state.cancelled && cancelled) {
+            state.failures.extend(failure.take());
+        }
+        let left = state.left(self.id);
+        let aborts = state.cancel();
+        drop(state);
+        for abort in aborts {
+            abort.abort();
+        }
+        contain(|| drop(failure));
+        left.tell();
+    }
+}
+
+/// What a child that has reported leaves to be done without the lock.
+#[must_use]
+struct Left {
+    _handle: Option<AbortHandle>,
+    joiner: Option<Waker>,
+}
+
+impl Left {
+    fn tell(self) {
+        if let Some(joiner) = self.joiner {
+            contain(|| joiner.wake());
+        }
+    }
+}
+
+impl<T, E> State<T, E> {
+    /// A child has reported. The last one wakes the joiner.
+    fn left(&mut self, id: Id) -> Left {
+        let handle = self.children.remove(&id).flatten();
+        let last = self.children.is_empty();
+        Left {
+            _handle: handle,
+            joiner: if last { self.joiner.take() } else { None },
+        }
+    }
+
+    /// G2: lets no more children in, and gives the handles of those that are there, to be aborted without the lock.
+    fn cancel(&mut self) -> Vec<AbortHandle> {
+        if std::mem::replace(&mut self.cancelled, true) {
+            return Vec::new();
+        }
+        self.children
+            .values_mut()
+            .filter_map(Option::take)
+            .collect()
+    }
+}
+
+impl<T, E> Group<T, E> {
+    /// Adds a child, which `spawn` spawns, or gives back, where there is no runtime. `None` where the group takes no
+    /// more.
+    fn add<F>(
+        group: &Arc<Self>,
+        future: F,
+        spawn: impl FnOnce(Child<F, T, E>, Id) -> Result<AbortHandle, Child<F, T, E>>,
+    ) -> Option<Id>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let id = Id::next();
+        let index = {
+            let mut state = group.0.lock();
+            if state.cancelled || state.closed {
+                drop(state);
+                drop(future);
+                return None;
+            }
+            state.children.insert(id, None);
+            state.outputs.push(None);
+            state.outputs.len() - 1
+        };
+        let report = Report {
+            group: group.clone(),
+            id,
+            index,
+        };
+        let child = Child {
+            future: Some(future),
+            report: Some(report),
+        };
+        match spawn(child, id) {
+            Ok(abort) => group.spawned(id, abort),
+            Err(child) => group.withdraw(id, child),
+        }
+        Some(id)
+    }
+
+    /// Puts the handle of a child there that has been spawned, and perhaps has ended (G2).
+    fn spawned(&self, id: Id, abort: AbortHandle) {
+        let mut state = self.0.lock();
+        let cancelled = state.cancelled;
+        let mut abort = Some(abort);
+        if !cancelled && let Some(slot) = state.children.get_mut(&id) {
+            *slot = abort.take();
+        }
+        drop(state);
+        if let Some(abort) = abort
+            && cancelled
+        {
+            abort.abort();
+        }
+    }
+
+    /// Undoes [`add`](Self::add), and panics.
+    #[track_caller]
+    fn withdraw<F>(&self, id: Id, mut child: Child<F, T, E>)
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        child.report = None;
+        drop(self.0.lock().left(id));
+        drop(child);
+        panic!("{NO_RUNTIME}");
+    }
+
+    /// Whether all have ended; the result is taken then, and the group closed (G3).
+    fn poll_join(&self, cx: &mut Context<'_>) -> Poll<Result<Vec<T>, GroupError<E>>> {
+        let unit = ready!(coop::poll_proceed(cx));
+        // User code, and so is the drop of the old one: with the lock given back.
+        let waker = cx.waker().clone();
+        let mut state = self.0.lock();
+        if !state.children.is_empty() {
+            let old = state.joiner.replace(waker);
+            drop(state);
+            drop(old);
+            return Poll::Pending;
+        }
+        state.closed = true;
+        let outputs = std::mem::take(&mut state.outputs);
+        let failures = std::mem::take(&mut state.failures);
+        drop(state);
+        unit.made_progress();
+        Poll::Ready(match GroupError::new(failures) {
+            Some(error) => {
+                contain(|| drop(outputs));
+                Err(error)
+            }
+            // All that were added have reported, and none of them a failure.
+            None => Ok(outputs.into_iter().flatten().collect()),
+        })
+    }
+}
+
+impl<T, E> TaskGroup<T, E> {
+    /// An empty group.
+    pub fn new() -> Self {
+        Self {
+            group: Arc::new(Group(Mutex::new(State {
+                children: BTreeMap::new(),
+                outputs: Vec::new(),
+                failures: Vec::new(),
+                cancelled: false,
+                closed: false,
+                joiner: None,
+            }))),
+        }
+    }
+
+    /// Something by which children, or anyone else, can spawn into the group.
+    pub fn spawner(&self) -> Spawner<T, E> {
+        Spawner {
+            group: self.group.clone(),
+        }
+    }
+
+    /// How many children haven't ended.
+    pub fn len(&self) -> usize {
+        self.group.0.lock().children.len()
+    }
+
+    /// Whether all children have ended, or there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Waits until all children have ended: see the [contract](Self).
+    ///
+    /// # Errors
+    /// Where a child failed: all failures, the first one first.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels all children, and loses their outputs.
+    pub async fn join(self) -> Result<Vec<T>, GroupError<E>> {
+        poll_fn(|cx| self.group.poll_join(cx)).await
+    }
+
+    /// [`spawn`](Self::spawn), by something else than a runtime.
+    #[doc(hidden)]
+    pub fn spawn_by<F>(
+        &self,
+        future: F,
+        spawn: impl FnOnce(Child<F, T, E>) -> AbortHandle,
+    ) -> Option<Id>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        Group::add(&self.group, future, |child, _| Ok(spawn(child)))
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
+    /// Spawns a child on the current runtime, and gives its id; `None`, and `future` is dropped, where a failure has
+    /// cancelled the group already.
+    ///
+    /// # Panics
+    /// If called outside any runtime.
+    #[track_caller]
+    pub fn spawn<F>(&mut self, future: F) -> Option<Id>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let origin = Origin::caller();
+        Group::add(&self.group, future, |child, id| spawn(child, id, origin))
+    }
+
+    /// As [`spawn`](Self::spawn), on the runtime of `handle`.
+    #[track_caller]
+    pub fn spawn_on<F>(&mut self, future: F, handle: &Handle) -> Option<Id>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let origin = Origin::caller();
+        Group::add(&self.group, future, |child, id| {
+            Ok(shared::spawn(handle.shared(), child, id, origin).abort_handle())
+        })
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Spawner<T, E> {
+    /// As [`TaskGroup::spawn`]; `None` also where the group was joined to its end, or dropped.
+    ///
+    /// # Panics
+    /// If called outside any runtime.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Option<Id>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let origin = Origin::caller();
+        Group::add(&self.group, future, |child, id| spawn(child, id, origin))
+    }
+}
+
+fn spawn<F>(child: F, id: Id, origin: Origin) -> Result<AbortHandle, F>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    Ok(context::try_spawn(child, id, origin)?.abort_handle())
+}
+
+impl<T, E> Drop for TaskGroup<T, E> {
+    fn drop(&mut self) {
+        let mut state = self.group.0.lock();
+        state.closed = true;
+        let aborts = state.cancel();
+        let outputs = std::mem::take(&mut state.outputs);
+        let failures = std::mem::take(&mut state.failures);
+        let joiner = state.joiner.take();
+        drop(state);
+        for abort in aborts {
+            abort.abort();
+        }
+        drop((outputs, failures, joiner));
+    }
+}
+
+impl<T, E> Default for TaskGroup<T, E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, E> Clone for Spawner<T, E> {
+    fn clone(&self) -> Self {
+        Self {
+            group: self.group.clone(),
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for TaskGroup<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGroup")
+            .field("len", &self.len())
+            .finish()
+    }
+}
+
+impl<T, E> fmt::Debug for Spawner<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawner").finish_non_exhaustive()
+    }
+}
+
+impl<F, T, E> fmt::Debug for Child<F, T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child").finish_non_exhaustive()
+    }
+}
