@@ -149,3 +149,65 @@ pub(crate) fn persist(mut steal: impl FnMut() -> Steal<Runnable>) -> Option<Runn
         }
     }
 }
+
+#[cfg(all(test, not(heist_loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::task::{Id, Schedule, TaskRef, new_task};
+
+    #[derive(Clone)]
+    struct Nowhere;
+
+    impl Schedule for Nowhere {
+        fn schedule(&self, _task: Runnable) {}
+        fn release(&self, _task: &TaskRef) {}
+    }
+
+    /// A task that notes its number when it runs.
+    fn task(number: usize, last: &Arc<AtomicUsize>) -> Runnable {
+        let last = last.clone();
+        let future = async move { last.store(number, Ordering::Relaxed) };
+        // SAFETY: the future and its output are `Send`.
+        let (task, runnable, _) = unsafe { new_task(future, Nowhere, Id::next(), 0) };
+        // The runtime's reference: dropped by the run.
+        std::mem::forget(task);
+        runnable
+    }
+
+    #[test]
+    fn a_thief_asks_until_the_answer_is_final() {
+        let last = Arc::default();
+        let mut answers = vec![
+            Steal::Empty,
+            Steal::Success(task(1, &last)),
+            Steal::Retry,
+            Steal::Retry,
+        ];
+        let mut steal = || answers.pop().expect("asked no further");
+        assert!(persist(&mut steal).is_some());
+        assert!(persist(&mut steal).is_none());
+    }
+
+    #[test]
+    fn a_thief_takes_fresh_tasks_before_yielded_ones_and_slots_only_when_asked_to() {
+        let last = Arc::default();
+        let (local, open) = Local::new();
+        let (thief, _) = Local::new();
+        assert!(open.slot.put(task(0, &last)).is_none());
+        assert!(!open.has_work() && open.steal_into(&thief.fresh).is_none());
+        local.yielded.push(task(1, &last));
+        local.fresh.push(task(2, &last));
+        for number in [2, 1] {
+            assert!(open.has_work());
+            open.steal_into(&thief.fresh).expect("there is one").run();
+            assert_eq!(last.load(Ordering::Relaxed), number);
+        }
+        assert!(open.steal_into(&thief.fresh).is_none());
+        let seen = open.slot.look().expect("it lies there still");
+        open.slot.steal(seen).expect("nobody took it").run();
+        assert_eq!(last.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,4 +1,5 @@
-//! What crossbeam-deque promises, as plainly as it can be said: a queue under a lock.
+//! What crossbeam-deque promises, as plainly as it can be said: a queue under a lock. A thief that finds somebody in
+//! its way is told to try again, as there.
 
 use std::collections::VecDeque;
 
@@ -20,13 +21,23 @@ pub struct Stealer<T>(Queue<T>);
 #[derive(Debug)]
 pub struct Injector<T>(Queue<T>);
 
+/// Takes the front of `from`.
+fn steal_one<T>(from: &Queue<T>) -> Steal<T> {
+    match from.try_lock() {
+        Some(mut queue) => queue.pop_front().map_or(Steal::Empty, Steal::Success),
+        None => Steal::Retry,
+    }
+}
+
 /// Moves half of `from`, rounded up, to the back of `dest`, and gives the first of it out.
 fn steal_half_and_pop<T>(from: &Queue<T>, dest: &Worker<T>) -> Steal<T> {
     if Arc::ptr_eq(from, &dest.0) {
         return dest.pop().map_or(Steal::Empty, Steal::Success);
     }
     let mut taken: VecDeque<T> = {
-        let mut queue = from.lock();
+        let Some(mut queue) = from.try_lock() else {
+            return Steal::Retry;
+        };
         let half = queue.len().div_ceil(2);
         queue.drain(..half).collect()
     };
@@ -74,10 +85,7 @@ impl<T> Worker<T> {
 impl<T> Stealer<T> {
     /// Takes one from the front.
     pub fn steal(&self) -> Steal<T> {
-        self.0
-            .lock()
-            .pop_front()
-            .map_or(Steal::Empty, Steal::Success)
+        steal_one(&self.0)
     }
 
     /// Moves about half to `dest` and gives the first of it out.
@@ -121,10 +129,7 @@ impl<T> Injector<T> {
 
     /// Takes one from the front.
     pub fn steal(&self) -> Steal<T> {
-        self.0
-            .lock()
-            .pop_front()
-            .map_or(Steal::Empty, Steal::Success)
+        steal_one(&self.0)
     }
 
     /// Moves about half to `dest` and gives the first of it out.
