@@ -65,7 +65,8 @@ pub mod task {
     #[doc(inline)]
     pub use heist_scheduler::task::{
         AbortHandle, Builder, Id, JoinError, JoinHandle, JoinSet, LocalEnterGuard, LocalSet,
-        TaskGroup, id, join_set, spawn, spawn_blocking, spawn_local, task_group, try_id, yield_now,
+        TaskGroup, block_in_place, id, join_set, spawn, spawn_blocking, spawn_local, task_group,
+        try_id, yield_now,
     };
     #[doc(inline)]
     pub use heist_sync::coop;

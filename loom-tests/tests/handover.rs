@@ -7,7 +7,7 @@ use loom_tests::{Census, model};
 /// Takes the poller as the reactor thread does, resting in between.
 fn rest_until_free(handover: &Handover<Arc<()>>) -> Held<'_, Arc<()>> {
     loop {
-        if let Some(held) = handover.rest().or_else(|| handover.try_borrow()) {
+        if let Some(held) = handover.rest(|| true).or_else(|| handover.try_borrow()) {
             return held;
         }
     }
@@ -28,7 +28,7 @@ fn a_poller_let_go_wakes_the_thread_that_rests() {
             let resting = thread::spawn({
                 let (handover, counted) = (handover.clone(), counted.clone());
                 move || {
-                    let at_once = handover.rest();
+                    let at_once = handover.rest(|| true);
                     counted.saw(if at_once.is_some() {
                         "at once"
                     } else {
@@ -61,7 +61,7 @@ fn a_thread_told_to_end_does_not_rest() {
             let handover = handover.clone();
             move || {
                 while !handover.is_stopped() {
-                    assert!(handover.rest().is_none(), "somebody holds it");
+                    assert!(handover.rest(|| true).is_none(), "somebody holds it");
                 }
             }
         });

@@ -17,7 +17,7 @@
 //!
 //! Invariants:
 //! 1. Whenever the poller is free, the thread is awake or ticking, once the one who let it go has returned.
-//! 2. `resting` goes from false to true only by the thread, under `rest`, and back by anyone, under `rest`.
+//! 2. `resting` goes from false to true only by the thread, and back by anyone, under `rest`.
 //! 3. Only the holder of the lock touches the poller.
 //!
 //! Orderings. The thread stores `resting`, then looks whether the poller is free; a borrower frees the poller, then
@@ -39,6 +39,8 @@ use heist_sync::sys::{Condvar, Mutex, MutexGuard};
 pub struct Handover<P> {
     poller: Mutex<P>,
     resting: AtomicBool,
+    /// Whether the reactor thread holds the poller and is about to wait in it without a limit.
+    settled: AtomicBool,
     /// Whether the reactor thread has been told to end.
     rest: Mutex<bool>,
     wake: Condvar,
@@ -52,6 +54,7 @@ impl<P> Handover<P> {
         Self {
             poller: Mutex::new(poller),
             resting: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
             rest: Mutex::new(false),
             wake: Condvar::new(),
             borrowings: AtomicUsize::new(0),
@@ -81,15 +84,17 @@ impl<P> Handover<P> {
     }
 
     /// The reactor thread's sleep for good: returns with the poller where it was free after all, and with `None`
-    /// once somebody let it go or the thread has been told to end.
-    pub fn rest(&self) -> Option<Held<'_, P>> {
-        let mut stopped = self.rest.lock();
-        // Ordering: Relaxed, with the fence: pairs with the fence in `let_go`; see the head of this file.
+    /// once somebody let it go, got up ([`rouse`](Self::rouse)), or told the thread to end. `quiet` is asked at the last
+    /// moment whether there is still nothing to watch.
+    pub fn rest(&self, quiet: impl FnOnce() -> bool) -> Option<Held<'_, P>> {
+        // Ordering: Relaxed, with the fence: pairs with the fences in `let_go` and `is_settled`; see the head of this
+        // file.
         self.resting.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         let held = self.try_borrow();
-        if held.is_none() {
-            // Ordering: Relaxed, as it is stored under the lock that we hold (invariant 2).
+        if held.is_none() && quiet() {
+            let mut stopped = self.rest.lock();
+            // Ordering: Relaxed, as it is cleared under the lock that we hold (invariant 2).
             while self.resting.load(Ordering::Relaxed) && !*stopped {
                 self.wake.wait(&mut stopped);
             }
@@ -124,6 +129,28 @@ impl<P> Handover<P> {
         // Ordering: pairs with the fence in `rest`; see the head of this file.
         fence(Ordering::SeqCst);
         self.rouse();
+    }
+
+    /// Says that the reactor thread, which holds the poller, is about to wait in it without a limit. It looks once more
+    /// whether there is anything to watch, and [`unsettle`](Self::unsettle)s.
+    pub fn settle(&self) {
+        // Ordering: Relaxed, with the fence: pairs with the fence in `is_settled`: of one who gets up and one who
+        // settles, at least one sees the other.
+        self.settled.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// The reactor thread is awake.
+    pub fn unsettle(&self) {
+        // Ordering: Relaxed: a late reader wakes the thread for nothing.
+        self.settled.store(false, Ordering::Relaxed);
+    }
+
+    /// Asked by one who has just got up: whether the reactor thread has to be woken in the poller.
+    pub fn is_settled(&self) -> bool {
+        // Ordering: pairs with the fence in `settle`.
+        fence(Ordering::SeqCst);
+        self.settled.load(Ordering::Relaxed)
     }
 
     /// Wakes the reactor thread where it rests.

@@ -174,9 +174,12 @@ impl Reactor {
         self.0.signal.unpark();
     }
 
-    /// Wakes the reactor thread where it rests for good, so that its [`Monitor`] ticks again: there is work to watch.
-    /// A load, where it is awake.
+    /// Wakes the reactor thread where it rests for good, or waits in the poller for good, so that its [`Monitor`] ticks
+    /// again: there is work to watch. A fence and two loads, where it is awake.
     pub fn rouse_thread(&self) {
+        if self.0.handover.is_settled() {
+            self.0.signal.unpark();
+        }
         self.0.handover.rouse();
     }
 

@@ -112,7 +112,11 @@ impl<'a> Watch<'a> {
                 quiet += 1;
             }
             if quiet >= QUIET_TICKS {
-                match handover.rest() {
+                let still = || {
+                    self.tick();
+                    self.pace == Pace::Rest
+                };
+                match handover.rest(still) {
                     Some(poller) => self.hold(Turn::new(self.shared, poller)),
                     None => self.pace = Pace::Fast,
                 }
@@ -125,12 +129,18 @@ impl<'a> Watch<'a> {
     /// Waits in the poller, until a worker wants it.
     fn hold(&mut self, mut turn: Turn<'_>) {
         loop {
+            if self.pace == Pace::Rest {
+                self.shared.handover.settle();
+                // Someone may have got up before he could see that we settle.
+                self.tick();
+            }
             let limit = (self.pace > Pace::Rest).then_some(self.pace.length());
             let mut woken = 0;
             // A dispatch that panicked has either had its turn or will have the next.
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 self.monitor.dispatch(&mut || woken += turn.wait(limit));
             }));
+            self.shared.handover.unsettle();
             if self.shared.handover.is_stopped() {
                 return;
             }

@@ -7,16 +7,26 @@ use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use heist_sync::sys::thread::LocalKey;
-use heist_sync::sys::thread_local_const;
+use heist_sync::sys::{Arc, thread_local_const};
 
+use crate::relief;
 use crate::runtime::Handle;
-use crate::shared::{self, Shared};
+use crate::shared::{self, Flavor, Shared};
 use crate::task::{Id, JoinHandle, Origin, Runnable};
 use crate::worker::Worker;
 
 thread_local_const! {
-    /// The worker that this thread is. No destructor, so it can be asked at any time.
+    /// The seat: the worker that this thread uses, owned. No destructor, so it can be asked at any time; `as_worker`
+    /// sees to it that it is empty by the thread's end.
     static WORKER: Cell<Option<NonNull<Worker>>> = Cell::new(None);
+}
+thread_local_const! {
+    /// The runtime that this thread works for, with its worker or, having given that away, without.
+    static HOST: Cell<Option<NonNull<Arc<Shared>>>> = Cell::new(None);
+}
+thread_local_const! {
+    /// Whether this thread drives a current-thread runtime: nobody else can do its work.
+    static DRIVES: Cell<bool> = Cell::new(false);
 }
 thread_local_const! {
     /// The batch that this thread collects for a runtime.
@@ -71,19 +81,21 @@ impl<T: Copy> Drop for Restore<T> {
     }
 }
 
-/// Calls `f` with the worker that this thread is, if it is one.
+/// Calls `f` with the worker in this thread's seat, if there is one. `f` calls no user code that could give the worker
+/// away: none that runs inside a task.
 #[inline]
-pub(crate) fn with_any_worker<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
-    // SAFETY: `as_worker` sets the cell for as long as it borrows the worker; all uses are on this thread.
+pub(crate) fn with_seat<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
+    // SAFETY: the seat owns the worker, which leaves it on this thread only: in `leave_worker`, which a task calls, and
+    // as `as_worker` ends. `f` does neither.
     f(WORKER
         .with(Cell::get)
         .map(|worker| unsafe { worker.as_ref() }))
 }
 
-/// Calls `f` with the worker of `shared` that this thread is, if it is one.
+/// Calls `f` with the worker of `shared` that this thread uses, if it does; `f` as in [`with_seat`].
 #[inline]
 pub(crate) fn with_worker<R>(shared: &Shared, f: impl FnOnce(Option<&Worker>) -> R) -> R {
-    with_any_worker(|worker| f(worker.filter(|worker| ptr::eq(&*worker.shared, shared))))
+    with_seat(|worker| f(worker.filter(|worker| ptr::eq(&*worker.shared, shared))))
 }
 
 /// Calls `f` with the place where this thread queues a task of `shared`.
@@ -107,16 +119,100 @@ fn batch_of<'a>(shared: &Shared) -> Option<&'a Batch> {
     ptr::eq(batch.shared.as_ptr(), shared).then_some(batch)
 }
 
-/// Whether this thread holds `shared` by what it is: its worker, or its dispatcher.
+/// Whether this thread holds `shared` by what it is: one that works for it, or its dispatcher.
 pub(crate) fn belongs_to(shared: &Shared) -> bool {
-    with_worker(shared, |worker| worker.is_some()) || batch_of(shared).is_some()
+    is_host(shared) || batch_of(shared).is_some()
 }
 
-/// Calls `f` as `worker`.
-pub(crate) fn as_worker<R>(worker: &Worker, f: impl FnOnce() -> R) -> R {
-    let _worker = Restore::after_setting(&WORKER, Some(NonNull::from(worker)));
+fn is_host(shared: &Shared) -> bool {
+    with_host(|host| host.is_some_and(|host| ptr::eq(&**host, shared)))
+}
+
+/// Calls `f` with the runtime that this thread works for.
+fn with_host<R>(f: impl FnOnce(Option<&Arc<Shared>>) -> R) -> R {
+    // SAFETY: `as_worker` sets the cell for as long as it borrows the `Arc`; all uses are on this thread, inside it.
+    f(HOST.with(Cell::get).map(|host| unsafe { host.as_ref() }))
+}
+
+/// Calls `f` with the worker of `slot` in this thread's seat, as a thread that works for `shared`. Afterwards `slot` has
+/// the worker that is in the seat then: none, if it was given away.
+pub(crate) fn as_worker<R>(
+    shared: &Arc<Shared>,
+    slot: &mut Option<Box<Worker>>,
+    f: impl FnOnce() -> R,
+) -> R {
+    /// Empties the seat, however `f` ends.
+    struct Seat<'a> {
+        slot: &'a mut Option<Box<Worker>>,
+        before: Option<NonNull<Worker>>,
+    }
+
+    impl Drop for Seat<'_> {
+        fn drop(&mut self) {
+            let worker = WORKER.with(|cell| cell.replace(self.before));
+            // SAFETY: what is in a seat came from a box, and is taken out once.
+            *self.slot = worker.map(|worker| unsafe { Box::from_raw(worker.as_ptr()) });
+        }
+    }
+
+    let _host = Restore::after_setting(&HOST, Some(NonNull::from(shared)));
     let _polling = Restore::after_setting(&POLLING, true);
+    let worker = slot.take().map(|worker| NonNull::from(Box::leak(worker)));
+    let before = WORKER.with(|cell| cell.replace(worker));
+    let _seat = Seat { slot, before };
     f()
+}
+
+/// A thread that has left its worker on its offer.
+pub(crate) struct Away {
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+/// Puts this thread's worker on offer, if it polls a task of a runtime whose workers can change threads.
+pub(crate) fn leave_worker() -> Option<Away> {
+    TASK.with(Cell::get)?;
+    let away = with_seat(|worker| {
+        let worker = worker.filter(|worker| worker.shared.flavor == Flavor::MultiThread)?;
+        Some(Away {
+            shared: worker.shared.clone(),
+            index: worker.index,
+        })
+    })?;
+    let worker = WORKER.with(Cell::take)?;
+    POLLING.with(|cell| cell.set(false));
+    // SAFETY: what is in a seat came from a box, and is taken out once. Nobody borrows it: the worker's own methods call
+    // no task, and this is called inside one.
+    let worker = unsafe { Box::from_raw(worker.as_ptr()) };
+    relief::offer(&away.shared, worker);
+    Some(away)
+}
+
+/// Takes the worker back, if nobody else has it.
+pub(crate) fn return_to_worker(away: Away) {
+    if let Some(worker) = relief::take_back(&away.shared, away.index) {
+        // In the middle of a poll it doesn't search.
+        worker.end_search();
+        POLLING.with(|cell| cell.set(true));
+        WORKER.with(|cell| cell.set(Some(NonNull::from(Box::leak(worker)))));
+    }
+}
+
+/// Calls `f`, which may call user code though it isn't a task's, inside a task.
+pub(crate) fn aside<R>(f: impl FnOnce() -> R) -> R {
+    let _task = Restore::after_setting(&TASK, None);
+    f()
+}
+
+/// Calls `f` as the driver of a current-thread runtime.
+pub(crate) fn driving<R>(f: impl FnOnce() -> R) -> R {
+    let _drives = Restore::after_setting(&DRIVES, true);
+    f()
+}
+
+/// Whether this thread drives a current-thread runtime.
+pub(crate) fn drives() -> bool {
+    DRIVES.with(Cell::get)
 }
 
 /// Calls `turn`, and publishes the wakes in it at once.
@@ -132,13 +228,13 @@ pub(crate) fn collect_wakes(shared: &Shared, turn: &mut dyn FnMut()) {
     shared.inject_all(&mut batch.tasks.into_inner());
 }
 
-/// Calls `f` as the inside of a `block_on`; `None` where this thread is in one already, or is a worker.
+/// Calls `f` as the inside of a `block_on`, which gives way where this thread is a worker; `None` where it drives a
+/// current-thread runtime.
 pub(crate) fn block_on<R>(f: impl FnOnce() -> R) -> Option<R> {
-    if POLLING.with(Cell::get) {
-        return None;
-    }
-    let _polling = Restore::after_setting(&POLLING, true);
-    Some(f())
+    relief::block_in_place(|| {
+        let _polling = Restore::after_setting(&POLLING, true);
+        f()
+    })
 }
 
 /// Whether this thread polls futures, so that to block it would hold others up.
@@ -169,15 +265,13 @@ pub(crate) fn task_id() -> Option<Id> {
     TASK.with(Cell::get)
 }
 
-/// The runtime that this thread is in: the one entered last, else the one whose worker it is.
+/// The runtime that this thread is in: the one entered last, else the one that it works for.
 pub(crate) fn current() -> Option<Handle> {
     ENTERED
         .try_with(|entered| entered.borrow().last().map(|(_, handle)| handle.clone()))
         .ok()
         .flatten()
-        .or_else(|| {
-            with_any_worker(|worker| worker.map(|worker| Handle::of(worker.shared.clone())))
-        })
+        .or_else(|| with_host(|host| host.map(|host| Handle::of(host.clone()))))
 }
 
 /// Spawns on the runtime that [`current`] would give, without counting it where nothing was entered by hand. Gives the
@@ -195,8 +289,8 @@ where
     if let Ok(Some(shared)) = entered {
         return Ok(shared::spawn(&shared, future, id, origin));
     }
-    with_any_worker(|worker| match worker {
-        Some(worker) => Ok(shared::spawn(&worker.shared, future, id, origin)),
+    with_host(|host| match host {
+        Some(shared) => Ok(shared::spawn(shared, future, id, origin)),
         None => Err(future),
     })
 }

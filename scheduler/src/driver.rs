@@ -6,24 +6,51 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use heist_reactor::blocking::{Pool, PoolConfig, Refused};
 use heist_reactor::{Monitor, Pace, Reactor};
 use heist_sync::sys::Arc;
 
 use crate::context;
 use crate::park::Parker;
 use crate::shared::Shared;
+use crate::stall::{Lookout, View};
 
 /// A runtime's way to its reactor.
 #[derive(Debug)]
 pub(crate) struct Driver {
     reactor: Reactor,
+    /// The threads of a multi-thread runtime's workers, those included that have lost theirs.
+    workers: Pool,
 }
 
 impl Driver {
-    pub(crate) fn new(config: heist_reactor::Config) -> io::Result<Self> {
+    /// A reactor, and room for so many threads of workers.
+    pub(crate) fn new(config: heist_reactor::Config, worker_threads: usize) -> io::Result<Self> {
+        let mut workers = PoolConfig::from_config(&config);
+        workers.max_threads = worker_threads;
         Ok(Self {
             reactor: Reactor::new(config)?,
+            workers: Pool::new(workers),
         })
+    }
+
+    /// Has a thread do `work`, at once.
+    ///
+    /// # Errors
+    /// Where none can be had.
+    pub(crate) fn start_worker(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        self.workers
+            .submit_now(work)
+            .map_err(|refused| match refused {
+                Refused::NoThread(_, error) => error,
+                Refused::Shutdown(_) => io::Error::other("the runtime has shut down"),
+            })
+    }
+
+    /// Waits until the workers' threads have ended, and whether they have. None is started from here on.
+    pub(crate) fn join_workers(&self, deadline: Option<Instant>) -> bool {
+        self.workers.shutdown();
+        self.workers.join(deadline)
     }
 
     /// Starts the reactor thread, which watches over `shared`.
@@ -47,9 +74,9 @@ impl Driver {
         }
     }
 
-    /// Wakes the thread that sleeps by `parker` in [`park`](Self::park).
-    pub(crate) fn unpark(&self, parker: &Parker) {
-        parker.unpark(|| self.reactor.unpark());
+    /// Wakes the thread that sleeps by `parker` in [`park`](Self::park). True where the caller has to send one.
+    pub(crate) fn unpark(&self, parker: &Parker) -> bool {
+        parker.unpark(|| self.reactor.unpark())
     }
 
     /// Hands out what has happened, without waiting.
@@ -80,20 +107,19 @@ impl Driver {
     }
 }
 
-/// What the reactor thread does for the scheduler: it publishes wakes in batches, and once a tick looks for tasks
-/// that lie behind a worker which is held up.
+/// What the reactor thread does for the scheduler: it publishes wakes in batches, and watches for polls that hold
+/// others up.
 struct Watch {
     shared: Arc<Shared>,
+    stalls: Lookout,
     /// Whether a worker slept when the last batch was published: it was woken, and takes the poller when it's through.
     woke: bool,
-    /// How far each worker was at the last tick.
-    polls: Box<[u64]>,
 }
 
 impl Watch {
     fn new(shared: Arc<Shared>) -> Self {
         Self {
-            polls: shared.remotes.iter().map(|_| 0).collect(),
+            stalls: Lookout::new(&shared),
             shared,
             woke: false,
         }
@@ -113,19 +139,10 @@ impl Monitor for Watch {
     }
 
     fn tick(&mut self) -> Pace {
-        let mut held_up = false;
-        for (remote, seen) in self.shared.remotes.iter().zip(&mut self.polls) {
-            let polls = remote.counters.polls.get();
-            held_up |=
-                polls == *seen && (remote.open.slot.look().is_some() || remote.open.has_work());
-            *seen = polls;
-        }
-        if held_up {
-            self.shared.wake_one();
-        }
-        match self.shared.anyone_awake() {
-            true => Pace::Slow,
-            false => Pace::Rest,
+        match self.stalls.look(&self.shared) {
+            View::Asleep => Pace::Rest,
+            View::Busy => Pace::Slow,
+            View::HeldUp => Pace::Fast,
         }
     }
 }

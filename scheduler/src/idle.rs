@@ -10,7 +10,8 @@ const WORD: usize = u64::BITS as usize;
 /// The one authoritative record of who sleeps, a bit a worker, and how many search.
 #[derive(Debug)]
 pub struct Idle {
-    workers: usize,
+    /// How many workers there are at the moment: a hint for the limit on searching.
+    workers: AtomicUsize,
     /// How many workers look for work in others' queues, those included that were woken to do so and don't run yet.
     searching: CachePadded<AtomicUsize>,
     /// Bit `i`: worker `i` sleeps, or is about to. Whoever clears a bit has the worker: itself, or its waker.
@@ -18,10 +19,10 @@ pub struct Idle {
 }
 
 impl Idle {
-    /// A record in which all are awake and nobody searches.
+    /// A record for so many workers, in which all are awake and nobody searches.
     pub fn new(workers: usize) -> Self {
         Self {
-            workers,
+            workers: AtomicUsize::new(workers),
             searching: CachePadded::new(AtomicUsize::new(0)),
             sleepers: (0..workers.div_ceil(WORD))
                 .map(|_| CachePadded::new(AtomicU64::new(0)))
@@ -29,10 +30,23 @@ impl Idle {
         }
     }
 
+    /// Says how many of the workers there are at the moment.
+    pub fn set_workers(&self, workers: usize) {
+        // Ordering: hint only.
+        self.workers.store(workers, Ordering::Relaxed);
+    }
+
     /// P2–P4: after a push, picks the sleeper that has to be woken for it, if any. The caller unparks it.
     #[inline]
     #[must_use = "the worker picked waits to be unparked"]
     pub fn claim(&self) -> Option<usize> {
+        self.claim_below(usize::MAX)
+    }
+
+    /// [`claim`](Self::claim) among the workers below `limit`, for work that the others may not take.
+    #[inline]
+    #[must_use = "the worker picked waits to be unparked"]
+    pub fn claim_below(&self, limit: usize) -> Option<usize> {
         // Ordering: SeqCst, P2: pairs with the fences in `announce` and `search_ended`: either the sleeper's second
         // look sees the push, or the loads below see that it no longer searches and sleeps.
         fence(Ordering::SeqCst);
@@ -40,14 +54,18 @@ impl Idle {
         if self.searching.load(Ordering::Relaxed) != 0 {
             return None;
         }
-        self.claim_any()
+        self.claim_any_below(limit)
     }
 
     /// P4 without the question whether someone searches already: for a batch that is worth several workers.
     #[must_use = "the worker picked waits to be unparked"]
     pub fn claim_any(&self) -> Option<usize> {
+        self.claim_any_below(usize::MAX)
+    }
+
+    fn claim_any_below(&self, limit: usize) -> Option<usize> {
         loop {
-            let (word, i) = self.some_sleeper()?;
+            let (word, i) = self.some_sleeper().filter(|&(_, i)| i < limit)?;
             // Before the bit is cleared, so that no moment shows a woken worker neither asleep nor searching.
             // Ordering: Relaxed; the AcqRel below publishes it.
             self.searching.fetch_add(1, Ordering::Relaxed);
@@ -65,7 +83,7 @@ impl Idle {
         }
     }
 
-    /// A worker whose bit is set, and the word that holds it.
+    /// The first worker whose bit is set, and the word that holds it.
     fn some_sleeper(&self) -> Option<(&AtomicU64, usize)> {
         self.sleepers.iter().enumerate().find_map(|(i, word)| {
             // Ordering: Relaxed: the caller's fence orders it.
@@ -78,8 +96,7 @@ impl Idle {
     #[must_use]
     pub fn try_search(&self) -> bool {
         // Ordering: hint only, here and in `asleep`: the limit saves work and carries no promise.
-        let awake = self.workers.saturating_sub(self.asleep());
-        if 2 * self.searching.load(Ordering::Relaxed) >= awake {
+        if 2 * self.searching.load(Ordering::Relaxed) >= self.awake() {
             return false;
         }
         self.search();
@@ -127,6 +144,20 @@ impl Idle {
         let (word, bit) = self.place(worker);
         // Ordering: AcqRel: of all who would clear the bit, one does; acquires the count that a claimer made.
         word.fetch_and(!bit, Ordering::AcqRel) & bit != 0
+    }
+
+    /// How many workers are awake, those included that are on their way.
+    pub fn awake(&self) -> usize {
+        // Ordering: hint only.
+        let workers = self.workers.load(Ordering::Relaxed);
+        workers.saturating_sub(self.asleep())
+    }
+
+    /// Whether a worker sleeps.
+    pub fn is_asleep(&self, worker: usize) -> bool {
+        let (word, bit) = self.place(worker);
+        // Ordering: hint only.
+        word.load(Ordering::Relaxed) & bit != 0
     }
 
     /// How many workers sleep.

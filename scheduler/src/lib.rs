@@ -24,13 +24,16 @@
 
 mod blocking;
 mod context;
+mod crew;
 mod driver;
 mod idle;
 mod metrics;
 mod park;
 mod queue;
+mod relief;
 pub mod runtime;
 mod shared;
+mod stall;
 pub mod task;
 mod whole;
 mod worker;
@@ -41,5 +44,6 @@ pub mod protocol {
     pub use crate::idle::Idle;
     pub use crate::park::Parker;
     pub use crate::queue::{Local, Open, Seen, Slot};
+    pub use crate::relief::Offer;
     pub use crate::whole::{Seat, Whole};
 }

@@ -44,6 +44,8 @@ impl Counter {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) polls: Counter,
+    /// The id of the task that it polls; 0 in between.
+    pub(crate) polled: Counter,
     pub(crate) steals: Counter,
     pub(crate) parks: Counter,
     /// How long it has been awake, in nanoseconds, up to the last time it went to sleep.
@@ -65,9 +67,20 @@ impl RuntimeMetrics {
         Self { shared }
     }
 
-    /// How many workers the runtime has.
+    /// How many regular workers the runtime has.
     pub fn num_workers(&self) -> usize {
-        self.shared.remotes.len()
+        self.shared.crew.regular()
+    }
+
+    /// How many spare workers there are at the moment: they stand in for workers whose poll takes long.
+    pub fn num_spare_workers(&self) -> usize {
+        self.shared.crew.spares()
+    }
+
+    /// How many polls have held others up for longer than the threshold. See
+    /// [`Builder::on_stall`](crate::runtime::Builder::on_stall).
+    pub fn stall_count(&self) -> u64 {
+        self.shared.stalls.count()
     }
 
     /// How many tasks aren't complete, blocking jobs left out.

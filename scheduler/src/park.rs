@@ -6,6 +6,7 @@
 //! | `NOTIFIED` | a token: the next park returns at once | `unpark` |
 //! | `PARKED` | asleep on the condition variable | the parking thread, under the lock |
 //! | `ELSEWHERE` | asleep in a place of its caller's, which has its own way to be woken | the parking thread |
+//! | `AWAY` | no thread is here: who unparks has to send one | the thread that leaves |
 //!
 //! **K1** An unpark before, during or after the decision to park makes that park return.
 
@@ -16,6 +17,7 @@ const EMPTY: u32 = 0;
 const NOTIFIED: u32 = 1;
 const PARKED: u32 = 2;
 const ELSEWHERE: u32 = 3;
+const AWAY: u32 = 4;
 
 /// One thread's place to sleep.
 #[derive(Debug)]
@@ -61,18 +63,34 @@ impl Parker {
         self.state.swap(EMPTY, Ordering::Acquire);
     }
 
-    /// Leaves a token; wakes the thread where it sleeps. `elsewhere` is called if that is in `park_in`.
-    pub fn unpark(&self, elsewhere: impl FnOnce()) {
+    /// Leaves a token, and the place, until [`come_back`](Self::come_back). False, at once, if there was a token,
+    /// which is taken.
+    #[must_use]
+    pub fn go_away(&self) -> bool {
+        !self.take_token() && self.enter(AWAY)
+    }
+
+    /// A thread is here again, be it the one that left or another. Takes the token that it was sent by, if any.
+    pub fn come_back(&self) {
+        // Ordering: Acquire pairs with the Release in `unpark`.
+        self.state.swap(EMPTY, Ordering::Acquire);
+    }
+
+    /// Leaves a token; wakes the thread where it sleeps. `elsewhere` is called if that is in `park_in`. True if there
+    /// is no thread, so that the caller has to send one; only the first to unpark hears that.
+    pub fn unpark(&self, elsewhere: impl FnOnce()) -> bool {
         // Ordering: Release pairs with the Acquires of the parking thread; AcqRel, as two unparks form a chain.
         match self.state.swap(NOTIFIED, Ordering::AcqRel) {
             EMPTY | NOTIFIED => {}
             ELSEWHERE => elsewhere(),
+            AWAY => return true,
             _ => {
                 // K1: the parking thread set PARKED under the lock, and gives the lock up only by waiting.
                 drop(self.lock.lock());
                 self.wake.notify_one();
             }
         }
+        false
     }
 
     /// Takes the token, if there is one.

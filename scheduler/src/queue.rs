@@ -127,15 +127,24 @@ impl Local {
 }
 
 impl Open {
-    /// Moves half of a queue to the thief's `dest`, fresh tasks before yielded ones, and gives one out.
-    pub fn steal_into(&self, dest: &Worker<Runnable>) -> Option<Runnable> {
+    /// Moves half of the fresh tasks to the thief's `dest`, and gives one out.
+    pub fn steal_fresh(&self, dest: &Worker<Runnable>) -> Option<Runnable> {
         persist(|| self.fresh.steal_batch_and_pop(dest))
-            .or_else(|| persist(|| self.yielded.steal_batch_and_pop(dest)))
     }
 
-    /// Whether a thief would find something, the slot left out (Q2).
-    pub fn has_work(&self) -> bool {
-        !self.fresh.is_empty() || !self.yielded.is_empty()
+    /// Moves half of the yielded tasks to the thief's `dest`, and gives one out.
+    pub fn steal_yielded(&self, dest: &Worker<Runnable>) -> Option<Runnable> {
+        persist(|| self.yielded.steal_batch_and_pop(dest))
+    }
+
+    /// Whether there are fresh tasks, the slot left out (Q2).
+    pub fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// Whether there are yielded tasks.
+    pub fn has_yielded(&self) -> bool {
+        !self.yielded.is_empty()
     }
 }
 

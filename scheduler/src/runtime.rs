@@ -8,6 +8,7 @@ mod multi_thread;
 mod root;
 
 pub use crate::metrics::RuntimeMetrics;
+pub use crate::stall::Stall;
 pub use builder::Builder;
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 pub use id::Id;
@@ -22,9 +23,9 @@ use crate::task::JoinHandle;
 use current_thread::CurrentThread;
 use multi_thread::MultiThread;
 
-/// What a nested `block_on` is told.
-const NESTED: &str = "`block_on` was called by a thread that already runs tasks, where blocking would hold up \
-                      everything else: await the future, or block on a thread of `spawn_blocking`";
+/// What a `block_on` inside a current-thread runtime is told.
+const NESTED: &str = "`block_on` was called inside a current-thread runtime, whose one thread would hold up everything \
+                      else: await the future, or block on a thread of `spawn_blocking`";
 
 /// A runtime: workers that run tasks, a reactor, and a pool of threads for blocking jobs.
 ///
@@ -95,15 +96,18 @@ impl Runtime {
     /// In a multi-thread runtime the tasks run on the workers meanwhile; in a current-thread runtime they run here,
     /// and only here. Several threads may block on one runtime at once.
     ///
+    /// Inside a task of a multi-thread runtime it blocks that task alone, as
+    /// [`block_in_place`](crate::task::block_in_place) does: another thread goes on with the worker.
+    ///
     /// # Panics
-    /// If `future` does, and where futures are polled already: inside a task, or inside another `block_on`.
+    /// If `future` does, and inside a current-thread runtime, whose one thread can't be relieved.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
         let output = match &self.kind {
-            Kind::CurrentThread(runtime) => {
-                context::block_on(|| runtime.block_on(self.handle.shared(), future))
-            }
+            Kind::CurrentThread(runtime) => context::block_on(|| {
+                context::driving(|| runtime.block_on(self.handle.shared(), future))
+            }),
             Kind::MultiThread(_) => context::block_on(|| root::block_on(future)),
         };
         output.unwrap_or_else(|| panic!("{NESTED}"))
@@ -145,10 +149,10 @@ impl Runtime {
             Kind::CurrentThread(runtime) => {
                 // What the tasks' drops spawn, and the timers that they make, are this runtime's.
                 let _entered = self.handle.enter();
-                runtime.drain();
+                runtime.drain(shared);
             }
             Kind::MultiThread(runtime) => {
-                if !runtime.join(deadline) {
+                if !runtime.join(shared, deadline) {
                     return;
                 }
             }

@@ -11,20 +11,25 @@
 
 use std::future::Future;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 use std::time::Instant;
 
-use heist_sync::sys::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use heist_sync::sys::atomic::{AtomicBool, Ordering, fence};
 use heist_sync::sys::deque::Injector;
 use heist_sync::sys::{Arc, CachePadded};
 
 use crate::context;
+use crate::crew::{self, Crew};
 use crate::driver::Driver;
 use crate::idle::Idle;
 use crate::metrics::Counters;
 use crate::park::Parker;
 use crate::queue::Open;
+use crate::relief::{self, Offer};
 use crate::runtime;
+use crate::stall::{Stalls, Tid};
 use crate::task::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, new_task_from};
+use crate::worker::Worker;
 
 /// What the workers of a runtime share.
 pub(crate) struct Shared {
@@ -33,10 +38,12 @@ pub(crate) struct Shared {
     pub(crate) idle: Idle,
     pub(crate) owned: Owned,
     pub(crate) driver: Driver,
+    pub(crate) crew: Crew,
+    pub(crate) stalls: Stalls,
     /// Set once: the runtime ends.
     closed: AtomicBool,
-    /// Workers that haven't left.
-    working: AtomicUsize,
+    /// Itself, with the right to make an `Arc` of it.
+    home: OnceLock<Home>,
     pub(crate) flavor: Flavor,
     pub(crate) id: runtime::Id,
     started: Instant,
@@ -54,6 +61,14 @@ pub(crate) struct Remote {
     pub(crate) open: Open,
     pub(crate) parker: Parker,
     pub(crate) counters: Counters,
+    /// Where the worker lies that no thread uses.
+    pub(crate) offer: Offer<Box<Worker>>,
+    /// The thread that uses it.
+    pub(crate) thread: Tid,
+    /// It is to put itself there.
+    pub(crate) dismissed: AtomicBool,
+    /// Its poll has lasted so long that spares may take what yielded, too.
+    pub(crate) stalled: AtomicBool,
 }
 
 impl Remote {
@@ -62,26 +77,47 @@ impl Remote {
             open,
             parker: Parker::default(),
             counters: Counters::default(),
+            offer: Offer::new(),
+            thread: Tid::new(),
+            dismissed: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
         }
     }
 }
 
 impl Shared {
-    pub(crate) fn new(remotes: Vec<Remote>, driver: Driver, flavor: Flavor) -> Self {
-        let workers = remotes.len();
-        Self {
+    pub(crate) fn new(
+        remotes: Vec<Remote>,
+        crew: Crew,
+        stalls: Stalls,
+        driver: Driver,
+        flavor: Flavor,
+    ) -> Arc<Self> {
+        let places = remotes.len();
+        let shared = Arc::new(Self {
             remotes: remotes.into_iter().map(CachePadded::new).collect(),
             injector: Injector::new(),
-            idle: Idle::new(workers),
+            idle: Idle::new(places),
             // One more, for spawns from other threads.
-            owned: Owned::new(workers + 1),
+            owned: Owned::new(places + 1),
             driver,
+            crew,
+            stalls,
             closed: AtomicBool::new(false),
-            working: AtomicUsize::new(workers),
+            home: OnceLock::new(),
             flavor,
             id: runtime::Id::next(),
             started: Instant::now(),
-        }
+        });
+        let _ = shared.home.set(Home::of(&shared));
+        shared
+    }
+
+    /// An `Arc` of it.
+    pub(crate) fn counted(&self) -> Arc<Self> {
+        let home = self.home.get().expect("set as it was made");
+        // SAFETY: it is borrowed, so it is there.
+        unsafe { home.counted() }
     }
 
     /// Nanoseconds since the runtime's start, at least one.
@@ -134,37 +170,83 @@ impl Shared {
         if let Some(worker) = self.idle.claim() {
             self.unpark(worker);
         }
-        // In the order of `claim`'s fence: a worker that drains either sees the push or is seen here.
+        self.wake_draining();
+    }
+
+    /// After a push, and the fence of `claim` after it: a worker that drains either sees the push or is seen here.
+    #[inline]
+    fn wake_draining(&self) {
         // Ordering: Relaxed; the fence in `claim` pairs with the one in `settled`.
         if self.closed.load(Ordering::Relaxed) {
             self.unpark_all();
         }
     }
 
+    /// After a push to a yielded queue, of which spares take nothing: wakes a regular worker that sleeps, if one has to
+    /// be woken.
+    pub(crate) fn wake_regular(&self) {
+        if let Some(worker) = self.idle.claim_below(self.crew.regular()) {
+            self.unpark(worker);
+        }
+        self.wake_draining();
+    }
+
+    /// F2: wakes a sleeper for the work that a searcher has left.
+    pub(crate) fn wake_for_rest(&self) {
+        // A spare's view: it takes what is fresh.
+        if self.has_work_for(usize::MAX) {
+            self.wake_one();
+        } else {
+            self.wake_regular();
+        }
+    }
+
+    /// Wakes a worker, or sends it a thread.
     pub(crate) fn unpark(&self, worker: usize) {
-        self.driver.unpark(&self.remotes[worker].parker);
+        if self.driver.unpark(&self.remotes[worker].parker) {
+            // Without a thread its queues wait for its own to return, and for thieves.
+            let _ = relief::send_thread(self, worker);
+        }
     }
 
     fn unpark_all(&self) {
-        for worker in 0..self.remotes.len() {
+        for worker in 0..self.crew.reach() {
             self.unpark(worker);
         }
     }
 
-    /// S3: every queue that can hold work. A worker's slot is none (Q2).
-    pub(crate) fn has_work(&self) -> bool {
-        !self.injector.is_empty() || self.remotes.iter().any(|remote| remote.open.has_work())
+    /// The workers that may have something to steal.
+    pub(crate) fn reachable(&self) -> &[CachePadded<Remote>] {
+        &self.remotes[..self.crew.reach().min(self.remotes.len())]
     }
 
-    /// Whether some worker is awake.
-    pub(crate) fn anyone_awake(&self) -> bool {
-        self.idle.asleep() < self.remotes.len()
+    /// Every queue that can hold work. A worker's slot is none (Q2).
+    pub(crate) fn has_work(&self) -> bool {
+        self.has_work_for(0)
+    }
+
+    /// S3: every queue that can hold work for `worker`.
+    pub(crate) fn has_work_for(&self, worker: usize) -> bool {
+        let spare = self.crew.is_spare(worker);
+        !self.injector.is_empty()
+            || self.reachable().iter().any(|remote| {
+                let yielded = !spare || remote.is_stalled();
+                remote.open.has_fresh() || yielded && remote.open.has_yielded()
+            })
+    }
+
+    /// Whether a task lies somewhere that only regular workers may take.
+    pub(crate) fn has_yielded(&self) -> bool {
+        self.reachable()
+            .iter()
+            .any(|remote| remote.open.has_yielded())
     }
 
     /// The runtime ends: the workers leave their loops, cancel all tasks and go. Returns at once.
     pub(crate) fn close(&self) {
         // Ordering: Release: hint only to the workers' loops, which are woken by a token; see also `settled`.
         self.closed.store(true, Ordering::Release);
+        crew::close(self);
         self.unpark_all();
     }
 
@@ -182,13 +264,18 @@ impl Shared {
         fence(Ordering::SeqCst);
         settled
     }
+}
 
-    /// A worker leaves. The last one ends the reactor.
-    pub(crate) fn leave(&self) {
-        // Ordering: AcqRel: the last one comes after all that the others did.
-        if self.working.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.driver.shutdown();
-        }
+impl Remote {
+    pub(crate) fn is_dismissed(&self) -> bool {
+        // Ordering: Acquire pairs with the Release in `dismiss`.
+        self.dismissed.load(Ordering::Acquire)
+    }
+
+    /// Whether spares may take what yielded here.
+    pub(crate) fn is_stalled(&self) -> bool {
+        // Ordering: hint only: whoever sets it wakes a spare afterwards.
+        self.stalled.load(Ordering::Relaxed)
     }
 }
 
@@ -248,12 +335,19 @@ impl Home {
         if context::belongs_to(shared) {
             return f(shared);
         }
-        // SAFETY: H1, and `Shared` is made in an `Arc` and nowhere else.
-        let held = unsafe {
+        // SAFETY: H1.
+        let held = unsafe { self.counted() };
+        f(&held);
+    }
+
+    /// # Safety
+    /// The runtime is there.
+    unsafe fn counted(self) -> Arc<Shared> {
+        // SAFETY: the caller's promise; `Shared` is made in an `Arc` and nowhere else.
+        unsafe {
             Arc::increment_strong_count(self.0.as_ptr());
             Arc::from_raw(self.0.as_ptr())
-        };
-        f(&held);
+        }
     }
 }
 

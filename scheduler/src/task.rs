@@ -33,7 +33,7 @@ mod state;
 pub mod task_group;
 mod waker;
 
-pub use api::{id, spawn, spawn_blocking, try_id, yield_now};
+pub use api::{block_in_place, id, spawn, spawn_blocking, try_id, yield_now};
 pub use builder::Builder;
 pub use error::JoinError;
 pub use id::Id;

@@ -1,13 +1,17 @@
 //! A whole runtime for the models: each part is the real one, but for the threads, which are the model's, and, under
 //! loom, the poller, to which no event ever comes.
 
+use std::time::Duration;
+
 use heist_sync::sys::Arc;
 
+use crate::crew::Crew;
 use crate::driver::Driver;
 use crate::queue::Local;
 use crate::runtime::Handle;
 use crate::shared::{Flavor, Remote, Shared};
-use crate::worker::{NoRoot, Worker};
+use crate::stall::Stalls;
+use crate::worker::{self, Worker};
 
 /// A runtime without threads of its own.
 #[derive(Debug)]
@@ -15,7 +19,7 @@ pub struct Whole(Arc<Shared>);
 
 /// The place of a worker, for one of the model's threads to take.
 #[derive(Debug)]
-pub struct Seat(Worker);
+pub struct Seat(Arc<Shared>, Box<Worker>);
 
 impl Whole {
     /// A runtime with so many workers, and their seats. Each of them has to be [worked](Seat::work).
@@ -24,12 +28,16 @@ impl Whole {
             .map(|_| Local::new())
             .map(|(local, open)| (local, Remote::new(open)))
             .unzip();
-        let driver = Driver::new(heist_reactor::Config::default()).expect("a poller");
-        let shared = Arc::new(Shared::new(remotes, driver, Flavor::MultiThread));
+        let driver = Driver::new(heist_reactor::Config::default(), workers).expect("a poller");
+        let crew = Crew::new(workers, workers, 0);
+        (0..workers).for_each(|worker| crew.enlist(worker));
+        let stalls = Stalls::new(Duration::MAX, None);
+        let shared = Shared::new(remotes, crew, stalls, driver, Flavor::MultiThread);
         let seats = locals
             .into_iter()
             .enumerate()
-            .map(|(index, local)| Seat(Worker::new(shared.clone(), index, local)))
+            .map(|(index, local)| Worker::new(shared.clone(), index, local))
+            .map(|worker| Seat(shared.clone(), Box::new(worker)))
             .collect();
         (Self(shared), seats)
     }
@@ -53,7 +61,6 @@ impl Whole {
 impl Seat {
     /// What a worker's thread does, from its start to its end.
     pub fn work(self) {
-        self.0.run(&mut NoRoot);
-        self.0.drain();
+        worker::serve(&self.0, self.1);
     }
 }

@@ -6,7 +6,8 @@
 //! 3. The injector; one look in [`UPKEEP_INTERVAL`] goes there first, and hands out what the reactor has. What an event
 //!    woke is there while all workers are busy, so it comes before tasks that yield, however long their polls are.
 //! 4. The yielded queue: tasks that would go on for ever if one let them.
-//! 5. Others' queues, if it may search; at the very last others' slots.
+//! 5. Others' queues, if it may search; at the very last others' slots. A spare takes no yielded tasks but those of a
+//!    worker that has stalled: it is there for what waits, not for what goes on for ever.
 //!
 //! So between two polls of a runnable task there are at most as many polls as there are tasks before it in its own
 //! queue, times a constant: neither events nor yields starve the other, and neither starves the outside.
@@ -16,11 +17,12 @@ use std::cell::Cell;
 use heist_sync::coop;
 use heist_sync::protocol::Patience;
 use heist_sync::sys::rand::Rand;
-use heist_sync::sys::{Arc, hint};
+use heist_sync::sys::{Arc, CachePadded, hint};
 
 use crate::context;
+use crate::crew;
 use crate::queue::{Local, Open, persist};
-use crate::shared::Shared;
+use crate::shared::{Remote, Shared};
 use crate::task::Runnable;
 
 /// After how many polls a worker looks at the injector first and hands out what the reactor has. A prime, so that it
@@ -60,6 +62,14 @@ pub(crate) trait Root {
     fn is_woken(&self, shared: &Shared) -> bool;
 }
 
+/// What a worker's thread does next.
+enum Next {
+    Poll(Runnable),
+    /// Look again: it has slept, or is to.
+    Look,
+    Leave,
+}
+
 /// Nothing else: the worker stays until its runtime closes.
 pub(crate) struct NoRoot;
 
@@ -89,24 +99,50 @@ impl Worker {
         }
     }
 
-    fn open(&self) -> &Open {
-        &self.shared.remotes[self.index].open
+    fn remote(&self) -> &Remote {
+        &self.shared.remotes[self.index]
     }
 
-    /// Runs tasks until `root` says that it is enough.
-    pub(crate) fn run(&self, root: &mut impl Root) {
-        self.count_awake();
-        context::as_worker(self, || {
-            while !root.turn(&self.shared) {
-                if let Some(task) = self.next().or_else(|| self.search()) {
-                    self.poll(task);
-                } else if !self.linger(root) {
+    fn open(&self) -> &Open {
+        &self.remote().open
+    }
+
+    /// What to do next, having slept if there was nothing.
+    fn step(&self, root: &impl Root) -> Next {
+        if self.remote().is_dismissed() {
+            return Next::Leave;
+        }
+        match self.next().or_else(|| self.search()) {
+            Some(task) => {
+                self.polls(&task);
+                Next::Poll(task)
+            }
+            None => {
+                if !self.linger(root) {
                     self.sleep(root);
                 }
+                Next::Look
             }
-            self.end_search();
-        });
-        self.count_asleep();
+        }
+    }
+
+    /// What to do next, the runtime having closed.
+    fn last_step(&self) -> Next {
+        let mut task = self.anything();
+        if task.is_none() {
+            if self.shared.settled() {
+                return Next::Leave;
+            }
+            // After the fence in `settled`; a later push finds the runtime closed, and unparks us.
+            task = self.anything();
+        }
+        match task {
+            Some(task) => {
+                self.polls(&task);
+                Next::Poll(task)
+            }
+            None => Next::Look,
+        }
     }
 
     /// Queues a task that was woken on this thread.
@@ -127,7 +163,7 @@ impl Worker {
     /// Queues a task that was woken while it was polled.
     pub(crate) fn push_yielded(&self, task: Runnable) {
         self.local.yielded.push(task);
-        self.shared.wake_one();
+        self.shared.wake_regular();
     }
 
     fn push_fresh(&self, task: Runnable) {
@@ -135,17 +171,24 @@ impl Worker {
         self.shared.wake_one();
     }
 
-    fn poll(&self, task: Runnable) {
+    /// Before a poll.
+    fn polls(&self, task: &Runnable) {
         self.end_search();
-        self.shared.remotes[self.index].counters.polls.add(1);
-        context::as_task(task.id(), || coop::budget(|| task.run()));
+        let counters = &self.remote().counters;
+        counters.polls.add(1);
+        counters.polled.set(task.id().as_u64());
+    }
+
+    /// After a poll.
+    fn has_polled(&self) {
+        self.remote().counters.polled.set(0);
     }
 
     /// F1 and F2 of the sleep protocol.
-    fn end_search(&self) {
+    pub(crate) fn end_search(&self) {
         let shared = &self.shared;
         if self.searching.replace(false) && shared.idle.search_ended(|| shared.has_work()) {
-            shared.wake_one();
+            shared.wake_for_rest();
         }
     }
 
@@ -202,34 +245,47 @@ impl Worker {
 
     /// Looks through others' queues, if it may.
     fn search(&self) -> Option<Runnable> {
-        let others = self.shared.remotes.len() - 1;
-        if others == 0 || !(self.searching.get() || self.shared.idle.try_search()) {
+        let all = self.shared.reachable();
+        if all.len() < 2 || !(self.searching.get() || self.shared.idle.try_search()) {
             return None;
         }
         self.searching.set(true);
         let task = self
-            .steal(|open| open.steal_into(&self.local.fresh))
+            .steal(all, |victim| victim.open.steal_fresh(&self.local.fresh))
+            .or_else(|| self.steal_yielded(all))
             .or_else(|| self.injected())
-            .or_else(|| self.steal_slots());
+            .or_else(|| self.steal_slots(all));
         if task.is_some() {
-            self.shared.remotes[self.index].counters.steals.add(1);
+            self.remote().counters.steals.add(1);
         }
         task
     }
 
-    /// Asks `from` each other worker, beginning anywhere, until one gives something.
-    fn steal(&self, from: impl Fn(&Open) -> Option<Runnable>) -> Option<Runnable> {
-        let all = self.shared.remotes.len();
-        let first = self.rand.below(all as u32) as usize;
-        (first..first + all)
-            .map(|i| i % all)
+    /// Takes what yielded, where that is this worker's to take.
+    fn steal_yielded(&self, all: &[CachePadded<Remote>]) -> Option<Runnable> {
+        let spare = self.shared.crew.is_spare(self.index);
+        self.steal(all, |victim| {
+            let may = !spare || victim.is_stalled();
+            may.then(|| victim.open.steal_yielded(&self.local.fresh))
+                .flatten()
+        })
+    }
+
+    /// Asks `from` each other worker of `all`, beginning anywhere, until one gives something.
+    fn steal(
+        &self,
+        all: &[CachePadded<Remote>],
+        from: impl Fn(&Remote) -> Option<Runnable>,
+    ) -> Option<Runnable> {
+        let first = self.rand.below(all.len() as u32) as usize;
+        (first..first + all.len())
+            .map(|i| i % all.len())
             .filter(|&i| i != self.index)
-            .find_map(|i| from(&self.shared.remotes[i].open))
+            .find_map(|i| from(&all[i]))
     }
 
     /// Takes a task out of a slot that has aged: its owner has polled nothing while we watched.
-    fn steal_slots(&self) -> Option<Runnable> {
-        let all = &self.shared.remotes;
+    fn steal_slots(&self, all: &[CachePadded<Remote>]) -> Option<Runnable> {
         (0..all.len()).filter(|&i| i != self.index).find_map(|i| {
             let seen = all[i].open.slot.look()?;
             let polls = all[i].counters.polls.get();
@@ -256,7 +312,7 @@ impl Worker {
         let mut paid = false;
         if patience.is_worth_it() && (self.searching.get() || shared.idle.try_search()) {
             self.searching.set(true);
-            paid = patience.wait(|| shared.has_work() || root.is_woken(shared));
+            paid = patience.wait(|| shared.has_work_for(self.index) || root.is_woken(shared));
         }
         self.patience.set(patience);
         paid
@@ -266,15 +322,20 @@ impl Worker {
     fn sleep(&self, root: &impl Root) {
         let (shared, idle) = (&self.shared, &self.shared.idle);
         idle.announce(self.index, self.searching.replace(false));
-        if shared.has_work() || root.is_woken(shared) {
+        if shared.has_work_for(self.index) || root.is_woken(shared) || self.remote().is_dismissed()
+        {
             if idle.retract(self.index) {
                 idle.search();
             }
             self.searching.set(true);
             return;
         }
+        if shared.crew.is_spare(self.index) && shared.has_yielded() {
+            // Our search may have kept a regular worker from being woken for it.
+            shared.wake_regular();
+        }
         self.count_asleep();
-        let remote = &shared.remotes[self.index];
+        let remote = self.remote();
         remote.counters.parks.add(1);
         let woken = self.collect(|| shared.driver.park(&remote.parker));
         self.count_awake();
@@ -284,18 +345,45 @@ impl Worker {
         shared.wake_for(woken.saturating_sub(1));
     }
 
-    fn count_awake(&self) {
-        let counters = &self.shared.remotes[self.index].counters;
-        counters.awake_since.set(self.shared.nanos());
+    /// A thread takes the worker from its offer. `counts`: claimed, it counts as searching.
+    pub(crate) fn arrive(&self, counts: bool) {
+        self.remote().parker.come_back();
+        let claimed = !self.shared.idle.retract(self.index);
+        self.searching.set(claimed && counts);
+        self.count_awake();
+        self.shared.driver.work_begins();
     }
 
-    fn count_asleep(&self) {
-        let counters = &self.shared.remotes[self.index].counters;
+    pub(crate) fn count_awake(&self) {
+        self.remote().counters.awake_since.set(self.shared.nanos());
+    }
+
+    pub(crate) fn count_asleep(&self) {
+        let counters = &self.remote().counters;
         let since = counters.awake_since.get();
         counters
             .busy_nanos
             .add(self.shared.nanos().saturating_sub(since));
         counters.awake_since.set(0);
+        counters.polled.set(0);
+    }
+
+    /// Puts what is in the slot where others find it (Q2).
+    pub(crate) fn empty_slot(&self) {
+        if let Some(task) = self.open().slot.take() {
+            self.local.fresh.push(task);
+        }
+    }
+
+    /// Moves all tasks to the injector; says how many there were. The caller wakes workers for them.
+    pub(crate) fn empty(&self) -> usize {
+        self.end_search();
+        let mut moved = 0;
+        while let Some(task) = self.own() {
+            self.shared.injector.push(task);
+            moved += 1;
+        }
+        moved
     }
 
     /// Calls `events`, which wakes tasks, and sees to it that they are run.
@@ -311,38 +399,86 @@ impl Worker {
         self.batch.take().unwrap_or(0)
     }
 
-    /// The runtime has closed: cancels all tasks, and leaves once none is alive (H1).
-    pub(crate) fn drain(self) {
-        let shared = &self.shared;
-        context::as_worker(&self, || {
-            shared.owned.close();
-            loop {
-                while let Some(task) = self.anything() {
-                    self.poll(task);
-                }
-                if shared.settled() {
-                    break;
-                }
-                // After the fence in `settled`; a later push finds the runtime closed, and unparks us.
-                match self.anything() {
-                    Some(task) => self.poll(task),
-                    None => shared.remotes[self.index].parker.park(),
-                }
-            }
-        });
-        shared.leave();
+    /// A task of its own.
+    fn own(&self) -> Option<Runnable> {
+        let slot = self.open().slot.take();
+        slot.or_else(|| self.local.fresh.pop())
+            .or_else(|| self.local.yielded.pop())
     }
 
     /// Any task, wherever it is, slots included.
     fn anything(&self) -> Option<Runnable> {
-        self.open()
-            .slot
-            .take()
-            .or_else(|| self.local.fresh.pop())
-            .or_else(|| self.local.yielded.pop())
+        let all = self.shared.reachable();
+        self.own()
             .or_else(|| self.injected())
-            .or_else(|| self.steal(|open| open.steal_into(&self.local.fresh)))
-            .or_else(|| self.steal(|open| open.slot.steal(open.slot.look()?)))
+            .or_else(|| self.steal(all, |victim| victim.open.steal_fresh(&self.local.fresh)))
+            .or_else(|| self.steal(all, |victim| victim.open.steal_yielded(&self.local.fresh)))
+            .or_else(|| {
+                self.steal(all, |victim| {
+                    victim.open.slot.steal(victim.open.slot.look()?)
+                })
+            })
+    }
+}
+
+/// Works on this thread for as long as it has a worker to work with.
+pub(crate) fn serve(shared: &Arc<Shared>, worker: Box<Worker>) {
+    worker.remote().thread.set_here();
+    let mut next = Some(worker);
+    while next.is_some() {
+        let mut slot = next.take();
+        run(shared, &mut slot, &mut NoRoot);
+        // Given away, another thread has it.
+        next = match slot {
+            Some(worker) if !shared.is_closed() => crew::retire(shared, worker),
+            Some(worker) => return drain(shared, worker),
+            None => None,
+        };
+    }
+}
+
+/// Runs tasks with the worker of `slot` until `root` says that it is enough, the worker has been dismissed, or a task
+/// has given it away: `slot` is empty then.
+pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &mut impl Root) {
+    context::as_worker(shared, slot, || {
+        while !root.turn(shared)
+            && let Some(next) = context::with_seat(|worker| worker.map(|worker| worker.step(root)))
+        {
+            match next {
+                Next::Poll(task) => poll(task),
+                Next::Look => {}
+                Next::Leave => break,
+            }
+        }
+        context::with_seat(|worker| worker.map(Worker::end_search));
+    });
+}
+
+/// Polls a task. Nothing of the worker is borrowed meanwhile, as the task may give it away.
+fn poll(task: Runnable) {
+    context::as_task(task.id(), || coop::budget(|| task.run()));
+    context::with_seat(|worker| worker.map(Worker::has_polled));
+}
+
+/// The runtime has closed: cancels all tasks, and leaves once none is alive (H1), unless a task's drop gives the worker
+/// away: whoever takes it goes on here.
+pub(crate) fn drain(shared: &Arc<Shared>, worker: Box<Worker>) {
+    let index = worker.index;
+    let mut slot = Some(worker);
+    context::as_worker(shared, &mut slot, || {
+        shared.owned.close_with(poll);
+        while let Some(next) = context::with_seat(|worker| worker.map(Worker::last_step)) {
+            match next {
+                Next::Poll(task) => poll(task),
+                Next::Look => shared.remotes[index].parker.park(),
+                Next::Leave => break,
+            }
+        }
+    });
+    if let Some(worker) = slot {
+        worker.count_asleep();
+        drop(worker);
+        crew::strike(shared, index);
     }
 }
 

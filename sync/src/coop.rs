@@ -65,6 +65,12 @@ pub fn budget<R>(f: impl FnOnce() -> R) -> R {
     with_left(BUDGET, f)
 }
 
+/// Calls `f` without a budget, as for a task that blocks its thread meanwhile, and puts the budget back.
+#[doc(hidden)]
+pub fn without_budget<R>(f: impl FnOnce() -> R) -> R {
+    with_left(UNLIMITED, f)
+}
+
 #[inline]
 fn with_left<R>(fresh: u16, f: impl FnOnce() -> R) -> R {
     let _restore = Restore(left());

@@ -5,14 +5,15 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use heist_sync::sys::{Arc, thread};
-
 use super::current_thread::CurrentThread;
 use super::multi_thread::MultiThread;
 use super::{Handle, Kind, Runtime};
+use crate::crew::Crew;
 use crate::driver::Driver;
 use crate::queue::Local;
+use crate::relief;
 use crate::shared::{Flavor, Remote, Shared};
+use crate::stall::{OnStall, Stall, Stalls};
 use crate::worker::Worker;
 
 const DEFAULT_NAME: &str = "heist-worker";
@@ -21,34 +22,11 @@ type Name = std::sync::Arc<dyn Fn() -> String + Send + Sync>;
 type Hook = std::sync::Arc<dyn Fn() + Send + Sync>;
 
 /// How the threads of a runtime are made.
-#[derive(Clone)]
-pub(super) struct Threads {
+struct Threads {
     name: Name,
     stack_size: Option<usize>,
     on_start: Option<Hook>,
     on_stop: Option<Hook>,
-}
-
-impl Threads {
-    pub(super) fn builder(&self) -> thread::Builder {
-        let builder = thread::Builder::new().name((self.name)());
-        match self.stack_size {
-            Some(bytes) => builder.stack_size(bytes),
-            None => builder,
-        }
-    }
-
-    pub(super) fn on_start(&self) {
-        if let Some(hook) = &self.on_start {
-            hook();
-        }
-    }
-
-    pub(super) fn on_stop(&self) {
-        if let Some(hook) = &self.on_stop {
-            hook();
-        }
-    }
 }
 
 /// Builds a [`Runtime`].
@@ -67,6 +45,10 @@ impl Threads {
 pub struct Builder {
     flavor: Flavor,
     workers: Option<usize>,
+    max_workers: usize,
+    max_spares: Option<usize>,
+    stall_threshold: Duration,
+    on_stall: Option<OnStall>,
     threads: Threads,
     max_blocking_threads: usize,
     keep_alive: Duration,
@@ -89,6 +71,10 @@ impl Builder {
         Self {
             flavor,
             workers: None,
+            max_workers: 0,
+            max_spares: None,
+            stall_threshold: Duration::from_millis(10),
+            on_stall: None,
             threads: Threads {
                 name: std::sync::Arc::new(|| DEFAULT_NAME.to_owned()),
                 stack_size: None,
@@ -111,7 +97,57 @@ impl Builder {
         self
     }
 
-    /// How many threads for blocking jobs there may be at once, beside the workers. 512 by default.
+    /// Up to how many workers [`Handle::set_worker_threads`] may go. By default the number of processors that the
+    /// process may use, or the number to begin with where that is more. Each costs some memory from the start.
+    pub fn max_worker_threads(&mut self, val: usize) -> &mut Self {
+        self.max_workers = val;
+        self
+    }
+
+    /// How many spare workers a multi-thread runtime may add while polls that take long hold other tasks up. By default
+    /// as many as it has workers; 0 for none. Workers whose thread blocks and says so
+    /// ([`block_in_place`](crate::task::block_in_place)) need no spare.
+    pub fn max_spare_workers(&mut self, val: usize) -> &mut Self {
+        self.max_spares = Some(val);
+        self
+    }
+
+    /// How long a poll may take, while other tasks wait for its worker, before it counts as a stall. 10 ms by default.
+    ///
+    /// Tasks that can be stolen don't wait that long: where all workers are held up, a spare takes them within about a
+    /// millisecond. From the threshold on it takes those, too, that merely yielded.
+    pub fn stall_threshold(&mut self, val: Duration) -> &mut Self {
+        self.stall_threshold = val;
+        self
+    }
+
+    /// Called for each stall, once, while it lasts: a poll that has taken longer than
+    /// [`stall_threshold`](Self::stall_threshold) while other tasks waited for its worker. The reactor thread calls it,
+    /// so it should be quick; a panic in it is printed, and costs nothing else. Without it, a stall is an event of
+    /// `tracing` where the feature `tracing` is on.
+    ///
+    /// A current-thread runtime has no second thread to look after the first: it reports none.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist_scheduler::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_multi_thread()
+    ///     .on_stall(|stall| eprintln!("{stall}"))
+    ///     .build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn on_stall<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn(&Stall) + Send + Sync + 'static,
+    {
+        self.on_stall = Some(std::sync::Arc::new(f));
+        self
+    }
+
+    /// How many threads for blocking jobs there may be at once, beside the workers, and how many threads may stand in
+    /// for workers whose own block in place. 512 by default.
     ///
     /// # Panics
     /// If `val` is 0.
@@ -193,28 +229,31 @@ impl Builder {
     /// # Errors
     /// Where the operating system refuses the poller or a thread. What was started by then has ended again.
     pub fn build(&mut self) -> io::Result<Runtime> {
-        let count = match self.flavor {
-            Flavor::CurrentThread => 1,
-            Flavor::MultiThread => self.workers.unwrap_or_else(num_cpus::get),
-        };
-        let (locals, remotes): (Vec<_>, Vec<_>) = (0..count)
+        heist_sync::protocol::announce_blocking(|wait| relief::give_way(wait));
+        let (regular, places, spares) = self.places();
+        let (locals, remotes): (Vec<_>, Vec<_>) = (0..places)
             .map(|_| Local::new())
             .map(|(local, open)| (local, Remote::new(open)))
             .unzip();
-        let driver = Driver::new(self.reactor_config())?;
-        let shared = Arc::new(Shared::new(remotes, driver, self.flavor));
+        let threads = places.saturating_add(self.max_blocking_threads);
+        let driver = Driver::new(self.reactor_config(), threads)?;
+        let crew = Crew::new(places, regular, spares);
+        let stalls = Stalls::new(self.stall_threshold, self.on_stall.clone());
+        let shared = Shared::new(remotes, crew, stalls, driver, self.flavor);
         let mut workers: Vec<_> = locals
             .into_iter()
             .enumerate()
             .map(|(index, local)| Worker::new(shared.clone(), index, local))
             .collect();
         let kind = match self.flavor {
-            Flavor::CurrentThread => Kind::CurrentThread(CurrentThread::new(
-                workers.pop().expect("it has one worker"),
-            )),
+            Flavor::CurrentThread => {
+                shared.crew.enlist(0);
+                let worker = workers.pop().expect("it has one worker");
+                Kind::CurrentThread(CurrentThread::new(Box::new(worker)))
+            }
             Flavor::MultiThread => {
                 shared.driver.start_thread(&shared)?;
-                Kind::MultiThread(MultiThread::start(&shared, workers, &self.threads)?)
+                Kind::MultiThread(MultiThread::start(&shared, workers)?)
             }
         };
         Ok(Runtime {
@@ -222,6 +261,23 @@ impl Builder {
             kind,
             ended: false,
         })
+    }
+
+    /// How many regular workers there are to begin with, for how many workers there is room, and how many of those may
+    /// be spares.
+    fn places(&self) -> (usize, usize, usize) {
+        match self.flavor {
+            Flavor::CurrentThread => (1, 1, 0),
+            Flavor::MultiThread => {
+                let regular = self.workers.unwrap_or_else(num_cpus::get);
+                let max = match self.max_workers {
+                    0 => num_cpus::get(),
+                    max => max,
+                };
+                let spares = self.max_spares.unwrap_or(regular);
+                (regular, regular.max(max).saturating_add(spares), spares)
+            }
+        }
     }
 
     fn reactor_config(&self) -> heist_reactor::Config {

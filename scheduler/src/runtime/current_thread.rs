@@ -14,11 +14,11 @@ use heist_sync::sys::{Arc, Mutex};
 use super::root;
 use crate::park::Parker;
 use crate::shared::Shared;
-use crate::worker::{Root, Worker};
+use crate::worker::{self, Root, Worker};
 
 /// A current-thread runtime's worker, and who waits for it.
 pub(super) struct CurrentThread {
-    worker: Mutex<Option<Worker>>,
+    worker: Mutex<Option<Box<Worker>>>,
     waiting: Mutex<Vec<StdArc<RootWaker>>>,
 }
 
@@ -76,7 +76,7 @@ impl<F: Future> Root for RootFuture<'_, F> {
 }
 
 impl CurrentThread {
-    pub(super) fn new(worker: Worker) -> Self {
+    pub(super) fn new(worker: Box<Worker>) -> Self {
         Self {
             worker: Mutex::new(Some(worker)),
             waiting: Mutex::default(),
@@ -101,6 +101,7 @@ impl CurrentThread {
             match worker {
                 Some(worker) => Taken {
                     from: self,
+                    shared,
                     worker: Some(worker),
                 }
                 .run(&mut root),
@@ -114,10 +115,10 @@ impl CurrentThread {
     }
 
     /// The runtime has closed: cancels all tasks, here, or at the end of the `block_on` that has the worker.
-    pub(super) fn drain(&self) {
+    pub(super) fn drain(&self, shared: &Arc<Shared>) {
         let worker = self.worker.lock().take();
         if let Some(worker) = worker {
-            worker.drain();
+            worker::drain(shared, worker);
         }
     }
 }
@@ -125,23 +126,32 @@ impl CurrentThread {
 /// The worker, put back however the `block_on` ends.
 struct Taken<'a> {
     from: &'a CurrentThread,
-    worker: Option<Worker>,
+    shared: &'a Arc<Shared>,
+    worker: Option<Box<Worker>>,
 }
 
 impl Taken<'_> {
-    fn run(self, root: &mut impl Root) {
-        let worker = self.worker.as_ref().expect("taken until dropped");
-        worker.run(root);
+    fn run(mut self, root: &mut impl Root) {
+        if let Some(worker) = &self.worker {
+            worker.count_awake();
+        }
+        worker::run(self.shared, &mut self.worker, root);
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        let worker = self.worker.take().expect("taken until dropped");
-        let closed = worker.shared.is_closed();
-        *self.from.worker.lock() = Some(worker);
-        if closed {
-            self.from.drain();
+        let worker = self.worker.take();
+        if let Some(worker) = &worker {
+            worker.count_asleep();
+        }
+        debug_assert!(
+            worker.is_some(),
+            "nobody else takes a current-thread runtime's worker"
+        );
+        *self.from.worker.lock() = worker;
+        if self.shared.is_closed() {
+            self.from.drain(self.shared);
         }
         for waiting in &*self.from.waiting.lock() {
             waiting.thread.unpark(|| {});

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::marker::PhantomData;
 
 use heist_sync::sys::Arc;
@@ -10,6 +11,7 @@ use heist_sync::sys::Arc;
 use super::{Id, NESTED, RuntimeMetrics, root};
 use crate::blocking;
 use crate::context::{self, Entered};
+use crate::crew;
 use crate::shared::{self, Flavor, Shared};
 use crate::task::{self, JoinHandle, Origin};
 
@@ -105,6 +107,31 @@ impl Handle {
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
         context::block_on(|| root::block_on(future)).unwrap_or_else(|| panic!("{NESTED}"))
+    }
+
+    /// Changes how many regular workers a multi-thread runtime has. More start at once; of fewer, those that go end
+    /// their polls first, and what was in their queues goes to the others.
+    ///
+    /// # Errors
+    /// Where the runtime wasn't built for so many ([`Builder::max_worker_threads`](super::Builder::max_worker_threads)),
+    /// is a current-thread runtime, or is given no thread by the operating system.
+    ///
+    /// # Panics
+    /// If `workers` is 0.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist_scheduler::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_multi_thread().worker_threads(1).max_worker_threads(4).build()?;
+    /// runtime.handle().set_worker_threads(3)?;
+    /// assert_eq!(runtime.metrics().num_workers(), 3);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn set_worker_threads(&self, workers: usize) -> io::Result<()> {
+        assert!(workers > 0, "Worker threads cannot be set to 0");
+        crew::resize(&self.shared, workers)
     }
 
     /// Which kind of runtime it is.

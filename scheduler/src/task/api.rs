@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::task::Poll;
 
 use super::{Id, JoinHandle, Origin};
-use crate::{blocking, context};
+use crate::{blocking, context, relief};
 
 /// What a thread outside any runtime is told.
 pub(super) const NO_RUNTIME: &str = "there is no runtime here: this must be called from a task, inside `block_on`, or with a runtime entered";
@@ -78,6 +78,41 @@ where
     match context::current() {
         Some(handle) => blocking::spawn(handle.shared(), f, Origin::caller()),
         None => panic!("{NO_RUNTIME}"),
+    }
+}
+
+/// Calls `f`, which may block, on this thread, and lets another thread go on with the tasks of this worker meanwhile: if
+/// there are any, a thread takes the worker over at once, else as soon as there are some.
+///
+/// The current task is what blocks: other futures of the same task, in a `join!` say, wait until `f` returns. `f` is in
+/// the runtime, and may call [`block_on`](crate::runtime::Handle::block_on). On a thread that is no worker, `f` is simply
+/// called; the same inside a `block_on` of a multi-thread runtime.
+///
+/// At most `max_blocking_threads` threads stand in for others. Beyond that a worker waits for its own thread, and other
+/// workers steal from it.
+///
+/// # Panics
+/// If `f` does, and inside a current-thread runtime: nobody can stand in there.
+///
+/// # Examples
+/// ```
+/// # use heist_scheduler::{runtime::Runtime, task};
+/// # Runtime::new()?.block_on(async {
+/// let words = task::spawn(async {
+///     task::block_in_place(|| "read from a slow disk".split(' ').count())
+/// });
+/// assert_eq!(words.await.expect("no panic"), 5);
+/// # });
+/// # std::io::Result::Ok(())
+/// ```
+#[track_caller]
+pub fn block_in_place<F, R>(f: F) -> R
+where
+    F: FnOnce() -> R,
+{
+    match relief::block_in_place(f) {
+        Some(result) => result,
+        None => panic!("can call blocking only when running on the multi-threaded runtime"),
     }
 }
 

@@ -459,11 +459,11 @@ impl TaskRef {
         self.0.follow(self.0.header().state.abort());
     }
 
-    /// Marks the task cancelled, and drops its future here where that falls to the caller.
-    pub fn cancel_here(&self) {
-        if self.0.header().state.abort() == Wake::Queue {
-            Runnable(self.0).run();
-        }
+    /// Marks the task cancelled. To run what it gives out, if anything, falls to the caller: that drops the future.
+    #[must_use]
+    pub fn cancel(&self) -> Option<Runnable> {
+        let ours = self.0.header().state.abort() == Wake::Queue;
+        ours.then(|| Runnable(self.0))
     }
 
     /// Whether the output is there.

@@ -43,7 +43,17 @@ impl Id {
     }
 
     fn new(id: u64) -> Self {
-        Self(NonZeroU64::new(id).expect("ids start at 1"))
+        Self::from_u64(id).expect("ids start at 1")
+    }
+
+    /// The id of that number, if there can be one.
+    pub(crate) fn from_u64(id: u64) -> Option<Self> {
+        NonZeroU64::new(id).map(Self)
+    }
+
+    #[inline]
+    pub(crate) fn as_u64(self) -> u64 {
+        self.0.get()
     }
 }
 

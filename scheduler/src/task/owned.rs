@@ -12,7 +12,8 @@ use std::ptr::NonNull;
 
 use heist_sync::sys::{CachePadded, Mutex};
 
-use super::cell::{Header, RawTask, TaskRef};
+use super::Id;
+use super::cell::{Header, RawTask, Runnable, TaskRef};
 
 /// A task's neighbours in its shard.
 #[derive(Default)]
@@ -68,6 +69,11 @@ impl Owned {
 
     /// Lets no more tasks in, and cancels those that are there. May be called by several threads at once, and again.
     pub fn close(&self) {
+        self.close_with(Runnable::run);
+    }
+
+    /// [`close`](Self::close), with `run` to run those tasks that nobody else does.
+    pub fn close_with(&self, run: impl Fn(Runnable)) {
         for shard in &self.shards {
             loop {
                 let mut guard = shard.lock();
@@ -78,9 +84,29 @@ impl Owned {
                 // O2, under the lock: so the new reference is made from a living one.
                 let task = TaskRef::again(raw);
                 drop(guard);
-                task.cancel_here();
+                if let Some(runnable) = task.cancel() {
+                    run(runnable);
+                }
             }
         }
+    }
+
+    /// The task of that id, if it is listed. Looks through all: for reports.
+    pub fn find(&self, id: Id) -> Option<TaskRef> {
+        self.shards.iter().find_map(|shard| {
+            let shard = shard.lock();
+            let mut next = shard.first;
+            while let Some(header) = next {
+                let raw = RawTask(header);
+                if raw.header().id == id {
+                    // O2, under the lock.
+                    return Some(TaskRef::again(raw));
+                }
+                // SAFETY: O1: the lock is held.
+                next = raw.header().links.with(|links| unsafe { (*links).after });
+            }
+            None
+        })
     }
 
     /// How many tasks aren't complete.

@@ -1,0 +1,246 @@
+//! Which workers are engaged: those that the runtime was built with, and spares while they are needed.
+//!
+//! A runtime has a place for each worker that it may ever have: first the regular ones, then the spares. A worker that
+//! isn't engaged lies on its offer (`relief.rs`) with nothing in its queues, and nobody claims it. Engaging it sends a
+//! thread; dismissing it has its thread put it back once its poll ends.
+//!
+//! Invariants:
+//! - **C1** Under the lock, `engaged` counts the workers that aren't lying idle on their offers, and until the runtime
+//!   is closed it is at least one: the first regular worker is never dismissed.
+//! - **C2** Once `closed`, none is engaged and none put back: each that was engaged drains and leaves, and the last to
+//!   leave ends the reactor.
+//! - **C3** A worker is put back with its queues empty: what was in them has gone to the injector, and is posted.
+
+use std::io;
+
+use heist_sync::sys::Mutex;
+use heist_sync::sys::atomic::{AtomicUsize, Ordering};
+use heist_sync::sys::channel::Sender;
+
+use crate::relief;
+use crate::shared::Shared;
+use crate::worker::Worker;
+
+/// Who works, of all who could.
+pub(crate) struct Crew {
+    roll: Mutex<Roll>,
+    /// How many regular workers there are: those with lower numbers.
+    regular: AtomicUsize,
+    /// One more than the highest number of an engaged worker: how far thieves look.
+    reach: AtomicUsize,
+    spares: usize,
+}
+
+struct Roll {
+    closed: bool,
+    engaged: Vec<bool>,
+    /// Dropped as the last worker leaves.
+    leaving: Option<Sender<()>>,
+}
+
+impl Roll {
+    fn count(&self) -> usize {
+        self.engaged.iter().filter(|&&engaged| engaged).count()
+    }
+}
+
+impl Crew {
+    /// A crew with a place for each of `places` workers, the last `spares` of which are spares' and the first `regular`
+    /// those of the regular workers to begin with. None is engaged yet.
+    pub(crate) fn new(places: usize, regular: usize, spares: usize) -> Self {
+        Self {
+            roll: Mutex::new(Roll {
+                closed: false,
+                engaged: vec![false; places],
+                leaving: None,
+            }),
+            regular: AtomicUsize::new(regular),
+            reach: AtomicUsize::new(regular),
+            spares,
+        }
+    }
+
+    /// Engages a worker that has a thread of its own, and lies on no offer.
+    pub(crate) fn enlist(&self, worker: usize) {
+        self.roll.lock().engaged[worker] = true;
+    }
+
+    /// Has `leaving` dropped as the last worker leaves.
+    pub(crate) fn tell(&self, leaving: Sender<()>) {
+        self.roll.lock().leaving = Some(leaving);
+    }
+
+    pub(crate) fn regular(&self) -> usize {
+        // Ordering: hint only: it changes by hand, and each change is followed by wakes.
+        self.regular.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn reach(&self) -> usize {
+        // Ordering: Acquire pairs with the Release in `note`: a hint, but for a thief that was woken for a new worker's
+        // task and has to see that worker.
+        self.reach.load(Ordering::Acquire)
+    }
+
+    /// How many spares are engaged.
+    pub(crate) fn spares(&self) -> usize {
+        self.roll.lock().engaged[self.regular()..]
+            .iter()
+            .filter(|&&engaged| engaged)
+            .count()
+    }
+
+    pub(crate) fn is_spare(&self, worker: usize) -> bool {
+        worker >= self.regular()
+    }
+
+    /// After each change, under the lock.
+    fn note(&self, shared: &Shared, roll: &Roll) {
+        let reach = roll.engaged.iter().rposition(|&engaged| engaged);
+        // Ordering: Release pairs with the Acquire in `reach`.
+        self.reach
+            .store(reach.map_or(0, |last| last + 1), Ordering::Release);
+        shared.idle.set_workers(roll.count());
+    }
+}
+
+/// Engages a worker, if it isn't.
+///
+/// # Errors
+/// Where no thread can be had.
+pub(crate) fn engage(shared: &Shared, worker: usize) -> io::Result<()> {
+    let crew = &shared.crew;
+    {
+        let mut roll = crew.roll.lock();
+        if roll.closed || roll.engaged[worker] {
+            return Ok(());
+        }
+        roll.engaged[worker] = true;
+        crew.note(shared, &roll);
+        // On its way (R2). Its bit is clear, so nobody else claims it.
+        shared.idle.search();
+    }
+    let sent = relief::send_thread(shared, worker);
+    if sent.is_err() {
+        strike(shared, worker);
+    }
+    sent
+}
+
+/// Engages a spare, where the bound allows it. Whether it did.
+pub(crate) fn engage_spare(shared: &Shared) -> bool {
+    let crew = &shared.crew;
+    let regular = crew.regular();
+    let free = {
+        let roll = crew.roll.lock();
+        let spares = &roll.engaged[regular..];
+        let engaged = spares.iter().filter(|&&engaged| engaged).count();
+        (engaged < crew.spares)
+            .then(|| spares.iter().position(|&engaged| !engaged))
+            .flatten()
+    };
+    free.is_some_and(|spare| engage(shared, regular + spare).is_ok())
+}
+
+/// Dismisses the last spare.
+pub(crate) fn dismiss_spare(shared: &Shared) {
+    let crew = &shared.crew;
+    let regular = crew.regular();
+    let last = crew.roll.lock().engaged[regular..]
+        .iter()
+        .rposition(|&engaged| engaged);
+    if let Some(spare) = last {
+        dismiss(shared, regular + spare);
+    }
+}
+
+/// Tells a worker to put itself on its offer, for good, once its poll ends.
+fn dismiss(shared: &Shared, worker: usize) {
+    // Ordering: Release: with the unpark, which follows, the worker sees it at its next turn.
+    shared.remotes[worker]
+        .dismissed
+        .store(true, Ordering::Release);
+    shared.unpark(worker);
+}
+
+/// Changes the number of regular workers.
+///
+/// # Errors
+/// Where there is no place for so many, and where no thread can be had: there are more workers then than before, but
+/// not so many.
+pub(crate) fn resize(shared: &Shared, workers: usize) -> io::Result<()> {
+    let crew = &shared.crew;
+    let places = shared.remotes.len() - crew.spares;
+    if workers > places {
+        let text = format!("the runtime was built for {places} workers at most");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    // Ordering: hint only; see `regular`.
+    let before = crew.regular.swap(workers, Ordering::Relaxed);
+    for worker in 0..workers {
+        // Ordering: Relaxed: one that was told to go and hasn't yet stays.
+        shared.remotes[worker]
+            .dismissed
+            .store(false, Ordering::Relaxed);
+        engage(shared, worker)?;
+    }
+    (workers..before).for_each(|worker| dismiss(shared, worker));
+    // What only regular workers take may be for others now.
+    shared.wake_one();
+    Ok(())
+}
+
+/// A worker that was dismissed puts itself on its offer; comes back where the runtime has closed (C2), and where the
+/// dismissal was called off.
+pub(crate) fn retire(shared: &Shared, worker: Box<Worker>) -> Option<Box<Worker>> {
+    let index = worker.index;
+    let moved = worker.empty();
+    worker.count_asleep();
+    let remote = &shared.remotes[index];
+    {
+        let mut roll = shared.crew.roll.lock();
+        // Ordering: Relaxed: `resize` takes the lock after it has called a dismissal off.
+        if roll.closed || !remote.dismissed.swap(false, Ordering::Relaxed) {
+            drop(roll);
+            worker.count_awake();
+            shared.wake_for(moved);
+            return Some(worker);
+        }
+        roll.engaged[index] = false;
+        shared.crew.note(shared, &roll);
+        relief::lay_down(shared, worker);
+    }
+    shared.wake_for(moved);
+    None
+}
+
+/// No worker is engaged from here on, and those who aren't go.
+pub(crate) fn close(shared: &Shared) {
+    let gone: Vec<_> = {
+        let mut roll = shared.crew.roll.lock();
+        roll.closed = true;
+        let idle = (0..roll.engaged.len()).filter(|&worker| !roll.engaged[worker]);
+        idle.filter_map(|worker| shared.remotes[worker].offer.take_back())
+            .collect()
+    };
+    drop(gone);
+}
+
+/// A worker that has drained leaves, or one that never had a thread goes.
+pub(crate) fn strike(shared: &Shared, worker: usize) {
+    let left = {
+        let mut roll = shared.crew.roll.lock();
+        roll.engaged[worker] = false;
+        shared.crew.note(shared, &roll);
+        let last = roll.count() == 0;
+        // One that was engaged in vain goes with the others that are idle (C2).
+        let idle = roll
+            .closed
+            .then(|| shared.remotes[worker].offer.take_back());
+        drop(idle);
+        last.then(|| roll.leaving.take())
+    };
+    if let Some(leaving) = left {
+        shared.driver.shutdown();
+        drop(leaving);
+    }
+}

@@ -1,0 +1,200 @@
+//! How a worker changes threads, so that a thread which blocks holds up nobody.
+//!
+//! A worker (its queues and what else it knows) is used by one thread at a time. While it has none it lies on an
+//! [`Offer`]. There are three reasons to lie there:
+//!
+//! | | a thread comes when | counted as |
+//! |---|---|---|
+//! | its thread blocks inside a task: [`block_in_place`] | somebody has work for it, or its thread returns | asleep |
+//! | it was engaged and its thread is on the way | that thread arrives | searching |
+//! | it isn't engaged: a spare that nobody needs | it is engaged (`crew.rs`) | nothing |
+//!
+//! So to leave a worker behind is to let it fall asleep, by the protocol of `idle.rs`: announce, look again, and whoever
+//! has work for it claims it. What differs is the waking: its parker is `AWAY`, so the one who unparks it sends a
+//! thread. A thread that blocks costs no more than that, unless there is work.
+//!
+//! Invariants:
+//! - **R1** A worker is on its offer or with one thread, which took it from there under the lock.
+//! - **R2** A worker on offer that counts as searching has a thread on its way (`asked`), or the one who counts it is
+//!   about to ask. Where no thread can be had the count is taken back, under the lock, as long as nobody took the
+//!   worker; so whoever takes it learns from the offer whether it still counts.
+//! - **R3** At most one thread is on its way to an offer. A thread that finds the worker gone goes home.
+//! - **R4** A thread that gave its worker away finishes its poll without one: what it wakes goes through the injector.
+//!   It never touches the worker again, unless it takes it from the offer itself.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use heist_sync::coop;
+use heist_sync::sys::{Arc, Mutex};
+
+use crate::context;
+use crate::shared::Shared;
+use crate::worker::{self, Worker};
+
+/// Where a worker lies that no thread uses.
+pub struct Offer<W>(Mutex<Lying<W>>);
+
+struct Lying<W> {
+    worker: Option<W>,
+    /// A thread is on its way.
+    asked: bool,
+    /// No thread could be had: the worker doesn't count as searching any more (R2).
+    refused: bool,
+}
+
+impl<W> Offer<W> {
+    /// An empty offer.
+    pub fn new() -> Self {
+        Self(Mutex::new(Lying {
+            worker: None,
+            asked: false,
+            refused: false,
+        }))
+    }
+
+    /// Puts the worker there, and calls `go_away` in the same step: from then on unparking it means to send a thread,
+    /// and whoever comes for it finds it.
+    pub fn put(&self, worker: W, go_away: impl FnOnce()) {
+        let mut lying = self.0.lock();
+        lying.refused = false;
+        lying.worker = Some(worker);
+        go_away();
+    }
+
+    /// Whether the caller has to send a thread.
+    #[must_use]
+    pub fn ask(&self) -> bool {
+        let mut lying = self.0.lock();
+        lying.worker.is_some() && !std::mem::replace(&mut lying.asked, true)
+    }
+
+    /// The thread that was sent arrives.
+    pub fn answer(&self) -> Option<W> {
+        let mut lying = self.0.lock();
+        lying.asked = false;
+        lying.worker.take()
+    }
+
+    /// The thread that left returns; what it finds, and whether the worker counts as searching if it was claimed (R2).
+    pub fn take_back(&self) -> Option<(W, bool)> {
+        let mut lying = self.0.lock();
+        let counts = !lying.refused;
+        lying.worker.take().map(|worker| (worker, counts))
+    }
+
+    /// No thread could be sent. Calls `uncount` if the worker is there still, so that it doesn't count any more.
+    pub fn refuse(&self, uncount: impl FnOnce()) {
+        let mut lying = self.0.lock();
+        lying.asked = false;
+        if lying.worker.is_some() {
+            lying.refused = true;
+            uncount();
+        }
+    }
+}
+
+impl<W> Default for Offer<W> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<W> std::fmt::Debug for Offer<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lying = self.0.lock();
+        f.debug_struct("Offer")
+            .field("occupied", &lying.worker.is_some())
+            .field("asked", &lying.asked)
+            .finish()
+    }
+}
+
+/// Calls `f`, which may block, with this thread's worker on offer.
+///
+/// `None` inside a current-thread runtime, whose worker can't go elsewhere. On a thread that is no worker `f` is simply
+/// called: it holds up nobody else.
+pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> Option<R> {
+    if context::drives() {
+        return None;
+    }
+    Some(give_way(f))
+}
+
+/// As [`block_in_place`], but calls `f` also where the worker can't be relieved.
+pub(crate) fn give_way<R>(f: impl FnOnce() -> R) -> R {
+    let Some(away) = context::leave_worker() else {
+        return f();
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| coop::without_budget(f)));
+    context::return_to_worker(away);
+    result.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Puts a worker on its offer that nobody is to claim.
+pub(crate) fn lay_down(shared: &Shared, worker: Box<Worker>) {
+    let remote = &shared.remotes[worker.index];
+    // A token is an old one: whoever has work for the worker from here on claims it.
+    remote
+        .offer
+        .put(worker, || while !remote.parker.go_away() {});
+}
+
+/// Puts a worker on offer, asleep.
+pub(crate) fn offer(shared: &Shared, worker: Box<Worker>) {
+    let index = worker.index;
+    worker.empty_slot();
+    worker.count_asleep();
+    lay_down(shared, worker);
+    shared.idle.announce(index, false);
+    // The second look (S3). Where the runtime has closed, what this thread waits for may be a task's drop.
+    if (shared.has_work_for(index) || shared.is_closed()) && shared.idle.retract(index) {
+        shared.idle.search();
+        // Refused, the queues wait for this thread to return, or for others to steal from them.
+        let _ = send_thread(shared, index);
+    }
+}
+
+/// Takes the worker back from its offer, if it is there still.
+pub(crate) fn take_back(shared: &Shared, index: usize) -> Option<Box<Worker>> {
+    let (worker, counts) = shared.remotes[index].offer.take_back()?;
+    worker.arrive(counts);
+    Some(worker)
+}
+
+/// Sends a thread to a worker on offer, unless one is on its way already.
+///
+/// # Errors
+/// Where no thread can be had: nobody claims this worker then, until its own thread is back.
+pub(crate) fn send_thread(shared: &Shared, index: usize) -> io::Result<()> {
+    let offer = &shared.remotes[index].offer;
+    if !offer.ask() {
+        return Ok(());
+    }
+    let there = shared.counted();
+    let job = Box::new(move || arrive(&there, index));
+    // Naming a thread is user code, which must not find this thread's worker in its seat.
+    let sent = context::aside(|| shared.driver.start_worker(job));
+    if sent.is_err() {
+        let mut last = false;
+        // R2: claimed, it counts as searching.
+        offer.refuse(|| {
+            let claimed = !shared.idle.retract(index);
+            last = claimed && shared.idle.search_ended(|| shared.has_work());
+        });
+        if last {
+            // F2: others may be asleep whom our count kept from being woken.
+            shared.wake_for_rest();
+        }
+    }
+    sent
+}
+
+/// What the thread does that was sent.
+fn arrive(shared: &Arc<Shared>, index: usize) {
+    let Some(worker) = shared.remotes[index].offer.answer() else {
+        return;
+    };
+    worker.arrive(true);
+    worker::serve(shared, worker);
+}
