@@ -137,6 +137,16 @@ impl Open {
         persist(|| self.yielded.steal_batch_and_pop(dest))
     }
 
+    /// Moves half of a queue to the thief's `dest`, fresh tasks before yielded ones, and gives one out.
+    pub fn steal_into(&self, dest: &Worker<Runnable>) -> Option<Runnable> {
+        self.steal_fresh(dest).or_else(|| self.steal_yielded(dest))
+    }
+
+    /// Whether a thief would find something, the slot left out (Q2).
+    pub fn has_work(&self) -> bool {
+        self.has_fresh() || self.has_yielded()
+    }
+
     /// Whether there are fresh tasks, the slot left out (Q2).
     pub fn has_fresh(&self) -> bool {
         !self.fresh.is_empty()
