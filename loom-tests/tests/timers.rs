@@ -4,7 +4,7 @@
 use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use heist_reactor::protocol::{Kick, NEVER, Signal, Timers};
+use heist_reactor::protocol::{Kick, NEVER, Rejected, Signal, Timers};
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::{Arc, Condvar, Mutex, thread};
 use loom_tests::{Census, model};
@@ -98,8 +98,12 @@ fn an_earlier_deadline_is_not_slept_past() {
         let inserters = [0, 1].map(|nth| {
             let (timers, waker) = (timers.clone(), counters[nth].clone().into());
             thread::spawn(move || {
-                let key = timers.shards()[nth].insert(10 * (nth as u64 + 1), waker);
-                assert!(key.is_ok(), "it is open");
+                match timers.shards()[nth].insert(10 * (nth as u64 + 1), waker) {
+                    Ok(_) => {}
+                    // As a task does that is told so: it goes on at once.
+                    Err(Rejected::Passed(waker)) => waker.wake(),
+                    Err(Rejected::Closed) => panic!("it is open"),
+                }
             })
         });
         while counters.iter().any(|counter| counter.woken() == 0) {
@@ -236,6 +240,58 @@ fn a_sleep_polled_and_dropped_as_it_fires_is_not_forgotten() {
             );
             counted.saw(outcome);
             assert_eq!(timers.next(), if taken { timers.next() } else { NEVER });
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// A timer is inserted while two turns, one after the other, find it due. Where its poll says that its time has come,
+/// it has left the shard, by firing or by never getting in; where not, its waker is woken or comes back.
+#[test]
+fn a_timer_that_is_ready_has_left_its_shard() {
+    let census = Census::new(&["refused", "ready", "woken", "dropped"]);
+    let counted = census.clone();
+    model(
+        "a_timer_that_is_ready_has_left_its_shard",
+        Some(3),
+        move || {
+            let (_, signal) = poller();
+            let timers = Arc::new(Timers::new(signal, 1));
+            let counter = Counter::new();
+            let holders = [(); 2].map(|()| {
+                let timers = timers.clone();
+                thread::spawn(move || {
+                    let mut wakers = Vec::new();
+                    timers.expire_at(NOW, &mut wakers);
+                    wakers.into_iter().for_each(Waker::wake);
+                })
+            });
+            // Something is due in any case, or the turns would not look.
+            let other = timers.shards()[0].insert(5, Waker::noop().clone());
+            let shard = &timers.shards()[0];
+            let waker = Waker::from(counter.clone());
+            let inserted = shard.insert(10, waker.clone());
+            let outcome = match &inserted {
+                Err(_) => "refused",
+                Ok(key) => {
+                    let polled = shard.poll(*key, &mut Context::from_waker(&waker));
+                    let taken = shard.take(*key).is_some();
+                    match (polled.expect("it is open"), taken) {
+                        (Poll::Ready(()), false) => "ready",
+                        (Poll::Ready(()), true) => panic!("it is ready and still there"),
+                        (Poll::Pending, false) => "woken",
+                        (Poll::Pending, true) => "dropped",
+                    }
+                }
+            };
+            holders
+                .into_iter()
+                .for_each(|holder| holder.join().unwrap());
+            let woken = usize::from(matches!(outcome, "ready" | "woken"));
+            assert_eq!(counter.woken(), woken);
+            counted.saw(outcome);
+            drop(other);
+            assert!(shard.len() <= 1);
         },
     );
     census.assert_all_seen();

@@ -47,5 +47,5 @@ pub mod protocol {
     pub use crate::readiness::{Direction, Listed, News, Seen, Source};
     pub use crate::signal::{Kick, NEVER, Signal};
     pub use crate::sources::table::Table;
-    pub use crate::timers::{Closed, Key, Shard, Timers};
+    pub use crate::timers::{Closed, Key, Rejected, Shard, Timers};
 }

@@ -8,6 +8,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::signal::Kick;
+use crate::timers::Pace;
 
 #[cfg(target_os = "linux")]
 #[path = "poller/linux.rs"]
@@ -43,6 +44,8 @@ pub(crate) struct Poller {
     alarm: alarm::Alarm,
     /// The wakers that a turn has collected: kept, so that a turn allocates nothing.
     pub(crate) wakers: Vec<Waker>,
+    /// How often timers may end a wait.
+    pub(crate) pace: Pace,
 }
 
 impl Poller {
@@ -55,6 +58,7 @@ impl Poller {
             events: mio::Events::with_capacity(EVENTS),
             alarm,
             wakers: Vec::new(),
+            pace: Pace::default(),
         };
         Ok((poller, kick))
     }

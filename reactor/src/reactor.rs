@@ -314,7 +314,7 @@ impl<'a> Turn<'a> {
         } else {
             let deadline = shared.timers.next();
             shared.signal.settle(deadline);
-            let until = shared.timers.instant(deadline);
+            let until = shared.timers.instant(self.poller.pace.wake_for(deadline));
             self.poller
                 .wait(limit, until.map(|until| (Instant::now(), until)));
         }
@@ -323,9 +323,14 @@ impl<'a> Turn<'a> {
 
     /// Collects whom the events and the deadlines that have passed are for, and wakes them holding no lock.
     fn dispatch(&mut self) -> usize {
-        let Poller { wakers, events, .. } = &mut *self.poller;
+        let Poller {
+            wakers,
+            events,
+            pace,
+            ..
+        } = &mut *self.poller;
         self.shared.sources.dispatch(events, wakers);
-        self.shared.timers.expire(wakers);
+        self.shared.timers.expire(pace, wakers);
         wake_all(wakers)
     }
 }

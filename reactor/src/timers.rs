@@ -1,33 +1,36 @@
 //! Deadlines and whom to wake at them, spread over shards, so that a thread that makes and drops a timer takes a
 //! lock that only it uses.
 //!
-//! A shard is an exact heap under a lock (`timers/heap.rs`) and, beside it, `next`, which the holder of the poller
-//! reads without the lock. A thread inserts into the shard of its own number; who cancels goes to the shard that the
-//! entry is in.
+//! A shard is a timing wheel under a lock (`timers/wheel.rs`) and, beside it, two words that are read without the lock:
+//! `next`, for the holder of the poller, and `passed`, for who polls an entry. A thread inserts into the shard of its own
+//! number; who cancels goes to the shard that the entry is in.
 //!
 //! An entry is in one of these states:
 //!
-//! | state | in the heap | its waker | left by |
+//! | state | in the wheel | its waker | left by |
 //! |---|---|---|---|
-//! | waiting | yes | in the heap | its deadline, its cancelling, the end of the reactor |
+//! | waiting | yes | in the wheel | its deadline, its cancelling, the end of the reactor |
 //! | fired | no | taken by the turn that found it due, then woken | – |
 //! | cancelled | no | given back to who cancelled | – |
 //!
 //! Invariants:
-//! 1. `next` is never later than the earliest deadline in the heap. It may be earlier: cancelling leaves it alone,
+//! 1. `next` is never later than the earliest deadline in the wheel. It may be earlier: cancelling leaves it alone,
 //!    so a timer that is made and dropped again and again writes it once, and the poller wakes up for nothing at
 //!    most once for each value.
-//! 2. Only who holds the shard's lock stores `next`.
-//! 3. An entry's waker leaves the heap once: under the lock, by whoever takes the entry out. It is woken or dropped
+//! 2. Only who holds the shard's lock stores `next` and `passed`.
+//! 3. An entry's waker leaves the wheel once: under the lock, by whoever takes the entry out. It is woken or dropped
 //!    after the lock.
 //! 4. An entry never fires early, and those of one shard fire in the order of their deadlines, equal ones in the
 //!    order in which they were inserted.
-//! 5. Once a shard is closed its heap is empty, and stays so.
+//! 5. Once a shard is closed its wheel is empty, and stays so.
+//! 6. Every entry's deadline is later than `passed`, which never goes back, and is itself never later than now. So an
+//!    entry whose deadline is not later has left the wheel, and a deadline that is not later is refused as an entry.
 //!
 //! Orderings. That an earlier deadline is not lost on a holder about to sleep is `signal.rs`'s protocol: `next` is
 //! stored, then [`Signal::deadline_moved`] is called; the holder calls [`Signal::announce`], then loads every `next`.
 //! So `next` itself is Relaxed throughout. A shard may be inserted into while the others are being read: its own
-//! `next` and its own call see to it, as no shard's deadline hangs on another's.
+//! `next` and its own call see to it, as no shard's deadline hangs on another's. `passed` is Relaxed as well: it says
+//! something about time, which needs no other memory, and an older value only sends its reader to the lock.
 
 use std::fmt;
 use std::task::{Context, Poll, Waker};
@@ -37,14 +40,21 @@ use heist_sync::sys::atomic::{AtomicU64, Ordering};
 use heist_sync::sys::{Arc, CachePadded, Mutex, thread};
 
 use crate::signal::{Kick, NEVER, Signal};
-use heap::Heap;
+use coarse::Coarse;
+use wheel::Wheel;
 
-mod heap;
+#[cfg_attr(not(target_os = "linux"), path = "timers/coarse/portable.rs")]
+mod coarse;
+mod pace;
+mod wheel;
 
-pub use heap::Key;
+pub(crate) use pace::Pace;
+pub use wheel::Key;
 
-/// How many due entries one turn takes out of a heap, so that a crowd of timers does not keep I/O waiting.
+/// How many due entries one turn takes out of a shard, so that a crowd of timers does not keep I/O waiting.
 const BATCH: usize = 1024;
+/// How many entries one turn moves within a shard's wheel, for the same reason.
+const MOVES: usize = 4 * BATCH;
 
 /// The timers of one reactor.
 pub struct Timers<K> {
@@ -55,14 +65,21 @@ pub struct Timers<K> {
 
 /// Some of the timers of one reactor.
 pub struct Shard<K> {
-    next: CachePadded<AtomicU64>,
+    words: CachePadded<Words>,
     state: Mutex<State>,
     signal: Arc<Signal<K>>,
     birth: Instant,
+    coarse: Coarse,
+}
+
+/// What is read without the lock.
+struct Words {
+    next: AtomicU64,
+    passed: AtomicU64,
 }
 
 struct State {
-    heap: Heap,
+    wheel: Wheel,
     closed: bool,
 }
 
@@ -70,11 +87,20 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed;
 
+/// Why a deadline was not made an entry.
+#[derive(Debug)]
+pub enum Rejected {
+    /// It has passed: the waker is back, and has not been woken.
+    Passed(Waker),
+    /// The reactor has been shut down.
+    Closed,
+}
+
 impl<K: Kick> Timers<K> {
     /// `shards` shards, a power of two, without an entry.
     pub fn new(signal: Arc<Signal<K>>, shards: usize) -> Self {
-        let birth = Instant::now();
-        let shard = |_| Arc::new(Shard::new(signal.clone(), birth));
+        let (coarse, birth) = (Coarse::new(), Instant::now());
+        let shard = |_| Arc::new(Shard::new(signal.clone(), birth, coarse));
         Self {
             shards: (0..shards).map(shard).collect(),
             birth,
@@ -94,7 +120,7 @@ impl<K: Kick> Timers<K> {
     /// No entry is due before then. [`NEVER`] where there is none.
     pub fn next(&self) -> u64 {
         // Ordering: Relaxed; see the head of this file.
-        let next = |shard: &Arc<Shard<K>>| shard.next.load(Ordering::Relaxed);
+        let next = |shard: &Arc<Shard<K>>| shard.words.next.load(Ordering::Relaxed);
         self.shards.iter().map(next).min().unwrap_or(NEVER)
     }
 
@@ -106,17 +132,23 @@ impl<K: Kick> Timers<K> {
 
     /// Takes the wakers of the entries that are due, a batch of each shard at most, looking at the clock only where there
     /// are timers at all.
-    pub fn expire(&self, wakers: &mut Vec<Waker>) {
-        if self.next() != NEVER {
-            self.expire_at(nanos(self.birth, Instant::now()), wakers);
+    pub(crate) fn expire(&self, pace: &mut Pace, wakers: &mut Vec<Waker>) {
+        if self.next() == NEVER {
+            return;
+        }
+        let now = nanos(self.birth, Instant::now());
+        let before = wakers.len();
+        self.expire_at(now, wakers);
+        if wakers.len() > before {
+            pace.turned(now);
         }
     }
 
-    /// [`expire`](Self::expire) at a given time.
+    /// Does so at a given time.
     pub fn expire_at(&self, now: u64, wakers: &mut Vec<Waker>) {
         for shard in &self.shards {
             // Ordering: Relaxed: an entry inserted meanwhile is the next turn's, which its inserter brings about.
-            if shard.next.load(Ordering::Relaxed) <= now {
+            if shard.words.next.load(Ordering::Relaxed) <= now {
                 shard.expire(now, wakers);
             }
         }
@@ -127,25 +159,27 @@ impl<K: Kick> Timers<K> {
         for shard in &self.shards {
             let mut state = shard.state.lock();
             state.closed = true;
-            while let Some(waker) = state.heap.pop_due(NEVER) {
-                wakers.push(waker);
-            }
+            state.wheel.drain(wakers);
             // Ordering: Relaxed; see the head of this file.
-            shard.next.store(NEVER, Ordering::Relaxed);
+            shard.words.next.store(NEVER, Ordering::Relaxed);
         }
     }
 }
 
 impl<K: Kick> Shard<K> {
-    fn new(signal: Arc<Signal<K>>, birth: Instant) -> Self {
+    fn new(signal: Arc<Signal<K>>, birth: Instant, coarse: Coarse) -> Self {
         Self {
-            next: CachePadded::new(AtomicU64::new(NEVER)),
+            words: CachePadded::new(Words {
+                next: AtomicU64::new(NEVER),
+                passed: AtomicU64::new(0),
+            }),
             state: Mutex::new(State {
-                heap: Heap::new(),
+                wheel: Wheel::new(),
                 closed: false,
             }),
             signal,
             birth,
+            coarse,
         }
     }
 
@@ -154,19 +188,33 @@ impl<K: Kick> Shard<K> {
         nanos(self.birth, at)
     }
 
+    /// Whether a deadline has come.
+    pub fn has_come(&self, deadline: u64) -> bool {
+        !self.coarse.is_before(deadline) && nanos(self.birth, Instant::now()) >= deadline
+    }
+
     /// Wakes `waker` at `deadline`.
-    pub fn insert(&self, deadline: u64, waker: Waker) -> Result<Key, Closed> {
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] where it has passed, or nothing can fire any more.
+    #[inline]
+    pub fn insert(&self, deadline: u64, waker: Waker) -> Result<Key, Rejected> {
         let mut state = self.state.lock();
         if state.closed {
             drop(state);
-            return Err(Closed);
+            return Err(Rejected::Closed);
         }
-        let key = state.heap.push(deadline, waker);
         // Ordering: Relaxed, as only holders of the lock store it (invariant 2).
-        let nearer = deadline < self.next.load(Ordering::Relaxed);
+        if deadline <= self.words.passed.load(Ordering::Relaxed) {
+            return Err(Rejected::Passed(waker));
+        }
+        let key = state.wheel.insert(deadline, waker);
+        // Ordering: Relaxed, as only holders of the lock store it (invariant 2).
+        let nearer = deadline < self.words.next.load(Ordering::Relaxed);
         if nearer {
             // Ordering: Relaxed; `deadline_moved` fences before it looks for a sleeper.
-            self.next.store(deadline, Ordering::Relaxed);
+            self.words.next.store(deadline, Ordering::Relaxed);
         }
         drop(state);
         if nearer {
@@ -181,13 +229,17 @@ impl<K: Kick> Shard<K> {
     ///
     /// [`Closed`] where it can't fire any more.
     pub fn poll(&self, key: Key, cx: &mut Context<'_>) -> Result<Poll<()>, Closed> {
+        // Ordering: Relaxed; see the head of this file.
+        if key.deadline() <= self.words.passed.load(Ordering::Relaxed) {
+            return Ok(Poll::Ready(()));
+        }
         let mut spare = None;
         loop {
             let mut state = self.state.lock();
             if state.closed {
                 return Err(Closed);
             }
-            let Some(waker) = state.heap.waker(key) else {
+            let Some(waker) = state.wheel.waker(key) else {
                 return Ok(Poll::Ready(()));
             };
             if waker.will_wake(cx.waker()) {
@@ -209,22 +261,30 @@ impl<K: Kick> Shard<K> {
     /// Takes the entry out, if it is still there: its waker is the caller's to drop, or to insert again.
     #[must_use = "the waker is dropped with no lock held"]
     pub fn take(&self, key: Key) -> Option<Waker> {
-        self.state.lock().heap.remove(key)
+        self.state.lock().wheel.remove(key)
     }
 
     /// Takes the wakers of entries that are due, a batch of them at most.
     fn expire(&self, now: u64, wakers: &mut Vec<Waker>) {
         let mut state = self.state.lock();
-        let due = std::iter::from_fn(|| state.heap.pop_due(now));
-        wakers.extend(due.take(BATCH));
-        let next = state.heap.earliest().unwrap_or(NEVER);
+        let wheel = &mut state.wheel;
+        if wheel.turn_to(now, MOVES) {
+            let due = std::iter::from_fn(|| wheel.pop_due(now));
+            wakers.extend(due.take(BATCH));
+        }
+        let next = wheel.earliest().unwrap_or(NEVER);
         // Ordering: Relaxed; the turn that sleeps next loads it after this, in the same thread or handed over by lock.
-        self.next.store(next, Ordering::Relaxed);
+        self.words.next.store(next, Ordering::Relaxed);
+        let passed = now.min(next.saturating_sub(1));
+        // Ordering: Relaxed; see the head of this file. Only we store it, under the lock (invariant 2).
+        if passed > self.words.passed.load(Ordering::Relaxed) {
+            self.words.passed.store(passed, Ordering::Relaxed);
+        }
     }
 
     /// How many entries wait.
     pub fn len(&self) -> usize {
-        self.state.lock().heap.len()
+        self.state.lock().wheel.len()
     }
 
     /// Whether none waits.
@@ -235,8 +295,10 @@ impl<K: Kick> Shard<K> {
 
 /// Nanoseconds from `birth` to `at`, rounded to what a deadline can be.
 fn nanos(birth: Instant, at: Instant) -> u64 {
-    let after = at.saturating_duration_since(birth).as_nanos();
-    u64::try_from(after).unwrap_or(NEVER).min(NEVER - 1)
+    let after = at.saturating_duration_since(birth);
+    let nanos = after.as_secs().checked_mul(1_000_000_000);
+    let nanos = nanos.and_then(|nanos| nanos.checked_add(after.subsec_nanos().into()));
+    nanos.unwrap_or(NEVER).min(NEVER - 1)
 }
 
 impl<K> fmt::Debug for Timers<K> {

@@ -49,6 +49,25 @@ fn a_sleep_is_never_early() {
 }
 
 #[test]
+fn a_sleep_first_polled_after_its_deadline_is_ready() {
+    within_limit(|| {
+        let reactor = reactor();
+        let _entered = reactor.enter();
+        for length in [1_000, 300_000, 30_000_000].map(Duration::from_nanos) {
+            let start = StdInstant::now();
+            let mut slept = pin!(sleep(length));
+            let mut limited = pin!(timeout(length, pending::<()>()));
+            while start.elapsed() <= 2 * length {
+                std::hint::spin_loop();
+            }
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(slept.as_mut().poll(&mut cx).is_ready(), "{length:?}");
+            assert!(limited.as_mut().poll(&mut cx).is_ready(), "{length:?}");
+        }
+    });
+}
+
+#[test]
 fn sleeps_of_every_length_complete_or_wait() {
     within_limit(|| {
         let short = [0, 1, 999_000, 1_000_000].map(Duration::from_nanos);

@@ -1,0 +1,365 @@
+//! A hierarchical timing wheel with an exact heap before it: insertion and removal without a search, expiry in the exact
+//! order of the deadlines.
+//!
+//! A deadline is cut into a grain (2^17 ns, 131 µs) and, above it, digits of six bits, one a level; `position` is the
+//! start of the grain that the wheel has come to. An entry's waker stays in one place; an item for it, with all that is
+//! needed to sort it, is in one of these:
+//!
+//! | where | which entries |
+//! |---|---|
+//! | the near heap | those of the current grain and of the past, by deadline, then by insertion |
+//! | a slot of level *l* | those that agree with `position` above level *l*, and have that slot's digit, a later one, there |
+//! | `moving` | those of a slot that the wheel has come to, on their way to lower levels or to the near heap |
+//!
+//! So most items move twice between insertion and deadline, from the end of one array to that of another, without a
+//! look at what they stand for; one that is cancelled before does not move at all; and only those of one grain are ever
+//! sorted.
+//!
+//! Invariants:
+//! 1. An entry of a lower level is due before one of a higher level, and in a level one of a lower digit before one of
+//!    a higher: both follow from the table. So the first slot of the lowest level in use holds the earliest entry of the
+//!    wheel, and nothing in it is due before what the near heap holds.
+//! 2. `position` moves on only over slots that are empty, and only while nothing is moving. So an item in a slot is
+//!    always where `slot_for` would put it.
+//! 3. A slot's `min` is never later than the deadlines in it. It may be earlier, where its entry was removed.
+//! 4. A node says where in its array its item is, unless that is in the near heap.
+//! 5. An item of the near heap stands for an entry exactly where that node has its number; the others are stale, and
+//!    `stale` counts them. They are less than half of the heap, or a few. No other array has stale items.
+//! 6. A number names one entry for ever, so a key that has outlived its entry finds nothing.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::mem;
+use std::task::Waker;
+
+/// No node.
+const NONE: u32 = u32::MAX;
+
+const GRAIN_BITS: u32 = 17;
+const GRAIN: u64 = 1 << GRAIN_BITS;
+const DIGIT_BITS: u32 = 6;
+const DIGITS: usize = 1 << DIGIT_BITS;
+/// Enough for every deadline.
+const LEVELS: usize = (u64::BITS - GRAIN_BITS).div_ceil(DIGIT_BITS) as usize;
+/// How many stale items the near heap may hold whatever its size.
+const FEW: usize = 64;
+/// How many empty places are kept for entries once there is none.
+const KEPT: usize = 4_096;
+/// How many empty places a slot keeps.
+const SLOT_KEPT: usize = 256;
+
+/// Names an entry of one wheel, and none that comes after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    deadline: u64,
+    number: u64,
+    node: u32,
+}
+
+impl Key {
+    pub(super) fn deadline(self) -> u64 {
+        self.deadline
+    }
+}
+
+/// What stands for an entry where it waits: the key, ordered by deadline, then by insertion.
+type Item = (u64, u64, u32);
+
+/// A place for an entry.
+struct Node {
+    /// Zero where the place is empty.
+    number: u64,
+    waker: Option<Waker>,
+    /// Where its item is in its array; of an empty place, the next empty one.
+    at: u32,
+}
+
+#[derive(Clone)]
+struct Slot {
+    min: u64,
+    items: Vec<Item>,
+}
+
+/// Deadlines with their wakers.
+pub(super) struct Wheel {
+    nodes: Vec<Node>,
+    /// The first of the empty places.
+    empty: u32,
+    len: usize,
+    inserted: u64,
+    position: u64,
+    /// Which slots of each level have items.
+    used: [u64; LEVELS],
+    /// `LEVELS` × `DIGITS`; none before the first insertion.
+    slots: Vec<Slot>,
+    moving: Slot,
+    near: BinaryHeap<Reverse<Item>>,
+    stale: usize,
+}
+
+impl Wheel {
+    pub(super) fn new() -> Self {
+        Self {
+            nodes: Vec::new(),
+            empty: NONE,
+            len: 0,
+            inserted: 0,
+            position: 0,
+            used: [0; LEVELS],
+            slots: Vec::new(),
+            moving: Slot::EMPTY,
+            near: BinaryHeap::new(),
+            stale: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds an entry.
+    #[inline]
+    pub(super) fn insert(&mut self, deadline: u64, waker: Waker) -> Key {
+        self.inserted += 1;
+        self.len += 1;
+        let number = self.inserted;
+        let node = self.fill(Node {
+            number,
+            waker: Some(waker),
+            at: 0,
+        });
+        self.place((deadline, number, node));
+        Key {
+            deadline,
+            number,
+            node,
+        }
+    }
+
+    /// The waker of an entry that is still here.
+    #[inline]
+    pub(super) fn waker(&mut self, key: Key) -> Option<&mut Waker> {
+        let node = self.nodes.get_mut(key.node as usize)?;
+        if node.number != key.number {
+            return None;
+        }
+        node.waker.as_mut()
+    }
+
+    /// Takes an entry out, if it is still here.
+    #[inline]
+    pub(super) fn remove(&mut self, key: Key) -> Option<Waker> {
+        self.waker(key)?;
+        let at = self.node(key.node).at as usize;
+        let slot = self.slot_for(key.deadline);
+        let of = |items: &[Item]| items.get(at).is_some_and(|item| item.1 == key.number);
+        let moved = if let Some(slot) = slot.filter(|&slot| of(&self.slots[slot].items)) {
+            let moved = self.slots[slot].remove(at);
+            if self.slots[slot].items.is_empty() {
+                self.used[slot / DIGITS] &= !(1 << (slot % DIGITS));
+            }
+            moved
+        } else if of(&self.moving.items) {
+            self.moving.remove(at)
+        } else {
+            self.stale += 1;
+            None
+        };
+        if let Some((_, _, node)) = moved {
+            self.nodes[node as usize].at = at as u32;
+        }
+        let waker = self.vacate(key.node);
+        self.forget_stale();
+        waker
+    }
+
+    /// No entry is due before then; as soon as something is, exactly that.
+    pub(super) fn earliest(&mut self) -> Option<u64> {
+        let near = self.first_near().unwrap_or(u64::MAX);
+        let wheel = self.first_slot().map(|(slot, _)| self.slots[slot].min);
+        let earliest = near.min(self.moving.min).min(wheel.unwrap_or(u64::MAX));
+        (earliest != u64::MAX).then_some(earliest)
+    }
+
+    /// Moves on to `now`, or towards it by so many entries at most. Returns whether it has come there, so that
+    /// [`pop_due`](Self::pop_due) gives what is due.
+    pub(super) fn turn_to(&mut self, now: u64, moves: usize) -> bool {
+        let mut left = moves;
+        loop {
+            while let Some(item) = self.moving.pop() {
+                self.place(item);
+                left -= 1;
+                if left == 0 {
+                    return false;
+                }
+            }
+            match self.first_slot() {
+                Some((slot, start)) if start <= now => {
+                    self.position = start;
+                    self.used[slot / DIGITS] &= !(1 << (slot % DIGITS));
+                    // The arrays change places, so that they are used again.
+                    mem::swap(&mut self.moving, &mut self.slots[slot]);
+                }
+                _ => break,
+            }
+        }
+        // Invariant 2: every slot up to there is empty.
+        self.position = self.position.max(now & !(GRAIN - 1));
+        true
+    }
+
+    /// Takes the earliest entry of the near heap out if its deadline is not after `now`. To be called once the wheel has
+    /// [come](Self::turn_to) to `now`.
+    pub(super) fn pop_due(&mut self, now: u64) -> Option<Waker> {
+        if self.first_near()? > now {
+            return None;
+        }
+        let Reverse((_, _, node)) = self.near.pop()?;
+        self.vacate(node)
+    }
+
+    /// Takes every entry out.
+    pub(super) fn drain(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.nodes.iter_mut().filter_map(|node| node.waker.take()));
+        *self = Self {
+            inserted: self.inserted,
+            ..Self::new()
+        };
+    }
+
+    /// Puts an item where its deadline belongs.
+    fn place(&mut self, item: Item) {
+        let (deadline, _, node) = item;
+        let Some(slot) = self.slot_for(deadline) else {
+            return self.near.push(Reverse(item));
+        };
+        if self.slots.is_empty() {
+            self.slots = vec![Slot::EMPTY; LEVELS * DIGITS];
+        }
+        let Slot { min, items } = &mut self.slots[slot];
+        *min = deadline.min(*min);
+        // As many as there are nodes at most.
+        let at = items.len() as u32;
+        items.push(item);
+        self.used[slot / DIGITS] |= 1 << (slot % DIGITS);
+        self.node_mut(node).at = at;
+    }
+
+    /// The slot for a deadline; none where it belongs to the near heap.
+    fn slot_for(&self, deadline: u64) -> Option<usize> {
+        if deadline < self.position {
+            return None;
+        }
+        let level = ((deadline ^ self.position) >> GRAIN_BITS).checked_ilog2()? / DIGIT_BITS;
+        let digit = (deadline >> (GRAIN_BITS + level * DIGIT_BITS)) as usize % DIGITS;
+        Some(level as usize * DIGITS + digit)
+    }
+
+    /// The first slot of the lowest level in use, and when it begins.
+    fn first_slot(&self) -> Option<(usize, u64)> {
+        let level = self.used.iter().position(|&used| used != 0)?;
+        let digit = self.used[level].trailing_zeros();
+        let bits = GRAIN_BITS + level as u32 * DIGIT_BITS;
+        let above = bits + DIGIT_BITS;
+        // The highest level has nothing above it.
+        let common = self.position.checked_shr(above).unwrap_or(0);
+        let start = common.checked_shl(above).unwrap_or(0) | u64::from(digit) << bits;
+        Some((level * DIGITS + digit as usize, start))
+    }
+
+    /// The earliest deadline in the near heap, whose stale items in front of it go.
+    fn first_near(&mut self) -> Option<u64> {
+        loop {
+            let &Reverse((deadline, number, node)) = self.near.peek()?;
+            if self.stale == 0 || self.node(node).number == number {
+                return Some(deadline);
+            }
+            self.near.pop();
+            self.stale -= 1;
+        }
+    }
+
+    /// Invariant 5.
+    fn forget_stale(&mut self) {
+        if self.stale <= FEW || self.stale <= self.near.len() / 2 {
+            return;
+        }
+        let nodes = &self.nodes;
+        self.near
+            .retain(|Reverse((_, number, node))| nodes[*node as usize].number == *number);
+        self.stale = 0;
+    }
+
+    /// Puts a node into an empty place, or into a new one.
+    fn fill(&mut self, node: Node) -> u32 {
+        let index = self.empty;
+        if index != NONE {
+            self.empty = self.node(index).at;
+            *self.node_mut(index) = node;
+            return index;
+        }
+        // 2^32 − 1 entries of a wheel would fill 200 GiB.
+        let index = u32::try_from(self.nodes.len()).unwrap_or(NONE);
+        assert!(index != NONE, "fewer timers than memory holds");
+        self.nodes.push(node);
+        index
+    }
+
+    /// Makes an entry's place empty.
+    fn vacate(&mut self, index: u32) -> Option<Waker> {
+        let empty = mem::replace(&mut self.empty, index);
+        let node = self.node_mut(index);
+        node.number = 0;
+        node.at = empty;
+        let waker = node.waker.take();
+        self.len -= 1;
+        if self.len == 0 && self.nodes.len() > KEPT {
+            (self.nodes, self.empty) = (Vec::new(), NONE);
+            (self.near, self.stale) = (BinaryHeap::new(), 0);
+        }
+        waker
+    }
+
+    fn node(&self, index: u32) -> &Node {
+        &self.nodes[index as usize]
+    }
+
+    fn node_mut(&mut self, index: u32) -> &mut Node {
+        &mut self.nodes[index as usize]
+    }
+}
+
+impl Slot {
+    const EMPTY: Self = Self {
+        min: u64::MAX,
+        items: Vec::new(),
+    };
+
+    /// Takes the last item.
+    fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop()?;
+        self.rest();
+        Some(item)
+    }
+
+    /// Takes an item out, and gives the one that took its place.
+    fn remove(&mut self, at: usize) -> Option<Item> {
+        self.items.swap_remove(at);
+        let moved = self.items.get(at).copied();
+        self.rest();
+        moved
+    }
+
+    /// Items were taken: an empty slot has no deadline, and little memory.
+    fn rest(&mut self) {
+        if self.items.is_empty() {
+            self.min = u64::MAX;
+            if self.items.capacity() > SLOT_KEPT {
+                self.items = Vec::new();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
