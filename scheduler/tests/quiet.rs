@@ -1,0 +1,67 @@
+//! A runtime with nothing to do does nothing: no thread of it wakes up.
+
+#![cfg(target_os = "linux")]
+
+#[path = "support/watch.rs"]
+mod watch;
+
+use std::fs;
+use std::future::pending;
+use std::thread;
+use std::time::Duration;
+
+use heist_reactor::time::sleep;
+use heist_scheduler::runtime::Builder;
+use watch::watchdog;
+
+/// How often the threads of heist have gone to sleep so far, in all.
+fn sleeps() -> usize {
+    let of = |thread: fs::DirEntry| {
+        let read = |file| fs::read_to_string(thread.path().join(file)).unwrap_or_default();
+        if !read("comm").starts_with("quiet") {
+            return 0;
+        }
+        let count = |line: &str| {
+            let count = line.strip_prefix("voluntary_ctxt_switches:")?;
+            count.trim().parse::<usize>().ok()
+        };
+        read("status").lines().find_map(count).expect("procfs")
+    };
+    let threads = fs::read_dir("/proc/self/task").expect("procfs");
+    threads.map(|thread| of(thread.expect("a thread"))).sum()
+}
+
+/// Waits until no thread has been awake for `time`: it hangs where one ticks on.
+fn wait_for_quiet(time: Duration) {
+    let mut before = sleeps();
+    loop {
+        thread::sleep(time);
+        let now = sleeps();
+        if now == before {
+            return;
+        }
+        before = now;
+    }
+}
+
+#[test]
+fn an_idle_runtime_sleeps_for_good() {
+    let _dog = watchdog();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("quiet")
+        .build()
+        .expect("a runtime");
+    // Long enough to see a thread that ticks ever more slowly, up to ten times a second.
+    const QUIET: Duration = Duration::from_millis(250);
+    wait_for_quiet(QUIET);
+    drop(runtime.spawn(pending::<()>()));
+    drop(runtime.spawn(sleep(Duration::from_secs(3_600))));
+    runtime
+        .block_on(runtime.spawn(sleep(Duration::from_millis(1))))
+        .expect("it elapses");
+    wait_for_quiet(QUIET);
+    let job = runtime.spawn_blocking(|| ());
+    runtime.block_on(job).expect("it runs");
+    wait_for_quiet(QUIET);
+}
