@@ -424,6 +424,7 @@ impl Worker {
 /// Works on this thread for as long as it has a worker to work with.
 pub(crate) fn serve(shared: &Arc<Shared>, worker: Box<Worker>) {
     worker.remote().thread.set_here();
+    let _reactor = shared.driver.enter();
     let mut next = Some(worker);
     while next.is_some() {
         let mut slot = next.take();

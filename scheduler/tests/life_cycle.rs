@@ -410,3 +410,17 @@ fn a_waker_wakes_from_wherever_it_is() {
         }
     }
 }
+
+#[test]
+fn the_reactor_of_a_task_is_its_runtimes() {
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        let entered = || heist_reactor::Reactor::try_current().is_some();
+        let in_task = async move {
+            let here = entered();
+            here && task::spawn_blocking(entered).await.expect("no panic")
+        };
+        assert!(runtime.block_on(async move { entered() }));
+        assert!(runtime.block_on(runtime.spawn(in_task)).expect("no panic"));
+    }
+}
