@@ -64,18 +64,21 @@ fn task_group_failure_against_spawn() {
     census.assert_all_seen();
 }
 
-/// The group is dropped while one child succeeds and another fails: everything is freed, once.
+/// The group is dropped while one child succeeds and another begins a wait without end: both end, and everything is
+/// freed, once.
 #[test]
 fn task_group_drop_against_ends() {
-    model("task_group_drop_against_ends", Some(2), || {
+    model("task_group_drop_against_ends", Some(3), || {
         let fake = Fake::default();
         let group = Group::new();
+        let payload = Arc::new(7);
         for i in 0..2 {
+            let payload = payload.clone();
             let child = async move {
-                match i {
-                    0 => Ok(Arc::new(i)),
-                    _ => Err(Arc::new(i)),
+                if i == 1 {
+                    pending::<()>().await;
                 }
+                Ok(payload)
             };
             group.spawn_by(child, |child| fake.spawn(child).abort_handle());
         }
@@ -85,6 +88,10 @@ fn task_group_drop_against_ends() {
         for thread in threads {
             thread.join().expect("no panic");
         }
+        while let Some(task) = fake.pop() {
+            task.run();
+        }
         assert_eq!(fake.owned().live(), 0);
+        assert_eq!(Arc::strong_count(&payload), 1);
     });
 }
