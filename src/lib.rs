@@ -64,12 +64,14 @@ pub mod task {
 
     #[doc(inline)]
     pub use heist_scheduler::task::{
-        AbortHandle, Builder, Id, JoinError, JoinHandle, JoinSet, LocalEnterGuard, LocalSet,
-        TaskGroup, block_in_place, id, join_set, spawn, spawn_blocking, spawn_local, task_group,
-        try_id, yield_now,
+        AbortHandle, AbortOnDropHandle, Builder, Id, JoinError, JoinHandle, JoinSet,
+        LocalEnterGuard, LocalSet, TaskGroup, block_in_place, id, join_set, spawn, spawn_blocking,
+        spawn_eager, spawn_local, task_group, try_id, yield_now,
     };
     #[doc(inline)]
     pub use heist_sync::coop;
+    #[doc(inline)]
+    pub use heist_sync::coop::{consume_budget, unconstrained};
 }
 
 /// The README's program, so that it compiles and runs.

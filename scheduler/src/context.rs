@@ -237,6 +237,12 @@ pub(crate) fn block_on<R>(f: impl FnOnce() -> R) -> Option<R> {
     })
 }
 
+/// Calls `f` as something that polls a future.
+pub(crate) fn as_polling<R>(f: impl FnOnce() -> R) -> R {
+    let _polling = Restore::after_setting(&POLLING, true);
+    f()
+}
+
 /// Whether this thread polls futures, so that to block it would hold others up.
 pub(crate) fn is_polling() -> bool {
     POLLING.with(Cell::get)
@@ -272,6 +278,20 @@ pub(crate) fn current() -> Option<Handle> {
         .ok()
         .flatten()
         .or_else(|| with_host(|host| host.map(|host| Handle::of(host.clone()))))
+}
+
+/// Whether [`current`] would give a handle of `shared`.
+pub(crate) fn is_current(shared: &Shared) -> bool {
+    let entered = ENTERED.try_with(|entered| {
+        let entered = entered.borrow();
+        entered
+            .last()
+            .map(|(_, handle)| ptr::eq(&**handle.shared(), shared))
+    });
+    match entered {
+        Ok(Some(same)) => same,
+        _ => with_worker(shared, |worker| worker.is_some()),
+    }
 }
 
 /// Spawns on the runtime that [`current`] would give, without counting it where nothing was entered by hand. Gives the

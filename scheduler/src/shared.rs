@@ -126,7 +126,7 @@ impl Shared {
     }
 
     /// Queues a task from whichever thread this is, which holds `Shared` (H2).
-    fn schedule(&self, task: Runnable) {
+    pub(crate) fn schedule(&self, task: Runnable) {
         context::with_place(self, task, |place, task| match place {
             context::Place::Worker(worker) => worker.push(task),
             context::Place::Collecting(batch) => batch.push(task),
@@ -299,13 +299,29 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    spawn_by(shared, future, id, origin, |task| shared.schedule(task))
+}
+
+/// Spawns a task: lists it, and has `start` see to its first poll.
+#[inline]
+pub(crate) fn spawn_by<F>(
+    shared: &Arc<Shared>,
+    future: F,
+    id: Id,
+    origin: Origin,
+    start: impl FnOnce(Runnable),
+) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     let home = Home::of(shared);
     let shard = context::with_worker(shared, |worker| worker.map(|worker| worker.index))
         .unwrap_or(shared.remotes.len());
     // SAFETY: the future and its output are `Send`.
     let (task, runnable, handle) = unsafe { new_task_from(future, home, id, shard as u32, origin) };
     if shared.owned.list(task) {
-        shared.schedule(runnable);
+        start(runnable);
     } else {
         // Dropped, the evidence cancels the task.
         drop(runnable);

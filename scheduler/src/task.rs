@@ -21,6 +21,7 @@
 mod api;
 mod builder;
 mod cell;
+pub(crate) mod eager;
 mod error;
 mod id;
 mod join;
@@ -35,9 +36,10 @@ mod waker;
 
 pub use api::{block_in_place, id, spawn, spawn_blocking, try_id, yield_now};
 pub use builder::Builder;
+pub use eager::spawn_eager;
 pub use error::JoinError;
 pub use id::Id;
-pub use join::{AbortHandle, JoinHandle};
+pub use join::{AbortHandle, AbortOnDropHandle, JoinHandle};
 pub use join_set::JoinSet;
 pub use local::{LocalEnterGuard, LocalSet, spawn_local};
 pub use task_group::TaskGroup;

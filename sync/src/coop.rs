@@ -258,6 +258,58 @@ impl<F: Future> Future for Unconstrained<F> {
     }
 }
 
+/// Has `future` take part in the budget: each of its polls that completes takes one unit, and where none is left the
+/// task yields instead of polling it. For leaf futures that know nothing of the budget.
+///
+/// # Cancel safety
+///
+/// That of `future`.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::coop;
+/// # use std::{future::{Future, ready}, pin::pin, task::{Context, Poll, Waker}};
+///
+/// let mut foreign = 0;
+/// let many = async {
+///     loop {
+///         coop::cooperative(ready(())).await;
+///         foreign += 1;
+///     }
+/// };
+/// # let mut cx = Context::from_waker(Waker::noop());
+/// # let mut many = Box::pin(many);
+/// let poll: Poll<()> = coop::budget(|| many.as_mut().poll(&mut cx));
+/// assert!(poll.is_pending());
+/// # drop(many);
+/// assert_eq!(foreign, 128);
+/// ```
+pub fn cooperative<F: Future>(future: F) -> Coop<F> {
+    Coop { future }
+}
+
+pin_project! {
+    /// The future of [`cooperative`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Coop<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Coop<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let unit = std::task::ready!(poll_proceed(cx));
+        let output = std::task::ready!(self.project().future.poll(cx));
+        unit.made_progress();
+        Poll::Ready(output)
+    }
+}
+
 #[cfg(all(test, not(heist_loom)))]
 mod tests {
     use super::*;

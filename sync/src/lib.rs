@@ -33,6 +33,6 @@ pub use semaphore::{
 #[doc(hidden)]
 pub mod protocol {
     //! What the models and the other crates of heist use beside the public types; no promise is made to anyone else.
-    pub use crate::park::{Announce, announce_blocking, block_on};
+    pub use crate::park::{Announce, announce_blocking, block_on, block_on_for};
     pub use crate::spin::Patience;
 }

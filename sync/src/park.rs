@@ -4,7 +4,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
+use crate::sys::clock::Instant;
 use crate::sys::{Condvar, Mutex};
 
 /// What wakes one blocked thread: a flag under a lock, so that a wake before the wait is not lost.
@@ -14,12 +16,31 @@ struct Signal {
 }
 
 impl Signal {
-    fn wait(&self) {
+    /// Waits for a wake, and whether one came before the limit.
+    fn wait(&self, limit: Limit) -> bool {
         let mut woken = self.woken.lock();
         while !*woken {
-            self.changed.wait(&mut woken);
+            match limit.left() {
+                None => self.changed.wait(&mut woken),
+                Some(Duration::ZERO) => return false,
+                Some(left) => {
+                    self.changed.wait_for(&mut woken, left);
+                }
+            }
         }
         *woken = false;
+        true
+    }
+}
+
+/// For how long to wait, counted from some moment; `None` for ever.
+#[derive(Clone, Copy)]
+struct Limit(Option<(Instant, Duration)>);
+
+impl Limit {
+    fn left(self) -> Option<Duration> {
+        self.0
+            .map(|(begun, limit)| limit.saturating_sub(begun.elapsed()))
     }
 }
 
@@ -47,6 +68,15 @@ pub fn announce_blocking(announce: Announce) {
 /// Polls `future` to its end on this thread. The budget is lifted meanwhile: there is no task to yield to. A scheduler
 /// whose worker this is hears of it, unless the first poll is the last.
 pub fn block_on<F: Future>(future: F) -> F::Output {
+    block_on_until(future, Limit(None)).expect("it was waited for")
+}
+
+/// As [`block_on`], for a time: `None` once that is over.
+pub fn block_on_for<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
+    block_on_until(future, Limit(Some((Instant::now(), limit))))
+}
+
+fn block_on_until<F: Future>(future: F, limit: Limit) -> Option<F::Output> {
     let mut future = pin!(crate::coop::unconstrained(future));
     let signal = std::sync::Arc::new(Signal {
         woken: Mutex::new(false),
@@ -55,12 +85,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(signal.clone());
     let mut cx = Context::from_waker(&waker);
     if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-        return output;
+        return Some(output);
     }
     let mut output = None;
     let mut wait = || {
-        while output.is_none() {
-            signal.wait();
+        while output.is_none() && signal.wait(limit) {
             if let Poll::Ready(ready) = future.as_mut().poll(&mut cx) {
                 output = Some(ready);
             }
@@ -70,5 +99,5 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         Some(announce) => announce(&mut wait),
         None => wait(),
     }
-    output.expect("it was waited for")
+    output
 }

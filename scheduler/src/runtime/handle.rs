@@ -88,6 +88,16 @@ impl Handle {
         shared::spawn(&self.shared, future, task::Id::next(), Origin::caller())
     }
 
+    /// As [`task::spawn_eager`](crate::task::spawn_eager), on this runtime.
+    #[track_caller]
+    pub fn spawn_eager<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        task::eager::spawn_on(self, future, Origin::caller())
+    }
+
     /// As [`task::spawn_blocking`](crate::task::spawn_blocking), on this runtime.
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>

@@ -6,12 +6,15 @@ use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use heist_sync::coop;
 
 use super::cell::{RawTask, TaskRef};
 use super::state::{Completed, Outcome};
-use super::{Id, JoinError};
+use super::{Id, JoinError, local};
+use crate::context;
+use crate::shared::Flavor;
 
 /// An owned permission to wait for a task's output.
 ///
@@ -68,6 +71,61 @@ impl<T> JoinHandle<T> {
         self.raw.header().id
     }
 
+    /// Waits for the task on this thread, which is blocked meanwhile: for threads that are in no runtime, or may block.
+    ///
+    /// A worker of a multi-threaded runtime may call it too, as it may call any `blocking_` operation; a task would
+    /// rather await the handle.
+    ///
+    /// # Errors
+    /// As of awaiting the handle.
+    ///
+    /// # Panics
+    /// On the thread of a current-thread runtime that runs tasks, and in a [`LocalSet`](super::LocalSet) that is being
+    /// polled: what it waits for might have to run on this very thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist_scheduler::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let task = runtime.spawn(async { 6 * 7 });
+    /// let joining = std::thread::spawn(|| task.blocking_join());
+    /// assert_eq!(joining.join().expect("no panic").expect("no panic"), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn blocking_join(self) -> Result<T, JoinError> {
+        assert_may_block();
+        heist_sync::protocol::block_on(self)
+    }
+
+    /// As [`blocking_join`](Self::blocking_join), for a time: `None` if the task hasn't ended by then. It runs on, and
+    /// the handle can be used again.
+    ///
+    /// # Errors
+    /// As of awaiting the handle.
+    ///
+    /// # Panics
+    /// As [`blocking_join`](Self::blocking_join); and if the handle gave the output before.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::{future::pending, time::Duration};
+    /// use heist_scheduler::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let mut task = runtime.spawn(pending::<()>());
+    /// assert!(task.blocking_join_timeout(Duration::from_millis(1)).is_none());
+    /// task.abort();
+    /// assert!(task.blocking_join().expect_err("aborted").is_cancelled());
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn blocking_join_timeout(&mut self, timeout: Duration) -> Option<Result<T, JoinError>> {
+        assert_may_block();
+        heist_sync::protocol::block_on_for(self, timeout)
+    }
+
     /// Takes the output, or leaves a waker for the completion.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         if self.register(cx.waker()).is_ok() {
@@ -103,6 +161,18 @@ impl<T> JoinHandle<T> {
         unsafe { self.raw.store_join_waker(waker) };
         state.publish_join_waker()
     }
+}
+
+/// Where blocking this thread could keep the awaited task from running, panics.
+#[track_caller]
+fn assert_may_block() {
+    let alone = context::with_any_worker(|worker| {
+        worker.is_some_and(|worker| worker.shared.flavor == Flavor::CurrentThread)
+    });
+    assert!(
+        !alone && !local::is_polled_here(),
+        "a task cannot be joined by blocking the thread that may have to run it: await its handle"
+    );
 }
 
 impl<T> Future for JoinHandle<T> {
@@ -172,5 +242,70 @@ impl fmt::Debug for AbortHandle {
         f.debug_struct("AbortHandle")
             .field("id", &self.id())
             .finish()
+    }
+}
+
+/// A [`JoinHandle`] that aborts its task when it is dropped, instead of detaching it. For a task that must not outlive
+/// the future which awaits it.
+///
+/// # Cancel safety
+/// Awaiting `&mut handle` in a `select!` loses nothing; dropping the handle aborts the task.
+///
+/// # Examples
+/// ```
+/// use std::future::pending;
+/// use heist_scheduler::{runtime::Runtime, task::{self, AbortOnDropHandle}};
+///
+/// # Runtime::new()?.block_on(async {
+/// let task = AbortOnDropHandle::new(task::spawn(pending::<()>()));
+/// let abort = task.abort_handle();
+/// drop(task);
+/// while !abort.is_finished() {
+///     task::yield_now().await;
+/// }
+/// # });
+/// # std::io::Result::Ok(())
+/// ```
+#[must_use = "dropping the handle aborts the task"]
+#[derive(Debug)]
+pub struct AbortOnDropHandle<T>(Option<JoinHandle<T>>);
+
+impl<T> AbortOnDropHandle<T> {
+    /// Takes over a task's handle.
+    pub fn new(handle: JoinHandle<T>) -> Self {
+        Self(Some(handle))
+    }
+
+    /// The handle again: the task is no longer aborted.
+    pub fn detach(mut self) -> JoinHandle<T> {
+        self.0.take().expect("it is there until this or the drop")
+    }
+}
+
+impl<T> std::ops::Deref for AbortOnDropHandle<T> {
+    type Target = JoinHandle<T>;
+
+    fn deref(&self) -> &JoinHandle<T> {
+        self.0
+            .as_ref()
+            .expect("it is there until `detach` or the drop")
+    }
+}
+
+impl<T> Future for AbortOnDropHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let handle = self.0.as_mut();
+        let handle = handle.expect("it is there until `detach` or the drop");
+        Pin::new(handle).poll(cx)
+    }
+}
+
+impl<T> Drop for AbortOnDropHandle<T> {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            handle.abort();
+        }
     }
 }

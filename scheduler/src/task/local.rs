@@ -279,6 +279,15 @@ impl Drop for LocalSet {
     }
 }
 
+/// Whether this thread polls a set.
+pub(super) fn is_polled_here() -> bool {
+    let polled = ENTERED.try_with(|entered| {
+        let entered = entered.borrow();
+        entered.iter().any(|(_, set)| set.polled.get())
+    });
+    polled.unwrap_or(false)
+}
+
 /// Polls a task of a set, on its thread.
 fn run(task: Runnable) {
     context::as_task(task.id(), || coop::budget(|| task.run()));
