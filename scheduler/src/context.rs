@@ -266,6 +266,13 @@ pub(crate) fn as_task<R>(id: Id, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Whether a worker of this thread's calls user code in the middle of its own business, as a waker does that an event
+/// woke: then nothing may be polled as a task here, lest it give the worker away ([`leave_worker`]).
+pub(crate) fn in_a_workers_hands() -> bool {
+    task_id().is_none()
+        && with_seat(|worker| worker.is_some_and(|it| it.shared.flavor == Flavor::MultiThread))
+}
+
 /// The task that this thread polls.
 pub(crate) fn task_id() -> Option<Id> {
     TASK.with(Cell::get)
@@ -290,7 +297,7 @@ pub(crate) fn is_current(shared: &Shared) -> bool {
     });
     match entered {
         Ok(Some(same)) => same,
-        _ => with_worker(shared, |worker| worker.is_some()),
+        _ => is_host(shared),
     }
 }
 

@@ -47,7 +47,8 @@ impl Drop for Deeper {
 ///
 /// The first poll delays the caller, so it suits tasks that start something and then wait for it. A panic in it is the
 /// task's: the caller doesn't see it, the handle gives it. The poll has a budget of its own (see `coop`). An eager task
-/// that spawns eager tasks does so up to a bounded depth; below it they are spawned as by [`spawn`](super::spawn).
+/// that spawns eager tasks does so up to a bounded depth; below it they are spawned as by [`spawn`](super::spawn), and so
+/// they are by a waker that a worker wakes outside any task.
 ///
 /// # Panics
 /// If called outside any runtime.
@@ -88,7 +89,7 @@ where
         future,
         Id::next(),
         origin,
-        |task| match Deeper::enter() {
+        |task| match Deeper::enter().filter(|_| !context::in_a_workers_hands()) {
             Some(_deeper) => poll_here(shared, task),
             None => shared.schedule(task),
         },

@@ -14,7 +14,6 @@ use super::cell::{RawTask, TaskRef};
 use super::state::{Completed, Outcome};
 use super::{Id, JoinError, local};
 use crate::context;
-use crate::shared::Flavor;
 
 /// An owned permission to wait for a task's output.
 ///
@@ -73,8 +72,8 @@ impl<T> JoinHandle<T> {
 
     /// Waits for the task on this thread, which is blocked meanwhile: for threads that are in no runtime, or may block.
     ///
-    /// A worker of a multi-threaded runtime may call it too, as it may call any `blocking_` operation; a task would
-    /// rather await the handle.
+    /// A task of a multi-threaded runtime may call it too, as it may call any `blocking_` operation: another thread
+    /// does the worker's work meanwhile. It would rather await the handle.
     ///
     /// # Errors
     /// As of awaiting the handle.
@@ -166,11 +165,8 @@ impl<T> JoinHandle<T> {
 /// Where blocking this thread could keep the awaited task from running, panics.
 #[track_caller]
 fn assert_may_block() {
-    let alone = context::with_any_worker(|worker| {
-        worker.is_some_and(|worker| worker.shared.flavor == Flavor::CurrentThread)
-    });
     assert!(
-        !alone && !local::is_polled_here(),
+        !context::drives() && !local::is_polled_here(),
         "a task cannot be joined by blocking the thread that may have to run it: await its handle"
     );
 }

@@ -290,7 +290,12 @@ pub(super) fn is_polled_here() -> bool {
 
 /// Polls a task of a set, on its thread.
 fn run(task: Runnable) {
-    context::as_task(task.id(), || coop::budget(|| task.run()));
+    let id = task.id();
+    let poll = || coop::budget(|| task.run());
+    if context::in_a_workers_hands() {
+        return poll();
+    }
+    context::as_task(id, poll);
 }
 
 impl Local {
