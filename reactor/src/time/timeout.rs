@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use heist_sync::coop;
@@ -37,6 +37,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
     Timeout {
         future: future.into_future(),
         sleep: Sleep::lasting(duration),
+        yielded: false,
     }
 }
 
@@ -63,6 +64,7 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::Int
     Timeout {
         future: future.into_future(),
         sleep: sleep_until(deadline),
+        yielded: false,
     }
 }
 
@@ -74,6 +76,8 @@ pin_project! {
         #[pin]
         future: F,
         sleep: Sleep,
+        // Whether the time was found to be up without a budget to complete.
+        yielded: bool,
     }
 }
 
@@ -103,14 +107,15 @@ impl<F: Future> Future for Timeout<F> {
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        // A future that has used the whole budget up would otherwise keep its own limit from being looked at.
-        let polled = this.sleep.poll_elapsed(cx);
-        if polled.is_ready()
-            && let Poll::Ready(coop) = coop::poll_proceed(cx)
-        {
-            coop.made_progress();
+        ready!(this.sleep.poll_elapsed(cx));
+        match coop::poll_proceed(cx) {
+            Poll::Ready(coop) => coop.made_progress(),
+            // Once, as any future yields. Not again: a future that uses the whole budget of each poll up would
+            // otherwise keep its own limit from ending it.
+            Poll::Pending if !std::mem::replace(this.yielded, true) => return Poll::Pending,
+            Poll::Pending => {}
         }
-        polled.map(|()| Err(Elapsed(())))
+        Poll::Ready(Err(Elapsed(())))
     }
 }
 
