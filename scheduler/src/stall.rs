@@ -33,6 +33,8 @@ pub(crate) use thread_state::Tid;
 
 /// For how long all workers may be held up, with tasks waiting, before a spare is engaged.
 const PATIENCE: Duration = Duration::from_micros(500);
+/// How many polls in a tick are so few that the next one may last: then the lookout looks again soon.
+const FEW: u64 = 4;
 /// For how long nobody may be held up before a spare is dismissed.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -158,7 +160,7 @@ pub(crate) enum View {
     Asleep,
     /// Work, and nobody held up that others wait for.
     Busy,
-    /// Something may need help soon.
+    /// Something needs help, or may soon: polls are long.
     HeldUp,
 }
 
@@ -192,6 +194,8 @@ struct Glance {
     ready: bool,
     /// Someone has stalled, and tasks wait for it.
     stalled: bool,
+    /// Someone's polls are long.
+    long: bool,
 }
 
 impl Lookout {
@@ -235,7 +239,7 @@ impl Lookout {
             crew::dismiss_spare(shared);
             self.spares = shared.crew.spares();
         }
-        if glance.ready && glance.held_up > 0 {
+        if glance.long || glance.ready && glance.held_up > 0 {
             View::HeldUp
         } else if awake > 0 || self.spares > 0 {
             View::Busy
@@ -260,12 +264,14 @@ impl Lookout {
             held_up: 0,
             ready: !shared.injector.is_empty(),
             stalled: false,
+            long: false,
         };
         let injected = glance.ready;
         for (worker, remote) in shared.reachable().iter().enumerate() {
             let sight = &mut self.sights[worker];
             let polls = remote.counters.polls.get();
             let polled = remote.counters.polled.get();
+            glance.long |= polled != 0 && polls.wrapping_sub(sight.polls) <= FEW;
             if polled == 0 || polls != sight.polls || shared.idle.is_asleep(worker) {
                 *sight = Sight {
                     polls,
