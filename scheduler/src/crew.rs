@@ -13,9 +13,9 @@
 
 use std::io;
 
-use heist_sync::sys::Mutex;
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::channel::Sender;
+use heist_sync::sys::{Mutex, hints};
 
 use crate::relief;
 use crate::shared::Shared;
@@ -25,7 +25,7 @@ use crate::worker::Worker;
 pub(crate) struct Crew {
     roll: Mutex<Roll>,
     /// How many regular workers there are: those with lower numbers.
-    regular: AtomicUsize,
+    regular: hints::AtomicUsize,
     /// One more than the highest number of an engaged worker: how far thieves look.
     reach: AtomicUsize,
     spares: usize,
@@ -54,7 +54,7 @@ impl Crew {
                 engaged: vec![false; places],
                 leaving: None,
             }),
-            regular: AtomicUsize::new(regular),
+            regular: hints::AtomicUsize::new(regular),
             reach: AtomicUsize::new(regular),
             spares,
         }

@@ -1,8 +1,8 @@
 //! Who sleeps, who searches, and who has to be woken: the protocol by which no task is left lying while a worker
 //! sleeps. `idle/README.md` has the two procedures and the proof; the comments here cite its numbers.
 
-use heist_sync::sys::CachePadded;
 use heist_sync::sys::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use heist_sync::sys::{CachePadded, hints};
 
 /// How many workers one word of sleepers holds.
 const WORD: usize = u64::BITS as usize;
@@ -11,7 +11,7 @@ const WORD: usize = u64::BITS as usize;
 #[derive(Debug)]
 pub struct Idle {
     /// How many workers there are at the moment: a hint for the limit on searching.
-    workers: AtomicUsize,
+    workers: hints::AtomicUsize,
     /// How many workers look for work in others' queues, those included that were woken to do so and don't run yet.
     searching: CachePadded<AtomicUsize>,
     /// Bit `i`: worker `i` sleeps, or is about to. Whoever clears a bit has the worker: itself, or its waker.
@@ -22,7 +22,7 @@ impl Idle {
     /// A record for so many workers, in which all are awake and nobody searches.
     pub fn new(workers: usize) -> Self {
         Self {
-            workers: AtomicUsize::new(workers),
+            workers: hints::AtomicUsize::new(workers),
             searching: CachePadded::new(AtomicUsize::new(0)),
             sleepers: (0..workers.div_ceil(WORD))
                 .map(|_| CachePadded::new(AtomicU64::new(0)))

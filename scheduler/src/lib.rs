@@ -44,6 +44,6 @@ pub mod protocol {
     pub use crate::idle::Idle;
     pub use crate::park::Parker;
     pub use crate::queue::{Local, Open, Seen, Slot};
-    pub use crate::relief::Offer;
+    pub use crate::relief::{Offer, Place};
     pub use crate::whole::{Seat, Whole};
 }

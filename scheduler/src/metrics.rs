@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use heist_sync::sys::Arc;
-use heist_sync::sys::atomic::{AtomicU64, Ordering};
+use heist_sync::sys::atomic::Ordering;
+use heist_sync::sys::hints::AtomicU64;
 
 use crate::shared::Shared;
 

@@ -18,7 +18,9 @@
 //! - **R2** A worker on offer that counts as searching has a thread on its way (`asked`), or the one who counts it is
 //!   about to ask. Where no thread can be had the count is taken back, under the lock, as long as nobody took the
 //!   worker; so whoever takes it learns from the offer whether it still counts.
-//! - **R3** At most one thread is on its way to an offer. A thread that finds the worker gone goes home.
+//! - **R3** At most one thread is on its way to an offer. A thread that finds the worker gone goes home; one that finds
+//!   the worker's next stay takes it all the same, so a worker lies there in the state that its table row says from the
+//!   first moment on: it is put there, goes away and falls asleep in one step, under the lock.
 //! - **R4** A thread that gave its worker away finishes its poll without one: what it wakes goes through the injector.
 //!   It never touches the worker again, unless it takes it from the offer itself.
 
@@ -29,6 +31,8 @@ use heist_sync::coop;
 use heist_sync::sys::{Arc, Mutex};
 
 use crate::context;
+use crate::idle::Idle;
+use crate::park::Parker;
 use crate::shared::Shared;
 use crate::worker::{self, Worker};
 
@@ -83,14 +87,52 @@ impl<W> Offer<W> {
         lying.worker.take().map(|worker| (worker, counts))
     }
 
-    /// No thread could be sent. Calls `uncount` if the worker is there still, so that it doesn't count any more.
-    pub fn refuse(&self, uncount: impl FnOnce()) {
+    /// No thread could be sent. Whether the worker, if it is there still, was the last to count as searching: the
+    /// caller posts for it then (F2). `more` says whether there is work to be seen.
+    #[must_use]
+    pub fn refuse(&self, place: Place<'_>, more: impl FnOnce() -> bool) -> bool {
         let mut lying = self.0.lock();
         lying.asked = false;
-        if lying.worker.is_some() {
-            lying.refused = true;
-            uncount();
+        if lying.worker.is_none() {
+            return false;
         }
+        lying.refused = true;
+        // R2: claimed, it counts as searching.
+        !place.idle.retract(place.index) && place.idle.search_ended(more)
+    }
+
+    /// The worker's thread leaves: it lies there, asleep. The second look (S3) has to follow.
+    pub fn fall_asleep(&self, worker: W, place: Place<'_>) {
+        self.put(worker, || {
+            place.go_away();
+            place.idle.announce(place.index, false);
+        });
+    }
+}
+
+/// Where a worker sleeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The record of who sleeps.
+    pub idle: &'a Idle,
+    /// The worker's number in it.
+    pub index: usize,
+    /// The worker's parker.
+    pub parker: &'a Parker,
+}
+
+impl Place<'_> {
+    /// Leaves it without a thread. A token is an old one: whoever has work for the worker from here on claims it.
+    fn go_away(self) {
+        while !self.parker.go_away() {}
+    }
+
+    /// A thread has taken the worker from its offer. Whether it counts as searching; `counts`: it does if it was
+    /// claimed.
+    #[must_use]
+    pub fn get_up(self, counts: bool) -> bool {
+        self.parker.come_back();
+        !self.idle.retract(self.index) && counts
     }
 }
 
@@ -133,11 +175,9 @@ pub(crate) fn give_way<R>(f: impl FnOnce() -> R) -> R {
 
 /// Puts a worker on its offer that nobody is to claim.
 pub(crate) fn lay_down(shared: &Shared, worker: Box<Worker>) {
-    let remote = &shared.remotes[worker.index];
-    // A token is an old one: whoever has work for the worker from here on claims it.
-    remote
-        .offer
-        .put(worker, || while !remote.parker.go_away() {});
+    let place = shared.place(worker.index);
+    let offer = &shared.remotes[worker.index].offer;
+    offer.put(worker, || place.go_away());
 }
 
 /// Puts a worker on offer, asleep.
@@ -145,8 +185,8 @@ pub(crate) fn offer(shared: &Shared, worker: Box<Worker>) {
     let index = worker.index;
     worker.empty_slot();
     worker.count_asleep();
-    lay_down(shared, worker);
-    shared.idle.announce(index, false);
+    let offer = &shared.remotes[index].offer;
+    offer.fall_asleep(worker, shared.place(index));
     // The second look (S3). Where the runtime has closed, what this thread waits for may be a task's drop.
     if (shared.has_work_for(index) || shared.is_closed()) && shared.idle.retract(index) {
         shared.idle.search();
@@ -176,14 +216,8 @@ pub(crate) fn send_thread(shared: &Shared, index: usize) -> io::Result<()> {
     // Naming a thread is user code, which must not find this thread's worker in its seat.
     let sent = context::aside(|| shared.driver.start_worker(job));
     if sent.is_err() {
-        let mut last = false;
-        // R2: claimed, it counts as searching.
-        offer.refuse(|| {
-            let claimed = !shared.idle.retract(index);
-            last = claimed && shared.idle.search_ended(|| shared.has_work());
-        });
-        if last {
-            // F2: others may be asleep whom our count kept from being woken.
+        // F2: others may be asleep whom our count kept from being woken.
+        if offer.refuse(shared.place(index), || shared.has_work()) {
             shared.wake_for_rest();
         }
     }

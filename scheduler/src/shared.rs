@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use heist_sync::sys::atomic::{AtomicBool, Ordering, fence};
 use heist_sync::sys::deque::Injector;
-use heist_sync::sys::{Arc, CachePadded};
+use heist_sync::sys::{Arc, CachePadded, hints};
 
 use crate::context;
 use crate::crew::{self, Crew};
@@ -25,7 +25,7 @@ use crate::idle::Idle;
 use crate::metrics::Counters;
 use crate::park::Parker;
 use crate::queue::Open;
-use crate::relief::{self, Offer};
+use crate::relief::{self, Offer, Place};
 use crate::runtime;
 use crate::stall::{Stalls, Tid};
 use crate::task::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, new_task_from};
@@ -68,7 +68,7 @@ pub(crate) struct Remote {
     /// It is to put itself there.
     pub(crate) dismissed: AtomicBool,
     /// Its poll has lasted so long that spares may take what yielded, too.
-    pub(crate) stalled: AtomicBool,
+    pub(crate) stalled: hints::AtomicBool,
 }
 
 impl Remote {
@@ -80,7 +80,7 @@ impl Remote {
             offer: Offer::new(),
             thread: Tid::new(),
             dismissed: AtomicBool::new(false),
-            stalled: AtomicBool::new(false),
+            stalled: hints::AtomicBool::new(false),
         }
     }
 }
@@ -206,6 +206,15 @@ impl Shared {
         if self.driver.unpark(&self.remotes[worker].parker) {
             // Without a thread its queues wait for its own to return, and for thieves.
             let _ = relief::send_thread(self, worker);
+        }
+    }
+
+    /// Where a worker sleeps.
+    pub(crate) fn place(&self, worker: usize) -> Place<'_> {
+        Place {
+            idle: &self.idle,
+            index: worker,
+            parker: &self.remotes[worker].parker,
         }
     }
 

@@ -22,7 +22,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::time::{Duration, Instant};
 
-use heist_sync::sys::atomic::{AtomicU64, Ordering};
+use heist_sync::sys::atomic::Ordering;
+use heist_sync::sys::hints::AtomicU64;
 
 use crate::crew;
 use crate::shared::{Remote, Shared};

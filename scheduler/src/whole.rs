@@ -52,6 +52,11 @@ impl Whole {
         self.0.close();
     }
 
+    /// Ends the threads that were sent to blocked workers.
+    pub fn join_workers(&self) {
+        self.0.driver.join_workers(None);
+    }
+
     /// How many tasks aren't complete.
     pub fn live(&self) -> usize {
         self.0.owned.live()

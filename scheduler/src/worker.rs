@@ -347,9 +347,8 @@ impl Worker {
 
     /// A thread takes the worker from its offer. `counts`: claimed, it counts as searching.
     pub(crate) fn arrive(&self, counts: bool) {
-        self.remote().parker.come_back();
-        let claimed = !self.shared.idle.retract(self.index);
-        self.searching.set(claimed && counts);
+        let searches = self.shared.place(self.index).get_up(counts);
+        self.searching.set(searches);
         self.count_awake();
         self.shared.driver.work_begins();
     }

@@ -38,3 +38,9 @@ pub mod deque;
 #[cfg(feature = "runtime")]
 pub use crossbeam_channel as channel;
 pub mod rand;
+
+pub mod hints {
+    //! Atomics that take part in no protocol: figures, limits that only save work. They are the real ones under loom
+    //! too, where each access of a modelled one multiplies the interleavings.
+    pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+}

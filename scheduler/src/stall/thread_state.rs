@@ -1,6 +1,7 @@
 //! What the operating system says of a thread of this process. Linux says something; elsewhere there is no answer.
 
-use heist_sync::sys::atomic::{AtomicU32, Ordering};
+use heist_sync::sys::atomic::Ordering;
+use heist_sync::sys::hints::AtomicU32;
 
 /// A thread's number with the operating system; 0 where it isn't known.
 #[derive(Debug)]

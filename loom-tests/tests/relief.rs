@@ -1,0 +1,247 @@
+//! Workers that change threads: the offer on which one lies that no thread uses, and a whole runtime whose worker is
+//! blocked.
+#![cfg(not(miri))]
+
+#[path = "support/poll.rs"]
+mod poll;
+
+use heist_scheduler::protocol::{Idle, Offer, Parker, Place, Whole};
+use heist_scheduler::task;
+use heist_sync::oneshot;
+use heist_sync::sys::{Arc, thread};
+use loom_tests::{Census, model};
+use poll::block_on;
+
+/// A worker on its offer, asleep, with its parker, as a runtime has it.
+struct Scene {
+    idle: Idle,
+    parker: Parker,
+    offer: Offer<Arc<()>>,
+}
+
+impl Scene {
+    fn place(&self) -> Place<'_> {
+        Place {
+            idle: &self.idle,
+            index: 0,
+            parker: &self.parker,
+        }
+    }
+
+    /// Its thread leaves it there.
+    fn leave(&self, worker: Arc<()>) {
+        self.offer.fall_asleep(worker, self.place());
+    }
+
+    /// Somebody has work for it. Whether a thread has to be sent.
+    fn post(&self) -> bool {
+        self.idle.claim().is_some() && self.parker.unpark(|| {}) && self.offer.ask()
+    }
+
+    /// A thread has it: it searches if it was claimed and counts, and finds nothing.
+    fn arrive(&self, counts: bool) {
+        if self.place().get_up(counts) {
+            let _ = self.idle.search_ended(|| false);
+        }
+    }
+
+    fn scene() -> Arc<Self> {
+        Arc::new(Self {
+            idle: Idle::new(1),
+            parker: Parker::default(),
+            offer: Offer::new(),
+        })
+    }
+
+    /// All have gone: nobody counts as searching any more, so that a sleeper is claimed.
+    fn at_rest(&self) {
+        self.idle.announce(0, false);
+        assert!(self.idle.claim().is_some(), "somebody searches for ever");
+    }
+}
+
+/// Two post work for a worker whose thread returns meanwhile: one thread has the worker in the end, the one that was
+/// sent or its own, and the count of those who search comes out even.
+#[test]
+fn relief_one_thread_has_the_worker() {
+    let census = Census::new(&["relieved", "taken back"]);
+    let counted = census.clone();
+    model("relief_one_thread_has_the_worker", Some(3), move || {
+        let scene = Scene::scene();
+        scene.leave(Arc::new(()));
+        let posting: Vec<_> = (0..2)
+            .map(|_| {
+                let scene = scene.clone();
+                thread::spawn(move || {
+                    // Whoever has to send a thread is it.
+                    let sent = scene.post().then(|| scene.offer.answer()).flatten();
+                    sent.inspect(|_| scene.arrive(true))
+                })
+            })
+            .collect();
+        let back = scene.offer.take_back();
+        let back = back.map(|(worker, counts)| {
+            scene.arrive(counts);
+            worker
+        });
+        let sent: Vec<_> = posting
+            .into_iter()
+            .filter_map(|thread| thread.join().expect("no panic"))
+            .collect();
+        assert_eq!(sent.len() + usize::from(back.is_some()), 1, "R1");
+        scene.at_rest();
+        counted.saw(if back.is_some() {
+            "taken back"
+        } else {
+            "relieved"
+        });
+    });
+    census.assert_all_seen();
+}
+
+/// The same where no thread can be had: the worker's own finds it again, and the count comes out even.
+#[test]
+fn relief_refused_leaves_the_worker_to_its_thread() {
+    let census = Census::new(&["refused", "never asked"]);
+    let counted = census.clone();
+    model(
+        "relief_refused_leaves_the_worker_to_its_thread",
+        Some(3),
+        move || {
+            let scene = Scene::scene();
+            scene.leave(Arc::new(()));
+            let posting: Vec<_> = (0..2)
+                .map(|_| {
+                    let scene = scene.clone();
+                    thread::spawn(move || {
+                        let asked = scene.post();
+                        if asked {
+                            assert!(!scene.offer.refuse(scene.place(), || false));
+                        }
+                        asked
+                    })
+                })
+                .collect();
+            let (_worker, counts) = scene.offer.take_back().expect("nobody else takes it");
+            scene.arrive(counts);
+            let asked = posting.into_iter().fold(0, |n, thread| {
+                n + usize::from(thread.join().expect("no panic"))
+            });
+            assert!(asked <= 1, "R3");
+            scene.at_rest();
+            counted.saw(if asked == 1 { "refused" } else { "never asked" });
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// A worker's thread leaves and returns twice, while another posts work: a thread that was sent for the first stay may
+/// come during the second. Nobody is lost, and the worker isn't in two hands.
+#[test]
+fn relief_a_late_thread_finds_the_next_stay() {
+    let census = Census::new(&["own thread", "late thread"]);
+    let counted = census.clone();
+    model(
+        "relief_a_late_thread_finds_the_next_stay",
+        Some(2),
+        move || {
+            let scene = Scene::scene();
+            scene.leave(Arc::new(()));
+            let posting = {
+                let scene = scene.clone();
+                thread::spawn(move || {
+                    if !scene.post() {
+                        return None;
+                    }
+                    let there = scene.clone();
+                    let sent =
+                        thread::spawn(move || there.offer.answer().inspect(|_| there.arrive(true)));
+                    sent.join().expect("no panic")
+                })
+            };
+            let mut own = None;
+            for _ in 0..2 {
+                if let Some((worker, counts)) = scene.offer.take_back() {
+                    scene.arrive(counts);
+                    own = Some(worker.clone());
+                    scene.leave(worker);
+                }
+            }
+            drop(own);
+            let late = posting.join().expect("no panic");
+            if late.is_none() {
+                let (_worker, counts) = scene.offer.take_back().expect("it lies there");
+                scene.arrive(counts);
+            }
+            scene.at_rest();
+            counted.saw(match late {
+                Some(_) => "late thread",
+                None => "own thread",
+            });
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// The one worker's thread blocks in a task for another task, which comes from outside: another thread runs that.
+#[test]
+fn relief_what_comes_for_a_blocked_worker_runs() {
+    model(
+        "relief_what_comes_for_a_blocked_worker_runs",
+        Some(2),
+        || {
+            let (whole, seats) = Whole::new(1);
+            let (send, receive) = oneshot::channel();
+            let blocked = whole
+                .handle()
+                .spawn(async move { task::block_in_place(|| block_on(receive)) });
+            let workers: Vec<_> = seats
+                .into_iter()
+                .map(|seat| thread::spawn(move || seat.work()))
+                .collect();
+            drop(whole.handle().spawn(async move { send.send(Arc::new(())) }));
+            assert!(block_on(blocked).expect("no panic").is_ok());
+            whole.close();
+            whole.join_workers();
+            for worker in workers {
+                worker.join().expect("no panic");
+            }
+            assert_eq!(whole.live(), 0);
+        },
+    );
+}
+
+/// The runtime ends while its one worker's thread blocks in a task, for what another task sends as it is dropped.
+#[test]
+fn relief_a_blocked_worker_against_shutdown() {
+    struct SendsAtTheEnd(Option<oneshot::Sender<()>>);
+
+    impl Drop for SendsAtTheEnd {
+        fn drop(&mut self) {
+            let _ = self.0.take().expect("dropped once").send(());
+        }
+    }
+
+    model("relief_a_blocked_worker_against_shutdown", Some(2), || {
+        let (whole, seats) = Whole::new(1);
+        let (send, receive) = oneshot::channel();
+        let last = SendsAtTheEnd(Some(send));
+        drop(whole.handle().spawn(async move {
+            let _last = last;
+            std::future::pending::<()>().await;
+        }));
+        drop(whole.handle().spawn(async move {
+            task::block_in_place(|| block_on(receive)).expect("it is sent");
+        }));
+        let workers: Vec<_> = seats
+            .into_iter()
+            .map(|seat| thread::spawn(move || seat.work()))
+            .collect();
+        whole.close();
+        for worker in workers {
+            worker.join().expect("no panic");
+        }
+        whole.join_workers();
+        assert_eq!(whole.live(), 0);
+    });
+}
