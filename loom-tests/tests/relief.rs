@@ -45,7 +45,7 @@ impl Scene {
         }
     }
 
-    fn scene() -> Arc<Self> {
+    fn new() -> Arc<Self> {
         Arc::new(Self {
             idle: Idle::new(1),
             parker: Parker::default(),
@@ -67,7 +67,7 @@ fn relief_one_thread_has_the_worker() {
     let census = Census::new(&["relieved", "taken back"]);
     let counted = census.clone();
     model("relief_one_thread_has_the_worker", Some(3), move || {
-        let scene = Scene::scene();
+        let scene = Scene::new();
         scene.leave(Arc::new(()));
         let posting: Vec<_> = (0..2)
             .map(|_| {
@@ -108,7 +108,7 @@ fn relief_refused_leaves_the_worker_to_its_thread() {
         "relief_refused_leaves_the_worker_to_its_thread",
         Some(3),
         move || {
-            let scene = Scene::scene();
+            let scene = Scene::new();
             scene.leave(Arc::new(()));
             let posting: Vec<_> = (0..2)
                 .map(|_| {
@@ -145,7 +145,7 @@ fn relief_a_late_thread_finds_the_next_stay() {
         "relief_a_late_thread_finds_the_next_stay",
         Some(2),
         move || {
-            let scene = Scene::scene();
+            let scene = Scene::new();
             scene.leave(Arc::new(()));
             let posting = {
                 let scene = scene.clone();
