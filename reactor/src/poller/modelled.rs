@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use heist_sync::sys::{Arc, Condvar, Mutex};
 
 use crate::signal::Kick;
+use crate::timers::Pace;
 
 /// What ends a wait.
 #[derive(Default)]
@@ -33,6 +34,7 @@ pub(crate) struct Poller {
     poll: mio::Poll,
     pub(crate) events: mio::Events,
     pub(crate) wakers: Vec<Waker>,
+    pub(crate) pace: Pace,
     bell: Arc<Bell>,
 }
 
@@ -43,6 +45,7 @@ impl Poller {
             poll: mio::Poll::new()?,
             events: mio::Events::with_capacity(1),
             wakers: Vec::new(),
+            pace: Pace::default(),
             bell: bell.clone(),
         };
         Ok((poller, PollKick(bell)))
