@@ -78,7 +78,7 @@ impl Handle {
         }
     }
 
-    /// As [`task::spawn`](crate::task::spawn), on this runtime.
+    /// As [`task::spawn`], on this runtime.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -88,7 +88,7 @@ impl Handle {
         shared::spawn(&self.shared, future, task::Id::next(), Origin::caller())
     }
 
-    /// As [`task::spawn_eager`](crate::task::spawn_eager), on this runtime.
+    /// As [`task::spawn_eager`], on this runtime.
     #[track_caller]
     pub fn spawn_eager<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -98,7 +98,7 @@ impl Handle {
         task::eager::spawn_on(self, future, Origin::caller())
     }
 
-    /// As [`task::spawn_blocking`](crate::task::spawn_blocking), on this runtime.
+    /// As [`task::spawn_blocking`], on this runtime.
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where

@@ -1,7 +1,7 @@
 //! A set of tasks, joined in the order in which they end.
 //!
-//! Each task of the set has as its join waker a [`Note`], which says which task of which set it is. The completing
-//! worker wakes it, and that queues the task's key in the set's [`Queue`]; so a look at the set costs one lock,
+//! Each task of the set has as its join waker a `Note`, which says which task of which set it is. The completing
+//! worker wakes it, and that queues the task's key in the set's `Queue`; so a look at the set costs one lock,
 //! however many tasks are in it, and workers that complete tasks of different sets share nothing.
 //!
 //! Invariants:

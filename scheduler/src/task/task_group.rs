@@ -1,6 +1,6 @@
 //! Tasks that begin and end together: structured concurrency.
 //!
-//! Each child is wrapped in a [`Child`], which drops its future and then reports how it ended; the group's state, under
+//! Each child is wrapped in a `Child`, which drops its future and then reports how it ended; the group's state, under
 //! one lock, counts the children that haven't reported.
 //!
 //! Invariants:
