@@ -25,6 +25,8 @@
 //! | to | see |
 //! |---|---|
 //! | start tasks, wait for them, end them | [`spawn`], [`task`] |
+//! | wait for many tasks, or for all or none of them | [`task::JoinSet`], [`task::TaskGroup`] |
+//! | run futures that aren't `Send` | [`task::LocalSet`], [`task::spawn_local`] |
 //! | build a runtime, watch it, shut it down | [`runtime`], [`main`], [`test`] |
 //! | let tasks wait for each other | [`sync`] |
 //! | wait for the clock | [`time`] |

@@ -47,6 +47,22 @@ impl Fake {
         handle
     }
 
+    /// A task that is polled here and now.
+    pub fn spawn_eager<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        // SAFETY: the future and its output are `Send`.
+        let (task, runnable, handle) = unsafe { new_task(future, self.clone(), Id::next(), 0) };
+        if self.0.owned.list(task) {
+            runnable.run();
+        } else {
+            drop(runnable);
+        }
+        handle
+    }
+
     /// Takes what is in the queue.
     pub fn pop(&self) -> Option<Runnable> {
         self.0.queue.lock().pop()
