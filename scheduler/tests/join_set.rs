@@ -3,8 +3,9 @@
 #[path = "support/watch.rs"]
 mod watch;
 
-use std::future::{pending, poll_fn, ready};
+use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
@@ -284,5 +285,80 @@ fn a_set_keeps_no_memory_of_what_was_joined() {
             set.join_next().await.expect("one task").expect("no panic");
         }
         assert_eq!(Arc::strong_count(&value), 1);
+    });
+}
+
+/// Spawns the next one into a set of its own, and waits for it.
+fn link(depth: u32, ends: Arc<AtomicUsize>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        let mut set = JoinSet::new();
+        if depth == 0 {
+            ends.fetch_add(1, Ordering::SeqCst);
+            pending::<()>().await;
+        }
+        set.spawn(link(depth - 1, ends));
+        while set.join_next().await.is_some() {}
+    })
+}
+
+#[test]
+fn a_deep_chain_of_sets_is_dropped_without_recursion() {
+    let _dog = watchdog();
+    let depth = if cfg!(miri) { 10 } else { 20_000 };
+    for runtime in each_kind() {
+        let small = thread::Builder::new().stack_size(256 << 10);
+        let dropping = small.spawn(move || {
+            let ends = Arc::new(AtomicUsize::new(0));
+            for shut_down in [false, true] {
+                let mut set = JoinSet::new();
+                set.spawn_on(link(depth, ends.clone()), runtime.handle());
+                runtime.block_on(async {
+                    while ends.swap(0, Ordering::SeqCst) == 0 {
+                        task::yield_now().await;
+                    }
+                });
+                if shut_down {
+                    break;
+                }
+                drop(set);
+                runtime.block_on(async {
+                    while runtime.metrics().num_alive_tasks() > 0 {
+                        task::yield_now().await;
+                    }
+                });
+            }
+            drop(runtime);
+        });
+        dropping.expect("a thread").join().expect("no overflow");
+    }
+}
+
+#[test]
+fn a_wait_that_is_dropped_loses_no_output() {
+    let _dog = watchdog();
+    current_thread().block_on(async {
+        for wait in 0..10 {
+            let mut set: JoinSet<usize> = (0..10).map(|i| async move { i }).collect();
+            let mut sum = 0;
+            while !set.is_empty() {
+                let mut joining = Box::pin(set.join_next());
+                let mut joined = None;
+                for _ in 0..wait {
+                    let polled = poll_fn(|cx| Poll::Ready(joining.as_mut().poll(cx))).await;
+                    if let Poll::Ready(output) = polled {
+                        joined = output;
+                        break;
+                    }
+                    task::yield_now().await;
+                }
+                drop(joining);
+                if joined.is_none() {
+                    joined = set.try_join_next();
+                    task::yield_now().await;
+                }
+                sum += joined.map_or(0, |output| output.expect("no panic"));
+            }
+            assert_eq!(sum, 45);
+        }
     });
 }
