@@ -1,7 +1,8 @@
-//! The poller's hand-over: whenever the poller is free, the reactor thread is awake or ticking.
+//! The poller's hand-over: whenever the poller is free or somebody is at work, the reactor thread is awake or ticking.
 
 use heist_reactor::protocol::{Handover, Held};
-use heist_sync::sys::{Arc, thread};
+use heist_sync::sys::atomic::{AtomicUsize, Ordering};
+use heist_sync::sys::{Arc, Condvar, Mutex, thread};
 use loom_tests::{Census, model};
 
 /// Takes the poller as the reactor thread does, resting in between.
@@ -73,4 +74,95 @@ fn a_thread_told_to_end_does_not_rest() {
         resting.join().unwrap();
         drop(held);
     });
+}
+
+/// Who is at work, as a scheduler counts them: without any order of its own.
+#[derive(Default)]
+struct AtWork(AtomicUsize);
+
+impl AtWork {
+    /// One gets up, and tells the thread.
+    fn get_up(&self, handover: &Handover<Arc<()>>, kick: impl FnOnce()) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        handover.rouse(kick);
+    }
+
+    fn nobody(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// Two workers get up while the thread, which holds the poller, goes to wait in it for good. It must not wait for good
+/// before it has seen one of them: where it did, the model would stand still.
+#[test]
+fn one_who_gets_up_wakes_the_thread_that_settles() {
+    let census = Census::new(&["seen", "kicked"]);
+    let counted = census.clone();
+    model(
+        "one_who_gets_up_wakes_the_thread_that_settles",
+        Some(3),
+        move || {
+            let handover = Arc::new(Handover::new(Arc::new(())));
+            let at_work = Arc::new(AtWork::default());
+            let kicks = Arc::new((Mutex::new(0), Condvar::new()));
+            let workers = [(); 2].map(|()| {
+                let (handover, at_work, kicks) = (handover.clone(), at_work.clone(), kicks.clone());
+                thread::spawn(move || {
+                    at_work.get_up(&handover, || {
+                        *kicks.0.lock() += 1;
+                        kicks.1.notify_all();
+                    });
+                })
+            });
+            let held = handover.try_borrow().expect("free");
+            handover.settle();
+            if at_work.nobody() {
+                counted.saw("kicked");
+                let mut kicked = kicks.0.lock();
+                while *kicked == 0 {
+                    kicks.1.wait(&mut kicked);
+                }
+            } else {
+                counted.saw("seen");
+            }
+            handover.unsettle();
+            drop(held);
+            for worker in workers {
+                worker.join().unwrap();
+            }
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// The same while the thread goes to rest, as a third holds the poller, for ever.
+#[test]
+fn one_who_gets_up_wakes_the_thread_that_rests() {
+    let census = Census::new(&["seen", "woken"]);
+    let counted = census.clone();
+    model(
+        "one_who_gets_up_wakes_the_thread_that_rests",
+        Some(3),
+        move || {
+            let handover = Arc::new(Handover::new(Arc::new(())));
+            let held = handover.try_borrow().expect("free");
+            let at_work = Arc::new(AtWork::default());
+            let workers = [(); 2].map(|()| {
+                let (handover, at_work) = (handover.clone(), at_work.clone());
+                thread::spawn(move || at_work.get_up(&handover, || panic!("it holds no poller")))
+            });
+            let mut quiet = false;
+            let none = handover.rest(|| {
+                quiet = at_work.nobody();
+                quiet
+            });
+            assert!(none.is_none(), "somebody holds it");
+            counted.saw(if quiet { "woken" } else { "seen" });
+            drop(held);
+            for worker in workers {
+                worker.join().unwrap();
+            }
+        },
+    );
+    census.assert_all_seen();
 }

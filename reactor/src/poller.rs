@@ -73,8 +73,17 @@ impl Poller {
         self.poll(Some(Duration::ZERO));
     }
 
-    /// Waits for events, for `limit` at most, and until `deadline`, more exactly than `limit` is kept.
+    /// Waits for events, for `limit` at most, and until `deadline`, more exactly than a `limit` of a millisecond or more
+    /// is kept.
     pub(crate) fn wait(&mut self, limit: Option<Duration>, deadline: Option<(Instant, Instant)>) {
+        let (limit, deadline) = match limit.filter(|limit| *limit < TIMEOUT_UNIT) {
+            Some(short) => {
+                let now = deadline.map_or_else(Instant::now, |(now, _)| now);
+                let nearest = deadline.map_or(now + short, |(_, at)| at.min(now + short));
+                (None, Some((now, nearest)))
+            }
+            None => (limit, deadline),
+        };
         let Some((now, deadline)) = deadline else {
             return self.poll(limit);
         };

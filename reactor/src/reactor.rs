@@ -174,13 +174,10 @@ impl Reactor {
         self.0.signal.unpark();
     }
 
-    /// Wakes the reactor thread where it rests for good, or waits in the poller for good, so that its [`Monitor`] ticks
-    /// again: there is work to watch. A fence and two loads, where it is awake.
+    /// Wakes the reactor thread where it sleeps for good, so that its [`Monitor`] ticks again: somebody has got up to
+    /// work. A fence and two loads, where it is awake.
     pub fn rouse_thread(&self) {
-        if self.0.handover.is_settled() {
-            self.0.signal.unpark();
-        }
-        self.0.handover.rouse();
+        self.0.handover.rouse(|| self.0.signal.unpark());
     }
 
     /// Ends everything but the blocking pool: from now on sources fail with an error, timers take no more entries,
@@ -295,7 +292,8 @@ impl<'a> Turn<'a> {
     /// returns how many it woke.
     ///
     /// It may return early, with nobody woken: after [`Reactor::unpark`], on a signal, for a timer that is gone. A
-    /// `limit` is kept to a millisecond, rounded up; deadlines are kept as exactly as the system can.
+    /// `limit` of a millisecond or more is kept to a millisecond, rounded up; a shorter one, and deadlines, as exactly as
+    /// the system can.
     pub fn wait(&mut self, limit: Option<Duration>) -> usize {
         if limit.is_some_and(|limit| limit.is_zero()) {
             self.poller.look();

@@ -11,12 +11,13 @@ use crate::reactor::{Shared, Turn};
 const TICK: Duration = Duration::from_millis(1);
 /// The same where its monitor sees something that can't wait.
 const FAST_TICK: Duration = Duration::from_micros(250);
-/// How long a poller that was borrowed since the last tick must stay free before the thread takes it. A worker that
-/// serves one event after the other frees it for some microseconds each time, and taking it then would put the
-/// thread between the worker and its next event.
+/// For how long the poller must have been free before the thread takes it. A worker that serves one event after the
+/// other frees it for some microseconds each time, and taking it then would put the thread between the worker and its
+/// next event. Shorter than any tick.
 const LINGER: Duration = Duration::from_micros(200);
-/// For how many ticks nothing may happen before the thread rests for good.
-const QUIET_TICKS: u32 = 20;
+/// For how many ticks nothing may happen before the thread sleeps for good. To be woken again costs its waker and itself
+/// about as much as some ticks.
+const QUIET_TICKS: u32 = 3;
 
 /// How the reactor thread belongs to a scheduler. A method that panics is taken to have returned its default.
 pub trait Monitor: Send + 'static {
@@ -34,8 +35,9 @@ pub trait Monitor: Send + 'static {
 
     /// Called as long as there is something to watch; says when to call it next.
     ///
-    /// When all is quiet the thread stops ticking. It starts again, with a fast tick, when the poller wakes somebody,
-    /// when somebody lets the poller go, and on [`Reactor::unpark`](crate::Reactor::unpark).
+    /// When all is quiet the thread asks a last time and stops ticking. It starts again, with a fast tick, where it is
+    /// told otherwise after it has woken up: by an event, by somebody who lets the poller go, by
+    /// [`Reactor::rouse_thread`](crate::Reactor::rouse_thread) or [`Reactor::unpark`](crate::Reactor::unpark).
     fn tick(&mut self) -> Pace {
         Pace::Rest
     }
@@ -73,6 +75,8 @@ pub(crate) struct Watch<'a> {
     monitor: Box<dyn Monitor>,
     last_tick: Instant,
     pace: Pace,
+    /// At how many ticks in a row there was nothing to watch.
+    quiet: u32,
 }
 
 impl<'a> Watch<'a> {
@@ -82,6 +86,7 @@ impl<'a> Watch<'a> {
             monitor,
             last_tick: Instant::now(),
             pace: Pace::Rest,
+            quiet: 0,
         }
     }
 
@@ -90,51 +95,45 @@ impl<'a> Watch<'a> {
         if let Some(turn) = self.shared.try_borrow() {
             self.hold(turn);
         }
-        let mut quiet = 0;
-        let mut seen = handover.borrowings();
-        while handover.tick(self.pace.length()) {
+        let mut sleep = self.until_tick();
+        while handover.tick(sleep) {
             self.tick();
-            let now = handover.borrowings();
-            let borrowed = now != seen;
-            let mut left = !handover.is_held();
-            if left && borrowed {
-                if !handover.tick(LINGER) {
-                    return;
-                }
-                left = handover.borrowings() == now;
-            }
-            if let Some(turn) = left.then(|| self.shared.try_borrow()).flatten() {
+            sleep = self.pace.length();
+            let free = handover.free_for();
+            if let Some(free) = free.filter(|free| *free < LINGER) {
+                // Its borrower may be back at any moment. If not, we take it a tick after it was left.
+                sleep -= free;
+            } else if let Some(turn) = free.and_then(|_| self.shared.try_borrow()) {
                 self.hold(turn);
-                quiet = 0;
-            } else if borrowed || self.pace > Pace::Rest {
-                quiet = 0;
-            } else {
-                quiet += 1;
+                sleep = self.until_tick();
+            } else if self.quiet >= QUIET_TICKS {
+                self.rest();
+                sleep = self.until_tick();
             }
-            if quiet >= QUIET_TICKS {
-                let still = || {
-                    self.tick();
-                    self.pace == Pace::Rest
-                };
-                match handover.rest(still) {
-                    Some(poller) => self.hold(Turn::new(self.shared, poller)),
-                    None => self.pace = Pace::Fast,
-                }
-                quiet = 0;
-            }
-            seen = handover.borrowings();
+        }
+    }
+
+    /// Sleeps for good, while a worker has the poller and sleeps in it.
+    fn rest(&mut self) {
+        let shared = self.shared;
+        let poller = shared.handover.rest(|| self.is_quiet());
+        self.wake_up();
+        if let Some(poller) = poller {
+            self.hold(Turn::new(shared, poller));
         }
     }
 
     /// Waits in the poller, until a worker wants it.
     fn hold(&mut self, mut turn: Turn<'_>) {
         loop {
-            if self.pace == Pace::Rest {
+            let settled = self.quiet >= QUIET_TICKS && {
                 self.shared.handover.settle();
-                // Someone may have got up before he could see that we settle.
-                self.tick();
-            }
-            let limit = (self.pace > Pace::Rest).then_some(self.pace.length());
+                self.is_quiet()
+            };
+            let limit = (!settled).then(|| {
+                self.shared.handover.unsettle();
+                self.until_tick()
+            });
             let mut woken = 0;
             // A dispatch that panicked has either had its turn or will have the next.
             let _ = catch_unwind(AssertUnwindSafe(|| {
@@ -144,25 +143,48 @@ impl<'a> Watch<'a> {
             if self.shared.handover.is_stopped() {
                 return;
             }
+            if settled {
+                self.wake_up();
+            }
             let asked = || self.monitor.wants_poller();
             if woken > 0 && catch_unwind(AssertUnwindSafe(asked)).unwrap_or(false) {
-                // Whom the turn has woken is at work now, so the tick is owed a look.
-                if self.pace == Pace::Rest {
-                    self.pace = Pace::Fast;
-                }
+                // Whom the turn has woken is at work now.
                 return;
             }
-            if woken > 0 && self.pace == Pace::Rest {
-                self.pace = Pace::Fast;
-                self.last_tick = Instant::now();
-            } else if self.pace == Pace::Rest || self.last_tick.elapsed() >= self.pace.length() {
+            if self.last_tick.elapsed() >= self.pace.length() {
                 self.tick();
             }
+        }
+    }
+
+    /// Whether there is still nothing to watch, as the thread is about to sleep for good.
+    fn is_quiet(&mut self) -> bool {
+        self.tick();
+        self.pace == Pace::Rest
+    }
+
+    /// The thread has slept for good. Whoever is at work may have been for a moment.
+    fn wake_up(&mut self) {
+        if !self.is_quiet() {
+            self.pace = Pace::Fast;
+        }
+    }
+
+    fn until_tick(&self) -> Duration {
+        let left = self.pace.length().saturating_sub(self.last_tick.elapsed());
+        match self.pace {
+            Pace::Fast => left,
+            // In whole milliseconds, which the poller keeps without setting its alarm.
+            Pace::Slow | Pace::Rest => TICK,
         }
     }
 
     fn tick(&mut self) {
         self.last_tick = Instant::now();
         self.pace = catch_unwind(AssertUnwindSafe(|| self.monitor.tick())).unwrap_or(Pace::Rest);
+        self.quiet = match self.pace {
+            Pace::Rest => self.quiet.saturating_add(1),
+            Pace::Slow | Pace::Fast => 0,
+        };
     }
 }

@@ -159,7 +159,7 @@ impl fmt::Display for Stall {
 pub(crate) enum View {
     /// Nothing to watch.
     Asleep,
-    /// Work, and nobody held up that others wait for.
+    /// Work, now or a moment ago, and nobody held up that others wait for.
     Busy,
     /// Something needs help, or may soon: polls are long.
     HeldUp,
@@ -197,6 +197,8 @@ struct Glance {
     stalled: bool,
     /// Someone's polls are long.
     long: bool,
+    /// Someone has polled since the last look.
+    moved: bool,
 }
 
 impl Lookout {
@@ -242,7 +244,7 @@ impl Lookout {
         }
         if glance.long || glance.ready && glance.held_up > 0 {
             View::HeldUp
-        } else if awake > 0 || self.spares > 0 {
+        } else if awake > 0 || self.spares > 0 || glance.moved {
             View::Busy
         } else {
             View::Asleep
@@ -266,6 +268,7 @@ impl Lookout {
             ready: !shared.injector.is_empty(),
             stalled: false,
             long: false,
+            moved: false,
         };
         let injected = glance.ready;
         for (worker, remote) in shared.reachable().iter().enumerate() {
@@ -273,6 +276,7 @@ impl Lookout {
             let polls = remote.counters.polls.get();
             let polled = remote.counters.polled.get();
             glance.long |= polled != 0 && polls.wrapping_sub(sight.polls) <= FEW;
+            glance.moved |= polls != sight.polls;
             if polled == 0 || polls != sight.polls || shared.idle.is_asleep(worker) {
                 *sight = Sight {
                     polls,
