@@ -108,6 +108,7 @@ impl Worker {
     }
 
     /// What to do next, having slept if there was nothing.
+    #[inline(always)]
     fn step(&self, root: &impl Root) -> Next {
         if self.remote().is_dismissed() {
             return Next::Leave;
@@ -172,6 +173,7 @@ impl Worker {
     }
 
     /// Before a poll.
+    #[inline]
     fn polls(&self, task: &Runnable) {
         self.end_search();
         let counters = &self.remote().counters;
