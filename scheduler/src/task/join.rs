@@ -145,7 +145,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// Leaves a waker for the completion; fails where the task is complete by then.
-    pub(super) fn register(&mut self, waker: &Waker) -> Result<(), Completed> {
+    fn register(&mut self, waker: &Waker) -> Result<(), Completed> {
         let state = &self.raw.header().state;
         match state.outcome() {
             Outcome::Complete => return Err(Completed),
@@ -156,9 +156,28 @@ impl<T> JoinHandle<T> {
         }
         // The clone is user code: it runs before anything has changed.
         let waker = waker.clone();
-        // SAFETY: this is the handle, and JOIN_WAKER is clear: never set, or retracted before COMPLETE.
+        // SAFETY: JOIN_WAKER is clear: never set, or retracted before COMPLETE.
+        unsafe { self.leave_waker(waker) }
+    }
+
+    /// Leaves a waker that differs from any left before; fails where the task is complete by then.
+    pub(super) fn register_new(&mut self, waker: Waker) -> Result<(), Completed> {
+        let state = &self.raw.header().state;
+        match state.outcome() {
+            Outcome::Complete => return Err(Completed),
+            Outcome::Awaited => state.retract_join_waker()?,
+            Outcome::Open => {}
+        }
+        // SAFETY: as in `register`.
+        unsafe { self.leave_waker(waker) }
+    }
+
+    /// # Safety
+    /// JOIN_WAKER is clear, and COMPLETE was not seen before it was (S4).
+    unsafe fn leave_waker(&mut self, waker: Waker) -> Result<(), Completed> {
+        // SAFETY: this is the handle; for the rest see above.
         unsafe { self.raw.store_join_waker(waker) };
-        state.publish_join_waker()
+        self.raw.header().state.publish_join_waker()
     }
 }
 

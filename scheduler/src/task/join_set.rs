@@ -264,9 +264,9 @@ impl<T: 'static> JoinSet<T> {
         let (key, handle) = self.handles.insert(handle);
         let queue = self.queue.clone();
         let note = Waker::from(StdArc::new(Note { queue, key }));
-        if handle.register(&note).is_err() {
+        if handle.register_new(note).is_err() {
             // J1: nobody else will.
-            note.wake();
+            self.queue.push(key);
         }
         abort
     }
