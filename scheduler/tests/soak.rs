@@ -179,7 +179,7 @@ fn ten_thousand_runtimes_leave_no_memory_behind() {
             .block_on(runtime.spawn(async move { ends.store(true, Ordering::Relaxed) }))
             .expect("no panic");
         assert!(done.load(Ordering::Relaxed));
-        if i % 2 == 0 {
+        if i.is_multiple_of(2) {
             runtime.shutdown_timeout(Duration::from_secs(60));
         }
     };
