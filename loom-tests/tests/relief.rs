@@ -75,7 +75,10 @@ fn relief_one_thread_has_the_worker() {
                 thread::spawn(move || {
                     // Whoever has to send a thread is it.
                     let sent = scene.post().then(|| scene.offer.answer()).flatten();
-                    sent.inspect(|_| scene.arrive(true))
+                    sent.map(|(worker, counts)| {
+                        scene.arrive(counts);
+                        worker
+                    })
                 })
             })
             .collect();
@@ -154,8 +157,11 @@ fn relief_a_late_thread_finds_the_next_stay() {
                         return None;
                     }
                     let there = scene.clone();
-                    let sent =
-                        thread::spawn(move || there.offer.answer().inspect(|_| there.arrive(true)));
+                    let sent = thread::spawn(move || {
+                        let (worker, counts) = there.offer.answer()?;
+                        there.arrive(counts);
+                        Some(worker)
+                    });
                     sent.join().expect("no panic")
                 })
             };
@@ -180,6 +186,58 @@ fn relief_a_late_thread_finds_the_next_stay() {
             });
         },
     );
+    census.assert_all_seen();
+}
+
+/// A worker is dismissed by a thread that was sent to it, while its own thread returns and another posts work: where it
+/// lies down it stays, whoever was on the way, until it is engaged again.
+#[test]
+fn relief_a_dismissed_worker_stays_down() {
+    let census = Census::new(&["dismissed", "posted for", "taken back"]);
+    let counted = census.clone();
+    model("relief_a_dismissed_worker_stays_down", Some(2), move || {
+        let scene = Scene::new();
+        scene.leave(Arc::new(()));
+        let sent = |scene: &Scene| {
+            let (worker, counts) = scene.offer.answer()?;
+            scene.arrive(counts);
+            Some(worker)
+        };
+        let dismissing = thread::spawn({
+            let scene = scene.clone();
+            move || {
+                let asked = scene.parker.unpark(|| {}) && scene.offer.ask();
+                if let Some(worker) = asked.then(|| sent(&scene)).flatten() {
+                    scene.offer.lay_down(worker, scene.place());
+                }
+            }
+        });
+        let posting = thread::spawn({
+            let scene = scene.clone();
+            move || scene.post().then(|| sent(&scene)).flatten()
+        });
+        let back = scene.offer.take_back();
+        let back = back.map(|(worker, counts)| {
+            scene.arrive(counts);
+            worker
+        });
+        dismissing.join().expect("no panic");
+        let posted = posting.join().expect("no panic");
+        counted.saw(match (&posted, &back) {
+            (Some(_), None) => "posted for",
+            (None, Some(_)) => "taken back",
+            (Some(_), Some(_)) => panic!("R1"),
+            (None, None) => {
+                assert!(!scene.offer.ask(), "nobody is to come for it");
+                scene.idle.search();
+                scene.offer.open();
+                assert!(scene.offer.ask());
+                assert!(sent(&scene).is_some());
+                "dismissed"
+            }
+        });
+        scene.at_rest();
+    });
     census.assert_all_seen();
 }
 

@@ -118,9 +118,10 @@ pub(crate) fn engage(shared: &Shared, worker: usize) -> io::Result<()> {
         crew.note(shared, &roll);
         // On its way (R2). Its bit is clear, so nobody else claims it.
         shared.idle.search();
+        shared.remotes[worker].offer.open();
     }
     let sent = relief::send_thread(shared, worker);
-    if sent.is_err() {
+    if sent.is_err() && shared.remotes[worker].offer.shut() {
         strike(shared, worker);
     }
     sent
@@ -219,7 +220,7 @@ pub(crate) fn close(shared: &Shared) {
         let mut roll = shared.crew.roll.lock();
         roll.closed = true;
         let idle = (0..roll.engaged.len()).filter(|&worker| !roll.engaged[worker]);
-        idle.filter_map(|worker| shared.remotes[worker].offer.take_back())
+        idle.filter_map(|worker| shared.remotes[worker].offer.clear())
             .collect()
     };
     drop(gone);
@@ -233,9 +234,7 @@ pub(crate) fn strike(shared: &Shared, worker: usize) {
         shared.crew.note(shared, &roll);
         let last = roll.count() == 0;
         // One that was engaged in vain goes with the others that are idle (C2).
-        let idle = roll
-            .closed
-            .then(|| shared.remotes[worker].offer.take_back());
+        let idle = roll.closed.then(|| shared.remotes[worker].offer.clear());
         drop(idle);
         last.then(|| roll.leaving.take())
     };

@@ -23,6 +23,8 @@
 //!   first moment on: it is put there, goes away and falls asleep in one step, under the lock.
 //! - **R4** A thread that gave its worker away finishes its poll without one: what it wakes goes through the injector.
 //!   It never touches the worker again, unless it takes it from the offer itself.
+//! - **R5** A worker that isn't engaged is shut: neither a late thread, nor a late unpark, nor a thread that once left it
+//!   there brings it to life, as it doesn't count as searching. Who engages it counts it first, then opens it.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -45,6 +47,8 @@ struct Lying<W> {
     asked: bool,
     /// No thread could be had: the worker doesn't count as searching any more (R2).
     refused: bool,
+    /// It isn't engaged: no thread takes it before it is (R5).
+    shut: bool,
 }
 
 impl<W> Offer<W> {
@@ -54,6 +58,7 @@ impl<W> Offer<W> {
             worker: None,
             asked: false,
             refused: false,
+            shut: false,
         }))
     }
 
@@ -62,27 +67,67 @@ impl<W> Offer<W> {
     pub fn put(&self, worker: W, go_away: impl FnOnce()) {
         let mut lying = self.0.lock();
         lying.refused = false;
+        lying.shut = false;
         lying.worker = Some(worker);
         go_away();
+    }
+
+    /// Puts a worker there that nobody is to take before it is engaged.
+    pub fn lay_down(&self, worker: W, place: Place<'_>) {
+        let mut lying = self.0.lock();
+        lying.refused = false;
+        lying.shut = true;
+        lying.worker = Some(worker);
+        place.go_away();
+    }
+
+    /// The worker is engaged, and counts as searching: whichever thread comes first takes it.
+    pub fn open(&self) {
+        let mut lying = self.0.lock();
+        lying.refused = false;
+        lying.shut = false;
+    }
+
+    /// Takes away a worker that nobody will engage any more.
+    pub fn clear(&self) -> Option<W> {
+        self.0.lock().worker.take()
+    }
+
+    /// The worker isn't engaged after all. False where a thread has it by now.
+    #[must_use]
+    pub fn shut(&self) -> bool {
+        let mut lying = self.0.lock();
+        lying.shut = lying.worker.is_some();
+        lying.shut
     }
 
     /// Whether the caller has to send a thread.
     #[must_use]
     pub fn ask(&self) -> bool {
         let mut lying = self.0.lock();
-        lying.worker.is_some() && !std::mem::replace(&mut lying.asked, true)
+        let wanted = lying.worker.is_some() && !lying.shut;
+        wanted && !std::mem::replace(&mut lying.asked, true)
     }
 
-    /// The thread that was sent arrives.
-    pub fn answer(&self) -> Option<W> {
+    /// The thread that was sent arrives, be it in a later stay of the worker than it was sent for. What it finds, and
+    /// whether the worker counts as searching if it was claimed (R2).
+    pub fn answer(&self) -> Option<(W, bool)> {
         let mut lying = self.0.lock();
         lying.asked = false;
-        lying.worker.take()
+        if lying.shut {
+            return None;
+        }
+        let counts = !lying.refused;
+        lying.worker.take().map(|worker| (worker, counts))
     }
 
     /// The thread that left returns; what it finds, and whether the worker counts as searching if it was claimed (R2).
     pub fn take_back(&self) -> Option<(W, bool)> {
         let mut lying = self.0.lock();
+        if lying.shut {
+            // Another thread had it meanwhile, and was dismissed with it.
+            return None;
+        }
         let counts = !lying.refused;
         lying.worker.take().map(|worker| (worker, counts))
     }
@@ -177,7 +222,7 @@ pub(crate) fn give_way<R>(f: impl FnOnce() -> R) -> R {
 pub(crate) fn lay_down(shared: &Shared, worker: Box<Worker>) {
     let place = shared.place(worker.index);
     let offer = &shared.remotes[worker.index].offer;
-    offer.put(worker, || place.go_away());
+    offer.lay_down(worker, place);
 }
 
 /// Puts a worker on offer, asleep.
@@ -226,9 +271,9 @@ pub(crate) fn send_thread(shared: &Shared, index: usize) -> io::Result<()> {
 
 /// What the thread does that was sent.
 fn arrive(shared: &Arc<Shared>, index: usize) {
-    let Some(worker) = shared.remotes[index].offer.answer() else {
+    let Some((worker, counts)) = shared.remotes[index].offer.answer() else {
         return;
     };
-    worker.arrive(true);
+    worker.arrive(counts);
     worker::serve(shared, worker);
 }

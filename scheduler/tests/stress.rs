@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use futures_io::{AsyncRead, AsyncWrite};
 use heist_reactor::net::{TcpListener, TcpStream};
 use heist_reactor::time::{sleep, timeout};
-use heist_scheduler::runtime::{Builder, Handle, Runtime};
+use heist_scheduler::runtime::{self, Builder, Handle, Runtime, RuntimeFlavor};
 use heist_scheduler::task;
 use heist_sync::sys::rand::Rand;
 use heist_sync::{Mutex, Semaphore, mpsc, oneshot};
@@ -41,6 +41,9 @@ struct World {
     /// Another runtime, which may have ended.
     other: Option<Handle>,
     address: std::net::SocketAddr,
+    /// The runtime whose tasks may block in place: not one where one thread does everything, nor one that has so few
+    /// threads that all of them would wait for a task which only another could run.
+    blocks: Option<runtime::Id>,
 }
 
 /// Counted while it lives.
@@ -117,7 +120,7 @@ async fn with_a_child(world: &Arc<World>, seed: u64, depth: u32) {
 
 /// Does one thing that needs no child.
 async fn alone(world: &World, seed: u64) {
-    match seed % 12 {
+    match seed % 17 {
         0 | 1 => {
             for _ in 0..seed % 7 {
                 task::yield_now().await;
@@ -161,11 +164,36 @@ async fn alone(world: &World, seed: u64) {
                 drop(asked.await);
             }
         }
-        // Holds its worker up.
+        // Holds its worker up, at times for so long that a spare comes.
         10 => thread::sleep(Duration::from_micros(seed % 600)),
+        13 if seed.is_multiple_of(8) => thread::sleep(Duration::from_millis(seed % 5)),
+        14 => {
+            // Fails where there is one thread, and beyond the places.
+            drop(Handle::current().set_worker_threads(1 + (seed / 16 % 4) as usize));
+        }
+        // Twice, as a thread that was sent for the first time may arrive in the second.
+        11 | 12 if world.blocks == Some(Handle::current().id()) => {
+            task::block_in_place(|| thread::sleep(Duration::from_micros(seed % 300)));
+            let deeper = || runs_inside(world, seed);
+            task::block_in_place(deeper);
+        }
         _ if seed.is_multiple_of(5) => drop(timeout(Duration::from_secs(5), talk(world)).await),
         _ => {}
     }
+}
+
+/// Blocks on a future inside a task, which blocks in place in turn.
+fn runs_inside(world: &World, seed: u64) {
+    let payload = Payload::new(&world.live);
+    Handle::current().block_on(async {
+        let done = task::spawn(async move { drop(payload) });
+        task::yield_now().await;
+        if seed.is_multiple_of(2) {
+            // Cancelled where the runtime ends.
+            drop(done.await);
+        }
+        task::block_in_place(thread::yield_now);
+    });
 }
 
 /// Sends a byte over a socket, and gets it back.
@@ -220,17 +248,20 @@ fn sampler(runtime: &Runtime) -> (OnDrop<impl FnOnce() + use<>>, thread::JoinHan
     )
 }
 
-fn runtime(random: &Rand) -> Runtime {
+fn build(random: &Rand, blocking_threads: usize) -> Runtime {
     let mut builder = match random.below(4) {
         0 => Builder::new_current_thread(),
         n => {
             let mut builder = Builder::new_multi_thread();
-            builder.worker_threads(n as usize);
+            builder
+                .worker_threads(n as usize)
+                .max_worker_threads(4)
+                .stall_threshold(Duration::from_millis(1));
             builder
         }
     };
     builder
-        .max_blocking_threads(1 + random.below(3) as usize)
+        .max_blocking_threads(blocking_threads)
         .thread_keep_alive(Duration::from_millis(u64::from(random.below(3))))
         .build()
         .expect("a runtime")
@@ -261,7 +292,11 @@ fn end(runtime: Runtime, how: u32) {
 fn round(seed: u64, other: Option<Handle>) -> Handle {
     let random = Rand::new(seed);
     let live = Arc::new(AtomicI64::new(0));
-    let runtime = runtime(&random);
+    let few = random.below(2) == 0;
+    let threads = if few { 1 + random.below(3) } else { 1_000 };
+    let runtime = build(&random, threads as usize);
+    let flavor = runtime.handle().runtime_flavor();
+    let blocks = (!few && flavor == RuntimeFlavor::MultiThread).then(|| runtime.handle().id());
     let handle = runtime.handle().clone();
     let (stop, sampling) = sampler(&runtime);
     let listener = runtime
@@ -277,6 +312,7 @@ fn round(seed: u64, other: Option<Handle>) -> Handle {
         foreign: foreign_thread(live.clone()),
         other,
         address: listener.local_addr().expect("it is bound"),
+        blocks,
     });
     drop(runtime.spawn(echo(listener)));
     drop(runtime.spawn(async move { while received.recv().await.is_some() {} }));
