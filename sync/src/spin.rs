@@ -44,7 +44,8 @@ impl Patience {
         can_pay()
     }
 
-    /// Waits awake until `ready`, for a few microseconds at most; returns whether it is, and learns from that.
+    /// Waits awake until `ready`, for a few microseconds at most; returns whether it was in time, and learns from that.
+    /// Where it returns false it may be ready all the same.
     pub fn wait(&mut self, ready: impl Fn() -> bool) -> bool {
         let paid = wait(ready);
         if paid {
@@ -62,12 +63,13 @@ fn wait(ready: impl Fn() -> bool) -> bool {
     let start = Instant::now();
     loop {
         if ready() {
-            return true;
+            // Later, this thread has lost its core meanwhile, and might as well have slept.
+            return start.elapsed() < LIMIT;
         }
         // A look at the clock takes about as long as these turns.
         (0..4).for_each(|_| hint::spin_loop());
         if start.elapsed() >= LIMIT {
-            return ready();
+            return false;
         }
     }
 }
