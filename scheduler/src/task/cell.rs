@@ -348,6 +348,19 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
     }
 }
 
+impl Header {
+    /// What the handles show of a task.
+    pub(super) fn describe(&self, mut debug: std::fmt::DebugStruct<'_, '_>) -> std::fmt::Result {
+        debug.field("id", &self.id);
+        if let Some(name) = self.origin.name() {
+            debug.field("name", &name);
+        }
+        debug
+            .field("spawned_at", &format_args!("{}", self.origin.location()))
+            .finish()
+    }
+}
+
 impl RawTask {
     /// The header. The caller keeps the task alive for as long as the answer is used.
     pub(super) fn header<'a>(self) -> &'a Header {
@@ -530,12 +543,12 @@ impl Drop for Runnable {
 
 impl std::fmt::Debug for Runnable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Runnable").field(&self.id()).finish()
+        self.0.header().describe(f.debug_struct("Runnable"))
     }
 }
 
 impl std::fmt::Debug for TaskRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("TaskRef").field(&self.id()).finish()
+        self.0.header().describe(f.debug_struct("TaskRef"))
     }
 }

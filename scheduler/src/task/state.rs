@@ -341,3 +341,35 @@ impl State {
             .is_ok()
     }
 }
+
+#[cfg(all(test, not(heist_loom), not(miri)))]
+mod tests {
+    use super::{AtomicUsize, BORN, MAX_REFS, REF_ONE, State};
+    use std::process::{Command, Stdio};
+
+    /// Set for the process that is to end.
+    const CHILD: &str = "HEIST_TEST_TOO_MANY_REFERENCES";
+
+    #[test]
+    fn a_reference_too_many_ends_the_process_before_the_count_wraps() {
+        let state = State(AtomicUsize::new(BORN + MAX_REFS * REF_ONE));
+        if std::env::var_os(CHILD).is_some() {
+            state.add_ref();
+            return;
+        }
+        let name =
+            "task::state::tests::a_reference_too_many_ends_the_process_before_the_count_wraps";
+        let child = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", name])
+            .env(CHILD, "")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let status = child.expect("a child");
+        // Not a test that fails, but a process that is no more.
+        assert!(
+            status.code().is_none_or(|code| code != 0 && code != 101),
+            "{status}"
+        );
+    }
+}
