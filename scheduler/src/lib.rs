@@ -12,15 +12,34 @@
 //!            └────── Waker::wake ──────────────┘                 idle (idle.rs, idle/README.md) ─► park (park.rs, driver.rs)
 //! ```
 //!
-//! What the hot paths touch, by cache line, and who shares it:
+//! What the hot paths touch of what threads share:
 //!
-//! | path | touches | shared with |
+//! | path | writes | reads |
 //! |---|---|---|
-//! | spawn on a worker | the task, the lock of the own shard, the own slot, `idle` (read) | completers of that shard's tasks; sleepers |
-//! | wake on a worker | the task's state, the own slot, `idle` (read) | other holders of the task; sleepers |
-//! | poll | the task, the own counters | other holders of the task |
-//! | complete | the task, the lock of the shard that it was spawned in | the spawner |
-//! | wake from outside | the task's state, `Shared`'s count, the injector, `idle` | all who do the same |
+//! | spawn on a worker | the new task; the lock of the worker's shard of `Owned`; its slot; where that was full, its fresh queue | who searches and, if nobody does, who sleeps; what hardly ever changes |
+//! | wake on a worker | the task's state; then as a spawn, but for the shard | as a spawn |
+//! | poll | the task; the worker's slot, or, if that is empty, its fresh queue; its counters | the injector, if both are empty |
+//! | yield | the task; the worker's yielded queue; its counters | as a spawn |
+//! | complete | the task; the lock of the shard in which it was spawned; then a wake, if somebody waits for it | |
+//! | join | the task: its state, output and join waker | |
+//! | spawn or wake from outside | the task; the shard for those outside, on a spawn; the runtime's count of references; the injector | as a spawn |
+//!
+//! Each line stands for itself (padded to 128 bytes), and this is who shares it:
+//!
+//! | line | written by | read by |
+//! |---|---|---|
+//! | a task | whoever polls, wakes, aborts or joins it | the same |
+//! | a shard of `Owned`, one a worker | its worker, on a spawn; who completes a task of it: another worker if the task was stolen | the same |
+//! | a worker's slot, counters and parker | its worker; a thief that takes the slot's task; who wakes the worker | thieves on their last pass; the monitor, once a tick |
+//! | a worker's fresh and yielded queue | its worker; thieves | thieves; a worker that falls asleep |
+//! | who searches | a worker that begins or ends a search, or wakes another: nobody while all are busy | all who push |
+//! | who sleeps, one a 64 workers | a worker that falls asleep, or wakes another: nobody while all are busy | all who push while nobody searches |
+//! | what hardly ever changes: that the runtime has closed, how many workers there are | who closes or resizes it | all |
+//! | the injector's ends | all outside; the reactor thread, a batch at a time; a worker that takes a batch | a worker without tasks of its own; one that falls asleep |
+//! | the runtime's count of references | threads outside, for the length of a push; who clones a handle | nobody |
+//!
+//! So while all workers are busy with what they spawn and wake themselves, none of them writes what another reads.
+//! `benches/scaling` counts what each path costs with more and more workers: it must not grow.
 
 mod blocking;
 mod context;
