@@ -12,6 +12,9 @@
 //!            └────── Waker::wake ──────────────┘                 idle (idle.rs, idle/README.md) ─► park (park.rs, driver.rs)
 //! ```
 //!
+//! Who works is another matter than what is done: threads come and go under the workers (`relief.rs`), spares are engaged
+//! and dismissed (`crew.rs`), and the reactor thread looks out for polls that hold others up (`stall.rs`).
+//!
 //! What the hot paths touch of what threads share:
 //!
 //! | path | writes | reads |

@@ -9,8 +9,13 @@
 //! 5. Others' queues, if it may search; at the very last others' slots. A spare takes no yielded tasks but those of a
 //!    worker that has stalled: it is there for what waits, not for what goes on for ever.
 //!
-//! So between two polls of a runnable task there are at most as many polls as there are tasks before it in its own
-//! queue, times a constant: neither events nor yields starve the other, and neither starves the outside.
+//! So of any 32 polls at least one is of a yielded task, if there is one (one in 16, but where the look at the injector
+//! falls on the same poll), and of any 61 one is of what came from outside. A task that an event woke waits for those
+//! woken before it, and for one poll in 15 beside them. Neither events nor yields starve the other, and neither starves
+//! the outside.
+//!
+//! A poll may give its worker away (`relief.rs`). So nothing of the worker is borrowed while user code runs inside a
+//! task: the loop asks the thread's seat for the worker at each turn, and ends where there is none.
 
 use std::cell::Cell;
 

@@ -432,3 +432,68 @@ fn no_worker_sleeps_for_long_while_tasks_are_queued() {
     // The machine may take the processors away for a while; a lost wake would last for good.
     assert!(longest < Duration::from_secs(1), "{longest:?}");
 }
+
+/// A task that spawns its successor, for ever, and so always leaves something fresh. Counts its polls.
+fn chain(stop: Arc<AtomicBool>, polls: Arc<AtomicUsize>) {
+    task::spawn(async move {
+        polls.fetch_add(1, Ordering::Relaxed);
+        if !stop.load(Ordering::Relaxed) {
+            // Two, of which one goes on: there is something in the slot and in the queue.
+            drop(task::spawn(async {}));
+            chain(stop, polls);
+        }
+    });
+}
+
+#[test]
+fn of_any_32_polls_one_is_of_a_task_that_yielded() {
+    let _dog = watchdog();
+    for runtime in single() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let others = Arc::new(AtomicUsize::new(0));
+        let (stopping, counted) = (stop.clone(), others.clone());
+        let gaps = runtime.spawn(async move {
+            chain(stopping.clone(), counted.clone());
+            let mut longest = 0;
+            for _ in 0..2_000 {
+                let before = counted.load(Ordering::Relaxed);
+                task::yield_now().await;
+                longest = longest.max(counted.load(Ordering::Relaxed) - before);
+            }
+            stopping.store(true, Ordering::Relaxed);
+            longest
+        });
+        let longest = runtime.block_on(gaps).unwrap();
+        assert!((1..32).contains(&longest), "{longest} polls between two");
+    }
+}
+
+#[test]
+fn a_woken_task_waits_for_one_yielded_task_in_fifteen_at_most() {
+    let _dog = watchdog();
+    for runtime in single() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let polls = Arc::new(AtomicUsize::new(0));
+        for _ in 0..50 {
+            drop(runtime.spawn(yields_until(&stop, &polls)));
+        }
+        let seen = polls.clone();
+        let latest = runtime.spawn(async move {
+            let mut latest = 0;
+            for _ in 0..1_000 {
+                let (send, woken) = heist_sync::oneshot::channel();
+                let counts = seen.clone();
+                // Its spawn and its message are events, as far as the queues are concerned.
+                drop(task::spawn(async move {
+                    let _ = send.send(counts.load(Ordering::Relaxed));
+                }));
+                let sent = woken.await.unwrap();
+                latest = latest.max(seen.load(Ordering::Relaxed) - sent);
+            }
+            latest
+        });
+        let latest = runtime.block_on(latest).unwrap();
+        assert!(latest <= 1, "{latest} yielded tasks came between");
+        stop.store(true, Ordering::Relaxed);
+    }
+}
