@@ -29,6 +29,8 @@ pub(crate) struct Crew {
     /// One more than the highest number of an engaged worker: how far thieves look.
     reach: AtomicUsize,
     spares: usize,
+    /// Held by whoever changes the number of regular workers.
+    resizing: Mutex<()>,
 }
 
 struct Roll {
@@ -57,6 +59,7 @@ impl Crew {
             regular: hints::AtomicUsize::new(regular),
             reach: AtomicUsize::new(regular),
             spares,
+            resizing: Mutex::new(()),
         }
     }
 
@@ -175,6 +178,7 @@ pub(crate) fn resize(shared: &Shared, workers: usize) -> io::Result<()> {
         let text = format!("the runtime was built for {places} workers at most");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
+    let _one_at_a_time = crew.resizing.lock();
     // Ordering: hint only; see `regular`.
     let before = crew.regular.swap(workers, Ordering::Relaxed);
     for worker in 0..workers {

@@ -165,7 +165,8 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         let shared = self.handle.shared();
-        let here = context::is_polling() || context::is_job_of(shared);
+        let here =
+            context::is_polling() || context::belongs_to(shared) || context::is_job_of(shared);
         self.end(here.then(Instant::now));
     }
 }

@@ -505,3 +505,62 @@ fn workers_change_threads_all_the_time_and_nothing_is_lost() {
         assert_eq!(runtime.block_on(task).unwrap(), 780);
     }
 }
+
+#[test]
+fn a_worker_that_is_dismissed_while_its_thread_blocks_stays_away() {
+    let _dog = watchdog();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_worker_threads(2)
+        .max_spare_workers(0)
+        .build()
+        .expect("a runtime");
+    for _ in 0..100 {
+        let (open, gate) = Gate::new();
+        let (begun, begins) = mpsc::channel();
+        let blocked: Vec<_> = (0..2)
+            .map(|_| {
+                let (gate, begun) = (gate.clone(), begun.clone());
+                runtime.spawn(async move {
+                    task::block_in_place(|| {
+                        begun.send(()).unwrap();
+                        gate.wait();
+                    });
+                    task::spawn(async {}).await.unwrap();
+                })
+            })
+            .collect();
+        for _ in 0..2 {
+            begins.recv().unwrap();
+        }
+        runtime.handle().set_worker_threads(1).unwrap();
+        runtime.block_on(runtime.spawn(async {})).unwrap();
+        drop(open);
+        for one in blocked {
+            runtime.block_on(one).unwrap();
+        }
+        runtime.handle().set_worker_threads(2).unwrap();
+        let barrier = Arc::new(Barrier::new(2));
+        let pair = [barrier.clone(), barrier].map(|barrier| {
+            runtime.spawn(async move {
+                barrier.wait();
+            })
+        });
+        for one in pair {
+            runtime.block_on(one).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_runtime_dropped_while_its_own_task_blocks_does_not_wait_for_itself() {
+    let _dog = watchdog();
+    let runtime = workers(2);
+    let (done, dones) = mpsc::channel();
+    let handle = runtime.handle().clone();
+    drop(handle.spawn(async move {
+        task::block_in_place(|| drop(runtime));
+        done.send(()).unwrap();
+    }));
+    dones.recv().unwrap();
+}
