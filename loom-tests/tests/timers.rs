@@ -4,7 +4,7 @@
 use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use heist_reactor::protocol::{Kick, NEVER, Rejected, Signal, Timers};
+use heist_reactor::protocol::{Key, Kick, NEVER, Rejected, Signal, Timers};
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::{Arc, Condvar, Mutex, thread};
 use loom_tests::{Census, model};
@@ -292,6 +292,97 @@ fn a_timer_that_is_ready_has_left_its_shard() {
             counted.saw(outcome);
             drop(other);
             assert!(shard.len() <= 1);
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// A shard with an entry that is due, and the key of a place reserved for a sleep that is due as well.
+fn nursery() -> (Arc<Timers<Ring>>, Key) {
+    let (_, signal) = poller();
+    let timers = Arc::new(Timers::new(signal, 1));
+    let due = timers.shards()[0].insert(5, Waker::noop().clone());
+    assert!(due.is_ok(), "it is open");
+    let mut keys = [Key::NONE];
+    assert!(timers.shards()[0].reserve(&mut keys), "it is open");
+    (timers, keys[0].of(10))
+}
+
+/// A sleep is polled in another thread while the poll that it was made in ends, and a turn fires what is due. Its last
+/// poller is told that it is ready, or woken; and ready means fired.
+#[test]
+fn a_sleep_that_leaves_the_poll_it_was_made_in_is_not_forgotten() {
+    let census = Census::new(&["ready", "polled first", "settled first"]);
+    let counted = census.clone();
+    model(
+        "a_sleep_that_leaves_the_poll_it_was_made_in_is_not_forgotten",
+        Some(3),
+        move || {
+            let (timers, key) = nursery();
+            let (maker, last) = (Counter::new(), Counter::new());
+            let made = thread::spawn({
+                let (timers, waker) = (timers.clone(), Waker::from(maker.clone()));
+                move || timers.shards()[0].settle(&mut [key], &waker)
+            });
+            let turned = thread::spawn({
+                let timers = timers.clone();
+                move || {
+                    let mut wakers = Vec::new();
+                    timers.expire_at(NOW, &mut wakers);
+                    wakers.into_iter().for_each(Waker::wake);
+                }
+            });
+            let shard = &timers.shards()[0];
+            let waker = Waker::from(last.clone());
+            let polled = shard.poll(key, &mut Context::from_waker(&waker));
+            let ready = polled.expect("it is open").is_ready();
+            assert!(!ready || shard.has_fired(key), "ready before its time");
+            turned.join().unwrap();
+            let owed = made.join().unwrap().expect("it is open");
+            let mut wakers = Vec::new();
+            timers.expire_at(NOW, &mut wakers);
+            wakers.into_iter().for_each(Waker::wake);
+            assert_eq!(last.woken(), usize::from(!ready), "its last poller");
+            assert!(shard.is_empty());
+            counted.saw(match (ready, owed) {
+                (true, _) => "ready",
+                (false, true) => "polled first",
+                (false, false) => "settled first",
+            });
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// A sleep is taken out, to be reset or dropped, in another thread while the poll that it was made in ends, and a third
+/// thread inserts a timer. Who made it is woken, or its waker comes back, or has been woken; the third is not touched.
+#[test]
+fn a_sleep_taken_from_the_poll_it_was_made_in_owes_a_wake() {
+    let census = Census::new(&["came back", "owed"]);
+    let counted = census.clone();
+    model(
+        "a_sleep_taken_from_the_poll_it_was_made_in_owes_a_wake",
+        Some(3),
+        move || {
+            let (timers, key) = nursery();
+            let (maker, other) = (Counter::new(), Counter::new());
+            let made = thread::spawn({
+                let (timers, waker) = (timers.clone(), Waker::from(maker.clone()));
+                move || timers.shards()[0].settle(&mut [key], &waker)
+            });
+            let inserted = thread::spawn({
+                let (timers, waker) = (timers.clone(), Waker::from(other.clone()));
+                move || timers.shards()[0].insert(1_000, waker)
+            });
+            let shard = &timers.shards()[0];
+            let taken = shard.take(key);
+            let owed = made.join().unwrap().expect("it is open");
+            assert_ne!(taken.is_some(), owed, "one of the two");
+            counted.saw(if owed { "owed" } else { "came back" });
+            let inserted = inserted.join().unwrap().expect("it is open");
+            assert!(shard.take(inserted).is_some(), "the other stays");
+            assert_eq!((maker.woken(), other.woken()), (0, 0));
+            assert_eq!(shard.len(), 1, "what was there before");
         },
     );
     census.assert_all_seen();

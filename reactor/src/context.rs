@@ -1,11 +1,16 @@
 //! Which reactor a thread is in: the one entered last, or else the default one.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::io;
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
+use heist_sync::sys::{Arc, Mutex};
+
+use crate::poller::PollKick;
 use crate::reactor::{Config, Reactor};
-use heist_sync::sys::Mutex;
+use crate::timers::{Home, Shard, Timers};
 
 thread_local! {
     /// The reactors entered, each with the number of its guard, the innermost last.
@@ -59,10 +64,59 @@ pub(crate) fn with_entered<R>(f: impl FnOnce(&Reactor) -> R) -> Option<R> {
         .flatten()
 }
 
+/// The timers of all reactors that there are, for threads that have not entered the one they want.
+#[derive(Default)]
+struct Reactors {
+    registered: u64,
+    timers: BTreeMap<u64, Arc<Timers<PollKick>>>,
+}
+
+fn reactors() -> &'static Mutex<Reactors> {
+    static REACTORS: OnceLock<Mutex<Reactors>> = OnceLock::new();
+    REACTORS.get_or_init(Mutex::default)
+}
+
+/// Makes a reactor's timers known, under a number that no other reactor ever has.
+pub(crate) fn register(timers: Arc<Timers<PollKick>>) -> u64 {
+    let mut reactors = reactors().lock();
+    reactors.registered += 1;
+    let id = reactors.registered;
+    reactors.timers.insert(id, timers);
+    id
+}
+
+/// A reactor is gone.
+pub(crate) fn forget(id: u64) {
+    let timers = reactors().lock().timers.remove(&id);
+    drop(timers);
+}
+
+/// Calls `f`, which calls no user code, with a shard of timers; `None` where its reactor is gone.
+#[inline]
+pub(crate) fn with_shard<R>(home: Home, f: impl FnOnce(&Arc<Shard<PollKick>>) -> R) -> Option<R> {
+    let mut f = Some(f);
+    let mut call = |timers: &Timers<PollKick>| {
+        let f = f.take()?;
+        Some(f(&timers.shards()[home.shard]))
+    };
+    let entered =
+        with_entered(|reactor| (reactor.id() == home.reactor).then(|| call(reactor.timers())));
+    if let Some(Some(called)) = entered {
+        return called;
+    }
+    if let Some(reactor) = DEFAULT.get().filter(|reactor| reactor.id() == home.reactor) {
+        return call(reactor.timers());
+    }
+    let timers = reactors().lock().timers.get(&home.reactor).cloned();
+    call(&*timers?)
+}
+
+/// The reactor that serves whoever has entered none, once it was needed. It lives as long as the process.
+static DEFAULT: OnceLock<Reactor> = OnceLock::new();
+
 /// The reactor that serves whoever has entered none. It lives as long as the process.
 pub(crate) fn default_reactor() -> io::Result<&'static Reactor> {
-    static DEFAULT: std::sync::OnceLock<Reactor> = std::sync::OnceLock::new();
-    static STARTING: std::sync::OnceLock<Mutex<()>> = std::sync::OnceLock::new();
+    static STARTING: OnceLock<Mutex<()>> = OnceLock::new();
     if let Some(reactor) = DEFAULT.get() {
         return Ok(reactor);
     }

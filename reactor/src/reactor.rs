@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use heist_sync::sys::{Arc, Condvar, Mutex, thread};
@@ -15,7 +15,7 @@ use crate::poller::{PollKick, Poller};
 use crate::signal::Signal;
 use crate::sources::Sources;
 use crate::thread::{Monitor, Watch};
-use crate::timers::{Shard, Timers};
+use crate::timers::{self, Timers};
 
 /// A function that names a thread.
 pub type ThreadName = std::sync::Arc<dyn Fn() -> String + Send + Sync>;
@@ -73,7 +73,8 @@ pub struct Reactor(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) handover: Handover<Poller>,
     signal: Arc<Signal<PollKick>>,
-    timers: Timers<PollKick>,
+    id: u64,
+    timers: Arc<Timers<PollKick>>,
     sources: Arc<Sources>,
     pool: Pool,
     config: Config,
@@ -105,9 +106,13 @@ impl Reactor {
         } else {
             std::thread::available_parallelism().map_or(1, usize::from)
         };
+        let registry = poller.registry()?;
+        let timers = Timers::new(signal.clone(), shards.next_power_of_two().min(64));
+        let timers = Arc::new(timers);
         Ok(Reactor(Arc::new(Shared {
-            timers: Timers::new(signal.clone(), shards.next_power_of_two().min(64)),
-            sources: Arc::new(Sources::new(poller.registry()?)),
+            id: context::register(timers.clone()),
+            timers,
+            sources: Arc::new(Sources::new(registry)),
             pool: Pool::new(PoolConfig::from_config(&config)),
             handover: Handover::new(poller),
             signal,
@@ -229,9 +234,21 @@ impl Reactor {
         &self.0.sources
     }
 
-    /// Where this thread's new timers go.
-    pub(crate) fn timer_shard(&self) -> &Arc<Shard<PollKick>> {
-        self.0.timers.shard()
+    /// Tells it from every other.
+    pub(crate) fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// Its timers.
+    pub(crate) fn timers(&self) -> &Timers<PollKick> {
+        &self.0.timers
+    }
+
+    /// Polls a task of a runtime, so that sleeps which the poll both begins and ends cost next to nothing. `waker` is the
+    /// task's own: to clone it must be no more than to count, and to wake it must do nothing before the poll has ended.
+    #[inline]
+    pub fn nursed<R>(waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
+        timers::nursed(waker, poll)
     }
 }
 
@@ -330,6 +347,12 @@ impl<'a> Turn<'a> {
         self.shared.sources.dispatch(events, wakers);
         self.shared.timers.expire(pace, wakers);
         wake_all(wakers)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        context::forget(self.id);
     }
 }
 

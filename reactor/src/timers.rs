@@ -9,6 +9,7 @@
 //!
 //! | state | in the wheel | its waker | left by |
 //! |---|---|---|---|
+//! | reserved | a place | with the thread that polls the task | that poll's end ([`Shard::settle`]), or earlier another's [`Shard::poll`]; its cancelling |
 //! | waiting | yes | in the wheel | its deadline, its cancelling, the end of the reactor |
 //! | fired | no | taken by the turn that found it due, then woken | – |
 //! | cancelled | no | given back to who cancelled | – |
@@ -23,7 +24,9 @@
 //! 4. An entry never fires early, and those of one shard fire in the order of their deadlines, equal ones in the
 //!    order in which they were inserted.
 //! 5. Once a shard is closed its wheel is empty, and stays so.
-//! 6. Every entry's deadline is later than `passed`, which never goes back, and is itself never later than now. So an
+//! 6. A reserved place becomes an entry, or is given up, once, under the lock, by whoever comes first; who comes later
+//!    finds it so by its number.
+//! 7. Every entry's deadline is later than `passed`, which never goes back, and is itself never later than now. So an
 //!    entry whose deadline is not later has left the wheel, and a deadline that is not later is refused as an entry.
 //!
 //! Orderings. That an earlier deadline is not lost on a holder about to sleep is `signal.rs`'s protocol: `next` is
@@ -37,17 +40,19 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use heist_sync::sys::atomic::{AtomicU64, Ordering};
-use heist_sync::sys::{Arc, CachePadded, Mutex, thread};
+use heist_sync::sys::{Arc, CachePadded, Mutex, MutexGuard, thread};
 
 use crate::signal::{Kick, NEVER, Signal};
 use coarse::Coarse;
-use wheel::Wheel;
+use wheel::{Found, Wheel};
 
 #[cfg_attr(not(target_os = "linux"), path = "timers/coarse/portable.rs")]
 mod coarse;
+mod nursery;
 mod pace;
 mod wheel;
 
+pub(crate) use nursery::{Home, nurse, nursed, put_off, take_back};
 pub(crate) use pace::Pace;
 pub use wheel::Key;
 
@@ -112,9 +117,9 @@ impl<K: Kick> Timers<K> {
         &self.shards
     }
 
-    /// The shard for new timers of this thread.
-    pub fn shard(&self) -> &Arc<Shard<K>> {
-        &self.shards[thread::number() & (self.shards.len() - 1)]
+    /// Which shard is for new timers of this thread.
+    pub fn own_shard(&self) -> usize {
+        thread::number() & (self.shards.len() - 1)
     }
 
     /// No entry is due before then. [`NEVER`] where there is none.
@@ -205,11 +210,89 @@ impl<K: Kick> Shard<K> {
             drop(state);
             return Err(Rejected::Closed);
         }
-        // Ordering: Relaxed, as only holders of the lock store it (invariant 2).
-        if deadline <= self.words.passed.load(Ordering::Relaxed) {
+        if self.has_passed(deadline) {
             return Err(Rejected::Passed(waker));
         }
         let key = state.wheel.insert(deadline, waker);
+        self.inserted(state, deadline);
+        Ok(key)
+    }
+
+    /// Fills `keys` with those of reserved places. False where the reactor has been shut down.
+    pub fn reserve(&self, keys: &mut [Key]) -> bool {
+        let mut state = self.state.lock();
+        if !state.closed {
+            keys.fill_with(|| state.wheel.reserve());
+        }
+        !state.closed
+    }
+
+    /// Gives reserved places up.
+    pub fn give_up(&self, keys: &[Key]) {
+        let mut state = self.state.lock();
+        for &key in keys {
+            // A place that has become an entry is somebody else's.
+            if matches!(state.wheel.find(key), Found::Reserved) {
+                drop(state.wheel.remove(key));
+            }
+        }
+    }
+
+    /// Makes entries of reserved places, and reserves others in `keys` for them. Returns whether `waker` has to be woken
+    /// at once: a deadline has passed, or a place is reserved no more, as its sleep got into another thread. `waker` is
+    /// cloned under the lock: it must be one whose clone is no more than a count.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] where nothing can fire any more; `waker` has to be woken then, too.
+    pub fn settle(&self, keys: &mut [Key], waker: &Waker) -> Result<bool, Closed> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Closed);
+        }
+        let (mut owed, mut nearest) = (false, NEVER);
+        for key in keys {
+            if !matches!(state.wheel.find(*key), Found::Reserved) {
+                owed = true;
+            } else if self.has_passed(key.deadline()) {
+                owed = true;
+                drop(state.wheel.remove(*key));
+            } else {
+                nearest = nearest.min(key.deadline());
+                state.wheel.fulfil(*key, waker.clone());
+            }
+            *key = state.wheel.reserve();
+        }
+        self.inserted(state, nearest);
+        Ok(owed)
+    }
+
+    /// Makes a reserved place an entry, or gives the waker back and the place up where the deadline has passed.
+    fn fulfil(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        key: Key,
+        waker: Waker,
+    ) -> Result<(), Waker> {
+        if self.has_passed(key.deadline()) {
+            drop(state.wheel.remove(key));
+            return Err(waker);
+        }
+        state.wheel.fulfil(key, waker);
+        self.inserted(state, key.deadline());
+        Ok(())
+    }
+
+    /// Invariant 7, for who holds the lock; a hint to others.
+    #[inline]
+    fn has_passed(&self, deadline: u64) -> bool {
+        // Ordering: Relaxed; see the head of this file.
+        deadline <= self.words.passed.load(Ordering::Relaxed)
+    }
+
+    /// An entry has come: invariant 1, and the word to the poller's holder.
+    #[inline]
+    fn inserted(&self, state: MutexGuard<'_, State>, deadline: u64) {
         // Ordering: Relaxed, as only holders of the lock store it (invariant 2).
         let nearer = deadline < self.words.next.load(Ordering::Relaxed);
         if nearer {
@@ -220,7 +303,12 @@ impl<K: Kick> Shard<K> {
         if nearer {
             self.signal.deadline_moved(deadline);
         }
-        Ok(key)
+    }
+
+    /// Whether the entry has fired, as far as can be said without the lock.
+    #[inline]
+    pub fn has_fired(&self, key: Key) -> bool {
+        self.has_passed(key.deadline())
     }
 
     /// Whether the entry has fired; where it has not, its last poller's waker is the one to be woken.
@@ -229,8 +317,7 @@ impl<K: Kick> Shard<K> {
     ///
     /// [`Closed`] where it can't fire any more.
     pub fn poll(&self, key: Key, cx: &mut Context<'_>) -> Result<Poll<()>, Closed> {
-        // Ordering: Relaxed; see the head of this file.
-        if key.deadline() <= self.words.passed.load(Ordering::Relaxed) {
+        if self.has_passed(key.deadline()) {
             return Ok(Poll::Ready(()));
         }
         let mut spare = None;
@@ -239,17 +326,26 @@ impl<K: Kick> Shard<K> {
             if state.closed {
                 return Err(Closed);
             }
-            let Some(waker) = state.wheel.waker(key) else {
-                return Ok(Poll::Ready(()));
+            let waker = match state.wheel.find(key) {
+                Found::Waiting(waker) if waker.will_wake(cx.waker()) => return Ok(Poll::Pending),
+                Found::Waiting(waker) => Some(waker),
+                Found::Reserved => None,
+                Found::Gone => return Ok(Poll::Ready(())),
             };
-            if waker.will_wake(cx.waker()) {
-                return Ok(Poll::Pending);
-            }
             let Some(new) = spare.take() else {
                 // A waker is user code: cloned with the lock given back.
                 drop(state);
                 spare = Some(cx.waker().clone());
                 continue;
+            };
+            let Some(waker) = waker else {
+                // Its deadline may have passed since we looked.
+                let ready = self.fulfil(state, key, new).is_err();
+                return Ok(if ready {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                });
             };
             let old = std::mem::replace(waker, new);
             drop(state);

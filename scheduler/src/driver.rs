@@ -4,6 +4,7 @@
 //! wakers, which the scheduler collects while a turn dispatches, so that a batch is published at once.
 
 use std::io;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use heist_reactor::blocking::{Pool, PoolConfig, Refused};
@@ -105,6 +106,12 @@ impl Driver {
     pub(crate) fn join_thread(&self, deadline: Option<Instant>) -> bool {
         self.reactor.join_thread(deadline)
     }
+}
+
+/// Polls a task with its own waker, so that timers which the poll both begins and ends cost next to nothing.
+#[inline]
+pub(crate) fn nursed<R>(waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
+    Reactor::nursed(waker, poll)
 }
 
 /// What the reactor thread does for the scheduler: it publishes wakes in batches, and watches for polls that hold

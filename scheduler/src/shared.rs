@@ -12,6 +12,7 @@
 use std::future::Future;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use heist_sync::sys::atomic::{AtomicBool, Ordering, fence};
@@ -20,7 +21,7 @@ use heist_sync::sys::{Arc, CachePadded, hints};
 
 use crate::context;
 use crate::crew::{self, Crew};
-use crate::driver::Driver;
+use crate::driver::{self, Driver};
 use crate::idle::Idle;
 use crate::metrics::Counters;
 use crate::park::Parker;
@@ -388,6 +389,11 @@ impl Schedule for Home {
                 None => shared.inject(task),
             });
         });
+    }
+
+    #[inline]
+    fn around_poll<R>(&self, waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
+        driver::nursed(waker, poll)
     }
 
     fn release(&self, task: &TaskRef) {

@@ -12,7 +12,8 @@ use heist_sync::sys::Arc;
 use super::Instant;
 use crate::context;
 use crate::poller::PollKick;
-use crate::timers::{Closed, Key, Rejected, Shard};
+use crate::reactor::Reactor;
+use crate::timers::{self, Closed, Home, Key, Rejected, Shard};
 
 /// Waits until `duration` has passed.
 ///
@@ -73,16 +74,19 @@ pub struct Sleep {
     state: State,
 }
 
+#[derive(Clone, Copy)]
 enum State {
     /// Made for a moment still to come, and never polled. Its first poll asks the coarse clock, and the exact one only
     /// where that leaves it open, as a look at the exact one is a third of what a timeout that never fires costs.
     Young,
     /// Never polled, or the reactor that it belonged to is gone.
     Unregistered,
+    /// An item of the nursery, in the poll that it was made in; afterwards as `Waiting`.
+    Nursed(Home, Key),
     /// An entry in a shard's wheel, or one that has left it by firing.
-    Waiting(Arc<Shard<PollKick>>, Key),
-    /// Reset since it was polled last; the shard is the one it belongs to.
-    Reset(Arc<Shard<PollKick>>),
+    Waiting(Home, Key),
+    /// Waits no more, but belongs to a reactor.
+    Reset(Home),
     Elapsed,
 }
 
@@ -125,73 +129,156 @@ impl Sleep {
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
         let this = self.get_mut();
         this.deadline = deadline;
-        this.state = match std::mem::replace(&mut this.state, State::Unregistered) {
-            State::Waiting(shard, key) => match shard.take(key) {
-                // Still waited for: whoever waits is woken at the new deadline.
-                Some(waker) => match shard.insert(shard.deadline(deadline.into_std()), waker) {
-                    Ok(key) => State::Waiting(shard, key),
-                    Err(Rejected::Passed(waker)) => {
-                        waker.wake();
-                        State::Elapsed
-                    }
-                    Err(Rejected::Closed) => State::Unregistered,
-                },
-                None => State::Reset(shard),
-            },
-            State::Reset(shard) => State::Reset(shard),
+        this.state = match this.state {
+            State::Nursed(home, key) => {
+                let put_off = |shard: &Arc<Shard<PollKick>>| {
+                    timers::put_off(home, key, shard.deadline(deadline.into_std()))
+                };
+                match context::with_shard(home, put_off).flatten() {
+                    Some(key) => State::Nursed(home, key),
+                    None => this.move_entry(home, key),
+                }
+            }
+            State::Waiting(home, key) => this.move_entry(home, key),
+            State::Reset(home) => State::Reset(home),
             State::Young | State::Unregistered | State::Elapsed => State::Unregistered,
         };
+    }
+
+    /// Gives its entry the new deadline: whoever waits for it is woken then.
+    fn move_entry(&self, home: Home, key: Key) -> State {
+        let deadline = self.deadline.into_std();
+        let moved = context::with_shard(home, |shard| {
+            let waker = shard.take(key)?;
+            Some(shard.insert(shard.deadline(deadline), waker))
+        });
+        match moved {
+            None | Some(Some(Err(Rejected::Closed))) => State::Unregistered,
+            // Nobody waits.
+            Some(None) => State::Reset(home),
+            Some(Some(Ok(key))) => State::Waiting(home, key),
+            Some(Some(Err(Rejected::Passed(waker)))) => {
+                waker.wake();
+                State::Elapsed
+            }
+        }
     }
 
     /// Polls it without asking for budget.
     #[inline]
     pub(super) fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            match &self.state {
+            self.state = match self.state {
                 State::Elapsed => return Poll::Ready(()),
-                State::Waiting(shard, key) => match shard.poll(*key, cx) {
+                State::Nursed(home, key) => {
+                    if timers::take_back(home, key) {
+                        State::Reset(home)
+                    } else {
+                        State::Waiting(home, key)
+                    }
+                }
+                State::Waiting(home, key) => match poll_entry(home, key, cx) {
                     Ok(Poll::Pending) => return Poll::Pending,
-                    Ok(Poll::Ready(())) => self.state = State::Elapsed,
-                    Err(Closed) => self.state = State::Unregistered,
+                    Ok(Poll::Ready(())) => State::Elapsed,
+                    Err(Closed) => State::Unregistered,
                 },
                 State::Unregistered | State::Reset(_) if Instant::now() >= self.deadline => {
-                    self.state = State::Elapsed;
+                    State::Elapsed
                 }
-                State::Young | State::Unregistered | State::Reset(_) => self.register(cx),
-            }
-            if let State::Waiting(..) = &self.state {
-                return Poll::Pending;
+                State::Young | State::Unregistered | State::Reset(_) => {
+                    self.state = self.register(cx);
+                    if matches!(self.state, State::Nursed(..) | State::Waiting(..)) {
+                        return Poll::Pending;
+                    }
+                    continue;
+                }
             }
         }
     }
 
-    /// Puts an entry into the shard that it belongs to, or else into one of the reactor of this thread; or finds that
-    /// its time has come.
-    fn register(&mut self, cx: &Context<'_>) {
-        let young = matches!(self.state, State::Young);
-        let insert = |shard: Arc<Shard<PollKick>>| {
-            let deadline = shard.deadline(self.deadline.into_std());
-            if young && shard.has_come(deadline) {
-                return Some(State::Elapsed);
-            }
-            match shard.insert(deadline, cx.waker().clone()) {
-                Ok(key) => Some(State::Waiting(shard, key)),
-                Err(Rejected::Passed(_)) => Some(State::Elapsed),
-                Err(Rejected::Closed) => None,
-            }
-        };
-        let own = match &self.state {
-            State::Reset(shard) => insert(shard.clone()),
+    /// Makes an item or an entry in the reactor that it belongs to, or else in that of this thread; or finds that its
+    /// time has come.
+    #[inline]
+    fn register(&self, cx: &Context<'_>) -> State {
+        let own = match self.state {
+            State::Reset(home) => Some(home),
             _ => None,
         };
-        let entered = || context::with_entered(|reactor| reactor.timer_shard().clone());
-        self.state = own
-            .or_else(|| entered().and_then(insert))
-            .or_else(|| match context::default_reactor() {
-                Ok(reactor) => insert(reactor.timer_shard().clone()),
-                Err(error) => panic!("the default reactor can't be started: {error}"),
-            })
-            .expect("the default reactor is never shut down");
+        let is_own = |id: u64| own.is_none_or(|home| home.reactor == id);
+        let entered = context::with_entered(|reactor| {
+            is_own(reactor.id()).then(|| self.register_in(reactor, cx))
+        });
+        match entered.flatten() {
+            Some(Ok(state)) => state,
+            Some(Err((home, shard))) => {
+                let inserted = self.insert(home, &shard, cx);
+                inserted.unwrap_or_else(|| self.register_elsewhere(None, cx))
+            }
+            None => self.register_elsewhere(own, cx),
+        }
+    }
+
+    /// Makes an item where it can be one. Otherwise gives the shard, as an entry is not to be made while the thread's
+    /// context is looked at.
+    #[inline]
+    fn register_in(
+        &self,
+        reactor: &Reactor,
+        cx: &Context<'_>,
+    ) -> Result<State, (Home, Arc<Shard<PollKick>>)> {
+        let timers = reactor.timers();
+        let home = Home {
+            reactor: reactor.id(),
+            shard: timers.own_shard(),
+        };
+        let shard = &timers.shards()[home.shard];
+        let deadline = shard.deadline(self.deadline.into_std());
+        if matches!(self.state, State::Young) && shard.has_come(deadline) {
+            return Ok(State::Elapsed);
+        }
+        let nursed = timers::nurse(cx.waker(), home, shard, deadline);
+        nursed.map_or_else(
+            || Err((home, shard.clone())),
+            |key| Ok(State::Nursed(home, key)),
+        )
+    }
+
+    /// Makes an entry; `None` where the reactor has been shut down.
+    fn insert(&self, home: Home, shard: &Shard<PollKick>, cx: &Context<'_>) -> Option<State> {
+        let deadline = shard.deadline(self.deadline.into_std());
+        match shard.insert(deadline, cx.waker().clone()) {
+            Ok(key) => Some(State::Waiting(home, key)),
+            Err(Rejected::Passed(_)) => Some(State::Elapsed),
+            Err(Rejected::Closed) => None,
+        }
+    }
+
+    /// Makes an entry in a reactor that this thread has not entered: its own, or else the default one.
+    #[cold]
+    fn register_elsewhere(&self, own: Option<Home>, cx: &Context<'_>) -> State {
+        let own = own.and_then(|home| {
+            let shard = context::with_shard(home, Arc::clone)?;
+            self.insert(home, &shard, cx)
+        });
+        own.unwrap_or_else(|| match context::default_reactor() {
+            Ok(reactor) => match self.register_in(reactor, cx) {
+                Ok(state) => state,
+                Err((home, shard)) => self
+                    .insert(home, &shard, cx)
+                    .expect("the default reactor is never shut down"),
+            },
+            Err(error) => panic!("the default reactor can't be started: {error}"),
+        })
+    }
+}
+
+/// Whether an entry has fired; where it has not, its last poller's waker is the one to be woken.
+fn poll_entry(home: Home, key: Key, cx: &mut Context<'_>) -> Result<Poll<()>, Closed> {
+    match context::with_shard(home, |shard| (!shard.has_fired(key)).then(|| shard.clone())) {
+        None => Err(Closed),
+        Some(None) => Ok(Poll::Ready(())),
+        // Not while the thread's context is looked at, as it clones a waker.
+        Some(Some(shard)) => shard.poll(key, cx),
     }
 }
 
@@ -211,8 +298,13 @@ impl Future for Sleep {
 impl Drop for Sleep {
     #[inline]
     fn drop(&mut self) {
-        if let State::Waiting(shard, key) = &self.state {
-            drop(shard.take(*key));
+        match self.state {
+            State::Nursed(home, key) if timers::take_back(home, key) => {}
+            State::Nursed(home, key) | State::Waiting(home, key) => {
+                // The waker is dropped when nobody looks at the thread's context any more.
+                drop(context::with_shard(home, |shard| shard.take(key)));
+            }
+            _ => {}
         }
     }
 }

@@ -57,9 +57,34 @@ pub struct Key {
 }
 
 impl Key {
+    /// Names nothing.
+    pub const NONE: Self = Self {
+        deadline: 0,
+        number: 0,
+        node: NONE,
+    };
+
+    #[inline]
     pub(super) fn deadline(self) -> u64 {
         self.deadline
     }
+
+    /// The key of a reserved place, once it is known what for.
+    #[inline]
+    #[must_use]
+    pub fn of(self, deadline: u64) -> Self {
+        Self { deadline, ..self }
+    }
+}
+
+/// What a key finds.
+pub(super) enum Found<'a> {
+    /// An entry that waits, with its waker.
+    Waiting(&'a mut Waker),
+    /// A place that is still reserved.
+    Reserved,
+    /// An entry that has left, or whose place has been given up.
+    Gone,
 }
 
 /// What stands for an entry where it waits: the key, ordered by deadline, then by insertion.
@@ -69,6 +94,7 @@ type Item = (u64, u64, u32);
 struct Node {
     /// Zero where the place is empty.
     number: u64,
+    /// None where the place is empty, or reserved.
     waker: Option<Waker>,
     /// Where its item is in its array; of an empty place, the next empty one.
     at: u32,
@@ -85,7 +111,9 @@ pub(super) struct Wheel {
     nodes: Vec<Node>,
     /// The first of the empty places.
     empty: u32,
+    /// How many places have an entry, and how many are reserved.
     len: usize,
+    reserved: usize,
     inserted: u64,
     position: u64,
     /// Which slots of each level have items.
@@ -103,6 +131,7 @@ impl Wheel {
             nodes: Vec::new(),
             empty: NONE,
             len: 0,
+            reserved: 0,
             inserted: 0,
             position: 0,
             used: [0; LEVELS],
@@ -120,36 +149,47 @@ impl Wheel {
     /// Adds an entry.
     #[inline]
     pub(super) fn insert(&mut self, deadline: u64, waker: Waker) -> Key {
-        self.inserted += 1;
+        let key = self.fill(deadline, Some(waker));
         self.len += 1;
-        let number = self.inserted;
-        let node = self.fill(Node {
-            number,
-            waker: Some(waker),
-            at: 0,
-        });
-        self.place((deadline, number, node));
-        Key {
-            deadline,
-            number,
-            node,
-        }
+        self.place((deadline, key.number, key.node));
+        key
     }
 
-    /// The waker of an entry that is still here.
+    /// A place for an entry that may come. Its key, [for a deadline](Key::of), may be given out before it does.
+    pub(super) fn reserve(&mut self) -> Key {
+        self.reserved += 1;
+        self.fill(0, None)
+    }
+
+    /// Makes a reserved place an entry.
+    pub(super) fn fulfil(&mut self, key: Key, waker: Waker) {
+        debug_assert!(matches!(self.find(key), Found::Reserved));
+        self.reserved -= 1;
+        self.len += 1;
+        self.node_mut(key.node).waker = Some(waker);
+        self.place((key.deadline, key.number, key.node));
+    }
+
+    /// What is there under that name.
     #[inline]
-    pub(super) fn waker(&mut self, key: Key) -> Option<&mut Waker> {
-        let node = self.nodes.get_mut(key.node as usize)?;
-        if node.number != key.number {
-            return None;
+    pub(super) fn find(&mut self, key: Key) -> Found<'_> {
+        match self.nodes.get_mut(key.node as usize) {
+            Some(node) if node.number == key.number => match &mut node.waker {
+                Some(waker) => Found::Waiting(waker),
+                None => Found::Reserved,
+            },
+            _ => Found::Gone,
         }
-        node.waker.as_mut()
     }
 
-    /// Takes an entry out, if it is still here.
+    /// Takes an entry out, if it is still here; gives a reserved place up.
     #[inline]
     pub(super) fn remove(&mut self, key: Key) -> Option<Waker> {
-        self.waker(key)?;
+        match self.find(key) {
+            Found::Waiting(_) => {}
+            Found::Reserved => return self.vacate(key.node),
+            Found::Gone => return None,
+        }
         let at = self.node(key.node).at as usize;
         let slot = self.slot_for(key.deadline);
         let of = |items: &[Item]| items.get(at).is_some_and(|item| item.1 == key.number);
@@ -290,30 +330,45 @@ impl Wheel {
         self.stale = 0;
     }
 
-    /// Puts a node into an empty place, or into a new one.
-    fn fill(&mut self, node: Node) -> u32 {
-        let index = self.empty;
-        if index != NONE {
-            self.empty = self.node(index).at;
-            *self.node_mut(index) = node;
-            return index;
+    /// Gives an empty place, or a new one, the next number.
+    #[inline]
+    fn fill(&mut self, deadline: u64, waker: Option<Waker>) -> Key {
+        self.inserted += 1;
+        let (number, mut node) = (self.inserted, self.empty);
+        let filled = Node {
+            number,
+            waker,
+            at: 0,
+        };
+        if let Some(place) = self.nodes.get_mut(node as usize) {
+            self.empty = place.at;
+            *place = filled;
+        } else {
+            // 2^32 − 1 entries of a wheel would fill 200 GiB.
+            node = u32::try_from(self.nodes.len()).unwrap_or(NONE);
+            assert!(node != NONE, "fewer timers than memory holds");
+            self.nodes.push(filled);
         }
-        // 2^32 − 1 entries of a wheel would fill 200 GiB.
-        let index = u32::try_from(self.nodes.len()).unwrap_or(NONE);
-        assert!(index != NONE, "fewer timers than memory holds");
-        self.nodes.push(node);
-        index
+        Key {
+            deadline,
+            number,
+            node,
+        }
     }
 
-    /// Makes an entry's place empty.
+    /// Makes a place empty.
     fn vacate(&mut self, index: u32) -> Option<Waker> {
         let empty = mem::replace(&mut self.empty, index);
         let node = self.node_mut(index);
         node.number = 0;
         node.at = empty;
         let waker = node.waker.take();
-        self.len -= 1;
-        if self.len == 0 && self.nodes.len() > KEPT {
+        if waker.is_some() {
+            self.len -= 1;
+        } else {
+            self.reserved -= 1;
+        }
+        if self.len == 0 && self.reserved == 0 && self.nodes.len() > KEPT {
             (self.nodes, self.empty) = (Vec::new(), NONE);
             (self.near, self.stale) = (BinaryHeap::new(), 0);
         }

@@ -29,6 +29,13 @@ pub trait Schedule: Clone + Send + Sync + 'static {
         self.schedule(task);
     }
 
+    /// Calls `poll`, which polls the task with `waker`.
+    #[inline]
+    fn around_poll<R>(&self, waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
+        let _ = waker;
+        poll()
+    }
+
     /// The task is about to be complete; its runtime forgets it. Called once, by the thread that ran it.
     fn release(&self, task: &TaskRef);
 }
@@ -209,7 +216,6 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
     /// Polls the future, once. A panic is a result.
     fn poll(&self, header: NonNull<Header>) -> Poll<Result<F::Output, JoinError>> {
         let waker = borrowed_waker(RawTask(header));
-        let mut cx = Context::from_waker(&waker);
         let polled = catch_unwind(AssertUnwindSafe(|| {
             self.stage.with_mut(|stage| {
                 // SAFETY: RUNNING is ours, so the stage is too (S1, S3).
@@ -218,7 +224,8 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
                 };
                 // SAFETY: the cell is on the heap, and the future leaves it only by being dropped in place.
                 let future = unsafe { Pin::new_unchecked(future) };
-                future.poll(&mut cx)
+                self.scheduler
+                    .around_poll(&waker, || future.poll(&mut Context::from_waker(&waker)))
             })
         }));
         match polled {

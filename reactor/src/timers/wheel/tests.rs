@@ -4,7 +4,7 @@ use std::task::{Wake, Waker};
 
 use heist_sync::sys::rand::Rand;
 
-use super::{FEW, GRAIN, KEPT, Key, Wheel};
+use super::{FEW, Found, GRAIN, KEPT, Key, Wheel};
 
 /// A waker that can be told from others.
 struct Tag;
@@ -48,7 +48,14 @@ impl Pair {
     fn insert(&mut self, deadline: u64) {
         self.number += 1;
         let waker = tagged();
-        let key = self.wheel.insert(deadline, waker.clone());
+        let key = if self.rand.below(4) == 0 {
+            let key = self.wheel.reserve().of(deadline);
+            assert!(matches!(self.wheel.find(key), Found::Reserved));
+            self.wheel.fulfil(key, waker.clone());
+            key
+        } else {
+            self.wheel.insert(deadline, waker.clone())
+        };
         self.model.insert((deadline, self.number), (key, waker));
     }
 
@@ -59,7 +66,10 @@ impl Pair {
         let nth = self.rand.below(self.model.len() as u32) as usize;
         let at = *self.model.keys().nth(nth).expect("within its length");
         let (key, waker) = self.model.remove(&at).expect("it is there");
-        assert!(self.wheel.waker(key).expect("it is here").will_wake(&waker));
+        assert!(
+            matches!(self.wheel.find(key), Found::Waiting(found) if found.will_wake(&waker)),
+            "it is here"
+        );
         let removed = self.wheel.remove(key).expect("it is here");
         assert!(removed.will_wake(&waker));
         assert!(self.wheel.remove(key).is_none(), "an entry leaves once");
@@ -158,8 +168,8 @@ fn a_key_does_not_find_the_entry_that_took_its_place() {
     drop(wheel.remove(old));
     let new = wheel.insert(5, tagged());
     assert_eq!(old.node, new.node, "the place is used again");
-    assert!(wheel.waker(old).is_none());
-    assert!(wheel.waker(new).is_some());
+    assert!(matches!(wheel.find(old), Found::Gone));
+    assert!(matches!(wheel.find(new), Found::Waiting(_)));
 }
 
 #[test]
@@ -205,4 +215,17 @@ fn a_crowd_due_at_one_instant_moves_and_leaves_in_bouts() {
     for waker in &wakers {
         assert!(wheel.pop_due(1 << 30).expect("it is due").will_wake(waker));
     }
+}
+
+#[test]
+fn a_reserved_place_is_no_entry_until_it_is_fulfilled() {
+    let mut wheel = Wheel::new();
+    let (given_up, kept) = (wheel.reserve(), wheel.reserve().of(GRAIN));
+    assert_eq!((wheel.len(), wheel.earliest()), (0, None));
+    assert!(wheel.remove(given_up).is_none());
+    assert!(matches!(wheel.find(given_up), Found::Gone));
+    wheel.fulfil(kept, tagged());
+    assert_eq!((wheel.len(), wheel.earliest()), (1, Some(GRAIN)));
+    assert!(wheel.remove(kept).is_some());
+    assert_eq!((wheel.len(), wheel.reserved), (0, 0));
 }

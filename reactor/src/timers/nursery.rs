@@ -1,0 +1,254 @@
+//! Sleeps of the task that this thread polls: they become entries when the poll ends, if they still are.
+//!
+//! A timeout is often over in the poll in which it began. To make it an entry costs a lock, a clone of the waker, and
+//! the same again to undo it. But to wake a task while it is being polled does nothing before that poll ends, so the
+//! entry can wait until then, and an entry that is gone by then was never made.
+//!
+//! While a task is polled ([`nursed`]) the nursery is open for its waker, and for no other: a waker of somebody else, as
+//! that of a `block_on` inside the task, wants its entry at once. A sleep polled with that waker takes the key of a place
+//! in the shard that this thread has reserved before, and an item here. From then on it is a sleep like any other: whoever
+//! polls or drops it in another thread goes to the shard, and finds the place reserved (`timers.rs`).
+//!
+//! Invariants:
+//! 1. Items are made only while the nursery is open, with the waker that it is open for. When the task's poll has ended
+//!    in `Pending`, and before the scheduler lets the task go, each item that is left becomes an entry, or the task is
+//!    woken: because the deadline has passed, because the reactor is gone, or because the sleep has got into another
+//!    thread meanwhile, which may have polled, reset or dropped it.
+//! 2. Where the poll has ended otherwise nobody waits: items that are left are forgotten, and their places are given up
+//!    when the sleeps are dropped, wherever that is.
+//! 3. A place is free or an item's, not both. Its sleep takes the item back, which frees the place, as long as it is here,
+//!    which is as long as the poll lasts. A sleep that was polled elsewhere meanwhile knows that it is an entry, and
+//!    leaves the nursery alone, also when it comes back.
+//! 4. A poll inside a poll finds the nursery closed where the outer one has items.
+
+use std::cell::{Cell, RefCell};
+use std::ptr;
+use std::task::{Poll, RawWakerVTable, Waker};
+
+use heist_sync::sys::thread_local_const;
+
+use super::{Closed, Key, Shard};
+use crate::context;
+use crate::poller::PollKick;
+
+/// How many sleeps a poll may have here; more become entries at once.
+const PLACES: usize = 4;
+
+/// Which shard of which reactor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Home {
+    pub(crate) reactor: u64,
+    pub(crate) shard: usize,
+}
+
+/// What can be read at any time, at little cost.
+struct State {
+    /// The waker that the nursery is open for: its two words, compared and never followed.
+    open: Cell<(*const (), *const RawWakerVTable)>,
+    /// How many items there are.
+    items: Cell<usize>,
+}
+
+/// The places: first those of items, then the free ones.
+struct Nursery {
+    /// Whose places they are. Not a reference, as a thread may outlive the reactor by far.
+    home: Option<Home>,
+    keys: [Key; PLACES],
+    len: usize,
+}
+
+const CLOSED: (*const (), *const RawWakerVTable) = (ptr::null(), ptr::null());
+
+thread_local_const! {
+    static STATE: State = State { open: Cell::new(CLOSED), items: Cell::new(0) };
+}
+thread_local_const! {
+    static NURSERY: RefCell<Nursery> =
+        RefCell::new(Nursery { home: None, keys: [Key::NONE; PLACES], len: 0 });
+}
+
+/// Ends a time in which the nursery is open, or closed for a poll inside a poll.
+struct Opened {
+    outer: (*const (), *const RawWakerVTable),
+    open: bool,
+}
+
+/// Polls a task, with the nursery open for its waker, whose clone must be no more than a count.
+#[inline]
+pub(crate) fn nursed<R>(waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
+    let opened = STATE.with(|state| {
+        let open = state.items.get() == 0;
+        let ours = if open { words(waker) } else { CLOSED };
+        Opened {
+            outer: state.open.replace(ours),
+            open,
+        }
+    });
+    let polled = poll();
+    if polled.is_pending() && opened.open && STATE.with(|state| state.items.get()) > 0 {
+        settle(waker);
+    }
+    polled
+}
+
+impl Drop for Opened {
+    #[inline]
+    fn drop(&mut self) {
+        let left = STATE.with(|state| {
+            state.open.set(self.outer);
+            state.items.get()
+        });
+        if self.open && left > 0 {
+            // Invariant 2. Where this thread's locals are gone, so are the items.
+            let _ = NURSERY.try_with(|nursery| nursery.borrow_mut().forget(left));
+            STATE.with(|state| state.items.set(0));
+        }
+    }
+}
+
+fn words(waker: &Waker) -> (*const (), *const RawWakerVTable) {
+    (waker.data(), ptr::from_ref(waker.vtable()))
+}
+
+/// Invariant 1.
+#[cold]
+fn settle(waker: &Waker) {
+    let items = STATE.with(|state| state.items.replace(0));
+    let owed = NURSERY.try_with(|nursery| nursery.borrow_mut().settle(items, waker));
+    if owed.unwrap_or(true) {
+        waker.wake_by_ref();
+    }
+}
+
+/// Makes an item, if `waker` is the one that the nursery is open for and there is room.
+#[inline]
+pub(crate) fn nurse(
+    waker: &Waker,
+    home: Home,
+    shard: &Shard<PollKick>,
+    deadline: u64,
+) -> Option<Key> {
+    STATE.with(|state| {
+        let items = state.items.get();
+        if state.open.get() != words(waker) || items == PLACES {
+            return None;
+        }
+        let key = NURSERY
+            .try_with(|nursery| nursery.borrow_mut().take(items, home, shard, deadline))
+            .ok()??;
+        state.items.set(items + 1);
+        Some(key)
+    })
+}
+
+/// Takes an item back, if it is here.
+#[inline]
+pub(crate) fn take_back(home: Home, key: Key) -> bool {
+    STATE.with(|state| {
+        let items = state.items.get();
+        if items == 0 {
+            return false;
+        }
+        let back = NURSERY.try_with(|nursery| nursery.borrow_mut().take_back(items, home, key));
+        let back = back.unwrap_or(false);
+        if back {
+            state.items.set(items - 1);
+        }
+        back
+    })
+}
+
+/// Gives an item another deadline, and key, if it is here.
+pub(crate) fn put_off(home: Home, key: Key, deadline: u64) -> Option<Key> {
+    let items = STATE.with(|state| state.items.get());
+    let put_off = |nursery: &RefCell<Nursery>| {
+        let mut nursery = nursery.borrow_mut();
+        nursery.put_off(items, home, key, deadline)
+    };
+    NURSERY.try_with(put_off).ok().flatten()
+}
+
+impl Nursery {
+    /// Uses a free place, after `items` of them, for an item.
+    fn take(
+        &mut self,
+        items: usize,
+        home: Home,
+        shard: &Shard<PollKick>,
+        deadline: u64,
+    ) -> Option<Key> {
+        if self.home != Some(home) {
+            if items > 0 {
+                return None;
+            }
+            self.give_up();
+            self.home = Some(home);
+        }
+        if items == self.len {
+            if !shard.reserve(&mut self.keys[items..]) {
+                return None;
+            }
+            self.len = PLACES;
+        }
+        let key = self.keys[items].of(deadline);
+        self.keys[items] = key;
+        Some(key)
+    }
+
+    /// Frees the place of an item that is one of the first `items`.
+    fn take_back(&mut self, items: usize, home: Home, key: Key) -> bool {
+        let at = self.position(items, home, key);
+        if let Some(at) = at {
+            self.keys.swap(at, items - 1);
+        }
+        at.is_some()
+    }
+
+    /// Gives the item another deadline, if it is one of the first `items`.
+    fn put_off(&mut self, items: usize, home: Home, key: Key, deadline: u64) -> Option<Key> {
+        let at = self.position(items, home, key)?;
+        self.keys[at] = key.of(deadline);
+        Some(self.keys[at])
+    }
+
+    /// Where an item is among the first `items`.
+    fn position(&self, items: usize, home: Home, key: Key) -> Option<usize> {
+        let here = || self.keys[..items].iter().rposition(|&item| item == key);
+        (self.home == Some(home)).then(here).flatten()
+    }
+
+    /// Makes entries of the items. Returns whether the task has to be woken at once.
+    fn settle(&mut self, items: usize, waker: &Waker) -> bool {
+        let keys = &mut self.keys[..items];
+        let settle = |home| context::with_shard(home, |shard| shard.settle(keys, waker));
+        match self.home.and_then(settle) {
+            Some(Ok(owed)) => owed,
+            None | Some(Err(Closed)) => {
+                // Its places are gone with it.
+                self.len = 0;
+                true
+            }
+        }
+    }
+
+    /// Forgets the first places.
+    fn forget(&mut self, first: usize) {
+        self.keys.copy_within(first..self.len, 0);
+        self.len -= first;
+    }
+
+    /// Gives all places up.
+    fn give_up(&mut self) {
+        if let Some(home) = self.home.take() {
+            let keys = &self.keys[..self.len];
+            context::with_shard(home, |shard| shard.give_up(keys));
+        }
+        self.len = 0;
+    }
+}
+
+impl Drop for Nursery {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
