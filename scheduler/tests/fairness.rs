@@ -12,13 +12,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use heist_reactor::time::sleep;
-use heist_scheduler::runtime::Runtime;
+use heist_scheduler::runtime::{Builder, Runtime};
 use heist_scheduler::task;
 use watch::{current_thread, on_drop, watchdog, workers};
 
 /// Runtimes in which one thread runs all tasks, so that their order can be told.
 fn single() -> Vec<Runtime> {
-    vec![current_thread(), workers(1)]
+    // On a loaded machine a worker may seem held up, and a spare would run tasks beside it.
+    let alone = Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_spare_workers(0)
+        .build()
+        .expect("a runtime");
+    vec![current_thread(), alone]
 }
 
 /// A task that yields until the flag is set, counting its polls.
