@@ -25,6 +25,8 @@
 //! | yield | the task; the worker's yielded queue; its counters | as a spawn |
 //! | complete | the task; the lock of the shard in which it was spawned; then a wake, if somebody waits for it | |
 //! | join | the task: its state, output and join waker | |
+//! | complete in a `JoinSet` or a `TaskGroup` | as complete; the lock of that set or group | |
+//! | wake in a `LocalSet` | the task's state; the set's queue, which is one thread's, or, from other threads, its inbox | |
 //! | spawn or wake from outside | the task; the shard for those outside, on a spawn; the runtime's count of references; the injector | as a spawn |
 //!
 //! Each line stands for itself (padded to 128 bytes), and this is who shares it:

@@ -15,6 +15,10 @@
 //! - a [`JoinHandle`], to which the output belongs, and [`AbortHandle`]s;
 //! - wakers.
 //!
+//! Upon these stand, each in a file of its own and with invariants of its own: sets of tasks that are joined as they end
+//! ([`join_set`]), groups that begin and end together ([`task_group`]), sets of tasks that stay on one thread
+//! ([`LocalSet`]). All of them have the same tasks; what differs is who is told of their end, and where they are queued.
+//!
 //! A panic in user code, be it a poll, a drop, or a waker, stops here: it becomes the task's result, or, where there
 //! is nobody to tell, ends with the message that the panic hook has printed.
 
