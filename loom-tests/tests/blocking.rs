@@ -185,6 +185,49 @@ fn jobs_that_wait_for_each_other_both_run() {
     });
 }
 
+/// Two jobs of which each waits until the other runs come in while the one thread lingers, sleeps or gives up after its first
+/// job. One that is taken now has a thread of its own; one that comes back is run by its submitter.
+#[test]
+fn a_job_taken_now_waits_behind_no_other() {
+    let census = Census::new(&["taken", "came back"]);
+    let counted = census.clone();
+    model(
+        "a_job_taken_now_waits_behind_no_other",
+        Some(2),
+        move || {
+            let pool = pool(1, AT_ONCE, willing());
+            let running = Arc::new(Tally::default());
+            let submit = move |pool: &Pool, running: &Arc<Tally>, at_the_end: usize| {
+                let running = running.clone();
+                let job = Box::new(move || {
+                    running.counts.lock().run += 1;
+                    running.changed.notify_all();
+                    running.wait(at_the_end);
+                });
+                match pool.submit_now(job) {
+                    Ok(()) => "taken",
+                    Err(Refused::NoThread(job, _)) => {
+                        job();
+                        "came back"
+                    }
+                    Err(Refused::Shutdown(_)) => panic!("it is open"),
+                }
+            };
+            submit(&pool, &running, 1);
+            running.wait(1);
+            let submitter = thread::spawn({
+                let (pool, running) = (pool.clone(), running.clone());
+                move || submit(&pool, &running, 3)
+            });
+            counted.saw(submit(&pool, &running, 3));
+            counted.saw(submitter.join().unwrap());
+            running.wait(3);
+            end(&pool);
+        },
+    );
+    census.assert_all_seen();
+}
+
 /// Jobs come in while the pool ends: each is run, dropped or given back, by the time that the threads have ended.
 #[test]
 fn a_job_that_meets_the_end_of_the_pool_is_resolved() {
