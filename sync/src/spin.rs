@@ -48,13 +48,17 @@ impl Patience {
     /// Where it returns false it may be ready all the same.
     pub fn wait(&mut self, ready: impl Fn() -> bool) -> bool {
         let paid = wait(ready);
+        self.learn(paid);
+        paid
+    }
+
+    fn learn(&mut self, paid: bool) {
         if paid {
             *self = Self::new();
         } else {
             self.skip = self.penalty;
             self.penalty = (2 * self.penalty).clamp(1, MOST_SKIPPED);
         }
-        paid
     }
 }
 
@@ -96,14 +100,18 @@ mod tests {
     #[test]
     fn what_never_pays_is_tried_ever_less_often() {
         let mut patience = Patience::new();
-        assert!(!patience.wait(|| false));
+        patience.learn(false);
         assert_eq!(patience.skip, 0, "the first is forgiven");
         for expected in [1, 2, 4, 8, 16, 32, MOST_SKIPPED, MOST_SKIPPED] {
-            assert!(!patience.wait(|| false));
+            patience.learn(false);
             assert_eq!(patience.skip, expected);
             (0..expected).for_each(|_| assert!(!patience.is_worth_it()));
         }
-        assert!(patience.wait(|| true));
+        patience.learn(true);
         assert_eq!((patience.skip, patience.penalty), (0, 0), "it pays again");
+    }
+    #[test]
+    fn a_wait_for_nothing_ends() {
+        assert!(!Patience::new().wait(|| false));
     }
 }
