@@ -18,7 +18,7 @@ use watch::watchdog;
 fn sleeps() -> usize {
     let of = |thread: fs::DirEntry| {
         let read = |file| fs::read_to_string(thread.path().join(file)).unwrap_or_default();
-        if !read("comm").starts_with("quiet") {
+        if !read("comm").starts_with("idle-heist") {
             return 0;
         }
         let count = |line: &str| {
@@ -49,7 +49,7 @@ fn an_idle_runtime_sleeps_for_good() {
     let _dog = watchdog();
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
-        .thread_name("quiet")
+        .thread_name("idle-heist")
         .build()
         .expect("a runtime");
     // Long enough to see a thread that ticks ever more slowly, up to ten times a second.
