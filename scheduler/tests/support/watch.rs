@@ -14,6 +14,9 @@ use std::time::Duration;
 
 use heist_scheduler::runtime::{Builder, Runtime};
 
+/// How long a test may take; Miri interprets, and may share the machine with many of its seeds.
+const LIMIT: Duration = Duration::from_secs(if cfg!(miri) { 3_600 } else { 120 });
+
 /// Ends the process if it isn't dropped in time: a test that hangs fails.
 pub struct Watchdog {
     _alive: mpsc::Sender<()>,
@@ -24,7 +27,7 @@ pub fn watchdog() -> Watchdog {
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let (alive, gone) = mpsc::channel();
     thread::spawn(move || {
-        if gone.recv_timeout(Duration::from_secs(120)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if gone.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
             eprintln!("{name} hangs");
             std::process::abort();
         }
