@@ -54,6 +54,7 @@ impl Drop for EnterGuard {
 }
 
 /// Calls `f` with the reactor that was entered last, if there is one.
+#[inline(always)]
 pub(crate) fn with_entered<R>(f: impl FnOnce(&Reactor) -> R) -> Option<R> {
     ENTERED
         .try_with(|entered| {
@@ -67,8 +68,8 @@ pub(crate) fn with_entered<R>(f: impl FnOnce(&Reactor) -> R) -> Option<R> {
 /// The timers of all reactors that there are, for threads that have not entered the one they want.
 #[derive(Default)]
 struct Reactors {
-    registered: u64,
-    timers: BTreeMap<u64, Arc<Timers<PollKick>>>,
+    registered: u32,
+    timers: BTreeMap<u32, Arc<Timers<PollKick>>>,
 }
 
 fn reactors() -> &'static Mutex<Reactors> {
@@ -77,20 +78,26 @@ fn reactors() -> &'static Mutex<Reactors> {
 }
 
 /// Makes a reactor's timers known, under a number that no other reactor ever has.
-pub(crate) fn register(timers: Arc<Timers<PollKick>>) -> u64 {
+pub(crate) fn register(timers: Arc<Timers<PollKick>>) -> u32 {
     if cfg!(heist_loom) {
         // What a model makes ends with it, and so must not lie in a static.
         return 0;
     }
     let mut reactors = reactors().lock();
-    reactors.registered += 1;
+    // Four thousand million reactors are more than a process sees; a number still in use is passed over.
+    loop {
+        reactors.registered = reactors.registered.wrapping_add(1);
+        if !reactors.timers.contains_key(&reactors.registered) {
+            break;
+        }
+    }
     let id = reactors.registered;
     reactors.timers.insert(id, timers);
     id
 }
 
 /// A reactor is gone.
-pub(crate) fn forget(id: u64) {
+pub(crate) fn forget(id: u32) {
     if cfg!(heist_loom) {
         return;
     }
@@ -104,17 +111,20 @@ pub(crate) fn with_shard<R>(home: Home, f: impl FnOnce(&Arc<Shard<PollKick>>) ->
     let mut f = Some(f);
     let mut call = |timers: &Timers<PollKick>| {
         let f = f.take()?;
-        Some(f(&timers.shards()[home.shard]))
+        Some(f(&timers.shards()[home.shard()]))
     };
     let entered =
-        with_entered(|reactor| (reactor.id() == home.reactor).then(|| call(reactor.timers())));
+        with_entered(|reactor| (reactor.id() == home.reactor()).then(|| call(reactor.timers())));
     if let Some(Some(called)) = entered {
         return called;
     }
-    if let Some(reactor) = DEFAULT.get().filter(|reactor| reactor.id() == home.reactor) {
+    if let Some(reactor) = DEFAULT
+        .get()
+        .filter(|reactor| reactor.id() == home.reactor())
+    {
         return call(reactor.timers());
     }
-    let timers = reactors().lock().timers.get(&home.reactor).cloned();
+    let timers = reactors().lock().timers.get(&home.reactor()).cloned();
     call(&*timers?)
 }
 

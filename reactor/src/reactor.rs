@@ -73,7 +73,7 @@ pub struct Reactor(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) handover: Handover<Poller>,
     signal: Arc<Signal<PollKick>>,
-    id: u64,
+    id: u32,
     timers: Arc<Timers<PollKick>>,
     sources: Arc<Sources>,
     pool: Pool,
@@ -235,7 +235,7 @@ impl Reactor {
     }
 
     /// Tells it from every other.
-    pub(crate) fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> u32 {
         self.0.id
     }
 

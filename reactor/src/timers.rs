@@ -189,11 +189,13 @@ impl<K: Kick> Shard<K> {
     }
 
     /// A moment as a deadline, which is never [`NEVER`].
+    #[inline]
     pub fn deadline(&self, at: Instant) -> u64 {
         nanos(self.birth, at)
     }
 
     /// Whether a deadline has come.
+    #[inline]
     pub fn has_come(&self, deadline: u64) -> bool {
         !self.coarse.is_before(deadline) && nanos(self.birth, Instant::now()) >= deadline
     }
@@ -390,6 +392,7 @@ impl<K: Kick> Shard<K> {
 }
 
 /// Nanoseconds from `birth` to `at`, rounded to what a deadline can be.
+#[inline]
 fn nanos(birth: Instant, at: Instant) -> u64 {
     let after = at.saturating_duration_since(birth);
     let nanos = after.as_secs().checked_mul(1_000_000_000);

@@ -171,7 +171,7 @@ impl Sleep {
             self.state = match self.state {
                 State::Elapsed => return Poll::Ready(()),
                 State::Nursed(home, key) => {
-                    if timers::take_back(home, key) {
+                    if timers::take_back(home, &key) {
                         State::Reset(home)
                     } else {
                         State::Waiting(home, key)
@@ -198,13 +198,13 @@ impl Sleep {
 
     /// Makes an item or an entry in the reactor that it belongs to, or else in that of this thread; or finds that its
     /// time has come.
-    #[inline]
+    #[inline(always)]
     fn register(&self, cx: &Context<'_>) -> State {
         let own = match self.state {
             State::Reset(home) => Some(home),
             _ => None,
         };
-        let is_own = |id: u64| own.is_none_or(|home| home.reactor == id);
+        let is_own = |id: u32| own.is_none_or(|home| home.reactor() == id);
         let entered = context::with_entered(|reactor| {
             is_own(reactor.id()).then(|| self.register_in(reactor, cx))
         });
@@ -220,18 +220,15 @@ impl Sleep {
 
     /// Makes an item where it can be one. Otherwise gives the shard, as an entry is not to be made while the thread's
     /// context is looked at.
-    #[inline]
+    #[inline(always)]
     fn register_in(
         &self,
         reactor: &Reactor,
         cx: &Context<'_>,
     ) -> Result<State, (Home, Arc<Shard<PollKick>>)> {
         let timers = reactor.timers();
-        let home = Home {
-            reactor: reactor.id(),
-            shard: timers.own_shard(),
-        };
-        let shard = &timers.shards()[home.shard];
+        let home = Home::new(reactor.id(), timers.own_shard());
+        let shard = &timers.shards()[home.shard()];
         let deadline = shard.deadline(self.deadline.into_std());
         if matches!(self.state, State::Young) && shard.has_come(deadline) {
             return Ok(State::Elapsed);
@@ -298,11 +295,11 @@ impl Future for Sleep {
 impl Drop for Sleep {
     #[inline]
     fn drop(&mut self) {
-        match self.state {
-            State::Nursed(home, key) if timers::take_back(home, key) => {}
+        match &self.state {
+            State::Nursed(home, key) if timers::take_back(*home, key) => {}
             State::Nursed(home, key) | State::Waiting(home, key) => {
                 // The waker is dropped when nobody looks at the thread's context any more.
-                drop(context::with_shard(home, |shard| shard.take(key)));
+                drop(context::with_shard(*home, |shard| shard.take(*key)));
             }
             _ => {}
         }

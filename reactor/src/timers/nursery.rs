@@ -34,11 +34,24 @@ use crate::poller::PollKick;
 /// How many sleeps a poll may have here; more become entries at once.
 const PLACES: usize = 4;
 
-/// Which shard of which reactor.
+/// Which shard of which reactor, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Home {
-    pub(crate) reactor: u64,
-    pub(crate) shard: usize,
+pub(crate) struct Home(u64);
+
+impl Home {
+    /// The shard `shard` of the reactor with that number.
+    pub(crate) fn new(reactor: u32, shard: usize) -> Self {
+        // There are 64 shards at most.
+        Self(u64::from(reactor) << 32 | shard as u64)
+    }
+
+    pub(crate) fn reactor(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    pub(crate) fn shard(self) -> usize {
+        self.0 as u32 as usize
+    }
 }
 
 /// What can be read at any time, at little cost.
@@ -121,35 +134,46 @@ fn settle(waker: &Waker) {
 }
 
 /// Makes an item, if `waker` is the one that the nursery is open for and there is room.
-#[inline]
+#[inline(always)]
 pub(crate) fn nurse(
     waker: &Waker,
     home: Home,
     shard: &Shard<PollKick>,
     deadline: u64,
 ) -> Option<Key> {
-    STATE.with(|state| {
+    // In words that fit registers: a key that goes through memory in halves and comes back whole waits for both.
+    let (number, node) = STATE.with(|state| {
         let items = state.items.get();
         if state.open.get() != words(waker) || items == PLACES {
-            return None;
+            return Key::NONE.words();
         }
-        let key = NURSERY
-            .try_with(|nursery| nursery.borrow_mut().take(items, home, shard, deadline))
-            .ok()??;
-        state.items.set(items + 1);
-        Some(key)
-    })
+        let take = |nursery: &RefCell<Nursery>| {
+            let mut nursery = nursery.borrow_mut();
+            nursery.take(items, home, shard, deadline)
+        };
+        let taken = NURSERY.try_with(take).unwrap_or(Key::NONE.words());
+        if taken != Key::NONE.words() {
+            state.items.set(items + 1);
+        }
+        taken
+    });
+    let key = Key::from_words(number, node).of(deadline);
+    ((number, node) != Key::NONE.words()).then_some(key)
 }
 
 /// Takes an item back, if it is here.
-#[inline]
-pub(crate) fn take_back(home: Home, key: Key) -> bool {
+#[inline(always)]
+pub(crate) fn take_back(home: Home, key: &Key) -> bool {
+    let (number, node) = key.words();
     STATE.with(|state| {
         let items = state.items.get();
         if items == 0 {
             return false;
         }
-        let back = NURSERY.try_with(|nursery| nursery.borrow_mut().take_back(items, home, key));
+        let back = NURSERY.try_with(|nursery| {
+            let mut nursery = nursery.borrow_mut();
+            nursery.take_back(items, home, (number, node))
+        });
         let back = back.unwrap_or(false);
         if back {
             state.items.set(items - 1);
@@ -170,50 +194,68 @@ pub(crate) fn put_off(home: Home, key: Key, deadline: u64) -> Option<Key> {
 
 impl Nursery {
     /// Uses a free place, after `items` of them, for an item.
+    #[inline(always)]
     fn take(
         &mut self,
         items: usize,
         home: Home,
         shard: &Shard<PollKick>,
         deadline: u64,
-    ) -> Option<Key> {
+    ) -> (u64, u64) {
+        if (self.home != Some(home) || items == self.len) && !self.provide(items, home, shard) {
+            return Key::NONE.words();
+        }
+        let key = &mut self.keys[items];
+        key.put_off(deadline);
+        key.words()
+    }
+
+    /// Sees to it that there is a free place after `items`, in that shard.
+    #[cold]
+    fn provide(&mut self, items: usize, home: Home, shard: &Shard<PollKick>) -> bool {
         if self.home != Some(home) {
             if items > 0 {
-                return None;
+                return false;
             }
             self.give_up();
             self.home = Some(home);
         }
         if items == self.len {
             if !shard.reserve(&mut self.keys[items..]) {
-                return None;
+                return false;
             }
             self.len = PLACES;
         }
-        let key = self.keys[items].of(deadline);
-        self.keys[items] = key;
-        Some(key)
+        true
     }
 
     /// Frees the place of an item that is one of the first `items`.
-    fn take_back(&mut self, items: usize, home: Home, key: Key) -> bool {
-        let at = self.position(items, home, key);
-        if let Some(at) = at {
+    #[inline(always)]
+    fn take_back(&mut self, items: usize, home: Home, key: (u64, u64)) -> bool {
+        let Some(at) = self.position(items, home, key) else {
+            return false;
+        };
+        if at != items - 1 {
             self.keys.swap(at, items - 1);
         }
-        at.is_some()
+        true
     }
 
     /// Gives the item another deadline, if it is one of the first `items`.
     fn put_off(&mut self, items: usize, home: Home, key: Key, deadline: u64) -> Option<Key> {
-        let at = self.position(items, home, key)?;
+        let at = self.position(items, home, key.words())?;
         self.keys[at] = key.of(deadline);
         Some(self.keys[at])
     }
 
     /// Where an item is among the first `items`.
-    fn position(&self, items: usize, home: Home, key: Key) -> Option<usize> {
-        let here = || self.keys[..items].iter().rposition(|&item| item == key);
+    #[inline(always)]
+    fn position(&self, items: usize, home: Home, key: (u64, u64)) -> Option<usize> {
+        let here = || {
+            self.keys[..items]
+                .iter()
+                .rposition(|item| item.words() == key)
+        };
         (self.home == Some(home)).then(here).flatten()
     }
 

@@ -53,7 +53,8 @@ const SLOT_KEPT: usize = 256;
 pub struct Key {
     deadline: u64,
     number: u64,
-    node: u32,
+    /// A whole word, so that keys are copied word by word.
+    node: u64,
 }
 
 impl Key {
@@ -61,12 +62,38 @@ impl Key {
     pub const NONE: Self = Self {
         deadline: 0,
         number: 0,
-        node: NONE,
+        node: NONE as u64,
     };
+
+    fn node(self) -> u32 {
+        self.node as u32
+    }
 
     #[inline]
     pub(super) fn deadline(self) -> u64 {
         self.deadline
+    }
+
+    /// Its number, and its place: what tells it from others.
+    #[inline]
+    pub(super) fn words(&self) -> (u64, u64) {
+        (self.number, self.node)
+    }
+
+    /// The key of these words, without a deadline.
+    #[inline]
+    pub(super) fn from_words(number: u64, node: u64) -> Self {
+        Self {
+            deadline: 0,
+            number,
+            node,
+        }
+    }
+
+    /// Makes it the key for another deadline.
+    #[inline]
+    pub(super) fn put_off(&mut self, deadline: u64) {
+        self.deadline = deadline;
     }
 
     /// The key of a reserved place, once it is known what for.
@@ -151,7 +178,7 @@ impl Wheel {
     pub(super) fn insert(&mut self, deadline: u64, waker: Waker) -> Key {
         let key = self.fill(deadline, Some(waker));
         self.len += 1;
-        self.place((deadline, key.number, key.node));
+        self.place((deadline, key.number, key.node()));
         key
     }
 
@@ -166,8 +193,8 @@ impl Wheel {
         debug_assert!(matches!(self.find(key), Found::Reserved));
         self.reserved -= 1;
         self.len += 1;
-        self.node_mut(key.node).waker = Some(waker);
-        self.place((key.deadline, key.number, key.node));
+        self.node_mut(key.node()).waker = Some(waker);
+        self.place((key.deadline, key.number, key.node()));
     }
 
     /// What is there under that name.
@@ -187,10 +214,10 @@ impl Wheel {
     pub(super) fn remove(&mut self, key: Key) -> Option<Waker> {
         match self.find(key) {
             Found::Waiting(_) => {}
-            Found::Reserved => return self.vacate(key.node),
+            Found::Reserved => return self.vacate(key.node()),
             Found::Gone => return None,
         }
-        let at = self.node(key.node).at as usize;
+        let at = self.node(key.node()).at as usize;
         let slot = self.slot_for(key.deadline);
         let of = |items: &[Item]| items.get(at).is_some_and(|item| item.1 == key.number);
         let moved = if let Some(slot) = slot.filter(|&slot| of(&self.slots[slot].items)) {
@@ -208,7 +235,7 @@ impl Wheel {
         if let Some((_, _, node)) = moved {
             self.nodes[node as usize].at = at as u32;
         }
-        let waker = self.vacate(key.node);
+        let waker = self.vacate(key.node());
         self.forget_stale();
         waker
     }
@@ -352,7 +379,7 @@ impl Wheel {
         Key {
             deadline,
             number,
-            node,
+            node: node.into(),
         }
     }
 
