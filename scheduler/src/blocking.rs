@@ -9,6 +9,7 @@ use heist_sync::coop;
 use heist_sync::sys::Arc;
 
 use crate::context;
+use crate::hooks::OnUnjoined;
 use crate::runtime::Handle;
 use crate::shared::Shared;
 use crate::task::{Id, JoinHandle, Origin, Runnable, Schedule, TaskRef, new_task_from};
@@ -32,7 +33,7 @@ impl<F: FnOnce() -> R, R> Future for Job<F> {
 /// Jobs are never woken, and no runtime lists them: those that wait go down with the pool's queue, and those that run
 /// can't be stopped.
 #[derive(Clone)]
-struct Pool;
+struct Pool(Option<OnUnjoined>);
 
 impl Schedule for Pool {
     fn schedule(&self, task: Runnable) {
@@ -40,6 +41,10 @@ impl Schedule for Pool {
         // if it were, dropping the evidence would cancel the job.
         debug_assert!(false, "a blocking job was woken");
         drop(task);
+    }
+
+    fn panicked(&self) -> Option<OnUnjoined> {
+        self.0.clone()
     }
 
     fn release(&self, _: &TaskRef) {}
@@ -51,8 +56,9 @@ where
     R: Send + 'static,
 {
     let id = Id::next();
+    let pool = Pool(shared.hooks.on_unjoined.clone());
     // SAFETY: the closure and its output are `Send`.
-    let (task, runnable, handle) = unsafe { new_task_from(Job(Some(f)), Pool, id, 0, origin) };
+    let (task, runnable, handle) = unsafe { new_task_from(Job(Some(f)), pool, id, 0, origin) };
     // The runtime's reference is its own until the job completes, which `Runnable` sees to, run or dropped.
     std::mem::forget(task);
     let runtime = shared.clone();

@@ -50,6 +50,7 @@ mod blocking;
 mod context;
 mod crew;
 mod driver;
+mod hooks;
 mod idle;
 mod metrics;
 mod park;

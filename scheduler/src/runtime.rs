@@ -7,6 +7,7 @@ mod id;
 mod multi_thread;
 mod root;
 
+pub use crate::hooks::{UnhandledPanic, UnjoinedPanic};
 pub use crate::metrics::RuntimeMetrics;
 pub use crate::stall::Stall;
 pub use builder::Builder;
@@ -108,7 +109,9 @@ impl Runtime {
             Kind::CurrentThread(runtime) => context::block_on(|| {
                 context::driving(|| runtime.block_on(self.handle.shared(), future))
             }),
-            Kind::MultiThread(_) => context::block_on(|| root::block_on(future)),
+            Kind::MultiThread(_) => {
+                context::block_on(|| root::block_on(self.handle.shared(), future))
+            }
         };
         output.unwrap_or_else(|| panic!("{NESTED}"))
     }

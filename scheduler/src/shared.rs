@@ -22,6 +22,7 @@ use heist_sync::sys::{Arc, CachePadded, hints};
 use crate::context;
 use crate::crew::{self, Crew};
 use crate::driver::{self, Driver};
+use crate::hooks::{Alarm, Hooks, OnUnjoined, UnhandledPanic};
 use crate::idle::Idle;
 use crate::metrics::Counters;
 use crate::park::Parker;
@@ -41,6 +42,9 @@ pub(crate) struct Shared {
     pub(crate) driver: Driver,
     pub(crate) crew: Crew,
     pub(crate) stalls: Stalls,
+    pub(crate) hooks: Hooks,
+    /// Rung by a panic, where the runtime is to end then.
+    pub(crate) alarm: Alarm,
     /// Set once: the runtime ends.
     closed: AtomicBool,
     /// Itself, with the right to make an `Arc` of it.
@@ -91,6 +95,7 @@ impl Shared {
         remotes: Vec<Remote>,
         crew: Crew,
         stalls: Stalls,
+        hooks: Hooks,
         driver: Driver,
         flavor: Flavor,
     ) -> Arc<Self> {
@@ -104,6 +109,8 @@ impl Shared {
             driver,
             crew,
             stalls,
+            hooks,
+            alarm: Alarm::default(),
             closed: AtomicBool::new(false),
             home: OnceLock::new(),
             flavor,
@@ -394,6 +401,18 @@ impl Schedule for Home {
     #[inline]
     fn around_poll<R>(&self, waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
         driver::nursed(waker, poll)
+    }
+
+    fn panicked(&self) -> Option<OnUnjoined> {
+        let mut on_unjoined = None;
+        self.with(|shared| {
+            on_unjoined = shared.hooks.on_unjoined.clone();
+            if shared.hooks.unhandled == UnhandledPanic::ShutdownRuntime {
+                shared.close();
+                shared.alarm.ring();
+            }
+        });
+        on_unjoined
     }
 
     fn release(&self, task: &TaskRef) {

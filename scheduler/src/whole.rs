@@ -7,6 +7,7 @@ use heist_sync::sys::Arc;
 
 use crate::crew::Crew;
 use crate::driver::Driver;
+use crate::hooks::Hooks;
 use crate::queue::Local;
 use crate::runtime::Handle;
 use crate::shared::{Flavor, Remote, Shared};
@@ -32,7 +33,14 @@ impl Whole {
         let crew = Crew::new(workers, workers, 0);
         (0..workers).for_each(|worker| crew.enlist(worker));
         let stalls = Stalls::new(Duration::MAX, None);
-        let shared = Shared::new(remotes, crew, stalls, driver, Flavor::MultiThread);
+        let shared = Shared::new(
+            remotes,
+            crew,
+            stalls,
+            Hooks::default(),
+            driver,
+            Flavor::MultiThread,
+        );
         let seats = locals
             .into_iter()
             .enumerate()

@@ -3,7 +3,7 @@
 //! The order in which it looks, and the promise of fairness that follows:
 //! 1. The slot: what the last poll woke; three times running at most, then its task goes to the back of 2.
 //! 2. The fresh queue. One look in [`YIELDED_INTERVAL`] goes to 4 first.
-//! 3. The injector; one look in [`UPKEEP_INTERVAL`] goes there first, and hands out what the reactor has. What an event
+//! 3. The injector; one look in `global_queue_interval` goes there first, and hands out what the reactor has. What an event
 //!    woke is there while all workers are busy, so it comes before tasks that yield, however long their polls are.
 //! 4. The yielded queue: tasks that would go on for ever if one let them.
 //! 5. Others' queues, if it may search; at the very last others' slots. A spare takes no yielded tasks but those of a
@@ -26,13 +26,11 @@ use heist_sync::sys::{Arc, CachePadded, hint};
 
 use crate::context;
 use crate::crew;
+use crate::hooks::contain;
 use crate::queue::{Local, Open, persist};
 use crate::shared::{Remote, Shared};
 use crate::task::Runnable;
 
-/// After how many polls a worker looks at the injector first and hands out what the reactor has. A prime, so that it
-/// doesn't fall in step with programs' own periods; the value is the one that other runtimes settled on.
-const UPKEEP_INTERVAL: u32 = 61;
 /// After how many polls the yielded tasks come before the fresh ones.
 const YIELDED_INTERVAL: u32 = 16;
 /// How many polls in a row the slot may give: enough for a request and its answer, and two tasks that wake each other
@@ -48,6 +46,10 @@ pub(crate) struct Worker {
     local: Local,
     rand: Rand,
     tick: Cell<u32>,
+    /// In how many polls it hands out what the reactor has.
+    events_in: Cell<u32>,
+    /// In how many polls it looks at the injector first.
+    injector_in: Cell<u32>,
     /// How many of the last polls came from the slot.
     slot_run: Cell<u32>,
     /// Whether it counts in `Idle::searching`.
@@ -96,6 +98,8 @@ impl Worker {
             local,
             rand: Rand::new(index as u64 + 1),
             tick: Cell::new(0),
+            events_in: Cell::new(1),
+            injector_in: Cell::new(1),
             slot_run: Cell::new(0),
             searching: Cell::new(false),
             batch: Cell::new(None),
@@ -203,11 +207,13 @@ impl Worker {
     fn next(&self) -> Option<Runnable> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
-        if tick.is_multiple_of(UPKEEP_INTERVAL) {
+        if due(&self.events_in, || self.shared.hooks.event_interval) {
             self.hand_out(|| self.shared.driver.poll());
-            if let Some(task) = self.injected() {
-                return Some(task);
-            }
+        }
+        if due(&self.injector_in, || self.shared.hooks.injector_interval)
+            && let Some(task) = self.injected()
+        {
+            return Some(task);
         }
         if tick.is_multiple_of(YIELDED_INTERVAL)
             && let Some(task) = self.local.yielded.pop()
@@ -327,7 +333,20 @@ impl Worker {
 
     /// S1 to S5 of the sleep protocol.
     fn sleep(&self, root: &impl Root) {
+        let shared = &self.shared;
+        if let Some(hook) = &shared.hooks.on_park {
+            contain(|| hook());
+        }
+        self.sleep_announced(root);
+        if let Some(hook) = &shared.hooks.on_unpark {
+            contain(|| hook());
+        }
+    }
+
+    fn sleep_announced(&self, root: &impl Root) {
         let (shared, idle) = (&self.shared, &self.shared.idle);
+        // A hook may have woken a task.
+        self.empty_slot();
         idle.announce(self.index, self.searching.replace(false));
         if shared.has_work_for(self.index) || root.is_woken(shared) || self.remote().is_dismissed()
         {
@@ -427,9 +446,24 @@ impl Worker {
     }
 }
 
+/// Counts down, and says whether it has come to the end; begins anew then.
+#[inline]
+fn due(left: &Cell<u32>, interval: impl FnOnce() -> u32) -> bool {
+    let now = left.get() - 1;
+    left.set(now);
+    let due = now == 0;
+    if due {
+        left.set(interval());
+    }
+    due
+}
+
 /// Works on this thread for as long as it has a worker to work with.
 pub(crate) fn serve(shared: &Arc<Shared>, worker: Box<Worker>) {
     worker.remote().thread.set_here();
+    if let Some(hook) = &shared.hooks.on_worker_start {
+        contain(|| hook(worker.index));
+    }
     let _reactor = shared.driver.enter();
     let mut next = Some(worker);
     while next.is_some() {

@@ -10,6 +10,7 @@ use super::multi_thread::MultiThread;
 use super::{Handle, Kind, Runtime};
 use crate::crew::Crew;
 use crate::driver::Driver;
+use crate::hooks::{Hooks, UnhandledPanic, UnjoinedPanic};
 use crate::queue::Local;
 use crate::relief;
 use crate::shared::{Flavor, Remote, Shared};
@@ -50,6 +51,7 @@ pub struct Builder {
     stall_threshold: Duration,
     on_stall: Option<OnStall>,
     threads: Threads,
+    hooks: Hooks,
     max_blocking_threads: usize,
     keep_alive: Duration,
 }
@@ -81,6 +83,7 @@ impl Builder {
                 on_start: None,
                 on_stop: None,
             },
+            hooks: Hooks::default(),
             max_blocking_threads: 512,
             keep_alive: Duration::from_secs(10),
         }
@@ -209,6 +212,111 @@ impl Builder {
         self
     }
 
+    /// Called by a worker's thread before it goes to sleep; where it finds something to do after all, as the hook itself
+    /// may have woken a task, `on_thread_unpark` follows at once. A panic in it is printed, and costs nothing else.
+    pub fn on_thread_park<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.hooks.on_park = Some(std::sync::Arc::new(f));
+        self
+    }
+
+    /// Called by a worker's thread after it has slept. A panic in it is printed, and costs nothing else.
+    pub fn on_thread_unpark<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.hooks.on_unpark = Some(std::sync::Arc::new(f));
+        self
+    }
+
+    /// Called by each thread that begins to work as a worker, with the worker's number: the place to bind the thread to
+    /// a processor. Threads change workers where tasks block in place, so it may be called again by the same thread. A
+    /// panic in it is printed, and costs nothing else. A current-thread runtime doesn't call it.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist_scheduler::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_multi_thread()
+    ///     .on_worker_start(|worker| {
+    ///         // Where a crate for it is at hand: bind this thread to the processor `worker`.
+    ///         let _ = worker;
+    ///     })
+    ///     .build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn on_worker_start<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn(usize) + Send + Sync + 'static,
+    {
+        self.hooks.on_worker_start = Some(std::sync::Arc::new(f));
+        self
+    }
+
+    /// After how many polls a worker hands out what the reactor has. 61 by default. While a worker is busy the reactor
+    /// thread does it too; in a current-thread runtime this is the only way.
+    ///
+    /// # Panics
+    /// If `val` is 0.
+    #[track_caller]
+    pub fn event_interval(&mut self, val: u32) -> &mut Self {
+        assert!(val > 0, "event_interval must be greater than 0");
+        self.hooks.event_interval = val;
+        self
+    }
+
+    /// After how many polls a worker takes what came from outside before what is in its own queues. 61 by default.
+    ///
+    /// # Panics
+    /// If `val` is 0.
+    #[track_caller]
+    pub fn global_queue_interval(&mut self, val: u32) -> &mut Self {
+        assert!(val > 0, "global_queue_interval must be greater than 0");
+        self.hooks.injector_interval = val;
+        self
+    }
+
+    /// What the runtime does when a task panics, whether or not someone joins it: by default nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist_scheduler::runtime::{Builder, UnhandledPanic};
+    ///
+    /// let runtime = Builder::new_current_thread()
+    ///     .unhandled_panic(UnhandledPanic::ShutdownRuntime)
+    ///     .build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn unhandled_panic(&mut self, behavior: UnhandledPanic) -> &mut Self {
+        self.hooks.unhandled = behavior;
+        self
+    }
+
+    /// Called for each panic of a task, or of a blocking job, whose handle was dropped: by whoever drops the output, be
+    /// it the worker or the handle's owner. A panic in it is printed, and costs nothing else.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist_scheduler::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_multi_thread()
+    ///     .on_unjoined_panic(|panic| eprintln!("{panic}"))
+    ///     .build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn on_unjoined_panic<F>(&mut self, f: F) -> &mut Self
+    where
+        F: Fn(&UnjoinedPanic<'_>) + Send + Sync + 'static,
+    {
+        self.hooks.on_unjoined = Some(std::sync::Arc::new(f));
+        self
+    }
+
     /// Does nothing: sockets and timers always work. It is here for programs that come from elsewhere.
     pub fn enable_all(&mut self) -> &mut Self {
         self
@@ -239,7 +347,14 @@ impl Builder {
         let driver = Driver::new(self.reactor_config(), threads)?;
         let crew = Crew::new(places, regular, spares);
         let stalls = Stalls::new(self.stall_threshold, self.on_stall.clone());
-        let shared = Shared::new(remotes, crew, stalls, driver, self.flavor);
+        let shared = Shared::new(
+            remotes,
+            crew,
+            stalls,
+            self.hooks.clone(),
+            driver,
+            self.flavor,
+        );
         let mut workers: Vec<_> = locals
             .into_iter()
             .enumerate()

@@ -12,6 +12,7 @@ use std::task::{Poll, Wake, Waker};
 use heist_sync::sys::{Arc, Mutex};
 
 use super::root;
+use crate::hooks::UnhandledPanic;
 use crate::park::Parker;
 use crate::shared::Shared;
 use crate::worker::{self, Root, Worker};
@@ -65,8 +66,8 @@ impl<F: Future> RootFuture<'_, F> {
 }
 
 impl<F: Future> Root for RootFuture<'_, F> {
-    fn turn(&mut self, _: &Shared) -> bool {
-        self.poll_if_woken()
+    fn turn(&mut self, shared: &Shared) -> bool {
+        self.poll_if_woken() || shared.alarm.is_rung()
     }
 
     fn is_woken(&self, _: &Shared) -> bool {
@@ -96,7 +97,12 @@ impl CurrentThread {
             output: None,
         };
         let _waiting = Waiting::enter(self, &root.flag);
+        let ends = shared.hooks.unhandled == UnhandledPanic::ShutdownRuntime;
+        let _listening = ends.then(|| shared.alarm.listen(&root.waker));
         loop {
+            if shared.alarm.is_rung() {
+                panic!("{}", root::PANICKED);
+            }
             let worker = self.worker.lock().take();
             match worker {
                 Some(worker) => Taken {

@@ -10,11 +10,13 @@ use std::task::{Context, Poll, Waker};
 
 use heist_sync::sys::cell::UnsafeCell;
 
+use super::error::Untold;
 use super::join::JoinHandle;
 use super::owned::Links;
 use super::state::{End, Joiner, Start, State, Wake};
 use super::waker::borrowed_waker;
 use super::{Id, JoinError, Origin};
+use crate::hooks::{OnUnjoined, contain, drop_payload};
 
 /// Where a task goes when it is woken, and whom it leaves when it is complete.
 ///
@@ -34,6 +36,11 @@ pub trait Schedule: Clone + Send + Sync + 'static {
     fn around_poll<R>(&self, waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
         let _ = waker;
         poll()
+    }
+
+    /// The task has panicked. Gives whom to tell, should nobody join it.
+    fn panicked(&self) -> Option<OnUnjoined> {
+        None
     }
 
     /// The task is about to be complete; its runtime forgets it. Called once, by the thread that ran it.
@@ -158,20 +165,6 @@ where
     (TaskRef(raw), Runnable(raw), JoinHandle::new(raw))
 }
 
-/// Calls `f`, user code whose panic has nobody to go to: the panic hook has printed it, and that is all.
-pub(super) fn contain(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        drop_payload(payload);
-    }
-}
-
-/// Drops a panic's payload, which is user code again. One that panics in turn is forgotten.
-fn drop_payload(payload: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(second);
-    }
-}
-
 impl<F: Future + 'static, S: Schedule> Cell<F, S> {
     const VTABLE: Vtable = Vtable {
         run: Self::run,
@@ -240,7 +233,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
                 // The first panic is the task's; one in the drop has been printed by the hook.
                 let second = self.drop_future();
                 contain(|| drop(second));
-                Poll::Ready(Err(JoinError::panic(self.header.id, payload)))
+                Poll::Ready(Err(self.panicked(payload)))
             }
         }
     }
@@ -251,10 +244,19 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
         Err(JoinError::cancelled(self.header.id))
     }
 
+    /// The error of a task that has panicked.
+    fn panicked(&self, payload: Box<dyn Any + Send>) -> JoinError {
+        let header = &self.header;
+        let tell = self.scheduler.clone().panicked();
+        let untold =
+            tell.map(|tell| Untold::new(tell, header.origin.name(), header.origin.location()));
+        JoinError::panic_untold(header.id, payload, untold)
+    }
+
     /// Drops the future in place, by the thread that holds RUNNING.
     fn drop_future(&self) -> Result<(), JoinError> {
         self.replace_stage(Stage::Consumed)
-            .map_err(|payload| JoinError::panic(self.header.id, payload))
+            .map_err(|payload| self.panicked(payload))
     }
 
     /// Drops what the stage holds and puts `next` there. The caller owns the stage.
@@ -318,6 +320,12 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
     unsafe fn drop_output(header: NonNull<Header>) {
         // SAFETY: the caller holds a reference.
         let cell = unsafe { Self::of(header) };
+        cell.stage.with(|stage| {
+            // SAFETY: COMPLETE was seen, and the output is the caller's.
+            if let Stage::Finished(Err(error)) = unsafe { &*stage } {
+                error.tell();
+            }
+        });
         if let Err(payload) = cell.replace_stage(Stage::Consumed) {
             drop_payload(payload);
         }

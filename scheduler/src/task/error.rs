@@ -1,9 +1,11 @@
 //! Why a task gave no output.
 
 use std::any::Any;
+use std::panic::Location;
 use std::{fmt, io};
 
 use super::Id;
+use crate::hooks::{OnUnjoined, UnjoinedPanic, contain};
 
 /// Why a task gave no output: it panicked, or it was cancelled.
 pub struct JoinError {
@@ -13,7 +15,28 @@ pub struct JoinError {
 
 enum Cause {
     Cancelled,
-    Panic(Payload),
+    Panic(Payload, Option<Box<Untold>>),
+}
+
+/// Whom to tell of a panic that nobody joins, and what.
+pub(super) struct Untold {
+    tell: OnUnjoined,
+    name: Option<Box<str>>,
+    location: &'static Location<'static>,
+}
+
+impl Untold {
+    pub(super) fn new(
+        tell: OnUnjoined,
+        name: Option<&str>,
+        location: &'static Location<'static>,
+    ) -> Self {
+        Self {
+            tell,
+            name: name.map(Box::from),
+            location,
+        }
+    }
 }
 
 /// A panic's payload, which is `Send` alone.
@@ -44,7 +67,32 @@ impl JoinError {
     pub(crate) fn panic(id: Id, payload: Box<dyn Any + Send>) -> Self {
         Self {
             id,
-            cause: Cause::Panic(Payload(payload)),
+            cause: Cause::Panic(Payload(payload), None),
+        }
+    }
+
+    /// As [`panic`](Self::panic), with whom to tell if nobody joins the task.
+    pub(super) fn panic_untold(
+        id: Id,
+        payload: Box<dyn Any + Send>,
+        untold: Option<Untold>,
+    ) -> Self {
+        Self {
+            id,
+            cause: Cause::Panic(Payload(payload), untold.map(Box::new)),
+        }
+    }
+
+    /// Nobody will join the task.
+    pub(super) fn tell(&self) {
+        if let Cause::Panic(payload, Some(untold)) = &self.cause {
+            let panic = UnjoinedPanic {
+                id: self.id,
+                name: untold.name.as_deref(),
+                location: untold.location,
+                message: payload.message(),
+            };
+            contain(|| (untold.tell)(&panic));
         }
     }
 
@@ -55,7 +103,7 @@ impl JoinError {
 
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
-        matches!(self.cause, Cause::Panic(_))
+        matches!(self.cause, Cause::Panic(..))
     }
 
     /// The panic's payload, for [`std::panic::resume_unwind`].
@@ -74,7 +122,7 @@ impl JoinError {
     /// The error itself, where it is no panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, JoinError> {
         match self.cause {
-            Cause::Panic(payload) => Ok(payload.0),
+            Cause::Panic(payload, _) => Ok(payload.0),
             Cause::Cancelled => Err(self),
         }
     }
@@ -89,7 +137,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Cancelled => write!(f, "task {} was cancelled", self.id),
-            Cause::Panic(payload) => match payload.message() {
+            Cause::Panic(payload, _) => match payload.message() {
                 Some(message) => {
                     write!(f, "task {} panicked with message {message:?}", self.id)
                 }
@@ -103,7 +151,7 @@ impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Cancelled => write!(f, "JoinError::Cancelled({:?})", self.id),
-            Cause::Panic(payload) => match payload.message() {
+            Cause::Panic(payload, _) => match payload.message() {
                 Some(message) => write!(f, "JoinError::Panic({:?}, {message:?}, ...)", self.id),
                 None => write!(f, "JoinError::Panic({:?}, ...)", self.id),
             },
@@ -117,7 +165,7 @@ impl From<JoinError> for io::Error {
     fn from(error: JoinError) -> Self {
         io::Error::other(match error.cause {
             Cause::Cancelled => "task was cancelled",
-            Cause::Panic(_) => "task panicked",
+            Cause::Panic(..) => "task panicked",
         })
     }
 }

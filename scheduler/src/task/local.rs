@@ -30,9 +30,9 @@ use std::task::{Context, Poll, Waker};
 use heist_sync::coop;
 use heist_sync::sys::{Arc, Condvar, Mutex, thread_local_const};
 
-use super::cell::contain;
 use super::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, new_task_from};
 use crate::context;
+use crate::hooks::contain;
 use crate::runtime::Runtime;
 
 /// How many tasks a poll of the set polls, before it lets the tasks beside the set run.

@@ -26,8 +26,8 @@ use heist_sync::sys::{Arc, Mutex};
 use pin_project_lite::pin_project;
 
 use super::api::NO_RUNTIME;
-use super::cell::contain;
 use super::{AbortHandle, Id, JoinError, Origin};
+use crate::hooks::contain;
 use crate::runtime::Handle;
 use crate::{context, shared};
 

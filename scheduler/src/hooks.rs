@@ -1,0 +1,159 @@
+//! What a runtime was told to call, and how often it looks after this and that.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+use std::task::Waker;
+
+use heist_sync::sys::Mutex;
+use heist_sync::sys::atomic::{AtomicBool, Ordering};
+
+use crate::task::Id;
+
+/// Called without arguments, by a thread of the runtime.
+pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
+/// Called with the number of a worker.
+pub(crate) type WorkerHook = Arc<dyn Fn(usize) + Send + Sync>;
+/// Told of panics that nobody joined.
+pub(crate) type OnUnjoined = Arc<dyn Fn(&UnjoinedPanic<'_>) + Send + Sync>;
+
+/// What workers call, and their intervals, in polls.
+#[derive(Clone)]
+pub(crate) struct Hooks {
+    pub(crate) event_interval: u32,
+    pub(crate) injector_interval: u32,
+    pub(crate) on_park: Option<Hook>,
+    pub(crate) on_unpark: Option<Hook>,
+    pub(crate) on_worker_start: Option<WorkerHook>,
+    pub(crate) on_unjoined: Option<OnUnjoined>,
+    pub(crate) unhandled: UnhandledPanic,
+}
+
+/// After how many polls a worker looks at the injector first and hands out what the reactor has. A prime, so that it
+/// doesn't fall in step with programs' own periods; the value is the one that other runtimes settled on.
+const INTERVAL: u32 = 61;
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            event_interval: INTERVAL,
+            injector_interval: INTERVAL,
+            on_park: None,
+            on_unpark: None,
+            on_worker_start: None,
+            on_unjoined: None,
+            unhandled: UnhandledPanic::Ignore,
+        }
+    }
+}
+
+/// Calls `f`, user code whose panic has nobody to go to: the panic hook has printed it, and that is all.
+pub(crate) fn contain(f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        drop_payload(payload);
+    }
+}
+
+/// Drops a panic's payload, which is user code again. One that panics in turn is forgotten.
+pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
+}
+
+/// What a runtime does when a task panics. The task's handle gives the panic in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnhandledPanic {
+    /// It goes on. The default.
+    Ignore,
+    /// It ends, as by a drop: all tasks are dropped, and every `block_on` of it panics.
+    ShutdownRuntime,
+}
+
+/// A panic of a task or a blocking job whose handle was dropped before or after, so that nobody heard of it.
+#[derive(Debug)]
+pub struct UnjoinedPanic<'a> {
+    pub(crate) id: Id,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) message: Option<&'a str>,
+}
+
+impl UnjoinedPanic<'_> {
+    /// The task that panicked.
+    pub fn task_id(&self) -> Id {
+        self.id
+    }
+
+    /// Its name, if it was given one.
+    pub fn task_name(&self) -> Option<&str> {
+        self.name
+    }
+
+    /// Where it was spawned.
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    /// The panic's message, where its payload is a text.
+    pub fn message(&self) -> Option<&str> {
+        self.message
+    }
+}
+
+impl fmt::Display for UnjoinedPanic<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.id)?;
+        if let Some(name) = self.name {
+            write!(f, " ({name:?})")?;
+        }
+        write!(f, ", spawned at {}, panicked", self.location)?;
+        match self.message {
+            Some(message) => write!(f, " with message {message:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// That a task has panicked in a runtime that ends then, and who has to hear of it.
+#[derive(Default)]
+pub(crate) struct Alarm {
+    rung: AtomicBool,
+    roots: Mutex<Vec<Waker>>,
+}
+
+/// A root future that hears of the panic.
+pub(crate) struct Listening<'a>(&'a Alarm, Waker);
+
+impl Alarm {
+    /// Whether it has been rung.
+    pub(crate) fn is_rung(&self) -> bool {
+        // Ordering: Relaxed: whoever waits is woken after it was set, and acquires by that.
+        self.rung.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn ring(&self) {
+        // Ordering: Relaxed: see above.
+        self.rung.store(true, Ordering::Relaxed);
+        let roots = std::mem::take(&mut *self.roots.lock());
+        roots.into_iter().for_each(Waker::wake);
+    }
+
+    /// Has `waker` woken when it is rung, until the answer is dropped. To be followed by a look.
+    pub(crate) fn listen(&self, waker: &Waker) -> Listening<'_> {
+        self.roots.lock().push(waker.clone());
+        Listening(self, waker.clone())
+    }
+}
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        let mut roots = self.0.roots.lock();
+        let own = roots.iter().position(|waker| waker.will_wake(&self.1));
+        let own = own.map(|at| roots.swap_remove(at));
+        drop(roots);
+        drop(own);
+    }
+}
