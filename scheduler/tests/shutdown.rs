@@ -467,3 +467,31 @@ fn a_block_on_inside_a_current_thread_runtime_panics_and_harms_nothing() {
     runtime.block_on(async { again.store(true, Ordering::SeqCst) });
     assert!(again.load(Ordering::SeqCst));
 }
+
+#[test]
+fn a_drop_that_panics_at_shutdown_keeps_no_other_task_from_its_own() {
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        let (kept, drops) = Count::new();
+        let kept = Arc::new(kept);
+        for i in 0..10 {
+            let kept = kept.clone();
+            drop(runtime.spawn(async move {
+                let _kept = kept;
+                // Not by `panic!`, whose hook would print it.
+                let _bad = on_drop(move || {
+                    if i == 3 {
+                        std::panic::resume_unwind(Box::new(i));
+                    }
+                });
+                std::future::pending::<()>().await;
+            }));
+        }
+        runtime.block_on(task::yield_now());
+        assert_eq!(Arc::strong_count(&kept), 11);
+        drop(runtime);
+        assert_eq!(Arc::strong_count(&kept), 1, "a task was left out");
+        drop(kept);
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    }
+}

@@ -65,6 +65,24 @@ macro_rules! keeps_the_contract {
 keeps_the_contract!(the_queues_in_use_keep_the_contract, super);
 keeps_the_contract!(the_stand_in_keeps_the_contract, super::stand_in);
 
+/// A thief that steals from its own queue, which none should, takes one item and loses none.
+macro_rules! bears_a_theft_from_itself {
+    ($name:ident, $queues:path) => {
+        #[test]
+        fn $name() {
+            use $queues::{Steal, Worker};
+            let mine = Worker::new_fifo();
+            (0..5).for_each(|item| mine.push(item));
+            assert_eq!(mine.stealer().steal_batch_and_pop(&mine), Steal::Success(0));
+            assert!((1..5).eq(std::iter::from_fn(|| mine.pop())));
+            assert_eq!(mine.stealer().steal_batch_and_pop(&mine), Steal::Empty);
+        }
+    };
+}
+
+bears_a_theft_from_itself!(the_queues_in_use_bear_a_theft_from_themselves, super);
+bears_a_theft_from_itself!(the_stand_in_bears_a_theft_from_itself, super::stand_in);
+
 /// An owner that pushes and pops, an injector that is filled meanwhile, and two thieves that take from both.
 #[test]
 fn each_item_comes_out_exactly_once() {
