@@ -13,7 +13,7 @@
 
 use std::io;
 
-use heist_sync::sys::atomic::{AtomicUsize, Ordering};
+use heist_sync::sys::atomic::Ordering;
 use heist_sync::sys::channel::Sender;
 use heist_sync::sys::{Mutex, hints};
 
@@ -26,8 +26,9 @@ pub(crate) struct Crew {
     roll: Mutex<Roll>,
     /// How many regular workers there are: those with lower numbers.
     regular: hints::AtomicUsize,
-    /// One more than the highest number of an engaged worker: how far thieves look.
-    reach: AtomicUsize,
+    /// One more than the highest number of an engaged worker: how far thieves look. Real in a model too, where it
+    /// hardly changes.
+    reach: hints::AtomicUsize,
     spares: usize,
     /// Held by whoever changes the number of regular workers.
     resizing: Mutex<()>,
@@ -57,7 +58,7 @@ impl Crew {
                 leaving: None,
             }),
             regular: hints::AtomicUsize::new(regular),
-            reach: AtomicUsize::new(regular),
+            reach: hints::AtomicUsize::new(regular),
             spares,
             resizing: Mutex::new(()),
         }

@@ -70,8 +70,8 @@ pub(crate) struct Remote {
     pub(crate) offer: Offer<Box<Worker>>,
     /// The thread that uses it.
     pub(crate) thread: Tid,
-    /// It is to put itself there.
-    pub(crate) dismissed: AtomicBool,
+    /// It is to put itself there. Real in a model too: the token that follows orders it.
+    pub(crate) dismissed: hints::AtomicBool,
     /// Its poll has lasted so long that spares may take what yielded, too.
     pub(crate) stalled: hints::AtomicBool,
 }
@@ -84,7 +84,7 @@ impl Remote {
             counters: Counters::default(),
             offer: Offer::new(),
             thread: Tid::new(),
-            dismissed: AtomicBool::new(false),
+            dismissed: hints::AtomicBool::new(false),
             stalled: hints::AtomicBool::new(false),
         }
     }
