@@ -68,6 +68,18 @@ impl Poller {
         self.poll.registry().try_clone()
     }
 
+    /// The poller's own descriptor, which is readable while there are events to take.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsRawFd::as_raw_fd(&self.poll)
+    }
+
+    /// Has the descriptor become readable at `deadline`, which is later than `now`. What it answers is how long whoever
+    /// waits for the descriptor may wait, where the system has no alarm.
+    pub(crate) fn arm(&mut self, now: Instant, deadline: Instant) -> Option<Duration> {
+        self.alarm.arm(now, deadline)
+    }
+
     /// Asks for events without waiting.
     pub(crate) fn look(&mut self) {
         self.poll(Some(Duration::ZERO));

@@ -73,6 +73,8 @@ pub struct Reactor(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) handover: Handover<Poller>,
     signal: Arc<Signal<PollKick>>,
+    #[cfg(unix)]
+    descriptor: std::os::fd::RawFd,
     id: u32,
     timers: Arc<Timers<PollKick>>,
     sources: Arc<Sources>,
@@ -110,6 +112,8 @@ impl Reactor {
         let timers = Timers::new(signal.clone(), shards.next_power_of_two().min(64));
         let timers = Arc::new(timers);
         Ok(Reactor(Arc::new(Shared {
+            #[cfg(unix)]
+            descriptor: poller.descriptor(),
             id: context::register(timers.clone()),
             timers,
             sources: Arc::new(Sources::new(registry)),
@@ -120,6 +124,13 @@ impl Reactor {
             thread: Mutex::default(),
             thread_ended: Condvar::new(),
         })))
+    }
+
+    /// The poller's descriptor, which lives as long as the reactor. After [`Turn::arm`] it becomes readable when a turn
+    /// would find something.
+    #[cfg(unix)]
+    pub fn descriptor(&self) -> std::os::fd::RawFd {
+        self.0.descriptor
     }
 
     /// The reactor that this thread has [entered](Self::enter), or else the default one, whose thread starts at
@@ -314,11 +325,30 @@ impl<'a> Turn<'a> {
     pub fn wait(&mut self, limit: Option<Duration>) -> usize {
         if limit.is_some_and(|limit| limit.is_zero()) {
             self.poller.look();
-            self.shared.signal.consume_unpark();
+            // Armed, it slept until now.
+            self.shared.signal.awake();
         } else {
             self.sleep(limit);
         }
         self.dispatch()
+    }
+
+    /// Leaves the wait to whoever waits for the [descriptor](Reactor::descriptor): from now until the next
+    /// [`wait`](Self::wait), what would end a wait makes the descriptor readable. Answers for how long one may wait for it
+    /// at most: not at all where something has happened already; `None`: as long as it takes.
+    pub fn arm(&mut self) -> Option<Duration> {
+        let shared = self.shared;
+        if !shared.signal.announce() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = shared.timers.next();
+        shared.signal.settle(deadline);
+        let until = shared.timers.instant(deadline)?;
+        let now = Instant::now();
+        if until <= now {
+            return Some(Duration::ZERO);
+        }
+        self.poller.arm(now, until)
     }
 
     /// Announces the wait, so that it can be cut short, and waits.

@@ -65,11 +65,11 @@ impl Driver {
         self.reactor.enter()
     }
 
-    /// Sleeps until the parker has a token, or an event came.
-    pub(crate) fn park(&self, parker: &Parker) {
+    /// Sleeps until the parker has a token, or an event came; for `limit` at most, where nobody else waits for events.
+    pub(crate) fn park(&self, parker: &Parker, limit: Option<Duration>) {
         match self.reactor.try_borrow() {
             Some(mut turn) => parker.park_in(|| {
-                turn.wait(None);
+                turn.wait(limit);
             }),
             None => parker.park(),
         }
@@ -78,6 +78,21 @@ impl Driver {
     /// Wakes the thread that sleeps by `parker` in [`park`](Self::park). True where the caller has to send one.
     pub(crate) fn unpark(&self, parker: &Parker) -> bool {
         parker.unpark(|| self.reactor.unpark())
+    }
+
+    /// Leaves the wait for events to whoever waits for the [descriptor](Self::descriptor), until the next
+    /// [`poll`](Self::poll) or [`park`](Self::park). Answers for how long one may wait for it at most.
+    pub(crate) fn arm(&self) -> Option<Duration> {
+        match self.reactor.try_borrow() {
+            Some(mut turn) => turn.arm(),
+            None => Some(Duration::ZERO),
+        }
+    }
+
+    /// What becomes readable when there are events, once [armed](Self::arm).
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> std::os::fd::RawFd {
+        self.reactor.descriptor()
     }
 
     /// Hands out what has happened, without waiting.

@@ -63,6 +63,13 @@ impl Parker {
         self.state.swap(EMPTY, Ordering::Acquire);
     }
 
+    /// Leaves the place to a sleep of the caller's that [`unpark`](Self::unpark)'s `elsewhere` ends, until
+    /// [`come_back`](Self::come_back). False, at once, if there was a token, which is taken.
+    #[must_use]
+    pub fn go_elsewhere(&self) -> bool {
+        !self.take_token() && self.enter(ELSEWHERE)
+    }
+
     /// Leaves a token, and the place, until [`come_back`](Self::come_back). False, at once, if there was a token,
     /// which is taken.
     #[must_use]

@@ -53,6 +53,27 @@ pub struct Runtime {
     ended: bool,
 }
 
+/// What a [turn](Runtime::turn) came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    polls: usize,
+    wait: Option<Duration>,
+}
+
+impl Turn {
+    /// How many times tasks were polled.
+    pub fn polls(&self) -> usize {
+        self.polls
+    }
+
+    /// For how long the runtime's [`descriptor`](Runtime::descriptor) may be waited for before the next turn. Zero: there
+    /// is more to do now. `None`: until it is readable, however long that takes. Any other time: readable or not, by then
+    /// a deadline has come, on systems whose descriptor can't say so.
+    pub fn wait(&self) -> Option<Duration> {
+        self.wait
+    }
+}
+
 enum Kind {
     CurrentThread(CurrentThread),
     MultiThread(MultiThread),
@@ -114,6 +135,62 @@ impl Runtime {
             }
         };
         output.unwrap_or_else(|| panic!("{NESTED}"))
+    }
+
+    /// One turn of a current-thread runtime, for an event loop that isn't heist's (a window system's, a game's, another
+    /// runtime's): runs the tasks that are ready; where there were none, waits for events and deadlines for `limit` at most
+    /// (`None`: until something happens); runs what they woke. It returns after a bounded number of polls, though tasks
+    /// be ready still; [`Turn::wait`] says so.
+    ///
+    /// Between two turns the foreign loop may wait for the runtime's [`descriptor`](Self::descriptor). Where another thread
+    /// is in a `block_on` of this runtime, that thread drives it, and a turn does nothing.
+    ///
+    /// # Panics
+    /// On a multi-thread runtime, whose workers drive it, and inside a current-thread runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist_reactor::time::sleep;
+    /// use heist_scheduler::runtime::Builder;
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let task = runtime.spawn(sleep(Duration::from_millis(1)));
+    /// while !task.is_finished() {
+    ///     runtime.turn(Some(Duration::from_millis(20)));
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn turn(&self, limit: Option<Duration>) -> Turn {
+        let Kind::CurrentThread(runtime) = &self.kind else {
+            panic!("a multi-thread runtime is driven by its workers");
+        };
+        let _entered = self.enter();
+        let turned =
+            context::block_on(|| context::driving(|| runtime.turn(self.handle.shared(), limit)));
+        let (polls, wait) = turned.unwrap_or_else(|| panic!("{NESTED}"));
+        Turn { polls, wait }
+    }
+
+    /// What a foreign event loop waits for between two [turns](Self::turn): a descriptor that becomes readable when there
+    /// is something to do, be it an event, a deadline or a task that was woken by another thread. It lives as long as
+    /// the runtime, and is to be waited for only. `None` for a multi-thread runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist_scheduler::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// assert!(runtime.descriptor().is_some());
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[cfg(unix)]
+    pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        match &self.kind {
+            Kind::CurrentThread(_) => Some(self.handle.shared().driver.descriptor()),
+            Kind::MultiThread(_) => None,
+        }
     }
 
     /// Makes this runtime the current one of this thread, until the guard is dropped: what is spawned, and sockets and

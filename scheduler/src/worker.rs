@@ -18,6 +18,7 @@
 //! task: the loop asks the thread's seat for the worker at each turn, and ends where there is none.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use heist_sync::coop;
 use heist_sync::protocol::Patience;
@@ -54,6 +55,8 @@ pub(crate) struct Worker {
     slot_run: Cell<u32>,
     /// Whether it counts in `Idle::searching`.
     searching: Cell<bool>,
+    /// Whether it sleeps between two turns of a foreign event loop.
+    armed: Cell<bool>,
     /// While events are handed out: how many tasks they woke.
     batch: Cell<Option<usize>>,
     /// A blocking job was given away since the worker last ran out of work.
@@ -102,6 +105,7 @@ impl Worker {
             injector_in: Cell::new(1),
             slot_run: Cell::new(0),
             searching: Cell::new(false),
+            armed: Cell::new(false),
             batch: Cell::new(None),
             expecting: Cell::new(false),
             patience: Cell::default(),
@@ -129,10 +133,38 @@ impl Worker {
             }
             None => {
                 if !self.linger(root) {
-                    self.sleep(root);
+                    self.sleep(root, None);
                 }
                 Next::Look
             }
+        }
+    }
+
+    /// Falls asleep, for whoever waits for the driver's descriptor to wake it: [`disarm`](Self::disarm). Answers for how
+    /// long one may wait; not at all where there is something to do.
+    fn arm(&self) -> Option<Duration> {
+        let (shared, idle) = (&self.shared, &self.shared.idle);
+        self.empty_slot();
+        idle.announce(self.index, false);
+        self.armed.set(true);
+        let quiet =
+            !shared.has_work() && !shared.is_closed() && self.remote().parker.go_elsewhere();
+        let wait = match quiet {
+            true => shared.driver.arm(),
+            false => Some(Duration::ZERO),
+        };
+        if wait == Some(Duration::ZERO) {
+            self.disarm();
+        }
+        wait
+    }
+
+    /// Gets up, if it was left [armed](Self::arm).
+    fn disarm(&self) {
+        if self.armed.replace(false) {
+            let searches = self.shared.place(self.index).get_up(true);
+            self.searching.set(searches);
+            self.end_search();
         }
     }
 
@@ -332,18 +364,18 @@ impl Worker {
     }
 
     /// S1 to S5 of the sleep protocol.
-    fn sleep(&self, root: &impl Root) {
+    fn sleep(&self, root: &impl Root, limit: Option<Duration>) {
         let shared = &self.shared;
         if let Some(hook) = &shared.hooks.on_park {
             contain(|| hook());
         }
-        self.sleep_announced(root);
+        self.sleep_announced(root, limit);
         if let Some(hook) = &shared.hooks.on_unpark {
             contain(|| hook());
         }
     }
 
-    fn sleep_announced(&self, root: &impl Root) {
+    fn sleep_announced(&self, root: &impl Root, limit: Option<Duration>) {
         let (shared, idle) = (&self.shared, &self.shared.idle);
         // A hook may have woken a task.
         self.empty_slot();
@@ -363,7 +395,7 @@ impl Worker {
         self.count_asleep();
         let remote = self.remote();
         remote.counters.parks.add(1);
-        let woken = self.collect(|| shared.driver.park(&remote.parker));
+        let woken = self.collect(|| shared.driver.park(&remote.parker, limit));
         self.count_awake();
         // Before anyone is woken for the batch, lest that be us.
         self.searching.set(!idle.retract(self.index));
@@ -482,6 +514,7 @@ pub(crate) fn serve(shared: &Arc<Shared>, worker: Box<Worker>) {
 /// has given it away: `slot` is empty then.
 pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &mut impl Root) {
     context::as_worker(shared, slot, || {
+        context::with_seat(|worker| worker.map(Worker::disarm));
         while !root.turn(shared)
             && let Some(next) = context::with_seat(|worker| worker.map(|worker| worker.step(root)))
         {
@@ -493,6 +526,51 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &m
         }
         context::with_seat(|worker| worker.map(Worker::end_search));
     });
+}
+
+/// How many polls a turn of a foreign event loop may take before and after its look for events.
+const TURN: usize = 256;
+
+/// One turn for a foreign event loop: runs what is ready, waits for events for `limit` at most where nothing was, and runs
+/// what they woke. Answers how many polls that were, and for how long one may wait for the driver's descriptor before
+/// the next turn.
+pub(crate) fn turn(
+    shared: &Arc<Shared>,
+    slot: &mut Option<Box<Worker>>,
+    limit: Option<Duration>,
+) -> (usize, Option<Duration>) {
+    context::as_worker(shared, slot, || {
+        context::with_seat(|worker| worker.map(Worker::disarm));
+        let before = run_ready();
+        context::with_seat(|worker| {
+            worker.map(|worker| match before {
+                0 => worker.sleep(&NoRoot, limit),
+                _ => worker.hand_out(|| shared.driver.poll()),
+            })
+        });
+        let after = run_ready();
+        let wait = context::with_seat(|worker| {
+            worker.map(|worker| {
+                worker.end_search();
+                worker.arm()
+            })
+        });
+        (before + after, wait.flatten())
+    })
+}
+
+/// Polls tasks as long as some are ready, up to [`TURN`] of them. How many it polled.
+fn run_ready() -> usize {
+    let mut polled = 0;
+    while polled < TURN
+        && let Some(task) = context::with_seat(|worker| {
+            worker.and_then(|worker| worker.next().inspect(|task| worker.polls(task)))
+        })
+    {
+        poll(task);
+        polled += 1;
+    }
+    polled
 }
 
 /// Polls a task. Nothing of the worker is borrowed meanwhile, as the task may give it away.
@@ -507,6 +585,7 @@ pub(crate) fn drain(shared: &Arc<Shared>, worker: Box<Worker>) {
     let index = worker.index;
     let mut slot = Some(worker);
     context::as_worker(shared, &mut slot, || {
+        context::with_seat(|worker| worker.map(Worker::disarm));
         shared.owned.close_with(poll);
         while let Some(next) = context::with_seat(|worker| worker.map(Worker::last_step)) {
             match next {

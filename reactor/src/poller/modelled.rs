@@ -55,6 +55,15 @@ impl Poller {
         self.poll.registry().try_clone()
     }
 
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsRawFd::as_raw_fd(&self.poll)
+    }
+
+    pub(crate) fn arm(&mut self, _now: Instant, _deadline: Instant) -> Option<Duration> {
+        None
+    }
+
     pub(crate) fn look(&mut self) {
         *self.bell.rung.lock() = false;
     }

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc as StdArc;
 use std::task::{Poll, Wake, Waker};
+use std::time::Duration;
 
 use heist_sync::sys::{Arc, Mutex};
 
@@ -120,6 +121,24 @@ impl CurrentThread {
         }
     }
 
+    /// One turn for a foreign event loop; see [`worker::turn`]. It does nothing where another thread has the worker.
+    pub(super) fn turn(
+        &self,
+        shared: &Arc<Shared>,
+        limit: Option<Duration>,
+    ) -> (usize, Option<Duration>) {
+        let worker = self.worker.lock().take();
+        match worker {
+            Some(worker) => Taken {
+                from: self,
+                shared,
+                worker: Some(worker),
+            }
+            .turn(limit),
+            None => (0, None),
+        }
+    }
+
     /// The runtime has closed: cancels all tasks, here, or at the end of the `block_on` that has the worker.
     pub(super) fn drain(&self, shared: &Arc<Shared>) {
         let worker = self.worker.lock().take();
@@ -137,6 +156,13 @@ struct Taken<'a> {
 }
 
 impl Taken<'_> {
+    fn turn(mut self, limit: Option<Duration>) -> (usize, Option<Duration>) {
+        if let Some(worker) = &self.worker {
+            worker.count_awake();
+        }
+        worker::turn(self.shared, &mut self.worker, limit)
+    }
+
     fn run(mut self, root: &mut impl Root) {
         if let Some(worker) = &self.worker {
             worker.count_awake();
