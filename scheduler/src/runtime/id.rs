@@ -1,8 +1,9 @@
 //! Names for runtimes.
 
+use heist_sync::sys::atomic::Ordering;
+use heist_sync::sys::hints::AtomicU64;
 use std::fmt;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Identifies a runtime among all of this process. An id is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

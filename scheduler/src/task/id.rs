@@ -1,9 +1,10 @@
 //! Names for tasks.
 
+use heist_sync::sys::atomic::Ordering;
+use heist_sync::sys::hints::AtomicU64;
 use std::cell::Cell;
 use std::fmt;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Identifies a task among all that live in this process. An id is never used again.
 ///
