@@ -71,6 +71,36 @@ fn whole_spawn_against_shutdown() {
     census.assert_all_seen();
 }
 
+/// A shutdown waits for a task that spawns another and ends, while a third is spawned from outside: the first two end by
+/// themselves before the wait does, and the third is let in or refused.
+#[test]
+fn whole_a_gentle_shutdown_waits_for_what_tasks_spawn() {
+    let name = "whole_a_gentle_shutdown_waits_for_what_tasks_spawn";
+    let census = Census::new(&["let in", "refused"]);
+    let counted = census.clone();
+    model(name, Some(2), move || {
+        let (whole, seats) = Whole::new(1);
+        let (ended, child_ended) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+        let (ends, child_ends) = (ended.clone(), child_ended.clone());
+        drop(whole.handle().spawn(async move {
+            drop(task::spawn(async move { *child_ends.lock() += 1 }));
+            *ends.lock() += 1;
+        }));
+        let workers = seated(seats);
+        let outside = thread::spawn({
+            let handle = whole.handle();
+            move || block_on(handle.spawn(async {})).is_ok()
+        });
+        block_on(whole.empty());
+        assert_eq!((*ended.lock(), *child_ended.lock()), (1, 1));
+        whole.close();
+        join(workers);
+        let let_in = outside.join().expect("no panic");
+        counted.saw(if let_in { "let in" } else { "refused" });
+    });
+    census.assert_all_seen();
+}
+
 /// Two workers fall asleep as the runtime ends: both leave.
 #[test]
 fn whole_all_workers_leave() {

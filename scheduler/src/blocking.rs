@@ -11,7 +11,7 @@ use heist_sync::sys::Arc;
 use crate::context;
 use crate::hooks::OnUnjoined;
 use crate::runtime::Handle;
-use crate::shared::Shared;
+use crate::shared::{Home, Shared};
 use crate::task::{Id, JoinHandle, Origin, Runnable, Schedule, TaskRef, new_task_from};
 
 /// A future that is done after one poll.
@@ -30,10 +30,10 @@ impl<F: FnOnce() -> R, R> Future for Job<F> {
     }
 }
 
-/// Jobs are never woken, and no runtime lists them: those that wait go down with the pool's queue, and those that run
-/// can't be stopped.
+/// Jobs are never woken, and nobody cancels them: those that wait go down with the pool's queue, and those that run
+/// can't be stopped. They are listed apart from the tasks, for a shutdown to wait for.
 #[derive(Clone)]
-struct Pool(Option<OnUnjoined>);
+struct Pool(Home);
 
 impl Schedule for Pool {
     fn schedule(&self, task: Runnable) {
@@ -44,10 +44,42 @@ impl Schedule for Pool {
     }
 
     fn panicked(&self) -> Option<OnUnjoined> {
-        self.0.clone()
+        let mut on_unjoined = None;
+        self.0
+            .with(|shared| on_unjoined = shared.hooks.on_unjoined.clone());
+        on_unjoined
     }
 
-    fn release(&self, _: &TaskRef) {}
+    fn release(&self, task: &TaskRef) {
+        self.0.with(|shared| {
+            if shared.jobs.release(task) {
+                shared.emptied.notify_one();
+            }
+        });
+    }
+}
+
+/// A job in the pool's queue. Dropped instead of run, it is cancelled.
+struct Queued {
+    id: Id,
+    /// Before the runtime, which it needs until it is complete.
+    runnable: Runnable,
+    runtime: Arc<Shared>,
+}
+
+impl Queued {
+    fn run(self) {
+        let Self {
+            id,
+            runnable,
+            runtime,
+        } = self;
+        context::as_job(&runtime, || {
+            let entered = context::enter(Handle::of(runtime.clone()));
+            context::as_task(id, || runnable.run());
+            drop(entered);
+        });
+    }
 }
 
 pub(crate) fn spawn<F, R>(shared: &Arc<Shared>, f: F, origin: Origin) -> JoinHandle<R>
@@ -56,21 +88,20 @@ where
     R: Send + 'static,
 {
     let id = Id::next();
-    let pool = Pool(shared.hooks.on_unjoined.clone());
+    let (pool, shard) = (Pool(Home::of(shared)), shared.shard());
     // SAFETY: the closure and its output are `Send`.
-    let (task, runnable, handle) = unsafe { new_task_from(Job(Some(f)), pool, id, 0, origin) };
-    // The runtime's reference is its own until the job completes, which `Runnable` sees to, run or dropped.
-    std::mem::forget(task);
+    let (task, runnable, handle) = unsafe { new_task_from(Job(Some(f)), pool, id, shard, origin) };
     let runtime = shared.clone();
-    let job = Box::new(move || {
-        context::as_job(&runtime, || {
-            let entered = context::enter(Handle::of(runtime.clone()));
-            context::as_task(id, || runnable.run());
-            drop(entered);
-        });
-    });
+    let queued = Queued {
+        id,
+        runnable,
+        runtime,
+    };
+    if !shared.lets_in(&shared.jobs, task) {
+        return handle;
+    }
     // Refused, as the pool is shut down or has no thread and gets none: dropping the job cancels it.
-    let refused = shared.driver.pool().submit(job);
+    let refused = shared.driver.pool().submit(Box::new(move || queued.run()));
     drop(refused);
     context::with_worker(shared, |worker| {
         if let Some(worker) = worker {

@@ -37,7 +37,7 @@ thread_local_const! {
     static POLLING: Cell<bool> = Cell::new(false);
 }
 thread_local_const! {
-    /// The runtime whose blocking job this thread runs. Compared, never followed.
+    /// The runtime whose blocking job this thread runs, borrowed as long. Compared, never followed.
     static JOB_OF: Cell<*const Shared> = Cell::new(ptr::null());
 }
 thread_local_const! {
@@ -119,9 +119,14 @@ fn batch_of<'a>(shared: &Shared) -> Option<&'a Batch> {
     ptr::eq(batch.shared.as_ptr(), shared).then_some(batch)
 }
 
-/// Whether this thread holds `shared` by what it is: one that works for it, or its dispatcher.
+/// Whether this thread holds `shared` by what it is: one that works for it, runs a job of it, or dispatches for it.
 pub(crate) fn belongs_to(shared: &Shared) -> bool {
-    is_host(shared) || batch_of(shared).is_some()
+    is_inside(shared) || batch_of(shared).is_some()
+}
+
+/// Whether what is spawned here is spawned by a task or a blocking job of `shared`.
+pub(crate) fn is_inside(shared: &Shared) -> bool {
+    is_host(shared) || is_job_of(shared)
 }
 
 fn is_host(shared: &Shared) -> bool {
@@ -255,7 +260,7 @@ pub(crate) fn as_job<R>(shared: &Shared, f: impl FnOnce() -> R) -> R {
 }
 
 /// Whether this thread runs a blocking job of `shared`.
-pub(crate) fn is_job_of(shared: &Shared) -> bool {
+fn is_job_of(shared: &Shared) -> bool {
     ptr::eq(JOB_OF.with(Cell::get), shared)
 }
 

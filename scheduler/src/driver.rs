@@ -3,6 +3,7 @@
 //! Down: a worker with nothing to do sleeps in the poller where that is free, else on its condition variable. Up:
 //! wakers, which the scheduler collects while a turn dispatches, so that a batch is published at once.
 
+use std::future::Future;
 use std::io;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
@@ -117,10 +118,20 @@ impl Driver {
         self.reactor.shutdown();
     }
 
+    /// How many threads of workers and blocking jobs there are.
+    pub(crate) fn threads_left(&self) -> usize {
+        self.workers.num_threads() + self.pool().num_threads()
+    }
+
     /// Waits until the reactor thread has ended, and whether it has.
     pub(crate) fn join_thread(&self, deadline: Option<Instant>) -> bool {
         self.reactor.join_thread(deadline)
     }
+}
+
+/// Waits for `future`, for so long at most, by the clock of the current reactor.
+pub(crate) async fn at_most(limit: Duration, future: impl Future<Output = ()>) {
+    let _ = heist_reactor::time::timeout(limit, future).await;
 }
 
 /// Polls a task with its own waker, so that timers which the poll both begins and ends cost next to nothing.

@@ -6,6 +6,7 @@ mod handle;
 mod id;
 mod multi_thread;
 mod root;
+mod shutdown;
 
 pub use crate::hooks::{UnhandledPanic, UnjoinedPanic};
 pub use crate::metrics::RuntimeMetrics;
@@ -13,14 +14,16 @@ pub use crate::stall::Stall;
 pub use builder::Builder;
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 pub use id::Id;
+pub use shutdown::{ShutdownReport, Unfinished};
 
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
-use crate::context;
 use crate::task::JoinHandle;
+use crate::{context, driver};
 use current_thread::CurrentThread;
 use multi_thread::MultiThread;
 
@@ -34,7 +37,8 @@ const NESTED: &str = "`block_on` was called inside a current-thread runtime, who
 /// Dropping a runtime ends it. Every task is dropped, at its next `await` where it runs at the moment; what is spawned
 /// from then on is dropped at once. The drop returns when the runtime's threads have ended, and so waits for a task
 /// that doesn't come to its next `await`, and for blocking jobs that run; [`shutdown_timeout`](Self::shutdown_timeout)
-/// and [`shutdown_background`](Self::shutdown_background) don't. Dropped where futures are polled, it doesn't wait, as
+/// and [`shutdown_background`](Self::shutdown_background) don't. [`shutdown`](Self::shutdown) lets tasks end by
+/// themselves first, and reports on those that don't. Dropped where futures are polled, it doesn't wait, as
 /// that would hold up others: it is a `shutdown_background` there.
 ///
 /// # Examples
@@ -216,6 +220,68 @@ impl Runtime {
         self.shutdown_timeout(Duration::ZERO);
     }
 
+    /// Ends the runtime gently: lets what runs go on for up to `grace`, then cancels what is left, and tells what that was.
+    ///
+    /// 1. From the call on nothing is let in from outside: what other threads spawn is dropped at once, and its handle
+    ///    gives a cancelled [`JoinError`](crate::task::JoinError). What the runtime's own tasks and blocking jobs spawn is
+    ///    let in, and waited for like them: a connection that drains may need helpers. So a task that would go on for ever
+    ///    (one that accepts connections, say) has to be told to end, before or meanwhile.
+    /// 2. As soon as no task and no blocking job is left, or else when `grace` is over, the runtime ends as in a drop:
+    ///    tasks are dropped at their next `await`, jobs that haven't begun never will. Then nothing at all is let in.
+    /// 3. Its threads are waited for, up to one second more. A thread that is held up longer, by a poll or a job that
+    ///    doesn't return, is left behind, and reported.
+    ///
+    /// So the call takes no longer than `grace` and a second. A current-thread runtime's tasks run on this thread meanwhile.
+    /// Tasks of a [`LocalSet`](crate::task::LocalSet) are that set's.
+    ///
+    /// Where a task's panic ends the runtime (`unhandled_panic`), it is as if `grace` were over then.
+    ///
+    /// Called by a task or a blocking job of this very runtime it waits for that one in vain, for all of `grace`, but not
+    /// for the threads.
+    ///
+    /// # Panics
+    /// Inside a current-thread runtime, as [`block_on`](Self::block_on); this runtime ends as in a drop then.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use heist_scheduler::{runtime::Runtime, task};
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let reply = runtime.spawn(async { task::yield_now().await });
+    /// task::Builder::new().name("listener").spawn_on(std::future::pending::<()>(), runtime.handle())?;
+    ///
+    /// let report = runtime.shutdown(Duration::from_millis(20));
+    /// assert!(reply.is_finished());
+    /// assert!(!report.is_clean());
+    /// assert_eq!(report.tasks()[0].name(), Some("listener"));
+    /// println!("{report}");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn shutdown(mut self, grace: Duration) -> ShutdownReport {
+        let shared = self.handle.shared().clone();
+        shared.refuse_outsiders();
+        let wait = AssertUnwindSafe(|| self.block_on(driver::at_most(grace, shared.nobody_left())));
+        if let Err(panic) = catch_unwind(wait)
+            && !shared.alarm.is_rung()
+        {
+            resume_unwind(panic);
+        }
+        let left = shutdown::Left::of(&shared);
+        let bound = if self.is_held_up() {
+            Duration::ZERO
+        } else {
+            shutdown::THREADS
+        };
+        self.end(Instant::now().checked_add(bound));
+        left.report(&shared)
+    }
+
+    /// Whether this thread is one that must not wait for this runtime's threads.
+    fn is_held_up(&self) -> bool {
+        context::is_polling() || context::belongs_to(self.handle.shared())
+    }
+
     /// Ends the runtime; waits until `deadline`, if there is one, for its threads. Calling it again does nothing, so
     /// that the drop after a shutdown with a limit keeps to the limit.
     fn end(&mut self, deadline: Option<Instant>) {
@@ -244,9 +310,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        let shared = self.handle.shared();
-        let here =
-            context::is_polling() || context::belongs_to(shared) || context::is_job_of(shared);
+        let here = self.is_held_up();
         self.end(here.then(Instant::now));
     }
 }

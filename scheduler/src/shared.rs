@@ -6,6 +6,7 @@
 //! - **H2** A thread that queues a task touches `Shared` after the push (someone has to be woken), by when the task
 //!   may be complete. So it holds `Shared` by something else: a worker and the reactor thread by what they are, any
 //!   other thread by an `Arc` that it takes before the push.
+//! - **H3** A blocking job, which is no worker's, has an `Arc` of its own until it is complete.
 //!
 //! So spawning, waking and completing on a worker touch no counter that the workers share.
 
@@ -15,6 +16,7 @@ use std::sync::OnceLock;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use heist_sync::Notify;
 use heist_sync::sys::atomic::{AtomicBool, Ordering, fence};
 use heist_sync::sys::deque::Injector;
 use heist_sync::sys::{Arc, CachePadded, hints};
@@ -39,6 +41,10 @@ pub(crate) struct Shared {
     pub(crate) injector: Injector<Runnable>,
     pub(crate) idle: Idle,
     pub(crate) owned: Owned,
+    /// Blocking jobs, queued or running.
+    pub(crate) jobs: Owned,
+    /// Notified when tasks or jobs have ended and nobody from outside is let in any more.
+    pub(crate) emptied: Notify,
     pub(crate) driver: Driver,
     pub(crate) crew: Crew,
     pub(crate) stalls: Stalls,
@@ -106,6 +112,8 @@ impl Shared {
             idle: Idle::new(places),
             // One more, for spawns from other threads.
             owned: Owned::new(places + 1),
+            jobs: Owned::new(places + 1),
+            emptied: Notify::new(),
             driver,
             crew,
             stalls,
@@ -259,6 +267,33 @@ impl Shared {
             .any(|remote| remote.open.has_yielded())
     }
 
+    /// From here on nothing is spawned from outside: by what isn't a task or a blocking job of this runtime.
+    pub(crate) fn refuse_outsiders(&self) {
+        self.owned.refuse_outsiders();
+        self.jobs.refuse_outsiders();
+    }
+
+    /// Outsiders being refused: waits until no task and no blocking job is left. One waits at a time.
+    pub(crate) async fn nobody_left(&self) {
+        while !Owned::none_alive(&[&self.owned, &self.jobs]) {
+            // Whoever ends after the look above leaves a permit.
+            self.emptied.notified().await;
+        }
+    }
+
+    /// The shard for what is spawned on this thread.
+    #[inline]
+    pub(crate) fn shard(&self) -> u32 {
+        let outside = self.remotes.len();
+        context::with_worker(self, |worker| worker.map_or(outside, |it| it.index)) as u32
+    }
+
+    /// Lists a task in `owned`, one of this runtime's two lists, if it is let in.
+    #[inline]
+    pub(crate) fn lets_in(&self, owned: &Owned, task: TaskRef) -> bool {
+        owned.list_if(task, || context::is_inside(self))
+    }
+
     /// The runtime ends: the workers leave their loops, cancel all tasks and go. Returns at once.
     pub(crate) fn close(&self) {
         // Ordering: Release: hint only to the workers' loops, which are woken by a token; see also `settled`.
@@ -333,11 +368,10 @@ where
     F::Output: Send + 'static,
 {
     let home = Home::of(shared);
-    let shard = context::with_worker(shared, |worker| worker.map(|worker| worker.index))
-        .unwrap_or(shared.remotes.len());
     // SAFETY: the future and its output are `Send`.
-    let (task, runnable, handle) = unsafe { new_task_from(future, home, id, shard as u32, origin) };
-    if shared.owned.list(task) {
+    let (task, runnable, handle) =
+        unsafe { new_task_from(future, home, id, shared.shard(), origin) };
+    if shared.lets_in(&shared.owned, task) {
         start(runnable);
     } else {
         // Dropped, the evidence cancels the task.
@@ -347,28 +381,28 @@ where
 }
 
 /// A task's pointer to the runtime that it belongs to, uncounted.
-#[derive(Clone, Copy)]
-struct Home(NonNull<Shared>);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Home(NonNull<Shared>);
 
-// SAFETY: `Shared` is `Send` and `Sync`; that it is there is H1's business.
+// SAFETY: `Shared` is `Send` and `Sync`; that it is there is H1's business, and H3's.
 unsafe impl Send for Home {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for Home {}
 
 impl Home {
-    fn of(shared: &Arc<Shared>) -> Self {
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
         // From the `Arc`, not through a reference, as `with` makes an `Arc` of it again.
         Self(NonNull::new(Arc::as_ptr(shared).cast_mut()).expect("an Arc points somewhere"))
     }
 
     /// Calls `f` with the runtime, held for as long as `f` runs (H2).
-    fn with(self, f: impl FnOnce(&Shared)) {
-        // SAFETY: H1: a task that isn't complete is being queued or released.
+    pub(crate) fn with(self, f: impl FnOnce(&Shared)) {
+        // SAFETY: H1 and H3: a task or a job that isn't complete is being queued or released.
         let shared = unsafe { self.0.as_ref() };
         if context::belongs_to(shared) {
             return f(shared);
         }
-        // SAFETY: H1.
+        // SAFETY: as above.
         let held = unsafe { self.counted() };
         f(&held);
     }
@@ -417,8 +451,13 @@ impl Schedule for Home {
 
     fn release(&self, task: &TaskRef) {
         self.with(|shared| {
-            if shared.owned.release(task) {
+            if !shared.owned.release(task) {
+                return;
+            }
+            if shared.is_closed() {
                 shared.unpark_all();
+            } else {
+                shared.emptied.notify_one();
             }
         });
     }

@@ -60,6 +60,12 @@ impl Whole {
         self.0.close();
     }
 
+    /// Refuses what is spawned from outside, and waits until nobody is left.
+    pub async fn empty(&self) {
+        self.0.refuse_outsiders();
+        self.0.nobody_left().await;
+    }
+
     /// Ends the threads that were sent to blocked workers.
     pub fn join_workers(&self) {
         self.0.driver.join_workers(None);

@@ -1,4 +1,4 @@
-//! Which tasks a runtime has that aren't complete: what a shutdown has to cancel.
+//! Which tasks a runtime has that aren't complete: what a shutdown has to wait for and to cancel.
 //!
 //! A list a shard, linked through the headers, under a lock of its own. A worker lists what it spawns in its own
 //! shard, so that the lock is free but for the moments in which another worker completes one of those tasks.
@@ -6,7 +6,10 @@
 //! Invariants:
 //! - **O1** A task is linked in the shard that its header names, or in none; its links change under that lock.
 //! - **O2** A linked task is alive: `release` unlinks it before the runtime's reference is dropped.
-//! - **O3** `live` counts the tasks that were listed and not released, those too that a closed shard refused.
+//! - **O3** `live` counts the tasks that were listed and not released, those too that a shard refused.
+//! - **O4** A shard's gate goes from open to insiders to closed, never back. Once no shard is open, only tasks that are
+//!   alive let others in. So where [`Owned::none_alive`], which looks at all shards in one moment, finds none alive,
+//!   none ever will be; to look at one shard after the other doesn't show that, as tasks spawn into shards seen before.
 
 use std::ptr::NonNull;
 
@@ -31,7 +34,17 @@ pub struct Owned {
 struct Shard {
     first: Option<NonNull<Header>>,
     live: usize,
-    closed: bool,
+    gate: Gate,
+}
+
+/// Whom a shard lets in.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    #[default]
+    Open,
+    /// Only what is spawned by those who are in.
+    Insiders,
+    Closed,
 }
 
 // SAFETY: the pointers are to headers, whose links are touched under the shard's lock alone (O1).
@@ -48,23 +61,57 @@ impl Owned {
     /// Lists a new task, and takes over the runtime's reference to it. False where the shard is closed: the task is
     /// counted all the same, and the caller has to cancel it.
     #[must_use]
+    #[inline]
     pub fn list(&self, task: TaskRef) -> bool {
+        self.list_if(task, || true)
+    }
+
+    /// As [`list`](Self::list). False, too, once outsiders are refused, unless `is_inside` says that a task which is
+    /// alive spawns this one.
+    #[must_use]
+    #[inline]
+    pub fn list_if(&self, task: TaskRef, is_inside: impl FnOnce() -> bool) -> bool {
         let task = task.into_raw();
         let mut shard = self.shards[task.header().shard as usize].lock();
         shard.live += 1;
-        if !shard.closed {
+        let welcome = match shard.gate {
+            Gate::Open => true,
+            Gate::Insiders => is_inside(),
+            Gate::Closed => false,
+        };
+        if welcome {
             shard.link(task);
         }
-        !shard.closed
+        welcome
     }
 
-    /// Forgets a task that is about to be complete. Whether it was the last of a closed shard.
+    /// Forgets a task that is about to be complete. Whether it was the last of a shard that isn't open to all.
     pub fn release(&self, task: &TaskRef) -> bool {
         let raw = task.raw();
         let mut shard = self.shards[raw.header().shard as usize].lock();
         shard.unlink(raw);
         shard.live -= 1;
-        shard.closed && shard.live == 0
+        shard.gate != Gate::Open && shard.live == 0
+    }
+
+    /// Lets in no more tasks but those that insiders spawn.
+    pub fn refuse_outsiders(&self) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            if shard.gate == Gate::Open {
+                shard.gate = Gate::Insiders;
+            }
+        }
+    }
+
+    /// O4: whether none of the tasks in all these is alive, at one moment. If any are, `release` says when to ask again.
+    pub fn none_alive(all: &[&Self]) -> bool {
+        // No other place holds two of these locks at once.
+        let shards: Vec<_> = all
+            .iter()
+            .flat_map(|owned| owned.shards.iter().map(|shard| shard.lock()))
+            .collect();
+        shards.iter().all(|shard| shard.live == 0)
     }
 
     /// Lets no more tasks in, and cancels those that are there. May be called by several threads at once, and again.
@@ -77,7 +124,7 @@ impl Owned {
         for shard in &self.shards {
             loop {
                 let mut guard = shard.lock();
-                guard.closed = true;
+                guard.gate = Gate::Closed;
                 let Some(first) = guard.first else { break };
                 let raw = RawTask(first);
                 guard.unlink(raw);
@@ -95,18 +142,23 @@ impl Owned {
     pub fn find(&self, id: Id) -> Option<TaskRef> {
         self.shards.iter().find_map(|shard| {
             let shard = shard.lock();
-            let mut next = shard.first;
-            while let Some(header) = next {
-                let raw = RawTask(header);
-                if raw.header().id == id {
-                    // O2, under the lock.
-                    return Some(TaskRef::again(raw));
-                }
-                // SAFETY: O1: the lock is held.
-                next = raw.header().links.with(|links| unsafe { (*links).after });
-            }
-            None
+            // O2, under the lock.
+            shard
+                .tasks()
+                .find(|task| task.header().id == id)
+                .map(TaskRef::again)
         })
+    }
+
+    /// All tasks that are listed: for reports.
+    pub fn all(&self) -> Vec<TaskRef> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            // O2, under the lock.
+            all.extend(shard.tasks().map(TaskRef::again));
+        }
+        all
     }
 
     /// How many tasks aren't complete.
@@ -116,6 +168,16 @@ impl Owned {
 }
 
 impl Shard {
+    /// What is linked. For as long as the lock is held.
+    fn tasks(&self) -> impl Iterator<Item = RawTask> + '_ {
+        std::iter::successors(self.first, |header| {
+            let header = RawTask(*header).header();
+            // SAFETY: O1: the lock is held.
+            header.links.with(|links| unsafe { (*links).after })
+        })
+        .map(RawTask)
+    }
+
     fn link(&mut self, task: RawTask) {
         let first = self.first.replace(task.0);
         task.header().links.with_mut(|links| {

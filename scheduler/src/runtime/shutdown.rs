@@ -1,0 +1,171 @@
+//! What a shutdown tells of those that didn't end by themselves.
+
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::shared::Shared;
+use crate::task::{Id, TaskRef};
+
+/// How long a shutdown waits for threads once everything has been cancelled.
+pub(super) const THREADS: Duration = Duration::from_secs(1);
+
+/// How many lines the report in text has for tasks, and for jobs, at most.
+const LINES: usize = 20;
+
+/// Those that were left when the time was over.
+pub(super) struct Left {
+    tasks: Vec<TaskRef>,
+    jobs: Vec<TaskRef>,
+}
+
+impl Left {
+    pub(super) fn of(shared: &Shared) -> Self {
+        let sorted = |mut all: Vec<TaskRef>| {
+            all.sort_by_key(TaskRef::id);
+            all
+        };
+        Self {
+            tasks: sorted(shared.owned.all()),
+            jobs: sorted(shared.jobs.all()),
+        }
+    }
+
+    /// The runtime has ended, as far as it was waited for.
+    pub(super) fn report(self, shared: &Shared) -> ShutdownReport {
+        let list = |all: Vec<TaskRef>| all.iter().map(Unfinished::of).collect();
+        ShutdownReport {
+            tasks: list(self.tasks),
+            blocking_jobs: list(self.jobs),
+            threads: shared.driver.threads_left(),
+        }
+    }
+}
+
+/// How a [`Runtime::shutdown`](super::Runtime::shutdown) went. Its `Display` is for people, one line for each task.
+///
+/// # Examples
+/// ```
+/// # use std::time::Duration;
+/// # use heist_scheduler::runtime::Runtime;
+/// let report = Runtime::new()?.shutdown(Duration::from_secs(5));
+/// assert!(report.is_clean());
+/// assert_eq!(report.to_string(), "everything ended by itself");
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "it tells whether everything has ended"]
+pub struct ShutdownReport {
+    tasks: Vec<Unfinished>,
+    blocking_jobs: Vec<Unfinished>,
+    threads: usize,
+}
+
+impl ShutdownReport {
+    /// Whether every task and every blocking job ended by itself, in time, and no thread was left behind.
+    pub fn is_clean(&self) -> bool {
+        self.tasks.is_empty() && self.blocking_jobs.is_empty() && self.threads == 0
+    }
+
+    /// The tasks that had not ended by themselves when the time was over, sorted by id. They were cancelled.
+    pub fn tasks(&self) -> &[Unfinished] {
+        &self.tasks
+    }
+
+    /// The blocking jobs that had not ended when the time was over, sorted by id. Those that ran were waited for a little
+    /// longer, those that hadn't begun never ran.
+    pub fn blocking_jobs(&self) -> &[Unfinished] {
+        &self.blocking_jobs
+    }
+
+    /// How many threads of the runtime's own were left behind, as a poll or a blocking job doesn't return: those in it,
+    /// and, where it is a task's poll, the workers, none of which leaves before all tasks have. They end when it does.
+    pub fn num_threads_left(&self) -> usize {
+        self.threads
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_clean() {
+            return f.write_str("everything ended by itself");
+        }
+        let counts = [
+            (self.tasks.len(), "tasks"),
+            (self.blocking_jobs.len(), "blocking jobs"),
+        ];
+        let mut first = true;
+        for (count, what) in counts.into_iter().filter(|&(count, _)| count > 0) {
+            let between = if std::mem::take(&mut first) { "" } else { ", " };
+            write!(f, "{between}{what} that did not end in time: {count}")?;
+        }
+        if self.threads > 0 {
+            let between = if first { "" } else { ", " };
+            write!(f, "{between}threads left behind: {}", self.threads)?;
+        }
+        for all in [&self.tasks, &self.blocking_jobs] {
+            for one in all.iter().take(LINES) {
+                write!(f, "\n  {one}")?;
+            }
+            if let Some(more @ 1..) = all.len().checked_sub(LINES) {
+                write!(f, "\n  and {more} more")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A task or a blocking job that did not end by itself before the shutdown's time was over.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    id: Id,
+    name: Option<Box<str>>,
+    location: &'static Location<'static>,
+    left_behind: bool,
+}
+
+impl Unfinished {
+    fn of(task: &TaskRef) -> Self {
+        Self {
+            id: task.id(),
+            name: task.name().map(Into::into),
+            location: task.location(),
+            left_behind: !task.is_finished(),
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// Its name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Where it was spawned.
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    /// Whether it hadn't ended by the shutdown's own end either: its poll, or the job, hasn't returned, and its thread
+    /// was left behind.
+    pub fn is_left_behind(&self) -> bool {
+        self.left_behind
+    }
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.id)?;
+        if let Some(name) = self.name() {
+            write!(f, " {name:?}")?;
+        }
+        write!(f, ", spawned at {}", self.location)?;
+        if self.left_behind {
+            f.write_str(", left behind in a call that has not returned")?;
+        }
+        Ok(())
+    }
+}
