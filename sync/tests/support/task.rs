@@ -116,7 +116,7 @@ pub(crate) fn within_limit<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'st
         let _ = done.send(());
         output
     });
-    if finished.recv_timeout(Duration::from_secs(if cfg!(miri) { 300 } else { 10 }))
+    if finished.recv_timeout(Duration::from_secs(if cfg!(miri) { 300 } else { 60 }))
         == Err(mpsc::RecvTimeoutError::Timeout)
     {
         panic!("stood still for ten seconds");
