@@ -7,6 +7,7 @@ use std::task::{Context, Wake, Waker};
 use heist_reactor::protocol::{Direction, News, Source, Table};
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::{Arc, Mutex, thread};
+use heist_sync::waits::Wait;
 use loom_tests::{Census, model};
 
 /// A waker that remembers whether it was woken. The payload makes a waker that leaks, or is dropped twice, fail.
@@ -47,7 +48,7 @@ fn a_newer_event_survives_a_stale_clear() {
     let census = Census::new(&["took both", "left some"]);
     let counted = census.clone();
     model("a_newer_event_survives_a_stale_clear", Some(3), move || {
-        let direction = Arc::new(Direction::new(News::READY));
+        let direction = Arc::new(Direction::new(News::READY, Wait::Readable));
         let data = Arc::new(AtomicUsize::new(0));
         let devices = [(); 2].map(|()| {
             let (direction, data) = (direction.clone(), data.clone());
@@ -191,7 +192,7 @@ fn a_dropped_waiter_takes_back_its_own_entry_only() {
         "a_dropped_waiter_takes_back_its_own_entry_only",
         Some(3),
         move || {
-            let direction = Arc::new(Direction::new(News::NONE));
+            let direction = Arc::new(Direction::new(News::NONE, Wait::Readable));
             let (first, second) = (Flag::new(), Flag::new());
             let mut entry = None;
             let waker = Waker::from(first.clone());

@@ -92,9 +92,10 @@ fn whole_a_gentle_shutdown_waits_for_what_tasks_spawn() {
             move || block_on(handle.spawn(async {})).is_ok()
         });
         block_on(whole.empty());
-        assert_eq!((*ended.lock(), *child_ended.lock()), (1, 1));
+        let found = (*ended.lock(), *child_ended.lock());
         whole.close();
         join(workers);
+        assert_eq!(found, (1, 1));
         let let_in = outside.join().expect("no panic");
         counted.saw(if let_in { "let in" } else { "refused" });
     });

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use heist_sync::coop;
 use heist_sync::sys::{Arc, Mutex};
+use heist_sync::waits::{self, Wait};
 
 use crate::reactor::Reactor;
 
@@ -115,6 +116,7 @@ impl<T> Future for Spawned<T> {
         let old = outcome.waker.replace(waker);
         drop(outcome);
         drop(old);
+        waits::note(Wait::BlockingJob);
         Poll::Pending
     }
 }

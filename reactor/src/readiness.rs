@@ -32,6 +32,7 @@ use std::task::{Context, Poll, Waker};
 
 use heist_sync::sys::Mutex;
 use heist_sync::sys::atomic::{AtomicU64, Ordering};
+use heist_sync::waits::{self, Wait};
 use slab::Slab;
 
 const READY: u64 = 1;
@@ -103,6 +104,8 @@ pub struct Listed {
 pub struct Direction {
     word: AtomicU64,
     waiters: Mutex<Waiters>,
+    /// What those wait for who wait here.
+    wait: Wait,
 }
 
 #[derive(Default)]
@@ -126,8 +129,8 @@ impl Source {
     /// Nobody waits; `news` is taken to be so of both directions until an operation finds otherwise.
     pub fn new(news: News) -> Self {
         Self {
-            read: Direction::new(news),
-            write: Direction::new(news),
+            read: Direction::new(news, Wait::Readable),
+            write: Direction::new(news, Wait::Writable),
         }
     }
 
@@ -150,10 +153,11 @@ enum Place<'a> {
 
 impl Direction {
     /// Nobody waits; `news` is taken to be so until an operation finds otherwise.
-    pub fn new(news: News) -> Self {
+    pub fn new(news: News, wait: Wait) -> Self {
         Self {
             word: AtomicU64::new(news.0),
             waiters: Mutex::default(),
+            wait,
         }
     }
 
@@ -205,7 +209,7 @@ impl Direction {
         if seen.is_ready() {
             return Poll::Ready(seen);
         }
-        self.wait(cx, Place::Poller)
+        waits::noted(self.wait, self.wait(cx, Place::Poller))
     }
 
     /// Waits for news as one of any number of async functions, of which `entry` is this one's.
@@ -214,7 +218,7 @@ impl Direction {
         if seen.is_ready() {
             return Poll::Ready(seen);
         }
-        self.wait(cx, Place::List(entry))
+        waits::noted(self.wait, self.wait(cx, Place::List(entry)))
     }
 
     /// Takes an entry back.

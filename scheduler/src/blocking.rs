@@ -36,6 +36,8 @@ impl<F: FnOnce() -> R, R> Future for Job<F> {
 struct Pool(Home);
 
 impl Schedule for Pool {
+    const JOBS: bool = true;
+
     fn schedule(&self, task: Runnable) {
         // An abort of a job that has not begun finds it scheduled; nothing else wakes it. So this isn't reached, and
         // if it were, dropping the evidence would cancel the job.

@@ -23,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use crate::task::JoinHandle;
-use crate::{context, driver};
+use crate::{context, driver, relief};
 use current_thread::CurrentThread;
 use multi_thread::MultiThread;
 
@@ -237,7 +237,7 @@ impl Runtime {
     /// Where a task's panic ends the runtime (`unhandled_panic`), it is as if `grace` were over then.
     ///
     /// Called by a task or a blocking job of this very runtime it waits for that one in vain, for all of `grace`, but not
-    /// for the threads.
+    /// for the threads: what was cancelled may be reported as left behind then.
     ///
     /// # Panics
     /// Inside a current-thread runtime, as [`block_on`](Self::block_on); this runtime ends as in a drop then.
@@ -268,12 +268,13 @@ impl Runtime {
             resume_unwind(panic);
         }
         let left = shutdown::Left::of(&shared);
-        let bound = if self.is_held_up() {
+        let bound = if context::belongs_to(&shared) {
             Duration::ZERO
         } else {
             shutdown::THREADS
         };
-        self.end(Instant::now().checked_add(bound));
+        // On a worker of another runtime others go on meanwhile.
+        relief::give_way(|| self.end(Instant::now().checked_add(bound)));
         left.report(&shared)
     }
 

@@ -283,9 +283,11 @@ impl Shared {
 
     /// The shard for what is spawned on this thread.
     #[inline]
-    pub(crate) fn shard(&self) -> u32 {
+    pub(crate) fn shard(&self) -> u16 {
         let outside = self.remotes.len();
-        context::with_worker(self, |worker| worker.map_or(outside, |it| it.index)) as u32
+        let shard = context::with_worker(self, |worker| worker.map_or(outside, |it| it.index));
+        // Should there ever be more workers, they share the last one.
+        u16::try_from(shard).unwrap_or(u16::MAX)
     }
 
     /// Lists a task in `owned`, one of this runtime's two lists, if it is let in.

@@ -3,7 +3,8 @@
 //! Inside: one allocation each, driven through one word of state.
 //!
 //! ```text
-//!   Header { state, vtable, links, id, origin, shard }     what every holder may see
+//!   Header { state, vtable, links, id, origin, shard,
+//!            waits, is_job }                               what every holder may see
 //!   scheduler: S                                           where the task goes when it is woken
 //!   stage: Running(future) | Finished(result) | Consumed   whose it is, state.rs says
 //!   join_waker                                             whose it is, S4 in state.rs says

@@ -3,17 +3,20 @@
 #[path = "support/watch.rs"]
 mod watch;
 
-use std::future::pending;
+use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use heist_reactor::time::sleep;
-use heist_scheduler::runtime::{Builder, Handle, UnhandledPanic};
+use heist_reactor::net::TcpListener;
+use heist_reactor::time::{sleep, timeout};
+use heist_scheduler::runtime::{Builder, Handle, Runtime, UnhandledPanic};
 use heist_scheduler::task;
-use heist_sync::oneshot;
+use heist_sync::waits::Wait;
+use heist_sync::{Notify, Semaphore, oneshot};
 use watch::{Count, current_thread, each_kind, watchdog, workers};
 
 /// Longer than the watchdog waits.
@@ -245,6 +248,131 @@ fn what_is_held_up_is_left_behind_and_reported() {
     waiter.block_on(job).expect("it came to its end");
 }
 
+/// Spawns a task of that name.
+fn spawn_named<F>(runtime: &Runtime, name: &str, future: F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let spawned = task::Builder::new()
+        .name(name)
+        .spawn_on(future, runtime.handle());
+    drop(spawned.expect("a task"));
+}
+
+/// Spawns a task for each leaf, named by what it waits for.
+fn spawn_leaves(runtime: &Runtime, gate: mpsc::Receiver<()>) {
+    let one = |wait: Wait, future: Pin<Box<dyn Future<Output = ()> + Send>>| {
+        spawn_named(runtime, &format!("{wait:?}"), future);
+    };
+    one(Wait::Unknown, Box::pin(pending()));
+    one(
+        Wait::Mutex,
+        Box::pin(async {
+            let mutex = heist_sync::Mutex::new(());
+            let _held = mutex.lock().await;
+            drop(mutex.lock().await);
+        }),
+    );
+    one(
+        Wait::Semaphore,
+        Box::pin(async {
+            let _ = Semaphore::new(0).acquire().await;
+        }),
+    );
+    one(
+        Wait::Notify,
+        Box::pin(async { Notify::new().notified().await }),
+    );
+    one(
+        Wait::Oneshot,
+        Box::pin(async {
+            let (_send, receive) = oneshot::channel::<()>();
+            let _ = receive.await;
+        }),
+    );
+    one(
+        Wait::MpscRecv,
+        Box::pin(async {
+            let (_send, mut receive) = heist_sync::mpsc::channel::<()>(1);
+            // The timer is a limit to what is waited for.
+            let _ = timeout(LONG, receive.recv()).await;
+        }),
+    );
+    one(
+        Wait::MpscSend,
+        Box::pin(async {
+            let (send, _receive) = heist_sync::mpsc::channel(1);
+            while send.send(()).await.is_ok() {}
+        }),
+    );
+    one(Wait::Sleep, Box::pin(sleep(LONG)));
+    one(
+        Wait::Readable,
+        Box::pin(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let _ = listener.accept().await;
+        }),
+    );
+    one(
+        Wait::Join,
+        Box::pin(async {
+            let _ = task::spawn(pending::<()>()).await;
+        }),
+    );
+    one(
+        Wait::BlockingJob,
+        Box::pin(async move {
+            let _ = task::spawn_blocking(move || gate.recv()).await;
+        }),
+    );
+}
+
+#[test]
+fn a_report_tells_what_each_task_waited_for() {
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        let (open, gate) = mpsc::channel();
+        spawn_leaves(&runtime, gate);
+        spawn_named(&runtime, "Turn", async {
+            loop {
+                task::yield_now().await;
+            }
+        });
+        // All of them have been polled some rounds later.
+        let metrics = runtime.metrics();
+        let mut polls = 0;
+        while polls < 500 {
+            runtime.block_on(task::yield_now());
+            polls = (0..metrics.num_workers())
+                .map(|worker| metrics.worker_poll_count(worker))
+                .sum();
+        }
+        let opener = thread::spawn({
+            let handle = runtime.handle().clone();
+            move || {
+                // Its handle is resolved once the shutdown has begun; the job ends in the end.
+                while current_thread().block_on(handle.spawn(async {})).is_ok() {}
+                drop(open);
+            }
+        });
+        let report = runtime.shutdown(Duration::ZERO);
+        opener.join().expect("no panic");
+        let named: Vec<_> = report
+            .tasks()
+            .iter()
+            .filter_map(|task| Some((task.name()?, task.waited_for())))
+            .collect();
+        assert_eq!(named.len(), 12, "{report}");
+        for (name, wait) in named {
+            assert_eq!(name, format!("{wait:?}"), "{report}");
+        }
+        assert!(
+            report.to_string().contains("waiting for a message"),
+            "{report}"
+        );
+    }
+}
+
 #[test]
 fn a_panic_that_ends_the_runtime_ends_the_wait() {
     let _dog = watchdog();
@@ -271,15 +399,15 @@ fn a_shutdown_may_be_called_where_futures_are_polled() {
     for inner in each_kind() {
         let task = inner.spawn(async { sleep(Duration::from_millis(1)).await });
         let report = outer.block_on(outer.spawn(async move { inner.shutdown(LONG) }));
-        assert!(report.expect("no panic").tasks().is_empty());
-        assert!(task.is_finished());
+        assert!(report.expect("no panic").is_clean());
+        current_thread().block_on(task).expect("it ended in time");
     }
     // By a task of its own, which it waits for in vain.
     let own = workers(2);
     let (hand, handed) = mpsc::channel();
     let (send, receive) = mpsc::channel();
     drop(own.spawn(async move {
-        let own: heist_scheduler::runtime::Runtime = handed.recv().expect("it is sent");
+        let own: Runtime = handed.recv().expect("it is sent");
         let id = task::id();
         send.send((id, own.shutdown(SHORT))).expect("awaited");
     }));

@@ -22,6 +22,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::waits::{self, Wait};
+
 /// What a poll may do before it has to yield.
 const BUDGET: u16 = 128;
 
@@ -139,6 +141,7 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
         UNLIMITED => Poll::Ready(RestoreOnPending::new(false)),
         0 => {
             cx.waker().wake_by_ref();
+            waits::note(Wait::Turn);
             Poll::Pending
         }
         left => {

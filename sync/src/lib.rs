@@ -22,6 +22,7 @@ mod spin;
 #[doc(hidden)]
 pub mod sys;
 mod waiting;
+pub mod waits;
 mod wakes;
 
 pub use mutex::{Mutex, MutexGuard, OwnedMutexGuard, TryLockError};

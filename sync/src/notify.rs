@@ -32,6 +32,7 @@ use pin_project_lite::pin_project;
 use crate::coop;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter};
+use crate::waits::{self, Wait};
 use crate::wakes::Wakes;
 
 const EMPTY: usize = 0;
@@ -315,7 +316,7 @@ impl Future for Notified<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let unit = ready!(coop::poll_proceed(cx));
-        ready!(self.poll_notified(cx, false));
+        ready!(waits::noted(Wait::Notify, self.poll_notified(cx, false)));
         unit.made_progress();
         Poll::Ready(())
     }

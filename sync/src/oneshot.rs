@@ -43,6 +43,7 @@ use crate::coop;
 use crate::park::block_on;
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::cell::UnsafeCell;
+use crate::waits::{self, Wait};
 
 const VALUE: u32 = 1;
 const CLOSED: u32 = 2;
@@ -351,6 +352,7 @@ impl<T> Sender<T> {
             unit.made_progress();
             return Poll::Ready(());
         }
+        waits::note(Wait::Oneshot);
         Poll::Pending
     }
 }
@@ -500,6 +502,7 @@ impl<T> Future for Receiver<T> {
             .shared()
             .expect("a oneshot receiver was polled after it had completed");
         if !shared.register(Half::Rx, VALUE | CLOSED, cx) {
+            waits::note(Wait::Oneshot);
             return Poll::Pending;
         }
         let word = shared.load();

@@ -42,5 +42,5 @@ pub mod rand;
 pub mod hints {
     //! Atomics that take part in no protocol: figures, limits that only save work. They are the real ones under loom
     //! too, where each access of a modelled one multiplies the interleavings.
-    pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+    pub use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 }

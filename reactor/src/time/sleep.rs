@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use heist_sync::coop;
 use heist_sync::sys::Arc;
+use heist_sync::waits::{self, Wait};
 
 use super::Instant;
 use crate::context;
@@ -178,7 +179,10 @@ impl Sleep {
                     }
                 }
                 State::Waiting(home, key) => match poll_entry(home, key, cx) {
-                    Ok(Poll::Pending) => return Poll::Pending,
+                    Ok(Poll::Pending) => {
+                        waits::note_if_none(Wait::Sleep);
+                        return Poll::Pending;
+                    }
                     Ok(Poll::Ready(())) => State::Elapsed,
                     Err(Closed) => State::Unregistered,
                 },
@@ -188,6 +192,7 @@ impl Sleep {
                 State::Young | State::Unregistered | State::Reset(_) => {
                     self.state = self.register(cx);
                     if matches!(self.state, State::Nursed(..) | State::Waiting(..)) {
+                        waits::note_if_none(Wait::Sleep);
                         return Poll::Pending;
                     }
                     continue;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
+use heist_sync::waits::Wait;
+
 use crate::shared::Shared;
 use crate::task::{Id, TaskRef};
 
@@ -15,15 +17,20 @@ const LINES: usize = 20;
 
 /// Those that were left when the time was over.
 pub(super) struct Left {
-    tasks: Vec<TaskRef>,
-    jobs: Vec<TaskRef>,
+    tasks: Vec<(TaskRef, Wait)>,
+    jobs: Vec<(TaskRef, Wait)>,
 }
 
 impl Left {
     pub(super) fn of(shared: &Shared) -> Self {
         let sorted = |mut all: Vec<TaskRef>| {
             all.sort_by_key(TaskRef::id);
-            all
+            all.into_iter()
+                .map(|task| {
+                    let waits = task.waits_for();
+                    (task, waits)
+                })
+                .collect()
         };
         Self {
             tasks: sorted(shared.owned.all()),
@@ -33,7 +40,7 @@ impl Left {
 
     /// The runtime has ended, as far as it was waited for.
     pub(super) fn report(self, shared: &Shared) -> ShutdownReport {
-        let list = |all: Vec<TaskRef>| all.iter().map(Unfinished::of).collect();
+        let list = |all: Vec<(TaskRef, Wait)>| all.iter().map(Unfinished::of).collect();
         ShutdownReport {
             tasks: list(self.tasks),
             blocking_jobs: list(self.jobs),
@@ -122,15 +129,17 @@ pub struct Unfinished {
     name: Option<Box<str>>,
     location: &'static Location<'static>,
     left_behind: bool,
+    waits: Wait,
 }
 
 impl Unfinished {
-    fn of(task: &TaskRef) -> Self {
+    fn of((task, waits): &(TaskRef, Wait)) -> Self {
         Self {
             id: task.id(),
             name: task.name().map(Into::into),
             location: task.location(),
             left_behind: !task.is_finished(),
+            waits: *waits,
         }
     }
 
@@ -149,6 +158,12 @@ impl Unfinished {
         self.location
     }
 
+    /// What the task waited for when the time was over, as far as its last poll has told; no more than a hint where the
+    /// poll went on then. A blocking job waits for its first and only poll, or is in it.
+    pub fn waited_for(&self) -> Wait {
+        self.waits
+    }
+
     /// Whether it hadn't ended by the shutdown's own end either: its poll, or the job, hasn't returned, and its thread
     /// was left behind.
     pub fn is_left_behind(&self) -> bool {
@@ -164,8 +179,8 @@ impl fmt::Display for Unfinished {
         }
         write!(f, ", spawned at {}", self.location)?;
         if self.left_behind {
-            f.write_str(", left behind in a call that has not returned")?;
+            return f.write_str(", left behind in a call that has not returned");
         }
-        Ok(())
+        write!(f, ", waiting for {}", self.waits)
     }
 }

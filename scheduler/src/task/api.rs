@@ -3,6 +3,8 @@
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
+use heist_sync::waits::{self, Wait};
+
 use super::{Id, JoinHandle, Origin};
 use crate::{blocking, context, relief};
 
@@ -127,6 +129,7 @@ pub async fn yield_now() {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();
+        waits::note(Wait::Turn);
         Poll::Pending
     })
     .await;

@@ -8,7 +8,10 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
+use heist_sync::sys::atomic::Ordering;
 use heist_sync::sys::cell::UnsafeCell;
+use heist_sync::sys::hints::AtomicU8;
+use heist_sync::waits::{self, Wait};
 
 use super::error::Untold;
 use super::join::JoinHandle;
@@ -23,6 +26,9 @@ use crate::hooks::{OnUnjoined, contain, drop_payload};
 /// A clone is taken out of the task before each call: a published task may be run to its end, and freed, before
 /// `schedule` returns.
 pub trait Schedule: Clone + Send + Sync + 'static {
+    /// Whether its tasks are blocking jobs.
+    const JOBS: bool = false;
+
     /// Queues a task that was woken. The task may be gone by the time this returns.
     fn schedule(&self, task: Runnable);
 
@@ -57,7 +63,10 @@ pub(super) struct Header {
     /// Where the task was spawned, and its name.
     pub(super) origin: Origin,
     /// Which shard of [`Owned`](super::Owned) lists the task.
-    pub(super) shard: u32,
+    pub(super) shard: u16,
+    /// What the task waits for, as its last poll has left it; a [`Wait`].
+    waits: AtomicU8,
+    is_job: bool,
 }
 
 /// A task with its types.
@@ -122,7 +131,7 @@ pub unsafe fn new_task<F, S>(
     future: F,
     scheduler: S,
     id: Id,
-    shard: u32,
+    shard: u16,
 ) -> (TaskRef, Runnable, JoinHandle<F::Output>)
 where
     F: Future + 'static,
@@ -141,7 +150,7 @@ pub unsafe fn new_task_from<F, S>(
     future: F,
     scheduler: S,
     id: Id,
-    shard: u32,
+    shard: u16,
     origin: Origin,
 ) -> (TaskRef, Runnable, JoinHandle<F::Output>)
 where
@@ -156,6 +165,8 @@ where
             id,
             origin,
             shard,
+            waits: AtomicU8::new(Wait::Start as u8),
+            is_job: S::JOBS,
         },
         scheduler,
         stage: UnsafeCell::new(Stage::Running(future)),
@@ -209,6 +220,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
     /// Polls the future, once. A panic is a result.
     fn poll(&self, header: NonNull<Header>) -> Poll<Result<F::Output, JoinError>> {
         let waker = borrowed_waker(RawTask(header));
+        waits::forget();
         let polled = catch_unwind(AssertUnwindSafe(|| {
             self.stage.with_mut(|stage| {
                 // SAFETY: RUNNING is ours, so the stage is too (S1, S3).
@@ -222,7 +234,13 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
             })
         }));
         match polled {
-            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Pending) => {
+                // Ordering: hint only.
+                self.header
+                    .waits
+                    .store(waits::left() as u8, Ordering::Relaxed);
+                Poll::Pending
+            }
             // A future that is done has its output; a panic in its drop costs no more than a line.
             Ok(Poll::Ready(output)) => {
                 let dropped = self.drop_future();
@@ -364,6 +382,22 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
 }
 
 impl Header {
+    /// What the task waits for, as far as known.
+    pub(super) fn waits(&self) -> Wait {
+        // Ordering: hint only.
+        Wait::from_number(self.waits.load(Ordering::Relaxed))
+    }
+
+    /// What those wait for who join it.
+    #[inline]
+    pub(super) fn joined(&self) -> Wait {
+        if self.is_job {
+            Wait::BlockingJob
+        } else {
+            Wait::Join
+        }
+    }
+
     /// What the handles show of a task.
     pub(super) fn describe(&self, mut debug: std::fmt::DebugStruct<'_, '_>) -> std::fmt::Result {
         debug.field("id", &self.id);
@@ -479,6 +513,11 @@ impl TaskRef {
     /// The task's name, if it was given one.
     pub fn name(&self) -> Option<&str> {
         self.0.header().origin.name()
+    }
+
+    /// What the task waits for, as far as its last poll has told.
+    pub fn waits_for(&self) -> Wait {
+        self.0.header().waits()
     }
 
     /// Marks the task cancelled. Its future is dropped by the thread that would poll it next; where none would, by

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use heist_sync::coop;
+use heist_sync::waits;
 
 use super::cell::{RawTask, TaskRef};
 use super::state::{Completed, Outcome};
@@ -195,7 +196,8 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let progress = ready!(coop::poll_proceed(cx));
-        let output = ready!(self.poll_output(cx));
+        let wait = self.raw.header().joined();
+        let output = ready!(waits::noted(wait, self.poll_output(cx)));
         progress.made_progress();
         Poll::Ready(output)
     }

@@ -23,6 +23,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 
 use heist_sync::coop;
 use heist_sync::sys::{Arc, Mutex};
+use heist_sync::waits::{self, Wait};
 
 use super::slab::Slab;
 use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet};
@@ -317,6 +318,7 @@ impl<T: 'static> JoinSet<T> {
             return Poll::Ready(None);
         }
         let Some(key) = self.queue.pop_or_wait(cx.waker()) else {
+            waits::note(Wait::Join);
             return Poll::Pending;
         };
         unit.made_progress();

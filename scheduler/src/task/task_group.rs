@@ -23,6 +23,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use heist_sync::coop;
 use heist_sync::sys::{Arc, Mutex};
+use heist_sync::waits::{self, Wait};
 use pin_project_lite::pin_project;
 
 use super::api::NO_RUNTIME;
@@ -353,6 +354,7 @@ impl<T, E> Group<T, E> {
             let old = state.joiner.replace(waker);
             drop(state);
             drop(old);
+            waits::note(Wait::Join);
             return Poll::Pending;
         }
         state.closed = true;

@@ -53,6 +53,7 @@ use crate::Notify;
 use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::{CachePadded, Mutex, hint, thread};
 use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, WaitQueue};
+use crate::waits::{self, Wait};
 use crate::wakes::Wakes;
 
 const CLOSED: u64 = 1;
@@ -656,6 +657,8 @@ impl<T> Receiving<'_, T> {
         if looked.is_ready() {
             // Ordering: hint only. Saves a sender a wake for nothing.
             self.chan.signals.parked.store(false, Ordering::Relaxed);
+        } else {
+            waits::note(Wait::MpscRecv);
         }
         looked
     }

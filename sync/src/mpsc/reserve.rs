@@ -8,6 +8,7 @@ use pin_project_lite::pin_project;
 
 use super::chan::{Chan, GRANTED, Refused};
 use crate::waiting::{Standing, Waiter};
+use crate::waits::{self, Wait};
 use crate::wakes::Wakes;
 
 /// The channel was closed.
@@ -93,7 +94,10 @@ impl<T> Future for Reserve<'_, T> {
             }
         }
         let mut waiter = self.project().waiter;
-        let outcome = ready!(waiter.as_mut().poll_queued(cx));
+        let outcome = ready!(waits::noted(
+            Wait::MpscSend,
+            waiter.as_mut().poll_queued(cx)
+        ));
         waiter.reset();
         Poll::Ready(if outcome == GRANTED {
             Ok(())

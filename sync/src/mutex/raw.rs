@@ -44,6 +44,7 @@ use crate::coop;
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::clock::Instant;
 use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter};
+use crate::waits::{self, Wait};
 
 const LOCKED: u32 = 1;
 const WAITERS: u32 = 2;
@@ -303,7 +304,7 @@ impl Future for Lock<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let unit = ready!(coop::poll_proceed(cx));
-        ready!(self.poll_lock(cx));
+        ready!(waits::noted(Wait::Mutex, self.poll_lock(cx)));
         unit.made_progress();
         Poll::Ready(())
     }

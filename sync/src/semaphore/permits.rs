@@ -32,6 +32,7 @@ use super::TryAcquireError;
 use crate::coop;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter};
+use crate::waits::{self, Wait};
 use crate::wakes::Wakes;
 
 const CLOSED: usize = 1;
@@ -331,7 +332,7 @@ impl Future for Take<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
-        let result = ready!(self.poll_take(cx));
+        let result = ready!(waits::noted(Wait::Semaphore, self.poll_take(cx)));
         unit.made_progress();
         Poll::Ready(result)
     }

@@ -1,0 +1,173 @@
+//! What a task waits for, as far as its leaf futures tell: for reports.
+//!
+//! Each leaf future of heist that returns `Pending` leaves a note in a thread-local of one byte, and whoever polls a task
+//! reads it after the poll. A poll may leave several, as in a `join!` or a `select!`: the last stands, but a timer's gives
+//! way to any other, as it is mostly a limit to something else. A future that isn't heist's leaves none.
+
+use std::cell::Cell;
+use std::fmt;
+use std::task::Poll;
+
+use crate::sys::thread_local_const;
+
+/// What a task waits for. Its `Display` is for people.
+///
+/// ```
+/// use heist_sync::waits::Wait;
+///
+/// assert_eq!(Wait::MpscRecv.to_string(), "a message");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Wait {
+    /// Something that isn't heist's.
+    Unknown,
+    /// Its first poll.
+    Start,
+    /// Its turn: it has yielded, or its budget was used up.
+    Turn,
+    /// A lock of a [`Mutex`](crate::Mutex).
+    Mutex,
+    /// A permit of a [`Semaphore`](crate::Semaphore).
+    Semaphore,
+    /// A notification by a [`Notify`](crate::Notify).
+    Notify,
+    /// The value of a [`oneshot`](crate::oneshot) channel, or the end of its receiver.
+    Oneshot,
+    /// A message of an [`mpsc`](crate::mpsc) channel.
+    MpscRecv,
+    /// Room in an [`mpsc`](crate::mpsc) channel.
+    MpscSend,
+    /// A point in time.
+    Sleep,
+    /// Data to read, or a connection to accept.
+    Readable,
+    /// Room to write, or a connection that is being made.
+    Writable,
+    /// The end of another task.
+    Join,
+    /// The end of a blocking job.
+    BlockingJob,
+}
+
+/// All of them, by number.
+const ALL: [Wait; 14] = [
+    Wait::Unknown,
+    Wait::Start,
+    Wait::Turn,
+    Wait::Mutex,
+    Wait::Semaphore,
+    Wait::Notify,
+    Wait::Oneshot,
+    Wait::MpscRecv,
+    Wait::MpscSend,
+    Wait::Sleep,
+    Wait::Readable,
+    Wait::Writable,
+    Wait::Join,
+    Wait::BlockingJob,
+];
+
+impl Wait {
+    /// The one of that number, given by a cast.
+    #[doc(hidden)]
+    pub fn from_number(number: u8) -> Self {
+        ALL.get(usize::from(number))
+            .copied()
+            .unwrap_or(Self::Unknown)
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "something unknown",
+            Self::Start => "its first poll",
+            Self::Turn => "its turn",
+            Self::Mutex => "a lock",
+            Self::Semaphore => "a permit",
+            Self::Notify => "a notification",
+            Self::Oneshot => "a oneshot channel",
+            Self::MpscRecv => "a message",
+            Self::MpscSend => "room in a channel",
+            Self::Sleep => "a timer",
+            Self::Readable => "data to read",
+            Self::Writable => "room to write",
+            Self::Join => "a task",
+            Self::BlockingJob => "a blocking job",
+        })
+    }
+}
+
+thread_local_const! {
+    static NOTE: Cell<Wait> = Cell::new(Wait::Unknown);
+}
+
+/// Leaves the note that this poll waits for `wait`.
+#[doc(hidden)]
+#[inline]
+pub fn note(wait: Wait) {
+    NOTE.with(|note| note.set(wait));
+}
+
+/// As [`note`], unless there is one already.
+#[doc(hidden)]
+#[inline]
+pub fn note_if_none(wait: Wait) {
+    NOTE.with(|note| {
+        if note.get() == Wait::Unknown {
+            note.set(wait);
+        }
+    });
+}
+
+/// `poll`, with a note left if it is `Pending`.
+#[doc(hidden)]
+#[inline]
+pub fn noted<T>(wait: Wait, poll: Poll<T>) -> Poll<T> {
+    if poll.is_pending() {
+        note(wait);
+    }
+    poll
+}
+
+/// Before a poll: forgets what others have noted.
+#[doc(hidden)]
+#[inline]
+pub fn forget() {
+    note(Wait::Unknown);
+}
+
+/// The note that the last poll has left.
+#[doc(hidden)]
+#[inline]
+pub fn left() -> Wait {
+    NOTE.with(Cell::get)
+}
+
+#[cfg(all(test, not(heist_loom)))]
+mod tests {
+    use super::{ALL, Wait, forget, left, note, note_if_none};
+
+    #[test]
+    fn numbers_are_read_back_and_any_other_is_unknown() {
+        for (number, wait) in ALL.into_iter().enumerate() {
+            assert_eq!(wait as usize, number);
+            assert_eq!(Wait::from_number(number as u8), wait);
+        }
+        assert_eq!(Wait::from_number(200), Wait::Unknown);
+    }
+
+    #[test]
+    fn a_timer_gives_way_to_any_other() {
+        forget();
+        note_if_none(Wait::Sleep);
+        assert_eq!(left(), Wait::Sleep);
+        note(Wait::Mutex);
+        note_if_none(Wait::Sleep);
+        assert_eq!(left(), Wait::Mutex);
+        forget();
+        assert_eq!(left(), Wait::Unknown);
+    }
+}
