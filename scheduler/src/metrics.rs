@@ -45,7 +45,7 @@ impl Counter {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) polls: Counter,
-    /// The id of the task that it polls; 0 in between.
+    /// The id of the task that it polls or has polled last; 0 while it sleeps.
     pub(crate) polled: Counter,
     pub(crate) steals: Counter,
     pub(crate) parks: Counter,

@@ -222,11 +222,6 @@ impl Worker {
         counters.polled.set(task.id().as_u64());
     }
 
-    /// After a poll.
-    fn has_polled(&self) {
-        self.remote().counters.polled.set(0);
-    }
-
     /// F1 and F2 of the sleep protocol.
     pub(crate) fn end_search(&self) {
         let shared = &self.shared;
@@ -576,7 +571,6 @@ fn run_ready() -> usize {
 /// Polls a task. Nothing of the worker is borrowed meanwhile, as the task may give it away.
 fn poll(task: Runnable) {
     context::as_task(task.id(), || coop::budget(|| task.run()));
-    context::with_seat(|worker| worker.map(Worker::has_polled));
 }
 
 /// The runtime has closed: cancels all tasks, and leaves once none is alive (H1), unless a task's drop gives the worker
