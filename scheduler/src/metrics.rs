@@ -1,6 +1,7 @@
 //! What a runtime can tell of itself, without any switch: figures that each worker writes for itself alone.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use heist_sync::sys::Arc;
@@ -8,6 +9,9 @@ use heist_sync::sys::atomic::Ordering;
 use heist_sync::sys::hints::AtomicU64;
 
 use crate::shared::Shared;
+
+mod sample;
+pub(crate) use sample::{Histogram, Samples};
 
 /// A figure with one writer.
 #[derive(Debug)]
@@ -53,6 +57,13 @@ pub(crate) struct Counters {
     pub(crate) busy_nanos: Counter,
     /// Since when it has been awake, in nanoseconds from the runtime's start; 0 while it sleeps.
     pub(crate) awake_since: Counter,
+    /// How many tasks it has queued in its own queues.
+    pub(crate) pushes: Counter,
+    /// How many of those that it polled were timed, by their length.
+    pub(crate) poll_times: Histogram,
+    pub(crate) mean_poll_nanos: Counter,
+    /// How long tasks that it queued waited for it.
+    pub(crate) latencies: Histogram,
 }
 
 /// A runtime's figures. Taking one changes nothing; figures of different kinds aren't of the same instant.
@@ -87,6 +98,86 @@ impl RuntimeMetrics {
     /// How many tasks aren't complete, blocking jobs left out.
     pub fn num_alive_tasks(&self) -> usize {
         self.shared.owned.live()
+    }
+
+    /// How many tasks have been spawned, blocking jobs left out.
+    pub fn spawned_tasks_count(&self) -> u64 {
+        self.shared.owned.total()
+    }
+
+    /// How many times a worker was woken, or a thread sent to one, by whoever had work for it.
+    pub fn wake_count(&self) -> u64 {
+        // Ordering: hint only.
+        self.shared.wakes.load(Ordering::Relaxed)
+    }
+
+    /// How many tasks have come to the workers from outside them: from other threads, and from the reactor thread.
+    pub fn remote_schedule_count(&self) -> u64 {
+        // Ordering: hint only.
+        self.shared.injections.load(Ordering::Relaxed)
+    }
+
+    /// How many times the worker has queued a task in its own queues.
+    pub fn worker_local_schedule_count(&self, worker: usize) -> u64 {
+        self.shared.remotes[worker].counters.pushes.get()
+    }
+
+    /// How many tasks lie in the worker's own queues.
+    pub fn worker_local_queue_depth(&self, worker: usize) -> usize {
+        self.shared.remotes[worker].open.depth()
+    }
+
+    /// How long the worker's polls last on average: a moving average of the polls that are timed, one in 64, where each
+    /// weighs a tenth. Zero until one was.
+    pub fn worker_mean_poll_time(&self, worker: usize) -> Duration {
+        Duration::from_nanos(self.shared.remotes[worker].counters.mean_poll_nanos.get())
+    }
+
+    /// Always: one poll in 64 is timed, which costs next to nothing.
+    pub fn poll_time_histogram_enabled(&self) -> bool {
+        true
+    }
+
+    /// How many buckets the histogram of poll times has.
+    pub fn poll_time_histogram_num_buckets(&self) -> usize {
+        sample::BUCKETS
+    }
+
+    /// Which poll times a bucket holds: the first those under 256 ns, each next one those up to twice as long, the last
+    /// all that are longer.
+    ///
+    /// # Panics
+    /// If there are no more than `bucket` of them.
+    pub fn poll_time_histogram_bucket_range(&self, bucket: usize) -> Range<Duration> {
+        Histogram::range(bucket)
+    }
+
+    /// How many of the worker's polls that were timed, one in 64, fell into a bucket. A poll in which the task blocked in
+    /// place isn't timed.
+    ///
+    /// # Panics
+    /// If there is no such worker, or no such bucket.
+    pub fn poll_time_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
+        self.shared.remotes[worker]
+            .counters
+            .poll_times
+            .count(bucket)
+    }
+
+    /// How many of the tasks that a worker queued itself, one in 64 taken, waited how long until it polled them: the
+    /// count of a bucket, whose range is that of [`poll_time_histogram_bucket_range`]
+    /// (Self::poll_time_histogram_bucket_range). A task that another worker has stolen isn't counted, so where there is
+    /// much stealing the figures are those of the tasks that stayed.
+    ///
+    /// # Panics
+    /// If there is no such worker, or no such bucket.
+    pub fn schedule_latency_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
+        self.shared.remotes[worker].counters.latencies.count(bucket)
+    }
+
+    /// How many blocking jobs wait for a thread.
+    pub fn blocking_queue_depth(&self) -> usize {
+        self.shared.driver.pool().queue_depth()
     }
 
     /// How many tasks wait in the queue that is fed from outside the workers.

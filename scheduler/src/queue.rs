@@ -147,6 +147,11 @@ impl Open {
         self.has_fresh() || self.has_yielded()
     }
 
+    /// How many tasks lie here.
+    pub fn depth(&self) -> usize {
+        usize::from(self.slot.look().is_some()) + self.fresh.len() + self.yielded.len()
+    }
+
     /// Whether there are fresh tasks, the slot left out (Q2).
     pub fn has_fresh(&self) -> bool {
         !self.fresh.is_empty()

@@ -51,6 +51,10 @@ pub(crate) struct Shared {
     pub(crate) hooks: Hooks,
     /// Rung by a panic, where the runtime is to end then.
     pub(crate) alarm: Alarm,
+    /// How many tasks came from outside.
+    pub(crate) injections: CachePadded<hints::AtomicU64>,
+    /// How often a worker was woken.
+    pub(crate) wakes: CachePadded<hints::AtomicU64>,
     /// Set once: the runtime ends.
     closed: AtomicBool,
     /// Itself, with the right to make an `Arc` of it.
@@ -119,6 +123,8 @@ impl Shared {
             stalls,
             hooks,
             alarm: Alarm::default(),
+            injections: CachePadded::new(hints::AtomicU64::new(0)),
+            wakes: CachePadded::new(hints::AtomicU64::new(0)),
             closed: AtomicBool::new(false),
             home: OnceLock::new(),
             flavor,
@@ -152,6 +158,8 @@ impl Shared {
 
     /// Queues a task from outside, and sees to it that someone runs it.
     fn inject(&self, task: Runnable) {
+        // Ordering: hint only. Of those who queue from outside, who share more than this.
+        self.injections.fetch_add(1, Ordering::Relaxed);
         self.injector.push(task);
         self.wake_one();
     }
@@ -159,6 +167,8 @@ impl Shared {
     /// Queues tasks from outside, and wakes the workers that they are worth, once.
     pub(crate) fn inject_all(&self, tasks: &mut Vec<Runnable>) {
         let n = tasks.len();
+        // Ordering: hint only.
+        self.injections.fetch_add(n as u64, Ordering::Relaxed);
         for task in tasks.drain(..) {
             self.injector.push(task);
         }
@@ -219,6 +229,8 @@ impl Shared {
 
     /// Wakes a worker, or sends it a thread.
     pub(crate) fn unpark(&self, worker: usize) {
+        // Ordering: hint only.
+        self.wakes.fetch_add(1, Ordering::Relaxed);
         if self.driver.unpark(&self.remotes[worker].parker) {
             // Without a thread its queues wait for its own to return, and for thieves.
             let _ = relief::send_thread(self, worker);

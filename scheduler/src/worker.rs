@@ -28,6 +28,7 @@ use heist_sync::sys::{Arc, CachePadded, hint};
 use crate::context;
 use crate::crew;
 use crate::hooks::contain;
+use crate::metrics::Samples;
 use crate::queue::{Local, Open, persist};
 use crate::shared::{Remote, Shared};
 use crate::task::Runnable;
@@ -57,6 +58,7 @@ pub(crate) struct Worker {
     searching: Cell<bool>,
     /// Whether it sleeps between two turns of a foreign event loop.
     armed: Cell<bool>,
+    samples: Samples,
     /// While events are handed out: how many tasks they woke.
     batch: Cell<Option<usize>>,
     /// A blocking job was given away since the worker last ran out of work.
@@ -106,6 +108,7 @@ impl Worker {
             slot_run: Cell::new(0),
             searching: Cell::new(false),
             armed: Cell::new(false),
+            samples: Samples::default(),
             batch: Cell::new(None),
             expecting: Cell::new(false),
             patience: Cell::default(),
@@ -190,6 +193,8 @@ impl Worker {
     /// Queues a task that was woken on this thread.
     #[inline]
     pub(crate) fn push(&self, task: Runnable) {
+        self.remote().counters.pushes.add(1);
+        self.samples.pushes(task.id());
         if let Some(n) = self.batch.get() {
             // Whoever hands out events announces the whole batch at its end.
             self.batch.set(Some(n + 1));
@@ -204,6 +209,7 @@ impl Worker {
 
     /// Queues a task that was woken while it was polled.
     pub(crate) fn push_yielded(&self, task: Runnable) {
+        self.remote().counters.pushes.add(1);
         self.local.yielded.push(task);
         self.shared.wake_regular();
     }
@@ -220,6 +226,7 @@ impl Worker {
         let counters = &self.remote().counters;
         counters.polls.add(1);
         counters.polled.set(task.id().as_u64());
+        self.samples.polls(task.id(), counters);
     }
 
     /// F1 and F2 of the sleep protocol.
@@ -361,6 +368,7 @@ impl Worker {
     /// S1 to S5 of the sleep protocol.
     fn sleep(&self, root: &impl Root, limit: Option<Duration>) {
         let shared = &self.shared;
+        self.samples.poll_has_ended(&self.remote().counters);
         if let Some(hook) = &shared.hooks.on_park {
             contain(|| hook());
         }
@@ -411,6 +419,8 @@ impl Worker {
     }
 
     pub(crate) fn count_asleep(&self) {
+        // A poll that is timed is one in which the thread blocks.
+        self.samples.forget_poll();
         let counters = &self.remote().counters;
         let since = counters.awake_since.get();
         counters

@@ -268,6 +268,11 @@ impl Pool {
         self.0.state.lock().threads
     }
 
+    /// How many jobs wait for a thread.
+    pub fn queue_depth(&self) -> usize {
+        self.0.state.lock().queue.len()
+    }
+
     /// How many threads wait for a job.
     pub fn num_idle(&self) -> usize {
         let state = self.0.state.lock();

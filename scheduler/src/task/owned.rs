@@ -34,6 +34,8 @@ pub struct Owned {
 struct Shard {
     first: Option<NonNull<Header>>,
     live: usize,
+    /// How many were ever listed.
+    total: u64,
     gate: Gate,
 }
 
@@ -74,6 +76,7 @@ impl Owned {
         let task = task.into_raw();
         let mut shard = self.shards[task.header().shard as usize].lock();
         shard.live += 1;
+        shard.total += 1;
         let welcome = match shard.gate {
             Gate::Open => true,
             Gate::Insiders => is_inside(),
@@ -159,6 +162,11 @@ impl Owned {
             all.extend(shard.tasks().map(TaskRef::again));
         }
         all
+    }
+
+    /// How many tasks there ever were.
+    pub fn total(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.lock().total).sum()
     }
 
     /// How many tasks aren't complete.

@@ -1,0 +1,167 @@
+//! Times that a worker takes of itself, one in [`EVERY`], in histograms whose buckets double.
+
+use std::cell::Cell;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::{Counter, Counters};
+use crate::task::Id;
+
+/// One poll in so many is timed, and one push in so many.
+pub(crate) const EVERY: u32 = 64;
+/// How many buckets a histogram has.
+pub(crate) const BUCKETS: usize = 24;
+/// The first bucket ends at two to this power, in nanoseconds.
+const FIRST: u32 = 8;
+
+/// How many times fell into each bucket: the first holds those under 256 ns, each next one those up to twice as long, and
+/// the last all that are longer.
+#[derive(Debug, Default)]
+pub(crate) struct Histogram([Counter; BUCKETS]);
+
+impl Histogram {
+    /// The one writer's.
+    fn add(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let doublings = (u64::BITS - nanos.leading_zeros()).saturating_sub(FIRST);
+        self.0[(doublings as usize).min(BUCKETS - 1)].add(1);
+    }
+
+    pub(crate) fn count(&self, bucket: usize) -> u64 {
+        self.0[bucket].get()
+    }
+
+    /// Which times a bucket holds.
+    pub(crate) fn range(bucket: usize) -> Range<Duration> {
+        assert!(bucket < BUCKETS, "there are {BUCKETS} buckets");
+        let edge = |bucket: usize| Duration::from_nanos(1 << (bucket as u32 + FIRST - 1));
+        let start = match bucket {
+            0 => Duration::ZERO,
+            _ => edge(bucket),
+        };
+        match bucket + 1 {
+            BUCKETS => start..Duration::from_nanos(u64::MAX),
+            next => start..edge(next),
+        }
+    }
+}
+
+/// What a worker is in the middle of timing.
+#[derive(Debug)]
+pub(crate) struct Samples {
+    /// In how many polls the next one is timed.
+    polls_in: Cell<u32>,
+    poll: Cell<Option<Instant>>,
+    /// In how many pushes the next one is timed.
+    pushes_in: Cell<u32>,
+    pushed: Cell<Option<(Id, Instant)>>,
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self {
+            polls_in: Cell::new(EVERY),
+            poll: Cell::new(None),
+            pushes_in: Cell::new(EVERY),
+            pushed: Cell::new(None),
+        }
+    }
+}
+
+impl Samples {
+    /// A poll of `task` begins.
+    #[inline]
+    pub(crate) fn polls(&self, task: Id, counters: &Counters) {
+        let left = self.polls_in.get();
+        self.polls_in.set(left.wrapping_sub(1));
+        // The poll after the one that is timed, and the one that is timed next.
+        if left == EVERY || left == 1 {
+            self.turn(counters, left == 1);
+        }
+        if let Some((id, since)) = self.pushed.get()
+            && id == task
+        {
+            self.pushed.set(None);
+            counters.latencies.add(since.elapsed());
+        }
+    }
+
+    #[cold]
+    fn turn(&self, counters: &Counters, begins: bool) {
+        self.poll_has_ended(counters);
+        if begins {
+            self.polls_in.set(EVERY);
+            self.poll.set(Some(Instant::now()));
+        }
+    }
+
+    /// The worker has something else to do than to poll: the poll that is timed, if one is, has ended.
+    pub(crate) fn poll_has_ended(&self, counters: &Counters) {
+        if let Some(since) = self.poll.take() {
+            let time = since.elapsed();
+            counters.poll_times.add(time);
+            let (nanos, mean) = (time.as_nanos() as u64, counters.mean_poll_nanos.get());
+            // A moving average, in which a poll weighs a tenth.
+            let mean = match mean {
+                0 => nanos,
+                mean => mean - mean / 10 + nanos / 10,
+            };
+            counters.mean_poll_nanos.set(mean);
+        }
+    }
+
+    /// The thread blocks in the middle of a poll: that one isn't timed.
+    pub(crate) fn forget_poll(&self) {
+        self.poll.set(None);
+    }
+
+    /// A task is queued.
+    #[inline]
+    pub(crate) fn pushes(&self, task: Id) {
+        let left = self.pushes_in.get() - 1;
+        self.pushes_in.set(left);
+        if left == 0 {
+            self.pushes_in.set(EVERY);
+            self.pushed.set(Some((task, Instant::now())));
+        }
+    }
+}
+
+#[cfg(all(test, not(heist_loom)))]
+mod tests {
+    use super::{BUCKETS, Histogram};
+    use std::time::Duration;
+
+    #[test]
+    fn a_time_falls_into_the_bucket_whose_range_holds_it() {
+        for nanos in [
+            0,
+            1,
+            255,
+            256,
+            511,
+            512,
+            1_000,
+            1_023,
+            1_024,
+            1 << 40,
+            u64::MAX,
+        ] {
+            let histogram = Histogram::default();
+            let time = Duration::from_nanos(nanos);
+            histogram.add(time);
+            let filled: Vec<_> = (0..BUCKETS).filter(|&i| histogram.count(i) == 1).collect();
+            assert_eq!(filled.len(), 1);
+            let range = Histogram::range(filled[0]);
+            assert!(
+                range.contains(&time) || range.end == time,
+                "{nanos}: {range:?}"
+            );
+        }
+        assert_eq!(Histogram::range(0).start, Duration::ZERO);
+        for bucket in 1..BUCKETS {
+            let (before, this) = (Histogram::range(bucket - 1), Histogram::range(bucket));
+            assert_eq!(before.end, this.start);
+        }
+    }
+}
