@@ -32,6 +32,14 @@ impl Counter {
         self.0.store(now.wrapping_add(n), Ordering::Relaxed);
     }
 
+    /// Adds one, and gives the sum. The one writer's.
+    #[inline]
+    pub(crate) fn next(&self) -> u64 {
+        let next = self.get().wrapping_add(1);
+        self.set(next);
+        next
+    }
+
     /// Sets. The one writer's.
     #[inline]
     pub(crate) fn set(&self, n: u64) {

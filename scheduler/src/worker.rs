@@ -193,8 +193,8 @@ impl Worker {
     /// Queues a task that was woken on this thread.
     #[inline]
     pub(crate) fn push(&self, task: Runnable) {
-        self.remote().counters.pushes.add(1);
-        self.samples.pushes(task.id());
+        let nth = self.remote().counters.pushes.next();
+        self.samples.pushes(nth, task.id().as_u64());
         if let Some(n) = self.batch.get() {
             // Whoever hands out events announces the whole batch at its end.
             self.batch.set(Some(n + 1));
@@ -224,9 +224,10 @@ impl Worker {
     fn polls(&self, task: &Runnable) {
         self.end_search();
         let counters = &self.remote().counters;
-        counters.polls.add(1);
-        counters.polled.set(task.id().as_u64());
-        self.samples.polls(task.id(), counters);
+        let id = task.id().as_u64();
+        let nth = counters.polls.next();
+        counters.polled.set(id);
+        self.samples.polls(nth, id, counters);
     }
 
     /// F1 and F2 of the sleep protocol.

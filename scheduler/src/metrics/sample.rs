@@ -5,10 +5,9 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::{Counter, Counters};
-use crate::task::Id;
 
 /// One poll in so many is timed, and one push in so many.
-pub(crate) const EVERY: u32 = 64;
+const EVERY: u64 = 64;
 /// How many buckets a histogram has.
 pub(crate) const BUCKETS: usize = 24;
 /// The first bucket ends at two to this power, in nanoseconds.
@@ -49,49 +48,41 @@ impl Histogram {
 /// What a worker is in the middle of timing.
 #[derive(Debug)]
 pub(crate) struct Samples {
-    /// In how many polls the next one is timed.
-    polls_in: Cell<u32>,
     poll: Cell<Option<Instant>>,
-    /// In how many pushes the next one is timed.
-    pushes_in: Cell<u32>,
-    pushed: Cell<Option<(Id, Instant)>>,
+    /// The number of the task whose wait is timed; 0: none.
+    pushed: Cell<u64>,
+    since: Cell<Instant>,
 }
 
 impl Default for Samples {
     fn default() -> Self {
         Self {
-            polls_in: Cell::new(EVERY),
             poll: Cell::new(None),
-            pushes_in: Cell::new(EVERY),
-            pushed: Cell::new(None),
+            pushed: Cell::new(0),
+            since: Cell::new(Instant::now()),
         }
     }
 }
 
 impl Samples {
-    /// A poll of `task` begins.
+    /// The `nth` poll begins, which is of `task`.
     #[inline]
-    pub(crate) fn polls(&self, task: Id, counters: &Counters) {
-        let left = self.polls_in.get();
-        self.polls_in.set(left.wrapping_sub(1));
-        // The poll after the one that is timed, and the one that is timed next.
-        if left == EVERY || left == 1 {
-            self.turn(counters, left == 1);
-        }
-        if let Some((id, since)) = self.pushed.get()
-            && id == task
-        {
-            self.pushed.set(None);
-            counters.latencies.add(since.elapsed());
+    pub(crate) fn polls(&self, nth: u64, task: u64, counters: &Counters) {
+        // One in so many begins to be timed, and has ended when the next begins.
+        if nth % EVERY <= 1 || self.pushed.get() == task {
+            self.turn(nth, task, counters);
         }
     }
 
     #[cold]
-    fn turn(&self, counters: &Counters, begins: bool) {
+    fn turn(&self, nth: u64, task: u64, counters: &Counters) {
         self.poll_has_ended(counters);
-        if begins {
-            self.polls_in.set(EVERY);
+        if nth.is_multiple_of(EVERY) {
             self.poll.set(Some(Instant::now()));
+        }
+        if self.pushed.get() == task {
+            self.pushed.set(0);
+            counters.latencies.add(self.since.get().elapsed());
         }
     }
 
@@ -115,14 +106,12 @@ impl Samples {
         self.poll.set(None);
     }
 
-    /// A task is queued.
+    /// The `nth` task is queued.
     #[inline]
-    pub(crate) fn pushes(&self, task: Id) {
-        let left = self.pushes_in.get() - 1;
-        self.pushes_in.set(left);
-        if left == 0 {
-            self.pushes_in.set(EVERY);
-            self.pushed.set(Some((task, Instant::now())));
+    pub(crate) fn pushes(&self, nth: u64, task: u64) {
+        if nth.is_multiple_of(EVERY) {
+            self.pushed.set(task);
+            self.since.set(Instant::now());
         }
     }
 }
