@@ -41,6 +41,12 @@ const NESTED: &str = "`block_on` was called inside a current-thread runtime, who
 /// themselves first, and reports on those that don't. Dropped where futures are polled, it doesn't wait, as
 /// that would hold up others: it is a `shutdown_background` there.
 ///
+/// # After a fork
+/// A runtime that the child of a `fork` inherits has no threads there and shares the parent's poller: its drop does
+/// nothing in the child, and nothing else is to be done with it, nor with its sockets and timers. The child may build
+/// runtimes of its own only where the parent had none at the time of the fork: threads that slept then leave traces in
+/// the tables of the locks. Otherwise it may `exec` or exit.
+///
 /// # Examples
 /// ```
 /// use heist_scheduler::runtime::Runtime;
@@ -55,6 +61,8 @@ pub struct Runtime {
     kind: Kind,
     /// It was told to end, by something other than its drop.
     ended: bool,
+    /// The process that has its threads.
+    process: u32,
 }
 
 /// What a [turn](Runtime::turn) came to.
@@ -290,6 +298,11 @@ impl Runtime {
             return;
         }
         let shared = self.handle.shared();
+        if self.process != std::process::id() {
+            // Neither its threads nor its locks can be waited for, and the poller is the parent's still.
+            std::mem::forget(shared.clone());
+            return;
+        }
         shared.close();
         shared.driver.pool().shutdown();
         match &self.kind {

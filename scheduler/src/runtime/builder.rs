@@ -375,6 +375,7 @@ impl Builder {
             handle: Handle::of(shared),
             kind,
             ended: false,
+            process: std::process::id(),
         })
     }
 
