@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
+use heist_sync::protocol::contain;
 use heist_sync::sys::{Arc, Condvar, Mutex, thread};
 
 use crate::blocking::pool::{Pool, PoolConfig};
@@ -279,9 +279,9 @@ impl Shared {
     /// The body of the reactor thread.
     fn watch(&self, monitor: Box<dyn Monitor>) {
         call_hook(self.config.on_thread_start.as_ref());
-        let watched = catch_unwind(AssertUnwindSafe(|| Watch::new(self, monitor).run()));
+        let watched = contain(|| Watch::new(self, monitor).run());
         call_hook(self.config.on_thread_stop.as_ref());
-        debug_assert!(watched.is_ok(), "the reactor thread panicked");
+        debug_assert!(watched.is_some(), "the reactor thread panicked");
         self.thread.lock().running = false;
         self.thread_ended.notify_all();
     }
@@ -290,7 +290,7 @@ impl Shared {
 /// Calls a hook of the user's; its panic ends with it.
 pub(crate) fn call_hook(hook: Option<&ThreadHook>) {
     if let Some(hook) = hook {
-        let _ = catch_unwind(AssertUnwindSafe(|| hook()));
+        contain(|| hook());
     }
 }
 
@@ -298,7 +298,7 @@ pub(crate) fn call_hook(hook: Option<&ThreadHook>) {
 pub(crate) fn wake_all(wakers: &mut Vec<Waker>) -> usize {
     let mut woken = 0;
     for waker in wakers.drain(..) {
-        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        contain(|| waker.wake());
         woken += 1;
     }
     woken

@@ -2,10 +2,10 @@
 //!
 //! How it and the borrowers hand the poller over is told in `handover.rs`. It polls no task.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::reactor::{Shared, Turn};
+use heist_sync::protocol::contain;
 
 /// How long the thread sleeps between two looks at a poller that somebody else holds.
 const TICK: Duration = Duration::from_millis(1);
@@ -136,9 +136,7 @@ impl<'a> Watch<'a> {
             });
             let mut woken = 0;
             // A dispatch that panicked has either had its turn or will have the next.
-            let _ = catch_unwind(AssertUnwindSafe(|| {
-                self.monitor.dispatch(&mut || woken += turn.wait(limit));
-            }));
+            contain(|| self.monitor.dispatch(&mut || woken += turn.wait(limit)));
             self.shared.handover.unsettle();
             if self.shared.handover.is_stopped() {
                 return;
@@ -147,7 +145,7 @@ impl<'a> Watch<'a> {
                 self.wake_up();
             }
             let asked = || self.monitor.wants_poller();
-            if woken > 0 && catch_unwind(AssertUnwindSafe(asked)).unwrap_or(false) {
+            if woken > 0 && contain(asked).unwrap_or(false) {
                 // Whom the turn has woken is at work now.
                 return;
             }
@@ -181,7 +179,7 @@ impl<'a> Watch<'a> {
 
     fn tick(&mut self) {
         self.last_tick = Instant::now();
-        self.pace = catch_unwind(AssertUnwindSafe(|| self.monitor.tick())).unwrap_or(Pace::Rest);
+        self.pace = contain(|| self.monitor.tick()).unwrap_or(Pace::Rest);
         self.quiet = match self.pace {
             Pace::Rest => self.quiet.saturating_add(1),
             Pace::Slow | Pace::Fast => 0,

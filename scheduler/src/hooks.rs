@@ -1,11 +1,11 @@
 //! What a runtime was told to call, and how often it looks after this and that.
 
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 
+pub(crate) use heist_sync::protocol::{contain, drop_payload};
 use heist_sync::sys::Mutex;
 use heist_sync::sys::atomic::{AtomicBool, Ordering};
 
@@ -45,20 +45,6 @@ impl Default for Hooks {
             on_unjoined: None,
             unhandled: UnhandledPanic::Ignore,
         }
-    }
-}
-
-/// Calls `f`, user code whose panic has nobody to go to: the panic hook has printed it, and that is all.
-pub(crate) fn contain(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        drop_payload(payload);
-    }
-}
-
-/// Drops a panic's payload, which is user code again. One that panics in turn is forgotten.
-pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(second);
     }
 }
 

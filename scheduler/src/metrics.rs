@@ -108,7 +108,7 @@ impl RuntimeMetrics {
         self.shared.owned.live()
     }
 
-    /// How many tasks have been spawned, blocking jobs left out.
+    /// How many tasks have been spawned, those that were refused by a shutdown included and blocking jobs left out.
     pub fn spawned_tasks_count(&self) -> u64 {
         self.shared.owned.total()
     }
@@ -196,7 +196,8 @@ impl RuntimeMetrics {
     /// How often the worker has polled a task.
     ///
     /// # Panics
-    /// As all that ask for a worker: if there are no more than `worker` of them.
+    /// As all that ask for a worker: where there is no place for one of that number. Beyond the
+    /// [regular](Self::num_workers) ones there are those of the spares, and of workers that were dismissed.
     pub fn worker_poll_count(&self, worker: usize) -> u64 {
         self.shared.remotes[worker].counters.polls.get()
     }

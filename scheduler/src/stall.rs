@@ -19,13 +19,14 @@
 //! worker too many, or the right one a tick later.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use heist_sync::sys::atomic::Ordering;
 use heist_sync::sys::hints::AtomicU64;
 
 use crate::crew;
+use crate::hooks::contain;
 use crate::shared::{Remote, Shared};
 use crate::task::Id;
 
@@ -68,7 +69,9 @@ impl Stalls {
         self.count.fetch_add(1, Ordering::Relaxed);
         match &self.on_stall {
             // Its panic is printed by the panic hook, and ends here.
-            Some(on_stall) => drop(catch_unwind(AssertUnwindSafe(|| on_stall(stall)))),
+            Some(on_stall) => {
+                contain(|| on_stall(stall));
+            }
             None => stall.trace(),
         }
     }

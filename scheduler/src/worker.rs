@@ -230,6 +230,12 @@ impl Worker {
         self.samples.polls(nth, id, counters);
     }
 
+    /// After a poll.
+    #[inline]
+    fn has_polled(&self) {
+        self.samples.poll_has_ended(&self.remote().counters);
+    }
+
     /// F1 and F2 of the sleep protocol.
     pub(crate) fn end_search(&self) {
         let shared = &self.shared;
@@ -582,6 +588,7 @@ fn run_ready() -> usize {
 /// Polls a task. Nothing of the worker is borrowed meanwhile, as the task may give it away.
 fn poll(task: Runnable) {
     context::as_task(task.id(), || coop::budget(|| task.run()));
+    context::with_seat(|worker| worker.map(Worker::has_polled));
 }
 
 /// The runtime has closed: cancels all tasks, and leaves once none is alive (H1), unless a task's drop gives the worker

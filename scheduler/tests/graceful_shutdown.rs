@@ -3,7 +3,7 @@
 #[path = "support/watch.rs"]
 mod watch;
 
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -259,10 +259,27 @@ where
     drop(spawned.expect("a task"));
 }
 
-/// Spawns a task for each leaf, named by what it waits for.
-fn spawn_leaves(runtime: &Runtime, gate: mpsc::Receiver<()>) {
+/// `future`, which counts itself in `waits` once it waits.
+async fn counted(mut future: Pin<Box<dyn Future<Output = ()> + Send>>, waits: Arc<AtomicUsize>) {
+    let mut counted = false;
+    poll_fn(move |cx| {
+        let polled = future.as_mut().poll(cx);
+        if polled.is_pending() && !std::mem::replace(&mut counted, true) {
+            waits.fetch_add(1, Ordering::SeqCst);
+        }
+        polled
+    })
+    .await;
+}
+
+/// Spawns a task for each leaf, named by what it waits for. `waits` counts those that wait for it.
+fn spawn_leaves(runtime: &Runtime, gate: mpsc::Receiver<()>, waits: &Arc<AtomicUsize>) {
     let one = |wait: Wait, future: Pin<Box<dyn Future<Output = ()> + Send>>| {
-        spawn_named(runtime, &format!("{wait:?}"), future);
+        spawn_named(
+            runtime,
+            &format!("{wait:?}"),
+            counted(future, waits.clone()),
+        );
     };
     one(Wait::Unknown, Box::pin(pending()));
     one(
@@ -332,20 +349,19 @@ fn a_report_tells_what_each_task_waited_for() {
     let _dog = watchdog();
     for runtime in each_kind() {
         let (open, gate) = mpsc::channel();
-        spawn_leaves(&runtime, gate);
+        let waits = Arc::new(AtomicUsize::new(0));
+        spawn_leaves(&runtime, gate, &waits);
         spawn_named(&runtime, "Turn", async {
             loop {
                 task::yield_now().await;
             }
         });
-        // All of them have been polled some rounds later.
-        let metrics = runtime.metrics();
-        let mut polls = 0;
-        while polls < 500 {
+        while waits.load(Ordering::SeqCst) < 11 {
             runtime.block_on(task::yield_now());
-            polls = (0..metrics.num_workers())
-                .map(|worker| metrics.worker_poll_count(worker))
-                .sum();
+        }
+        // The last of those polls has ended, and that of the one that takes turns, some rounds later.
+        for _ in 0..100 {
+            runtime.block_on(async { task::spawn(task::yield_now()).await.expect("no panic") });
         }
         let opener = thread::spawn({
             let handle = runtime.handle().clone();

@@ -4,7 +4,7 @@
 mod watch;
 
 use std::future::pending;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -104,7 +104,8 @@ fn a_hook_that_wakes_a_task_before_the_thread_sleeps_strands_nothing() {
         *handle.lock().unwrap() = Some(runtime.handle().clone());
         runtime.block_on(async {
             while spawned.load(Ordering::SeqCst) < 100 {
-                task::yield_now().await;
+                // Wakes a worker, which then goes to sleep again: it may have slept before the handle was there.
+                task::spawn(async {}).await.unwrap();
                 heist_reactor::time::sleep(std::time::Duration::from_micros(100)).await;
             }
         });
@@ -254,5 +255,44 @@ fn a_runtime_that_ignores_panics_goes_on() {
             assert!(joined.expect_err("it panics").is_panic());
         });
         works(&runtime);
+    }
+}
+
+/// Panics as it is dropped, so many times over.
+struct Nested(u32);
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        if self.0 > 0 {
+            panic_any(Nested(self.0 - 1));
+        }
+    }
+}
+
+#[test]
+fn a_callback_whose_panic_panics_as_it_is_dropped_costs_no_thread() {
+    let _dog = watchdog();
+    let hooks: [fn(&mut Builder); 6] = [
+        |it| _ = it.on_thread_start(|| panic_any(Nested(3))),
+        |it| _ = it.on_thread_stop(|| panic_any(Nested(3))),
+        |it| _ = it.on_thread_park(|| panic_any(Nested(3))),
+        |it| _ = it.on_thread_unpark(|| panic_any(Nested(3))),
+        |it| _ = it.on_worker_start(|_| panic_any(Nested(3))),
+        |it| _ = it.thread_name_fn(|| panic_any(Nested(3))),
+    ];
+    for make in KINDS {
+        for hook in hooks {
+            let mut builder = make();
+            hook(&mut builder);
+            let runtime = builder.build().expect("a runtime");
+            works(&runtime);
+            runtime.block_on(async {
+                assert_eq!(task::spawn_blocking(|| 7).await.unwrap(), 7);
+                heist_reactor::time::sleep(std::time::Duration::from_millis(2)).await;
+                drop(task::spawn(async { panic_any(Nested(3)) }));
+                drop(task::spawn_blocking(|| panic_any(Nested(3))));
+            });
+            works(&runtime);
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! | let at most so many in | [`Semaphore`] |
 //! | say that something happened | [`Notify`] |
 
+mod contain;
 pub mod coop;
 pub mod mpsc;
 mod mutex;
@@ -34,6 +35,7 @@ pub use semaphore::{
 #[doc(hidden)]
 pub mod protocol {
     //! What the models and the other crates of heist use beside the public types; no promise is made to anyone else.
+    pub use crate::contain::{contain, drop_payload};
     pub use crate::park::{Announce, announce_blocking, block_on, block_on_for};
     pub use crate::spin::Patience;
 }

@@ -6,6 +6,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
+use crate::contain::drop_payload;
+
 /// Wakers to wake, in order. Nearly always one, so only a second one allocates.
 #[derive(Default)]
 #[must_use = "a waker that is dropped here is a task that sleeps for ever"]
@@ -33,7 +35,12 @@ impl Wakes {
         let mut panic = None;
         for waker in self.first.into_iter().chain(self.rest) {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                panic.get_or_insert(payload);
+                if panic.is_none() {
+                    panic = Some(payload);
+                } else {
+                    // The others are still to be woken.
+                    drop_payload(payload);
+                }
             }
         }
         if let Some(payload) = panic {

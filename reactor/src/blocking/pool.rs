@@ -33,10 +33,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use heist_sync::protocol::Patience;
+use heist_sync::protocol::contain;
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::{Arc, Condvar, Mutex, MutexGuard, thread};
 
@@ -346,7 +346,7 @@ impl Shared {
         let body = Box::new(move || shared.run(number, &first));
         let name = || (this.config.thread_name)();
         let mut builder = thread::Builder::new();
-        if let Ok(name) = catch_unwind(AssertUnwindSafe(name)) {
+        if let Some(name) = contain(name) {
             builder = builder.name(name);
         }
         if let Some(bytes) = this.config.thread_stack_size {
@@ -477,15 +477,12 @@ impl Shared {
 
 /// Runs a job; its panic ends with it.
 fn run_job(job: Job) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
-        // What a panic carries may panic as it is dropped.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-    }
+    contain(job);
 }
 
 /// Drops jobs that will not run; one that panics keeps none of the others from being dropped.
 fn drop_jobs(jobs: VecDeque<Job>) {
     for job in jobs {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(job)));
+        contain(|| drop(job));
     }
 }

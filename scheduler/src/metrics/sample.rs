@@ -68,15 +68,13 @@ impl Samples {
     /// The `nth` poll begins, which is of `task`.
     #[inline]
     pub(crate) fn polls(&self, nth: u64, task: u64, counters: &Counters) {
-        // One in so many begins to be timed, and has ended when the next begins.
-        if nth % EVERY <= 1 || self.pushed.get() == task {
+        if nth.is_multiple_of(EVERY) || self.pushed.get() == task {
             self.turn(nth, task, counters);
         }
     }
 
     #[cold]
     fn turn(&self, nth: u64, task: u64, counters: &Counters) {
-        self.poll_has_ended(counters);
         if nth.is_multiple_of(EVERY) {
             self.poll.set(Some(Instant::now()));
         }
@@ -86,19 +84,25 @@ impl Samples {
         }
     }
 
-    /// The worker has something else to do than to poll: the poll that is timed, if one is, has ended.
+    /// A poll has ended, or the worker has something else to do: the poll that is timed, if one is, has ended.
+    #[inline]
     pub(crate) fn poll_has_ended(&self, counters: &Counters) {
-        if let Some(since) = self.poll.take() {
-            let time = since.elapsed();
-            counters.poll_times.add(time);
-            let (nanos, mean) = (time.as_nanos() as u64, counters.mean_poll_nanos.get());
-            // A moving average, in which a poll weighs a tenth.
-            let mean = match mean {
-                0 => nanos,
-                mean => mean - mean / 10 + nanos / 10,
-            };
-            counters.mean_poll_nanos.set(mean);
+        if let Some(since) = self.poll.get() {
+            self.poll.set(None);
+            Self::poll_took(since.elapsed(), counters);
         }
+    }
+
+    #[cold]
+    fn poll_took(time: Duration, counters: &Counters) {
+        counters.poll_times.add(time);
+        let (nanos, mean) = (time.as_nanos() as u64, counters.mean_poll_nanos.get());
+        // A moving average, in which a poll weighs a tenth.
+        let mean = match mean {
+            0 => nanos,
+            mean => mean - mean / 10 + nanos / 10,
+        };
+        counters.mean_poll_nanos.set(mean);
     }
 
     /// The thread blocks in the middle of a poll: that one isn't timed.
@@ -109,7 +113,19 @@ impl Samples {
     /// The `nth` task is queued.
     #[inline]
     pub(crate) fn pushes(&self, nth: u64, task: u64) {
-        if nth.is_multiple_of(EVERY) {
+        if nth.is_multiple_of(EVERY) || self.pushed.get() == task {
+            self.pushed_one(nth, task);
+        }
+    }
+
+    #[cold]
+    fn pushed_one(&self, nth: u64, task: u64) {
+        if self.pushed.get() == task {
+            // Queued again before it was polled here: another worker had it meanwhile.
+            self.pushed.set(0);
+        }
+        // One that waits still is given time, but not for ever: it may have been stolen for good.
+        if self.pushed.get() == 0 || nth.is_multiple_of(EVERY * EVERY) {
             self.pushed.set(task);
             self.since.set(Instant::now());
         }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::current_thread::CurrentThread;
@@ -10,6 +9,7 @@ use super::multi_thread::MultiThread;
 use super::{Handle, Kind, Runtime};
 use crate::crew::Crew;
 use crate::driver::Driver;
+use crate::hooks::contain;
 use crate::hooks::{Hooks, UnhandledPanic, UnjoinedPanic};
 use crate::queue::Local;
 use crate::relief;
@@ -180,9 +180,7 @@ impl Builder {
         F: Fn() -> String + Send + Sync + 'static,
     {
         self.threads.name = std::sync::Arc::new(move || {
-            let name = catch_unwind(AssertUnwindSafe(&f));
-            name.unwrap_or_else(|_| DEFAULT_NAME.to_owned())
-                .replace('\0', "")
+            contain(&f).map_or_else(|| DEFAULT_NAME.to_owned(), |name| name.replace('\0', ""))
         });
         self
     }
