@@ -42,6 +42,10 @@ const SLOT_RUN: u32 = 3;
 const SLOT_AGE: u32 = if cfg!(heist_loom) { 1 } else { 128 };
 
 /// A worker, which belongs to one thread at a time.
+///
+/// Aligned, so that no two share a cache line: they are made one after the other, and each thread writes its own at every
+/// poll.
+#[repr(align(128))]
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
