@@ -173,8 +173,8 @@ impl RuntimeMetrics {
     }
 
     /// How many of the tasks that a worker queued itself, one in 64 taken, waited how long until it polled them: the
-    /// count of a bucket, whose range is that of [`poll_time_histogram_bucket_range`]
-    /// (Self::poll_time_histogram_bucket_range). A task that another worker has stolen isn't counted, so where there is
+    /// count of a bucket, whose range
+    /// [`poll_time_histogram_bucket_range`](Self::poll_time_histogram_bucket_range) gives. A task that another worker has stolen isn't counted, so where there is
     /// much stealing the figures are those of the tasks that stayed.
     ///
     /// # Panics
