@@ -8,9 +8,13 @@ pub fn contain<R>(f: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(f)).map_err(drop_payload).ok()
 }
 
-/// Drops what a panic carries, which is user code again: if it panics, what that panic carries is forgotten.
+/// Drops what a panic carries, which is user code again, and then what that drop's own panic carries. What a third one
+/// would carry is forgotten.
 pub fn drop_payload(payload: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(second);
+    let dropped = |payload| catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    if let Err(second) = dropped(payload)
+        && let Err(third) = dropped(second)
+    {
+        std::mem::forget(third);
     }
 }
