@@ -49,10 +49,14 @@ pub enum Wait {
     Join,
     /// The end of a blocking job.
     BlockingJob,
+    /// A message of an `mpmc` channel.
+    MpmcRecv,
+    /// Room in an `mpmc` channel, or a receiver.
+    MpmcSend,
 }
 
 /// All of them, by number.
-const ALL: [Wait; 14] = [
+const ALL: [Wait; 16] = [
     Wait::Unknown,
     Wait::Start,
     Wait::Turn,
@@ -67,6 +71,8 @@ const ALL: [Wait; 14] = [
     Wait::Writable,
     Wait::Join,
     Wait::BlockingJob,
+    Wait::MpmcRecv,
+    Wait::MpmcSend,
 ];
 
 impl Wait {
@@ -96,6 +102,8 @@ impl fmt::Display for Wait {
             Self::Writable => "room to write",
             Self::Join => "a task",
             Self::BlockingJob => "a blocking job",
+            Self::MpmcRecv => "a message of a shared channel",
+            Self::MpmcSend => "room in a shared channel",
         })
     }
 }

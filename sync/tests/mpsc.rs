@@ -7,6 +7,7 @@ mod support;
 use std::sync::Arc;
 use std::task::Poll;
 
+use futures_util::{Stream as _, StreamExt as _};
 use heist_sync::coop;
 use heist_sync::mpsc::error::{SendError, TryRecvError, TrySendError};
 use heist_sync::mpsc::{self, channel, unbounded_channel};
@@ -484,6 +485,23 @@ fn dropping_the_receiver_amid_senders_drops_each_message_once() {
 }
 
 #[test]
+fn a_receiver_is_a_stream_of_its_messages() {
+    let (sender, mut receiver) = channel(4);
+    assert!(task(receiver.next()).poll().is_pending());
+    for i in 0..3 {
+        sender.try_send(i).unwrap();
+    }
+    assert_eq!(receiver.size_hint(), (3, None));
+    assert_eq!(block_on(receiver.next()), Some(0));
+    drop(sender);
+    assert_eq!(block_on(receiver.collect::<Vec<_>>()), [1, 2]);
+    let (sender, receiver) = unbounded_channel();
+    sender.send(1).unwrap();
+    drop(sender);
+    assert_eq!(block_on(receiver.collect::<Vec<_>>()), [1]);
+}
+
+#[test]
 fn a_buffer_of_nothing_or_of_too_much_is_refused() {
     for buffer in [0, usize::MAX] {
         assert!(std::panic::catch_unwind(|| channel::<u32>(buffer)).is_err());
@@ -502,6 +520,7 @@ fn a_buffer_of_nothing_or_of_too_much_is_refused() {
 fn the_types_may_be_sent_and_shared() {
     fn check<T: Send + Sync>(_: &T) {}
     fn send<T: Send>(_: &T) {}
+    fn unwinds<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe + Unpin>(_: &T) {}
     let (sender, mut receiver) = channel::<std::cell::Cell<u32>>(2);
     check(&sender);
     check(&sender.downgrade());
@@ -514,6 +533,8 @@ fn the_types_may_be_sent_and_shared() {
     let (sender, receiver): (mpsc::UnboundedSender<u32>, _) = unbounded_channel();
     check(&sender);
     check(&receiver);
+    unwinds(&sender);
+    unwinds(&receiver);
     assert_eq!(
         format!("{sender:?} {receiver:?}"),
         "UnboundedSender { closed: false } UnboundedReceiver { len: 0, closed: false }"

@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::{Context, Poll};
+
+use futures_core::Stream;
 
 use super::chan::{Chan, MOST, Refused};
 use super::ends::{Rx, Tx, WeakTx, ends};
@@ -449,6 +452,19 @@ macro_rules! receiver_methods {
             /// How many weak senders there are.
             pub fn sender_weak_count(&self) -> usize {
                 self.rx.weak_count()
+            }
+        }
+
+        /// The messages, as [`poll_recv`]($receiver::poll_recv) gives them.
+        impl<T> Stream for $receiver<T> {
+            type Item = T;
+
+            fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+                self.get_mut().poll_recv(cx)
+            }
+
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                (self.len(), None)
             }
         }
     };

@@ -44,6 +44,7 @@
 //! so a sender that finds room, and perhaps a block in `spare`, comes after the receiver. The two places where one side's
 //! store has to come before its look at the other's are those of invariants 6 and 7, and have fences.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
@@ -128,6 +129,10 @@ pub(super) struct Chan<T> {
 unsafe impl<T: Send> Send for Chan<T> {}
 // SAFETY: as above. No `&T` is given out.
 unsafe impl<T: Send> Sync for Chan<T> {}
+
+/// No code of a user's runs where it could leave a channel half changed.
+impl<T> UnwindSafe for Chan<T> {}
+impl<T> RefUnwindSafe for Chan<T> {}
 
 /// A position that has been claimed and has to be filled at once: invariant 2.
 #[must_use = "the receiver waits for it"]
