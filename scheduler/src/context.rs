@@ -236,10 +236,7 @@ pub(crate) fn collect_wakes(shared: &Shared, turn: &mut dyn FnMut()) {
 /// Calls `f` as the inside of a `block_on`, which gives way where this thread is a worker; `None` where it drives a
 /// current-thread runtime.
 pub(crate) fn block_on<R>(f: impl FnOnce() -> R) -> Option<R> {
-    relief::block_in_place(|| {
-        let _polling = Restore::after_setting(&POLLING, true);
-        f()
-    })
+    relief::block_in_place(|| as_polling(f))
 }
 
 /// Calls `f` as something that polls a future.

@@ -42,8 +42,12 @@ struct Roll {
 }
 
 impl Roll {
-    fn count(&self) -> usize {
-        self.engaged.iter().filter(|&&engaged| engaged).count()
+    /// How many are engaged, of the workers from `first` on.
+    fn count_from(&self, first: usize) -> usize {
+        self.engaged[first..]
+            .iter()
+            .filter(|&&engaged| engaged)
+            .count()
     }
 }
 
@@ -87,10 +91,7 @@ impl Crew {
 
     /// How many spares are engaged.
     pub(crate) fn spares(&self) -> usize {
-        self.roll.lock().engaged[self.regular()..]
-            .iter()
-            .filter(|&&engaged| engaged)
-            .count()
+        self.roll.lock().count_from(self.regular())
     }
 
     pub(crate) fn is_spare(&self, worker: usize) -> bool {
@@ -103,7 +104,7 @@ impl Crew {
         // Ordering: Release pairs with the Acquire in `reach`.
         self.reach
             .store(reach.map_or(0, |last| last + 1), Ordering::Release);
-        shared.idle.set_workers(roll.count());
+        shared.idle.set_workers(roll.count_from(0));
     }
 }
 
@@ -137,10 +138,8 @@ pub(crate) fn engage_spare(shared: &Shared) -> bool {
     let regular = crew.regular();
     let free = {
         let roll = crew.roll.lock();
-        let spares = &roll.engaged[regular..];
-        let engaged = spares.iter().filter(|&&engaged| engaged).count();
-        (engaged < crew.spares)
-            .then(|| spares.iter().position(|&engaged| !engaged))
+        (roll.count_from(regular) < crew.spares)
+            .then(|| roll.engaged[regular..].iter().position(|&engaged| !engaged))
             .flatten()
     };
     free.is_some_and(|spare| engage(shared, regular + spare).is_ok())
@@ -237,7 +236,7 @@ pub(crate) fn strike(shared: &Shared, worker: usize) {
         let mut roll = shared.crew.roll.lock();
         roll.engaged[worker] = false;
         shared.crew.note(shared, &roll);
-        let last = roll.count() == 0;
+        let last = roll.count_from(0) == 0;
         // One that was engaged in vain goes with the others that are idle (C2).
         let idle = roll.closed.then(|| shared.remotes[worker].offer.clear());
         drop(idle);

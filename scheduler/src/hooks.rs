@@ -9,6 +9,7 @@ pub(crate) use heist_sync::protocol::{contain, drop_payload};
 use heist_sync::sys::Mutex;
 use heist_sync::sys::atomic::{AtomicBool, Ordering};
 
+use crate::shared::Shared;
 use crate::task::Id;
 
 /// Called without arguments, by a thread of the runtime.
@@ -127,11 +128,29 @@ impl Alarm {
         roots.into_iter().for_each(Waker::wake);
     }
 
+    /// To be looked at before each poll of a root future.
+    ///
+    /// # Panics
+    /// If it has been rung.
+    #[track_caller]
+    pub(crate) fn check(&self) {
+        assert!(
+            !self.is_rung(),
+            "a spawned task panicked and the runtime is configured to shut down on unhandled panic"
+        );
+    }
+
     /// Has `waker` woken when it is rung, until the answer is dropped. To be followed by a look.
-    pub(crate) fn listen(&self, waker: &Waker) -> Listening<'_> {
+    fn listen(&self, waker: &Waker) -> Listening<'_> {
         self.roots.lock().push(waker.clone());
         Listening(self, waker.clone())
     }
+}
+
+/// As [`Alarm::listen`], where a panic may end the runtime.
+pub(crate) fn listen<'a>(shared: &'a Shared, waker: &Waker) -> Option<Listening<'a>> {
+    let ends = shared.hooks.unhandled == UnhandledPanic::ShutdownRuntime;
+    ends.then(|| shared.alarm.listen(waker))
 }
 
 impl Drop for Listening<'_> {

@@ -51,6 +51,16 @@ struct Lying<W> {
     shut: bool,
 }
 
+impl<W> Lying<W> {
+    fn take(&mut self) -> Option<(W, bool)> {
+        if self.shut {
+            return None;
+        }
+        let counts = !self.refused;
+        self.worker.take().map(|worker| (worker, counts))
+    }
+}
+
 impl<W> Offer<W> {
     /// An empty offer.
     pub fn new() -> Self {
@@ -65,20 +75,20 @@ impl<W> Offer<W> {
     /// Puts the worker there, and calls `go_away` in the same step: from then on unparking it means to send a thread,
     /// and whoever comes for it finds it.
     pub fn put(&self, worker: W, go_away: impl FnOnce()) {
-        let mut lying = self.0.lock();
-        lying.refused = false;
-        lying.shut = false;
-        lying.worker = Some(worker);
-        go_away();
+        self.lay(worker, false, go_away);
     }
 
     /// Puts a worker there that nobody is to take before it is engaged.
     pub fn lay_down(&self, worker: W, place: Place<'_>) {
+        self.lay(worker, true, || place.go_away());
+    }
+
+    fn lay(&self, worker: W, shut: bool, go_away: impl FnOnce()) {
         let mut lying = self.0.lock();
         lying.refused = false;
-        lying.shut = true;
+        lying.shut = shut;
         lying.worker = Some(worker);
-        place.go_away();
+        go_away();
     }
 
     /// The worker is engaged, and counts as searching: whichever thread comes first takes it.
@@ -114,22 +124,13 @@ impl<W> Offer<W> {
     pub fn answer(&self) -> Option<(W, bool)> {
         let mut lying = self.0.lock();
         lying.asked = false;
-        if lying.shut {
-            return None;
-        }
-        let counts = !lying.refused;
-        lying.worker.take().map(|worker| (worker, counts))
+        lying.take()
     }
 
     /// The thread that left returns; what it finds, and whether the worker counts as searching if it was claimed (R2).
+    /// Nothing where another thread had it meanwhile, and was dismissed with it.
     pub fn take_back(&self) -> Option<(W, bool)> {
-        let mut lying = self.0.lock();
-        if lying.shut {
-            // Another thread had it meanwhile, and was dismissed with it.
-            return None;
-        }
-        let counts = !lying.refused;
-        lying.worker.take().map(|worker| (worker, counts))
+        self.0.lock().take()
     }
 
     /// No thread could be sent. Whether the worker, if it is there still, was the last to count as searching: the

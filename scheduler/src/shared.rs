@@ -267,8 +267,7 @@ impl Shared {
         let spare = self.crew.is_spare(worker);
         !self.injector.is_empty()
             || self.reachable().iter().any(|remote| {
-                let yielded = !spare || remote.is_stalled();
-                remote.open.has_fresh() || yielded && remote.open.has_yielded()
+                remote.open.has_fresh() || remote.gives_yielded(spare) && remote.open.has_yielded()
             })
     }
 
@@ -338,10 +337,15 @@ impl Remote {
         self.dismissed.load(Ordering::Acquire)
     }
 
-    /// Whether spares may take what yielded here.
+    /// Whether its poll has lasted for long.
     pub(crate) fn is_stalled(&self) -> bool {
         // Ordering: hint only: whoever sets it wakes a spare afterwards.
         self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// Whether another worker may take what yielded here; a spare may not, unless this one has stalled.
+    pub(crate) fn gives_yielded(&self, to_spare: bool) -> bool {
+        !to_spare || self.is_stalled()
     }
 }
 

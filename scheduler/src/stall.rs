@@ -204,17 +204,23 @@ struct Glance {
     moved: bool,
 }
 
-impl Lookout {
-    pub(crate) fn new(shared: &Shared) -> Self {
-        let now = Instant::now();
-        let sight = Sight {
-            polls: 0,
+impl Sight {
+    /// A worker that has begun `polls` polls, looked at for the first time in this one.
+    fn first(polls: u64, now: Instant) -> Self {
+        Self {
+            polls,
             since: now,
             waited: false,
             reported: false,
-        };
+        }
+    }
+}
+
+impl Lookout {
+    pub(crate) fn new(shared: &Shared) -> Self {
+        let now = Instant::now();
         Self {
-            sights: vec![sight; shared.remotes.len()].into_boxed_slice(),
+            sights: vec![Sight::first(0, now); shared.remotes.len()].into_boxed_slice(),
             stuck_since: None,
             last_trouble: now,
             last_engaged: now,
@@ -231,7 +237,8 @@ impl Lookout {
         if !stuck {
             self.stuck_since = None;
         }
-        if glance.ready && glance.held_up > 0 {
+        let trouble = glance.ready && glance.held_up > 0;
+        if trouble {
             self.last_trouble = glance.now;
             if shared.idle.asleep() > 0 {
                 shared.wake_one();
@@ -245,7 +252,7 @@ impl Lookout {
             crew::dismiss_spare(shared);
             self.spares = shared.crew.spares();
         }
-        if glance.long || glance.ready && glance.held_up > 0 {
+        if glance.long || trouble {
             View::HeldUp
         } else if awake > 0 || self.spares > 0 || glance.moved {
             View::Busy
@@ -281,12 +288,7 @@ impl Lookout {
             glance.long |= polled != 0 && polls.wrapping_sub(sight.polls) <= FEW;
             glance.moved |= polls != sight.polls;
             if polled == 0 || polls != sight.polls || shared.idle.is_asleep(worker) {
-                *sight = Sight {
-                    polls,
-                    since: glance.now,
-                    waited: false,
-                    reported: false,
-                };
+                *sight = Sight::first(polls, glance.now);
                 if remote.is_stalled() {
                     // Ordering: hint only.
                     remote.stalled.store(false, Ordering::Relaxed);

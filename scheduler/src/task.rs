@@ -34,7 +34,6 @@ pub mod join_set;
 mod local;
 mod origin;
 mod owned;
-mod slab;
 mod state;
 pub mod task_group;
 mod waker;

@@ -323,7 +323,7 @@ impl Worker {
     fn steal_yielded(&self, all: &[CachePadded<Remote>]) -> Option<Runnable> {
         let spare = self.shared.crew.is_spare(self.index);
         self.steal(all, |victim| {
-            let may = !spare || victim.is_stalled();
+            let may = victim.gives_yielded(spare);
             may.then(|| victim.open.steal_yielded(&self.local.fresh))
                 .flatten()
         })
@@ -379,7 +379,6 @@ impl Worker {
     /// S1 to S5 of the sleep protocol.
     fn sleep(&self, root: &impl Root, limit: Option<Duration>) {
         let shared = &self.shared;
-        self.samples.poll_has_ended(&self.remote().counters);
         if let Some(hook) = &shared.hooks.on_park {
             contain(|| hook());
         }
@@ -484,8 +483,7 @@ impl Worker {
         let all = self.shared.reachable();
         self.own()
             .or_else(|| self.injected())
-            .or_else(|| self.steal(all, |victim| victim.open.steal_fresh(&self.local.fresh)))
-            .or_else(|| self.steal(all, |victim| victim.open.steal_yielded(&self.local.fresh)))
+            .or_else(|| self.steal(all, |victim| victim.open.steal_into(&self.local.fresh)))
             .or_else(|| {
                 self.steal(all, |victim| {
                     victim.open.slot.steal(victim.open.slot.look()?)
@@ -526,11 +524,18 @@ pub(crate) fn serve(shared: &Arc<Shared>, worker: Box<Worker>) {
     }
 }
 
+/// Calls `f` with the worker of `slot` in this thread's seat, awake.
+fn seated<R>(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, f: impl FnOnce() -> R) -> R {
+    context::as_worker(shared, slot, || {
+        context::with_seat(|worker| worker.map(Worker::disarm));
+        f()
+    })
+}
+
 /// Runs tasks with the worker of `slot` until `root` says that it is enough, the worker has been dismissed, or a task
 /// has given it away: `slot` is empty then.
 pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &mut impl Root) {
-    context::as_worker(shared, slot, || {
-        context::with_seat(|worker| worker.map(Worker::disarm));
+    seated(shared, slot, || {
         while !root.turn(shared)
             && let Some(next) = context::with_seat(|worker| worker.map(|worker| worker.step(root)))
         {
@@ -555,8 +560,7 @@ pub(crate) fn turn(
     slot: &mut Option<Box<Worker>>,
     limit: Option<Duration>,
 ) -> (usize, Option<Duration>) {
-    context::as_worker(shared, slot, || {
-        context::with_seat(|worker| worker.map(Worker::disarm));
+    seated(shared, slot, || {
         let before = run_ready();
         context::with_seat(|worker| {
             worker.map(|worker| match before {
@@ -600,8 +604,7 @@ fn poll(task: Runnable) {
 pub(crate) fn drain(shared: &Arc<Shared>, worker: Box<Worker>) {
     let index = worker.index;
     let mut slot = Some(worker);
-    context::as_worker(shared, &mut slot, || {
-        context::with_seat(|worker| worker.map(Worker::disarm));
+    seated(shared, &mut slot, || {
         shared.owned.close_with(poll);
         while let Some(next) = context::with_seat(|worker| worker.map(Worker::last_step)) {
             match next {

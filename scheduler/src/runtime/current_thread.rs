@@ -13,7 +13,7 @@ use std::time::Duration;
 use heist_sync::sys::{Arc, Mutex};
 
 use super::root;
-use crate::hooks::UnhandledPanic;
+use crate::hooks;
 use crate::park::Parker;
 use crate::shared::Shared;
 use crate::worker::{self, Root, Worker};
@@ -98,20 +98,11 @@ impl CurrentThread {
             output: None,
         };
         let _waiting = Waiting::enter(self, &root.flag);
-        let ends = shared.hooks.unhandled == UnhandledPanic::ShutdownRuntime;
-        let _listening = ends.then(|| shared.alarm.listen(&root.waker));
+        let _listening = hooks::listen(shared, &root.waker);
         loop {
-            if shared.alarm.is_rung() {
-                panic!("{}", root::PANICKED);
-            }
-            let worker = self.worker.lock().take();
-            match worker {
-                Some(worker) => Taken {
-                    from: self,
-                    shared,
-                    worker: Some(worker),
-                }
-                .run(&mut root),
+            shared.alarm.check();
+            match self.take(shared) {
+                Some(mut taken) => worker::run(shared, &mut taken.worker, &mut root),
                 None if !root.poll_if_woken() => root.flag.thread.park(),
                 None => {}
             }
@@ -127,16 +118,21 @@ impl CurrentThread {
         shared: &Arc<Shared>,
         limit: Option<Duration>,
     ) -> (usize, Option<Duration>) {
-        let worker = self.worker.lock().take();
-        match worker {
-            Some(worker) => Taken {
-                from: self,
-                shared,
-                worker: Some(worker),
-            }
-            .turn(limit),
+        match self.take(shared) {
+            Some(mut taken) => worker::turn(shared, &mut taken.worker, limit),
             None => (0, None),
         }
+    }
+
+    /// Takes the worker for this thread, if it is there.
+    fn take<'a>(&'a self, shared: &'a Arc<Shared>) -> Option<Taken<'a>> {
+        let worker = self.worker.lock().take()?;
+        worker.count_awake();
+        Some(Taken {
+            from: self,
+            shared,
+            worker: Some(worker),
+        })
     }
 
     /// The runtime has closed: cancels all tasks, here, or at the end of the `block_on` that has the worker.
@@ -148,27 +144,11 @@ impl CurrentThread {
     }
 }
 
-/// The worker, put back however the `block_on` ends.
+/// The worker, put back however its use ends.
 struct Taken<'a> {
     from: &'a CurrentThread,
     shared: &'a Arc<Shared>,
     worker: Option<Box<Worker>>,
-}
-
-impl Taken<'_> {
-    fn turn(mut self, limit: Option<Duration>) -> (usize, Option<Duration>) {
-        if let Some(worker) = &self.worker {
-            worker.count_awake();
-        }
-        worker::turn(self.shared, &mut self.worker, limit)
-    }
-
-    fn run(mut self, root: &mut impl Root) {
-        if let Some(worker) = &self.worker {
-            worker.count_awake();
-        }
-        worker::run(self.shared, &mut self.worker, root);
-    }
 }
 
 impl Drop for Taken<'_> {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use heist_sync::coop;
 
-use crate::hooks::UnhandledPanic;
+use crate::hooks;
 use crate::park::Parker;
 use crate::shared::Shared;
 
@@ -25,10 +25,6 @@ impl Wake for ThreadWaker {
     }
 }
 
-/// What a `block_on` is told whose runtime has ended for a panic.
-pub(super) const PANICKED: &str =
-    "a spawned task panicked and the runtime is configured to shut down on unhandled panic";
-
 /// Polls `future` with a budget, as a task is polled.
 pub(super) fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     coop::budget(|| future.poll(&mut Context::from_waker(waker)))
@@ -43,12 +39,9 @@ pub(super) fn block_on<F: Future>(shared: &Shared, future: F) -> F::Output {
     let mut future = pin!(future);
     let thread = Arc::new(ThreadWaker::default());
     let waker = Waker::from(thread.clone());
-    let ends = shared.hooks.unhandled == UnhandledPanic::ShutdownRuntime;
-    let _listening = ends.then(|| shared.alarm.listen(&waker));
+    let _listening = hooks::listen(shared, &waker);
     loop {
-        if shared.alarm.is_rung() {
-            panic!("{PANICKED}");
-        }
+        shared.alarm.check();
         if let Poll::Ready(output) = poll(future.as_mut(), &waker) {
             return output;
         }

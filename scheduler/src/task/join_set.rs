@@ -24,8 +24,8 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use heist_sync::coop;
 use heist_sync::sys::{Arc, Mutex};
 use heist_sync::waits::{self, Wait};
+use slab::Slab;
 
-use super::slab::Slab;
 use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet};
 use crate::runtime::Handle;
 
@@ -139,13 +139,13 @@ impl<T> JoinSet<T> {
 
     /// Whether no task is in the set.
     pub fn is_empty(&self) -> bool {
-        self.handles.len() == 0
+        self.handles.is_empty()
     }
 
     /// Aborts all tasks of the set. They stay in it, and are joined as cancelled, or with the output that they gave
     /// before.
     pub fn abort_all(&mut self) {
-        for handle in self.handles.iter() {
+        for (_, handle) in &self.handles {
             handle.abort();
         }
     }
@@ -262,8 +262,9 @@ impl<T: 'static> JoinSet<T> {
     /// panics, as polling that handle would.
     pub fn insert(&mut self, handle: JoinHandle<T>) -> AbortHandle {
         let abort = handle.abort_handle();
-        let (key, handle) = self.handles.insert(handle);
-        let queue = self.queue.clone();
+        let entry = self.handles.vacant_entry();
+        let (key, queue) = (entry.key(), self.queue.clone());
+        let handle = entry.insert(handle);
         let note = Waker::from(StdArc::new(Note { queue, key }));
         if handle.register_new(note).is_err() {
             // J1: nobody else will.
