@@ -3,7 +3,6 @@
 //! The parent runs each (shape, runtime) in a process of its own, the runtimes in turn, for several rounds, and
 //! prints the medians with their ratios as a table. The child is this same program with `--child`.
 
-mod measure;
 mod rt;
 mod shapes;
 mod table;

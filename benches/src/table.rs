@@ -2,8 +2,9 @@
 
 use std::process::{Command, Stdio};
 
+use benches::measure::{figure, line, percentile};
+
 use crate::Options;
-use crate::measure::percentile;
 use crate::shapes::Shape;
 
 /// Runs all that the options ask for and prints a line for each row as soon as it is known.
@@ -36,19 +37,6 @@ pub(crate) fn print(options: &Options) {
             }
             line(&cells);
         }
-    }
-}
-
-fn line(cells: &[String]) {
-    println!("| {} |", cells.join(" | "));
-}
-
-/// Three digits that count.
-fn figure(value: f64) -> String {
-    match value {
-        100.0.. => format!("{value:.0}"),
-        10.0.. => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
     }
 }
 

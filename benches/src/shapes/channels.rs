@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::spawn::inside;
-use crate::measure::nanos_each;
 use crate::rt::{Lock as _, OneTx as _, Rt, Rx as _, Tx as _};
+use benches::measure::nanos_each;
 
 const CAPACITY: usize = 128;
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::spawn::inside;
 use super::timers::lateness;
-use crate::measure::{burn, percentile, process_cpu, thread_cpu};
 use crate::rt::{OneTx as _, Rt, Rx as _, Tx as _};
+use benches::measure::{burn, percentile, process_cpu, thread_cpu};
 
 /// A thread of its own sends an instant every 200 µs to a task that waits for it; its own CPU time is not counted.
 pub(super) fn event_from_outside<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::measure::{nanos_each, resident_bytes};
 use crate::rt::{OneTx as _, Rt};
+use benches::measure::{nanos_each, resident_bytes};
 
 const TASKS: usize = 100_000;
 

@@ -3,8 +3,8 @@
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
-use crate::measure::process_cpu;
 use crate::rt::Rt;
+use benches::measure::process_cpu;
 
 const MESSAGE: usize = 64;
 

@@ -6,8 +6,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::spawn::inside;
-use crate::measure::{nanos_each, percentile, process_cpu};
 use crate::rt::Rt;
+use benches::measure::{nanos_each, percentile, process_cpu};
 
 /// A timeout's usual life: armed by a first poll, and dropped long before it fires.
 pub(super) fn timeout_dropped<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {

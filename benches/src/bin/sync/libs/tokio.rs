@@ -1,0 +1,128 @@
+//! tokio's.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Blocking, Channel, Ends, Mutex, Notify, Oneshot, Semaphore, Try, perhaps_yield};
+
+pub(crate) struct Mpsc;
+pub(crate) struct Unbounded;
+pub(crate) struct One;
+
+impl Ends for Mpsc {
+    type Tx = mpsc::Sender<u64>;
+    type Rx = mpsc::Receiver<u64>;
+
+    fn ends(capacity: usize) -> (Self::Tx, Self::Rx) {
+        mpsc::channel(capacity)
+    }
+}
+
+impl Channel for Mpsc {
+    async fn send(tx: &mut Self::Tx, value: u64) {
+        let _ = tx.send(value).await;
+    }
+
+    async fn recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.recv().await
+    }
+}
+
+impl Try for Mpsc {
+    fn try_send(tx: &mut Self::Tx, value: u64) -> bool {
+        tx.try_send(value).is_ok()
+    }
+
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.try_recv().ok()
+    }
+}
+
+impl Blocking for Mpsc {
+    fn send(tx: &mut Self::Tx, value: u64) {
+        let _ = tx.blocking_send(value);
+    }
+
+    fn recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.blocking_recv()
+    }
+}
+
+impl Ends for Unbounded {
+    type Tx = mpsc::UnboundedSender<u64>;
+    type Rx = mpsc::UnboundedReceiver<u64>;
+
+    fn ends(_capacity: usize) -> (Self::Tx, Self::Rx) {
+        mpsc::unbounded_channel()
+    }
+}
+
+impl Channel for Unbounded {
+    async fn send(tx: &mut Self::Tx, value: u64) {
+        let _ = tx.send(value);
+    }
+
+    async fn recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.recv().await
+    }
+}
+
+impl Oneshot for One {
+    type Tx = oneshot::Sender<u64>;
+    type Rx = oneshot::Receiver<u64>;
+
+    fn ends() -> (Self::Tx, Self::Rx) {
+        oneshot::channel()
+    }
+
+    fn send(tx: Self::Tx, value: u64) {
+        let _ = tx.send(value);
+    }
+
+    async fn recv(rx: Self::Rx) -> u64 {
+        rx.await.unwrap()
+    }
+}
+
+impl Mutex for tokio::sync::Mutex<u64> {
+    fn new() -> Self {
+        Self::new(0)
+    }
+
+    async fn add_one(&self, yields: bool) {
+        let mut guard = self.lock().await;
+        perhaps_yield(yields).await;
+        *guard += 1;
+    }
+}
+
+impl Semaphore for tokio::sync::Semaphore {
+    fn new(permits: usize) -> Self {
+        Self::new(permits)
+    }
+
+    async fn hold(&self, n: u32, yields: bool) {
+        let _permit = self.acquire_many(n).await.unwrap();
+        perhaps_yield(yields).await;
+    }
+}
+
+impl Notify for tokio::sync::Notify {
+    fn new() -> Self {
+        Self::new()
+    }
+
+    fn notify_one(&self) {
+        self.notify_one();
+    }
+
+    async fn wait(&self) {
+        self.notified().await;
+    }
+
+    async fn there_and_back(&self) {
+        let mut wait = std::pin::pin!(self.notified());
+        wait.as_mut().enable();
+        self.notify_one();
+        wait.await;
+    }
+}
