@@ -13,6 +13,7 @@
 
 mod contain;
 pub mod coop;
+mod held;
 pub mod mpsc;
 mod mutex;
 mod notify;
@@ -26,7 +27,9 @@ mod waiting;
 pub mod waits;
 mod wakes;
 
-pub use mutex::{Mutex, MutexGuard, OwnedMutexGuard, TryLockError};
+pub use mutex::{
+    MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, TryLockError,
+};
 pub use notify::{Notified, Notify};
 pub use semaphore::{
     AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,

@@ -1,14 +1,15 @@
 //! An asynchronous mutex: a lock that may be held across an `.await`.
 //!
-//! Who may have the lock is decided in `raw`; this file is the data behind it and the guards.
+//! Who may have the lock is decided in `raw`; this file is the data behind it, and `guards` lends it out.
 
+mod guards;
 mod raw;
 
 use std::cell::UnsafeCell;
 use std::error::Error;
 use std::fmt;
-use std::ops::{Deref, DerefMut};
 
+pub use self::guards::{MappedMutexGuard, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard};
 use self::raw::RawMutex;
 use crate::park::block_on;
 use std::sync::Arc;
@@ -46,32 +47,14 @@ pub struct Mutex<T: ?Sized> {
     value: UnsafeCell<T>,
 }
 
-/// The lock of a borrowed [`Mutex`], let go when dropped.
-#[must_use = "a lock that is not held protects nothing"]
-pub struct MutexGuard<'a, T: ?Sized> {
-    mutex: &'a Mutex<T>,
-}
-
-/// The lock of a shared [`Mutex`], let go when dropped.
-#[must_use = "a lock that is not held protects nothing"]
-pub struct OwnedMutexGuard<T: ?Sized> {
-    mutex: Arc<Mutex<T>>,
-}
-
-/// The mutex is locked.
+/// A lock of a [`Mutex`] or a [`RwLock`](crate::RwLock) can't be had now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TryLockError(());
+pub struct TryLockError(pub(crate) ());
 
 // SAFETY: sending the mutex sends the value.
 unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 // SAFETY: the raw lock gives the value to one at a time; whichever thread that is, may take it out: hence `Send`.
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
-// SAFETY: a shared guard gives out `&T` alone. (Sending one needs nothing more than the mutex does: it may be unlocked
-// on any thread.)
-unsafe impl<T: ?Sized + Send + Sync> Sync for MutexGuard<'_, T> {}
-// SAFETY: as of `MutexGuard`.
-unsafe impl<T: ?Sized + Send + Sync> Sync for OwnedMutexGuard<T> {}
-
 impl<T> Mutex<T> {
     /// An unlocked mutex.
     pub fn new(value: T) -> Self {
@@ -113,7 +96,7 @@ impl<T: ?Sized> Mutex<T> {
     /// Dropping the future gives up the place in the queue; a lock that it had already been handed goes to the next.
     pub async fn lock(&self) -> MutexGuard<'_, T> {
         self.raw.lock().await;
-        MutexGuard { mutex: self }
+        MutexGuard::new(self)
     }
 
     /// [`lock`](Self::lock) that blocks the thread.
@@ -136,7 +119,7 @@ impl<T: ?Sized> Mutex<T> {
     /// As [`lock`](Self::lock).
     pub async fn lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
         self.raw.lock().await;
-        OwnedMutexGuard { mutex: self }
+        OwnedMutexGuard::new(self)
     }
 
     /// [`lock_owned`](Self::lock_owned) that blocks the thread.
@@ -151,7 +134,7 @@ impl<T: ?Sized> Mutex<T> {
     /// [`TryLockError`] where it is not.
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError> {
         if self.raw.try_lock() {
-            Ok(MutexGuard { mutex: self })
+            Ok(MutexGuard::new(self))
         } else {
             Err(TryLockError(()))
         }
@@ -164,7 +147,7 @@ impl<T: ?Sized> Mutex<T> {
     /// [`TryLockError`] where it is locked.
     pub fn try_lock_owned(self: Arc<Self>) -> Result<OwnedMutexGuard<T>, TryLockError> {
         if self.raw.try_lock() {
-            Ok(OwnedMutexGuard { mutex: self })
+            Ok(OwnedMutexGuard::new(self))
         } else {
             Err(TryLockError(()))
         }
@@ -173,86 +156,6 @@ impl<T: ?Sized> Mutex<T> {
     /// The value of a mutex that nobody else can hold.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
-    }
-}
-
-impl<'a, T: ?Sized> MutexGuard<'a, T> {
-    /// The mutex that is locked.
-    pub fn mutex(this: &Self) -> &'a Mutex<T> {
-        this.mutex
-    }
-}
-
-impl<T: ?Sized> OwnedMutexGuard<T> {
-    /// The mutex that is locked.
-    pub fn mutex(this: &Self) -> &Arc<Mutex<T>> {
-        &this.mutex
-    }
-}
-
-impl<T: ?Sized> Drop for MutexGuard<'_, T> {
-    fn drop(&mut self) {
-        self.mutex.raw.unlock();
-    }
-}
-
-impl<T: ?Sized> Drop for OwnedMutexGuard<T> {
-    fn drop(&mut self) {
-        self.mutex.raw.unlock();
-    }
-}
-
-impl<T: ?Sized> Deref for MutexGuard<'_, T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        // SAFETY: the guard's existence is the lock: no other guard exists, and `&self` keeps this one from lending `&mut`.
-        unsafe { &*self.mutex.value.get() }
-    }
-}
-
-impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the guard's existence is the lock, and `&mut self` makes this the only reference through it.
-        unsafe { &mut *self.mutex.value.get() }
-    }
-}
-
-impl<T: ?Sized> Deref for OwnedMutexGuard<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        // SAFETY: as of `MutexGuard`.
-        unsafe { &*self.mutex.value.get() }
-    }
-}
-
-impl<T: ?Sized> DerefMut for OwnedMutexGuard<T> {
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as of `MutexGuard`.
-        unsafe { &mut *self.mutex.value.get() }
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&**self, f)
-    }
-}
-
-impl<T: ?Sized + fmt::Display> fmt::Display for MutexGuard<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&**self, f)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug> fmt::Debug for OwnedMutexGuard<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&**self, f)
-    }
-}
-
-impl<T: ?Sized + fmt::Display> fmt::Display for OwnedMutexGuard<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&**self, f)
     }
 }
 
@@ -280,7 +183,7 @@ impl<T: Default> Default for Mutex<T> {
 
 impl fmt::Display for TryLockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the mutex is locked")
+        f.write_str("the lock is held")
     }
 }
 

@@ -53,10 +53,18 @@ pub enum Wait {
     MpmcRecv,
     /// Room in an `mpmc` channel, or a receiver.
     MpmcSend,
+    /// A shared lock of an `RwLock`.
+    Read,
+    /// An upgradable lock of an `RwLock`.
+    UpgradableRead,
+    /// An exclusive lock of an `RwLock`.
+    Write,
+    /// A notification by a `Condvar`.
+    Condvar,
 }
 
 /// All of them, by number.
-const ALL: [Wait; 16] = [
+const ALL: [Wait; 20] = [
     Wait::Unknown,
     Wait::Start,
     Wait::Turn,
@@ -73,6 +81,10 @@ const ALL: [Wait; 16] = [
     Wait::BlockingJob,
     Wait::MpmcRecv,
     Wait::MpmcSend,
+    Wait::Read,
+    Wait::UpgradableRead,
+    Wait::Write,
+    Wait::Condvar,
 ];
 
 impl Wait {
@@ -104,6 +116,10 @@ impl fmt::Display for Wait {
             Self::BlockingJob => "a blocking job",
             Self::MpmcRecv => "a message of a shared channel",
             Self::MpmcSend => "room in a shared channel",
+            Self::Read => "a lock to read",
+            Self::UpgradableRead => "an upgradable lock",
+            Self::Write => "a lock to write",
+            Self::Condvar => "a condition",
         })
     }
 }

@@ -7,7 +7,9 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use heist_sync::{Mutex, coop};
+use heist_sync::{
+    MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, coop,
+};
 use support::{Wakes, block_on, calling_waker, task, within_limit};
 
 #[test]
@@ -232,7 +234,58 @@ fn the_types_may_be_sent_and_shared() {
     send(&mutex.lock());
     send(&mutex.clone().lock_owned());
     send(&mutex.try_lock());
+    send(
+        &mutex
+            .try_lock()
+            .map(|guard| MutexGuard::map(guard, |data| data)),
+    );
     let shared = Mutex::new(0);
     send_sync(&shared.lock());
     send_sync(&shared.try_lock());
+    send_sync(
+        &shared
+            .try_lock()
+            .map(|guard| MutexGuard::map(guard, |data| data)),
+    );
+}
+
+#[test]
+fn a_mapped_guard_holds_the_lock_and_lends_its_part_alone() {
+    let mutex = Mutex::new((1, [2, 3]));
+    let guard = task(mutex.lock()).expect_ready();
+    let mut waiting = task(mutex.lock());
+    waiting.expect_pending();
+    let pair = MutexGuard::map(guard, |data| &mut data.1);
+    let pair = MappedMutexGuard::try_map(pair, |pair| pair.get_mut(7)).unwrap_err();
+    let mut last = MappedMutexGuard::map(pair, |pair| &mut pair[1]);
+    *last += 4;
+    assert_eq!(format!("{last} {last:?}"), "7 7");
+    assert!(!waiting.woken() && mutex.try_lock().is_err());
+    drop(last);
+    assert!(waiting.woken());
+    assert_eq!(*waiting.expect_ready(), (1, [2, 7]));
+}
+
+#[test]
+fn an_owned_mapped_guard_keeps_the_mutex_alive() {
+    let mutex = Arc::new(Mutex::new(vec![1, 2]));
+    let guard = mutex.clone().try_lock_owned().unwrap();
+    let guard = OwnedMutexGuard::try_map(guard, |all| all.get_mut(9)).unwrap_err();
+    let mut first = OwnedMutexGuard::filter_map(guard, |all| all.first_mut()).unwrap();
+    assert!(Arc::ptr_eq(OwnedMappedMutexGuard::mutex(&first), &mutex));
+    assert!(mutex.try_lock().is_err());
+    drop(mutex);
+    *first += 1;
+    assert_eq!(*OwnedMappedMutexGuard::map(first, |first| first), 2);
+}
+
+#[test]
+fn a_panic_while_a_guard_is_mapped_lets_the_lock_go() {
+    let mutex = Mutex::new(1);
+    let guard = mutex.try_lock().unwrap();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = MutexGuard::map(guard, |_| -> &mut i32 { panic!("no part") });
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(*mutex.try_lock().unwrap(), 1);
 }

@@ -63,7 +63,7 @@ const PATIENCE: Duration = Duration::from_micros(500);
 /// So does one that has been beaten so often: a bound that needs no clock.
 const ATTEMPTS: u32 = if cfg!(heist_loom) { 1 } else { 16 };
 
-pub(super) struct RawMutex {
+pub(crate) struct RawMutex {
     word: AtomicU32,
     queue: WaitQueue<()>,
 }
