@@ -6,7 +6,7 @@
 //! | name | real | `--cfg heist_loom` | Miri |
 //! |---|---|---|---|
 //! | [`atomic`], [`cell`], [`Arc`], [`thread`], [`clock`], [`thread_local_const`] | std | loom | std |
-//! | [`Mutex`], [`Condvar`] | parking_lot | loom, in parking_lot's shape | parking_lot |
+//! | [`Mutex`], [`RwLock`], [`Condvar`] | parking_lot | loom, in parking_lot's shape | parking_lot |
 //! | [`deque`] | crossbeam-deque | stand-in | stand-in |
 //!
 //! Traps that this module exists for:
@@ -28,7 +28,8 @@ mod backend;
 #[doc(hidden)]
 pub use backend::loom_thread_local;
 pub use backend::{
-    Arc, Condvar, Mutex, MutexGuard, atomic, cell, clock, hint, thread, thread_local_const,
+    Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic, cell,
+    clock, hint, thread, thread_local_const,
 };
 pub use crossbeam_utils::CachePadded;
 

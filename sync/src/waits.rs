@@ -61,10 +61,16 @@ pub enum Wait {
     Write,
     /// A notification by a `Condvar`.
     Condvar,
+    /// A value of a `broadcast` channel.
+    BroadcastRecv,
+    /// A change of a watched value of a `watch` channel.
+    WatchChanged,
+    /// The end of all receivers of a channel.
+    ReceiversGone,
 }
 
 /// All of them, by number.
-const ALL: [Wait; 20] = [
+const ALL: [Wait; 23] = [
     Wait::Unknown,
     Wait::Start,
     Wait::Turn,
@@ -85,6 +91,9 @@ const ALL: [Wait; 20] = [
     Wait::UpgradableRead,
     Wait::Write,
     Wait::Condvar,
+    Wait::BroadcastRecv,
+    Wait::WatchChanged,
+    Wait::ReceiversGone,
 ];
 
 impl Wait {
@@ -120,6 +129,9 @@ impl fmt::Display for Wait {
             Self::UpgradableRead => "an upgradable lock",
             Self::Write => "a lock to write",
             Self::Condvar => "a condition",
+            Self::BroadcastRecv => "a broadcast value",
+            Self::WatchChanged => "a change of a watched value",
+            Self::ReceiversGone => "the end of a channel's receivers",
         })
     }
 }
