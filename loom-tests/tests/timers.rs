@@ -4,7 +4,7 @@
 use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use heist_reactor::protocol::{Key, Kick, NEVER, Rejected, Signal, Timers};
+use heist_reactor::protocol::{Closed, Key, Kick, NEVER, Rejected, Signal, Timers};
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::{Arc, Condvar, Mutex, thread};
 use loom_tests::{Census, model};
@@ -70,6 +70,13 @@ fn poller() -> (Arc<Doorbell>, Arc<Signal<Ring>>) {
 /// The time of all these models. What is due by then is due at once, the rest never.
 const NOW: u64 = 30;
 
+/// Wakes who is due.
+fn fire(timers: &Timers<Ring>) {
+    let mut wakers = Vec::new();
+    timers.expire_at(NOW, &mut wakers);
+    wakers.into_iter().for_each(Waker::wake);
+}
+
 /// One turn of the holder of the poller: it sleeps where nothing is due, and wakes who is.
 fn turn(bell: &Doorbell, signal: &Signal<Ring>, timers: &Timers<Ring>) {
     if signal.announce() {
@@ -80,9 +87,7 @@ fn turn(bell: &Doorbell, signal: &Signal<Ring>, timers: &Timers<Ring>) {
         }
     }
     signal.awake();
-    let mut wakers = Vec::new();
-    timers.expire_at(NOW, &mut wakers);
-    wakers.into_iter().for_each(Waker::wake);
+    fire(timers);
 }
 
 /// Two threads each insert a deadline that is due, into shards of their own, while the poller's holder looks for the
@@ -168,11 +173,7 @@ fn a_timer_fires_or_is_cancelled_and_never_another_in_its_place() {
             let key = key.expect("it is open");
             let holder = thread::spawn({
                 let timers = timers.clone();
-                move || {
-                    let mut wakers = Vec::new();
-                    timers.expire_at(NOW, &mut wakers);
-                    wakers.into_iter().for_each(Waker::wake);
-                }
+                move || fire(&timers)
             });
             let newcomer = thread::spawn({
                 let (timers, waker) = (timers.clone(), new.clone().into());
@@ -209,11 +210,7 @@ fn a_sleep_polled_and_dropped_as_it_fires_is_not_forgotten() {
             let key = shard.insert(10, first.clone().into()).expect("it is open");
             let holders = [(); 2].map(|()| {
                 let timers = timers.clone();
-                thread::spawn(move || {
-                    let mut wakers = Vec::new();
-                    timers.expire_at(NOW, &mut wakers);
-                    wakers.into_iter().for_each(Waker::wake);
-                })
+                thread::spawn(move || fire(&timers))
             });
             let waker = Waker::from(last.clone());
             let polled = shard
@@ -260,11 +257,7 @@ fn a_timer_that_is_ready_has_left_its_shard() {
             let counter = Counter::new();
             let holders = [(); 2].map(|()| {
                 let timers = timers.clone();
-                thread::spawn(move || {
-                    let mut wakers = Vec::new();
-                    timers.expire_at(NOW, &mut wakers);
-                    wakers.into_iter().for_each(Waker::wake);
-                })
+                thread::spawn(move || fire(&timers))
             });
             // Something is due in any case, or the turns would not look.
             let other = timers.shards()[0].insert(5, Waker::noop().clone());
@@ -308,6 +301,16 @@ fn nursery() -> (Arc<Timers<Ring>>, Key) {
     (timers, keys[0].of(10))
 }
 
+/// The end of the poll in which the sleep of `key` was made, in a thread of its own: whether it owes its task a wake.
+fn poll_ends(
+    timers: &Arc<Timers<Ring>>,
+    key: Key,
+    maker: &StdArc<Counter>,
+) -> thread::JoinHandle<Result<bool, Closed>> {
+    let (timers, waker) = (timers.clone(), Waker::from(maker.clone()));
+    thread::spawn(move || timers.shards()[0].settle(&mut [key], &waker))
+}
+
 /// A sleep is polled in another thread while the poll that it was made in ends, and a turn fires what is due. Its last
 /// poller is told that it is ready, or woken; and ready means fired.
 #[test]
@@ -320,17 +323,10 @@ fn a_sleep_that_leaves_the_poll_it_was_made_in_is_not_forgotten() {
         move || {
             let (timers, key) = nursery();
             let (maker, last) = (Counter::new(), Counter::new());
-            let made = thread::spawn({
-                let (timers, waker) = (timers.clone(), Waker::from(maker.clone()));
-                move || timers.shards()[0].settle(&mut [key], &waker)
-            });
+            let made = poll_ends(&timers, key, &maker);
             let turned = thread::spawn({
                 let timers = timers.clone();
-                move || {
-                    let mut wakers = Vec::new();
-                    timers.expire_at(NOW, &mut wakers);
-                    wakers.into_iter().for_each(Waker::wake);
-                }
+                move || fire(&timers)
             });
             let shard = &timers.shards()[0];
             let waker = Waker::from(last.clone());
@@ -339,9 +335,7 @@ fn a_sleep_that_leaves_the_poll_it_was_made_in_is_not_forgotten() {
             assert!(!ready || shard.has_fired(key), "ready before its time");
             turned.join().unwrap();
             let owed = made.join().unwrap().expect("it is open");
-            let mut wakers = Vec::new();
-            timers.expire_at(NOW, &mut wakers);
-            wakers.into_iter().for_each(Waker::wake);
+            fire(&timers);
             assert_eq!(last.woken(), usize::from(!ready), "its last poller");
             assert!(shard.is_empty());
             counted.saw(match (ready, owed) {
@@ -366,10 +360,7 @@ fn a_sleep_taken_from_the_poll_it_was_made_in_owes_a_wake() {
         move || {
             let (timers, key) = nursery();
             let (maker, other) = (Counter::new(), Counter::new());
-            let made = thread::spawn({
-                let (timers, waker) = (timers.clone(), Waker::from(maker.clone()));
-                move || timers.shards()[0].settle(&mut [key], &waker)
-            });
+            let made = poll_ends(&timers, key, &maker);
             let inserted = thread::spawn({
                 let (timers, waker) = (timers.clone(), Waker::from(other.clone()));
                 move || timers.shards()[0].insert(1_000, waker)

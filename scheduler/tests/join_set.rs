@@ -8,22 +8,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
+use heist_reactor::testing::CountWakes;
 use heist_scheduler::task::{self, JoinSet};
 use heist_sync::oneshot;
 use watch::{Count, current_thread, each_kind, watchdog, workers};
-
-/// Counts its wakes.
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
 
 #[test]
 fn every_task_is_joined_once_whatever_it_did() {
@@ -147,11 +138,10 @@ fn a_set_dropped_or_shut_down_ends_its_tasks_and_a_detached_one_does_not() {
 fn a_poll_leaves_its_last_waker_which_a_task_spawned_later_wakes_too() {
     let _dog = watchdog();
     let runtime = workers(1);
-    let (first, last) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
+    let ((first, first_waker), (last, last_waker)) = (CountWakes::new(), CountWakes::new());
     let mut set = JoinSet::new();
     let keep = set.spawn_on(pending::<()>(), runtime.handle());
-    for wakes in [&first, &last] {
-        let waker = Waker::from(wakes.clone());
+    for waker in [first_waker, last_waker] {
         assert!(
             set.poll_join_next(&mut Context::from_waker(&waker))
                 .is_pending()
@@ -171,12 +161,8 @@ fn a_poll_leaves_its_last_waker_which_a_task_spawned_later_wakes_too() {
     while set.try_join_next().is_none() {
         thread::yield_now();
     }
-    assert_eq!(first.0.load(Ordering::SeqCst), 0);
-    assert_eq!(
-        last.0.load(Ordering::SeqCst),
-        1,
-        "once, until it is left again"
-    );
+    assert_eq!(first.get(), 0);
+    assert_eq!(last.get(), 1, "once, until it is left again");
 }
 
 #[test]
@@ -189,16 +175,14 @@ fn a_task_that_ended_before_it_came_into_the_set_is_joined_too() {
     }
     let mut set = JoinSet::new();
     set.insert(handle);
-    let wakes = Arc::new(Wakes::default());
-    let waker = Waker::from(wakes);
-    let Poll::Ready(Some(Ok(5))) = set.poll_join_next(&mut Context::from_waker(&waker)) else {
+    let mut unwatched = Context::from_waker(Waker::noop());
+    let Poll::Ready(Some(Ok(5))) = set.poll_join_next(&mut unwatched) else {
         panic!("it is complete");
     };
     // Tasks of a runtime that has gone are complete at once, and tell a set that waits already.
     let handle = runtime.handle().clone();
     drop(runtime);
-    let wakes = Arc::new(Wakes::default());
-    let waker = Waker::from(wakes.clone());
+    let (wakes, waker) = CountWakes::new();
     let other = workers(1);
     set.spawn_on(pending(), other.handle());
     assert!(
@@ -206,7 +190,7 @@ fn a_task_that_ended_before_it_came_into_the_set_is_joined_too() {
             .is_pending()
     );
     set.spawn_on(async { 6 }, &handle);
-    assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
+    assert_eq!(wakes.get(), 1);
     assert!(
         set.try_join_next()
             .expect("ended")

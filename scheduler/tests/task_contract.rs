@@ -7,11 +7,12 @@ use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
+use heist_reactor::testing::CountWakes;
 use heist_scheduler::task::{self, JoinHandle};
 use watch::{Count, current_thread, each_kind, on_drop, watchdog, workers};
 
@@ -250,25 +251,14 @@ fn a_handle_polled_after_completion_says_so() {
     }
 }
 
-/// Counts its wakes.
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 #[test]
 fn a_handle_wakes_the_last_waker_and_keeps_none_when_dropped() {
     let _dog = watchdog();
     let runtime = current_thread();
-    let (first, last) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
+    let ((first, first_waker), (last, last_waker)) = (CountWakes::new(), CountWakes::new());
     {
         let mut handle = pin!(runtime.spawn(async {}));
-        for wakes in [&first, &first, &last] {
-            let waker = Waker::from(wakes.clone());
+        for waker in [first_waker.clone(), first_waker, last_waker.clone()] {
             assert!(
                 handle
                     .as_mut()
@@ -283,22 +273,21 @@ fn a_handle_wakes_the_last_waker_and_keeps_none_when_dropped() {
         );
         runtime.block_on(task::yield_now());
     }
-    assert_eq!(first.0.load(Ordering::SeqCst), 0);
-    assert_eq!(last.0.load(Ordering::SeqCst), 1);
-    assert_eq!(Arc::strong_count(&last), 1);
+    assert_eq!(first.get(), 0);
+    assert_eq!(last.get(), 1);
+    assert_eq!(Arc::strong_count(&last), 2);
 
     // The handle goes before the task is complete.
     {
         let mut handle = pin!(runtime.spawn(pending::<()>()));
-        let waker = Waker::from(last.clone());
         assert!(
             handle
                 .as_mut()
-                .poll(&mut Context::from_waker(&waker))
+                .poll(&mut Context::from_waker(&last_waker))
                 .is_pending()
         );
     }
-    assert_eq!(Arc::strong_count(&last), 1);
+    assert_eq!(Arc::strong_count(&last), 2);
 }
 
 #[test]
