@@ -7,10 +7,12 @@
 //! |---|---|
 //! | hand over one value, once | [`oneshot`] |
 //! | hand over many values to one task | [`mpsc`] |
+//! | hand over many values to each of many tasks | [`broadcast`] |
 //! | hold data across an `.await` | [`Mutex`] |
 //! | let at most so many in | [`Semaphore`] |
 //! | say that something happened | [`Notify`] |
 
+pub mod broadcast;
 mod contain;
 pub mod coop;
 mod held;

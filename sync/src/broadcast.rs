@@ -1,0 +1,514 @@
+//! Channels that give each value to every receiver.
+//!
+//! A [`channel`] keeps the values that were sent last, up to its capacity. Sending never waits: where the channel is full
+//! the oldest value is overwritten, and a receiver that hadn't come for it yet is told that it has *lagged*, and by how
+//! many values. So a slow receiver holds up nobody. A value is kept until all receivers that there were when it was sent
+//! have received it; each but the last gets a clone, one after the other, so a value need not be `Sync`. The last gets the
+//! value itself.
+//!
+//! The channel ends when all senders are dropped: what had been sent can still be received, and then receiving fails.
+//! Sending fails while there is no receiver; [`Sender::subscribe`] makes one.
+//!
+//! # Fairness
+//!
+//! Each receiver gets the values in the order in which they were sent. A send wakes all receivers that wait, those first
+//! that have waited longest.
+//!
+//! # Examples
+//!
+//! ```
+//! use heist_sync::broadcast::{self, error::{RecvError, TryRecvError}};
+//!
+//! let (sender, mut early) = broadcast::channel(2);
+//! sender.send("one").unwrap();
+//! let mut late = sender.subscribe();
+//! sender.send("two").unwrap();
+//! sender.send("three").unwrap();
+//! drop(sender);
+//! // Two are kept: the first is overwritten before `early` comes for it.
+//! assert_eq!(early.blocking_recv(), Err(RecvError::Lagged(1)));
+//! assert_eq!(early.blocking_recv(), Ok("two"));
+//! assert_eq!(late.try_recv(), Ok("two"));
+//! assert_eq!(late.try_recv(), Ok("three"));
+//! assert_eq!(late.try_recv(), Err(TryRecvError::Closed));
+//! ```
+
+pub mod error;
+mod ring;
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use self::error::{RecvError, SendError, TryRecvError};
+use self::ring::{End, MAX_CAPACITY, Missing, Ring};
+use crate::coop;
+use crate::park::block_on;
+use crate::sys::Arc;
+use crate::sys::atomic::Ordering;
+use crate::waiting::Waiter;
+use crate::waits::{self, Wait};
+
+/// A channel that keeps the last `capacity` values, rounded up to a power of two. All are allocated at once.
+///
+/// # Panics
+///
+/// With a capacity of 0, or of more than `usize::MAX / 2`.
+#[track_caller]
+pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    let sender = Sender::with_receivers(capacity, 1);
+    let receiver = Receiver {
+        ring: sender.ring.clone(),
+        next: 0,
+    };
+    (sender, receiver)
+}
+
+/// Sends to all receivers of a channel. Clones send to the same one.
+pub struct Sender<T> {
+    ring: Arc<Ring<T>>,
+}
+
+/// A [`Sender`] that doesn't keep the channel open.
+pub struct WeakSender<T> {
+    ring: Arc<Ring<T>>,
+}
+
+/// Receives what is sent after it was made.
+///
+/// Not to be cloned, as it isn't obvious where a clone would begin: see [`resubscribe`](Self::resubscribe).
+pub struct Receiver<T> {
+    ring: Arc<Ring<T>>,
+    /// The number of the value that it wants next.
+    next: u64,
+}
+
+impl<T> Sender<T> {
+    /// A channel without a receiver; [`subscribe`](Self::subscribe) makes them. Otherwise as [`channel`].
+    ///
+    /// # Panics
+    ///
+    /// As [`channel`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let sender = heist_sync::broadcast::Sender::new(4);
+    /// assert!(sender.send(1).is_err());
+    /// let mut receiver = sender.subscribe();
+    /// assert_eq!(sender.send(2).unwrap(), 1);
+    /// assert_eq!(receiver.try_recv(), Ok(2));
+    /// ```
+    #[track_caller]
+    pub fn new(capacity: usize) -> Self {
+        Self::with_receivers(capacity, 0)
+    }
+
+    #[track_caller]
+    fn with_receivers(capacity: usize, receivers: usize) -> Self {
+        assert!(
+            capacity > 0,
+            "a broadcast channel needs a capacity of at least 1"
+        );
+        assert!(
+            capacity <= MAX_CAPACITY,
+            "a broadcast channel's capacity is at most usize::MAX / 2"
+        );
+        Self {
+            ring: Arc::new(Ring::new(capacity.next_power_of_two(), receivers)),
+        }
+    }
+
+    /// Sends to all receivers that there are now, and says how many. They need not come for it.
+    ///
+    /// Where the channel is full this overwrites the oldest value.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no receiver. One that is made later does not get the value; sending may succeed then.
+    pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
+        self.ring.send(value).map_err(SendError)
+    }
+
+    /// A receiver of what is sent from now on.
+    ///
+    /// # Panics
+    ///
+    /// Where there are `usize::MAX / 4` receivers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, _receiver) = heist_sync::broadcast::channel(4);
+    /// sender.send("before").unwrap();
+    /// let mut new = sender.subscribe();
+    /// sender.send("after").unwrap();
+    /// assert_eq!(new.try_recv(), Ok("after"));
+    /// ```
+    pub fn subscribe(&self) -> Receiver<T> {
+        Receiver::new(&self.ring)
+    }
+
+    /// A handle that doesn't keep the channel open.
+    #[must_use = "it has no effect beside the handle that it gives"]
+    pub fn downgrade(&self) -> WeakSender<T> {
+        WeakSender::new(&self.ring)
+    }
+
+    /// How many values are kept because some receiver has yet to receive them. Takes a time logarithmic in the capacity.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, mut first) = heist_sync::broadcast::channel(4);
+    /// let mut second = sender.subscribe();
+    /// sender.send(1).unwrap();
+    /// sender.send(2).unwrap();
+    /// first.try_recv().unwrap();
+    /// assert_eq!(sender.len(), 2);
+    /// second.try_recv().unwrap();
+    /// assert_eq!(sender.len(), 1);
+    /// ```
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Whether all receivers have received all values.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many receivers there are.
+    pub fn receiver_count(&self) -> usize {
+        self.ring.receivers()
+    }
+
+    /// Whether the two belong to the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.ring, &other.ring)
+    }
+
+    /// Completes when there is no receiver: at once, if there is none now. One that was made by the time that this is
+    /// polled keeps it waiting.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist_sync::broadcast::channel::<u8>(4);
+    /// let thread = std::thread::spawn(move || drop(receiver));
+    /// sender.blocking_closed();
+    /// assert_eq!(sender.receiver_count(), 0);
+    /// # thread.join().unwrap();
+    /// ```
+    pub async fn closed(&self) {
+        let mut gone = std::pin::pin!(self.ring.receivers_gone());
+        std::future::poll_fn(|cx| waits::noted(Wait::ReceiversGone, gone.as_mut().poll(cx))).await;
+    }
+
+    /// As [`closed`](Self::closed), blocking the thread.
+    pub fn blocking_closed(&self) {
+        block_on(self.closed());
+    }
+
+    /// How many senders there are, weak ones not counted.
+    pub fn strong_count(&self) -> usize {
+        strong_count(&self.ring)
+    }
+
+    /// How many weak senders there are.
+    pub fn weak_count(&self) -> usize {
+        weak_count(&self.ring)
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        // Ordering: hint only. The count is not 0, as this sender is counted.
+        self.ring.senders.fetch_add(1, Ordering::Relaxed);
+        Self {
+            ring: self.ring.clone(),
+        }
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        self.ring.remove_sender();
+    }
+}
+
+impl<T> WeakSender<T> {
+    fn new(ring: &Arc<Ring<T>>) -> Self {
+        // Ordering: hint only; the count is a figure.
+        ring.weak_senders.fetch_add(1, Ordering::Relaxed);
+        Self { ring: ring.clone() }
+    }
+
+    /// A sender, unless all have been dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, _receiver) = heist_sync::broadcast::channel(4);
+    /// let weak = sender.downgrade();
+    /// weak.upgrade().unwrap().send(1).unwrap();
+    /// drop(sender);
+    /// assert!(weak.upgrade().is_none());
+    /// ```
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Sender<T>> {
+        self.ring.add_sender_if_open().then(|| Sender {
+            ring: self.ring.clone(),
+        })
+    }
+
+    /// How many senders there are, weak ones not counted.
+    pub fn strong_count(&self) -> usize {
+        strong_count(&self.ring)
+    }
+
+    /// How many weak senders there are.
+    pub fn weak_count(&self) -> usize {
+        weak_count(&self.ring)
+    }
+}
+
+impl<T> Clone for WeakSender<T> {
+    fn clone(&self) -> Self {
+        Self::new(&self.ring)
+    }
+}
+
+impl<T> Drop for WeakSender<T> {
+    fn drop(&mut self) {
+        // Ordering: hint only; the count is a figure.
+        self.ring.weak_senders.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn strong_count<T>(ring: &Ring<T>) -> usize {
+    // Ordering: Acquire as in `is_closed`, for those who look for 0.
+    ring.senders.load(Ordering::Acquire)
+}
+
+fn weak_count<T>(ring: &Ring<T>) -> usize {
+    // Ordering: hint only; the count is a figure.
+    ring.weak_senders.load(Ordering::Relaxed)
+}
+
+impl<T> Receiver<T> {
+    fn new(ring: &Arc<Ring<T>>) -> Self {
+        Self {
+            next: ring.add_receiver(),
+            ring: ring.clone(),
+        }
+    }
+
+    /// How many values were sent that this has not received. May be above the capacity: then it has lagged.
+    pub fn len(&self) -> usize {
+        (self.ring.sent() - self.next) as usize
+    }
+
+    /// Whether there is nothing to receive now.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the two belong to the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.ring, &other.ring)
+    }
+
+    /// How many senders there are, weak ones not counted.
+    pub fn sender_strong_count(&self) -> usize {
+        strong_count(&self.ring)
+    }
+
+    /// How many weak senders there are.
+    pub fn sender_weak_count(&self) -> usize {
+        weak_count(&self.ring)
+    }
+
+    /// Whether all senders have been dropped. There may still be values to receive.
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_closed()
+    }
+}
+
+impl<T: Clone> Receiver<T> {
+    /// Another receiver, of what is sent from now on: what this one has not received yet, the new one does not get.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::broadcast::error::TryRecvError;
+    ///
+    /// let (sender, mut receiver) = heist_sync::broadcast::channel(4);
+    /// sender.send(1).unwrap();
+    /// let mut other = receiver.resubscribe();
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// assert_eq!(other.try_recv(), Err(TryRecvError::Empty));
+    /// ```
+    pub fn resubscribe(&self) -> Self {
+        Self::new(&self.ring)
+    }
+
+    /// Waits for the next value.
+    ///
+    /// Where another receiver is just cloning the value, on another thread, the thread waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Lagged`] where values were overwritten before this came for them; the next call goes on with the oldest
+    /// that is kept. [`RecvError::Closed`] where all senders are gone and all was received.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the value's `clone`; the value counts as received. And where that `clone` itself receives the same
+    /// value by another receiver.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// let (sender, mut receiver) = heist_sync::broadcast::channel(4);
+    /// sender.send(1).unwrap();
+    /// # let mut cx = Context::from_waker(Waker::noop());
+    /// let value = pin!(receiver.recv()).poll(&mut cx);
+    /// assert_eq!(value, Poll::Ready(Ok(1)));
+    /// ```
+    pub async fn recv(&mut self) -> Result<T, RecvError> {
+        let Self { ring, next } = self;
+        let recv = Recv {
+            ring,
+            next,
+            waiter: ring.waiter(),
+        };
+        recv.await
+    }
+
+    /// The next value, if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError::Empty`] where there is none yet; otherwise as [`recv`](Self::recv).
+    ///
+    /// # Panics
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        // Looked at first: what was sent before the end is there by then.
+        let closed = self.ring.is_closed();
+        self.ring
+            .take(&mut self.next)
+            .map_err(|missing| match missing {
+                Missing::Lagged(missed) => TryRecvError::Lagged(missed),
+                Missing::Empty if closed => TryRecvError::Closed,
+                Missing::Empty => TryRecvError::Empty,
+            })
+    }
+
+    /// As [`recv`](Self::recv), blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Panics
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, mut receiver) = heist_sync::broadcast::channel(4);
+    /// let thread = std::thread::spawn(move || receiver.blocking_recv());
+    /// sender.send(1).unwrap();
+    /// assert_eq!(thread.join().unwrap(), Ok(1));
+    /// ```
+    pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
+        block_on(self.recv())
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        self.ring.remove_receiver(self.next);
+    }
+}
+
+pin_project! {
+    /// The future behind [`Receiver::recv`].
+    struct Recv<'a, T> {
+        ring: &'a Ring<T>,
+        next: &'a mut u64,
+        #[pin]
+        waiter: Waiter<'a, ()>,
+    }
+}
+
+impl<T: Clone> Recv<'_, T> {
+    fn poll_recv(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<T, RecvError>> {
+        let mut this = self.project();
+        loop {
+            match this.ring.take(this.next) {
+                Ok(value) => return Poll::Ready(Ok(value)),
+                Err(Missing::Lagged(missed)) => return Poll::Ready(Err(RecvError::Lagged(missed))),
+                Err(Missing::Empty) => {}
+            }
+            let waited = this.ring.poll_wait(**this.next, this.waiter.as_mut(), cx);
+            if ready!(waited) == End::Yes {
+                return Poll::Ready(Err(RecvError::Closed));
+            }
+        }
+    }
+}
+
+impl<T: Clone> Future for Recv<'_, T> {
+    type Output = Result<T, RecvError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let result = ready!(waits::noted(Wait::BroadcastRecv, self.poll_recv(cx)));
+        unit.made_progress();
+        Poll::Ready(result)
+    }
+}
+
+// A panic of a value's clone or drop finds the ring as it is between two steps.
+impl<T> UnwindSafe for Sender<T> {}
+impl<T> RefUnwindSafe for Sender<T> {}
+impl<T> UnwindSafe for WeakSender<T> {}
+impl<T> RefUnwindSafe for WeakSender<T> {}
+impl<T> UnwindSafe for Receiver<T> {}
+impl<T> RefUnwindSafe for Receiver<T> {}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("broadcast::Sender")
+    }
+}
+
+impl<T> fmt::Debug for WeakSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("broadcast::WeakSender")
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("broadcast::Receiver")
+    }
+}
