@@ -8,6 +8,7 @@
 //! | hand over one value, once | [`oneshot`] |
 //! | hand over many values to one task | [`mpsc`] |
 //! | hand over many values to each of many tasks | [`broadcast`] |
+//! | hand over many values, each to one of many tasks | [`mpmc`] |
 //! | hold data across an `.await` | [`Mutex`] |
 //! | let at most so many in | [`Semaphore`] |
 //! | say that something happened | [`Notify`] |
@@ -16,6 +17,7 @@ pub mod broadcast;
 mod contain;
 pub mod coop;
 mod held;
+pub mod mpmc;
 pub mod mpsc;
 mod mutex;
 mod notify;

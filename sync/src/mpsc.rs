@@ -29,11 +29,12 @@
 
 mod block;
 mod bounded;
-mod chan;
+pub(crate) mod chan;
 mod ends;
 pub mod error;
 mod permit;
-mod reserve;
+pub(crate) mod receiving;
+pub(crate) mod reserve;
 mod unbounded;
 
 pub use bounded::{Receiver, Sender, WeakSender, channel};

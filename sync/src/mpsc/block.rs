@@ -72,6 +72,12 @@ impl<T> Block<T> {
         slot.ready.store(true, Ordering::Release);
     }
 
+    /// Whether a slot is filled, as the receiver sees it: then the value is there to be moved out.
+    pub(super) fn is_ready(&self, offset: u64) -> bool {
+        // Ordering: Acquire pairs with the Release in `fill`.
+        self.slots[offset as usize].ready.load(Ordering::Acquire)
+    }
+
     /// Moves the value out of a slot, if it is filled.
     ///
     /// # Safety

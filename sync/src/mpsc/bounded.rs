@@ -7,11 +7,12 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::chan::{Chan, MOST, Refused};
+use super::chan::{Chan, MOST};
 use super::ends::{Rx, Tx, WeakTx, ends};
 use super::error::{SendError, TryRecvError, TrySendError};
 use super::permit::{OwnedPermit, Permit, PermitIterator};
-use super::reserve::{Closed, Reserve};
+use super::receiving::Sole;
+use super::reserve::{Closed, Reserve, send_in_turn};
 use crate::Semaphore;
 use crate::coop;
 use crate::park::block_on;
@@ -39,7 +40,7 @@ pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
         buffer <= Semaphore::MAX_PERMITS,
         "a channel's buffer is at most MAX_PERMITS"
     );
-    let (tx, rx) = ends(Chan::bounded(buffer as u64));
+    let (tx, rx) = ends(Chan::bounded(buffer as u64, Sole::default()));
     (Sender { tx, buffer }, Receiver { rx, buffer })
 }
 
@@ -92,18 +93,7 @@ impl<T> Sender<T> {
     /// # assert_eq!(receiver.try_recv().unwrap(), "hello");
     /// ```
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        coop::consume_budget().await;
-        match self.chan().send(value) {
-            Ok(()) => Ok(()),
-            Err((Refused::Closed, value)) => Err(SendError(value)),
-            Err((Refused::Full, value)) => match Reserve::new(self.chan(), 1).await {
-                Ok(()) => {
-                    self.chan().send_permitted(value);
-                    Ok(())
-                }
-                Err(Closed) => Err(SendError(value)),
-            },
-        }
+        send_in_turn(self.chan(), value).await.map_err(SendError)
     }
 
     /// Sends a message, if there is room now and nobody waits for it.
@@ -281,15 +271,6 @@ impl<T> Sender<T> {
     /// How many weak senders there are.
     pub fn weak_count(&self) -> usize {
         self.tx.weak_count()
-    }
-}
-
-impl Refused {
-    fn into_error<T>(self, value: T) -> TrySendError<T> {
-        match self {
-            Self::Full => TrySendError::Full(value),
-            Self::Closed => TrySendError::Closed(value),
-        }
     }
 }
 

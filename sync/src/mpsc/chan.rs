@@ -47,14 +47,15 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 use std::ptr::NonNull;
-use std::task::{Context, Poll, Waker};
 
 use super::block::{BLOCK, Block};
+use super::error::TrySendError;
+use super::receiving::{Receiving, Sole};
 use crate::Notify;
 use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
-use crate::sys::{CachePadded, Mutex, hint, thread};
+use crate::sys::{CachePadded, hint, thread};
 use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, WaitQueue};
-use crate::waits::{self, Wait};
+use crate::waits::Wait;
 use crate::wakes::Wakes;
 
 const CLOSED: u64 = 1;
@@ -65,21 +66,31 @@ const PERMIT: u64 = 4;
 const PERMIT_BITS: u32 = 28;
 
 /// The most that a bounded channel holds at once, whatever its capacity.
-pub(super) const MOST: u64 = (1 << PERMIT_BITS) - 1;
+pub(crate) const MOST: u64 = (1 << PERMIT_BITS) - 1;
 
 /// The bound of an unbounded channel.
 const UNBOUNDED: u64 = u64::MAX;
 
 /// The waiting sender has the permits that it asked for.
-pub(super) const GRANTED: Outcome = FIRST_OUTCOME;
+pub(crate) const GRANTED: Outcome = FIRST_OUTCOME;
 /// The channel was closed.
-pub(super) const REFUSED: Outcome = FIRST_OUTCOME + 1;
+pub(crate) const REFUSED: Outcome = FIRST_OUTCOME + 1;
 
 /// Why there is no position or permit to be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     Full,
     Closed,
+}
+
+impl Refused {
+    /// The error that gives `value` back.
+    pub(crate) fn into_error<T>(self, value: T) -> TrySendError<T> {
+        match self {
+            Self::Full => TrySendError::Full(value),
+            Self::Closed => TrySendError::Closed(value),
+        }
+    }
 }
 
 /// What the senders write.
@@ -92,16 +103,16 @@ struct Tail<T> {
 }
 
 /// What the receiver writes.
-struct Head<T> {
-    received: AtomicU64,
+pub(super) struct Head<T> {
+    pub(super) received: AtomicU64,
     /// The block of the next position to receive.
-    block: AtomicPtr<Block<T>>,
+    pub(super) block: AtomicPtr<Block<T>>,
 }
 
 /// What both sides read with each message and seldom write.
-struct Signals {
+pub(crate) struct Signals {
     /// Invariant 6.
-    parked: AtomicBool,
+    pub(crate) parked: AtomicBool,
     /// Invariants 7 and 8.
     waiting: AtomicBool,
     bound: u64,
@@ -109,30 +120,39 @@ struct Signals {
     shift: u32,
 }
 
-pub(super) struct Chan<T> {
+/// How receivers sleep and are woken: what differs between a channel with one receiver and one with several.
+pub(crate) trait Receivers: Sized {
+    /// What a sender notes that waits for room.
+    const SENDING: Wait;
+
+    /// Wakes whom there is something for. Called where `parked` was seen, after something was stored: invariant 6.
+    fn wake<T>(chan: &Chan<T, Self>);
+}
+
+pub(crate) struct Chan<T, R: Receivers = Sole> {
     tail: CachePadded<Tail<T>>,
-    head: CachePadded<Head<T>>,
-    signals: CachePadded<Signals>,
+    pub(super) head: CachePadded<Head<T>>,
+    pub(crate) signals: CachePadded<Signals>,
     /// Invariant 4.
     spare: AtomicPtr<Block<T>>,
-    rx_waker: Mutex<Option<Waker>>,
+    pub(crate) receivers: R,
     /// Senders that wait, each with how many permits it wants.
-    pub(super) queue: WaitQueue<u64>,
+    pub(crate) queue: WaitQueue<u64>,
     /// Tells senders that wait for it that the channel is closed.
-    pub(super) closed: Notify,
-    pub(super) senders: AtomicUsize,
-    pub(super) weak_senders: AtomicUsize,
+    pub(crate) closed: Notify,
+    pub(crate) senders: AtomicUsize,
+    pub(crate) weak_senders: AtomicUsize,
 }
 
 // SAFETY: values go from the threads of the senders to that of the receiver (`T: Send`); the block pointers are followed
 // under invariants 2 to 4.
-unsafe impl<T: Send> Send for Chan<T> {}
+unsafe impl<T: Send, R: Receivers + Send> Send for Chan<T, R> {}
 // SAFETY: as above. No `&T` is given out.
-unsafe impl<T: Send> Sync for Chan<T> {}
+unsafe impl<T: Send, R: Receivers + Sync> Sync for Chan<T, R> {}
 
 /// No code of a user's runs where it could leave a channel half changed.
-impl<T> UnwindSafe for Chan<T> {}
-impl<T> RefUnwindSafe for Chan<T> {}
+impl<T, R: Receivers> UnwindSafe for Chan<T, R> {}
+impl<T, R: Receivers> RefUnwindSafe for Chan<T, R> {}
 
 /// A position that has been claimed and has to be filled at once: invariant 2.
 #[must_use = "the receiver waits for it"]
@@ -148,16 +168,20 @@ enum With {
     Permit,
 }
 
-impl<T> Chan<T> {
-    pub(super) fn bounded(bound: u64) -> Self {
-        Self::new(bound.min(MOST), PERMIT.trailing_zeros() + PERMIT_BITS)
+impl<T, R: Receivers> Chan<T, R> {
+    pub(crate) fn bounded(bound: u64, receivers: R) -> Self {
+        Self::new(
+            receivers,
+            bound.min(MOST),
+            PERMIT.trailing_zeros() + PERMIT_BITS,
+        )
     }
 
-    pub(super) fn unbounded() -> Self {
-        Self::new(UNBOUNDED, PERMIT.trailing_zeros())
+    pub(crate) fn unbounded(receivers: R) -> Self {
+        Self::new(receivers, UNBOUNDED, PERMIT.trailing_zeros())
     }
 
-    fn new(bound: u64, shift: u32) -> Self {
+    fn new(receivers: R, bound: u64, shift: u32) -> Self {
         // Two blocks before the wrap, so that no program depends on its never coming.
         let start = (u64::MAX >> shift) - 2 * BLOCK + 1;
         let block = Block::allocate().as_ptr();
@@ -178,7 +202,7 @@ impl<T> Chan<T> {
                 shift,
             }),
             spare: AtomicPtr::new(ptr::null_mut()),
-            rx_waker: Mutex::new(None),
+            receivers,
             queue: WaitQueue::new(),
             closed: Notify::new(),
             senders: AtomicUsize::new(1),
@@ -206,7 +230,7 @@ impl<T> Chan<T> {
     }
 
     /// How far `later` is ahead of `earlier`, round the wrap.
-    fn ahead(&self, later: u64, earlier: u64) -> u64 {
+    pub(super) fn ahead(&self, later: u64, earlier: u64) -> u64 {
         later.wrapping_sub(earlier) & (u64::MAX >> self.signals.shift)
     }
 
@@ -235,7 +259,7 @@ impl<T> Chan<T> {
 
     /// Sends without waiting.
     #[inline]
-    pub(super) fn send(&self, value: T) -> Result<(), (Refused, T)> {
+    pub(crate) fn send(&self, value: T) -> Result<(), (Refused, T)> {
         // Ordering: hint only: invariant 7.
         if self.signals.waiting.load(Ordering::Relaxed) && !self.is_closed() {
             return Err((Refused::Full, value));
@@ -250,7 +274,7 @@ impl<T> Chan<T> {
     }
 
     /// Sends with a permit, which it uses up.
-    pub(super) fn send_permitted(&self, value: T) {
+    pub(crate) fn send_permitted(&self, value: T) {
         match self.claim(With::Permit) {
             Ok(claimed) => self.publish(claimed, value),
             Err(_) => unreachable!("a permit is room, and outlives a close"),
@@ -326,33 +350,17 @@ impl<T> Chan<T> {
 
     /// Wakes the receiver if it sleeps: the second step of invariant 6, after whatever it has to know was stored.
     #[inline]
-    pub(super) fn wake_receiver(&self) {
+    pub(crate) fn wake_receiver(&self) {
         // Ordering: SeqCst pairs with the fence in `Receiving::park`: it sees what was stored before, or we see `parked`.
         fence(Ordering::SeqCst);
         // Ordering: hint only, the fence orders it.
         if self.signals.parked.load(Ordering::Relaxed) {
-            self.wake_parked();
-        }
-    }
-
-    #[cold]
-    fn wake_parked(&self) {
-        // Ordering: hint only. It picks one of several senders, the lock does the rest. Only who wakes may clear the flag: a
-        // store by one that lost would look like a receiver that is awake.
-        let picked =
-            self.signals
-                .parked
-                .compare_exchange(true, false, Ordering::Relaxed, Ordering::Relaxed);
-        if picked.is_ok() {
-            let waker = self.rx_waker.lock().take();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            R::wake(self);
         }
     }
 
     /// Takes `n` permits, if there is room for them and nobody waits.
-    pub(super) fn try_reserve(&self, n: u64) -> Result<(), Refused> {
+    pub(crate) fn try_reserve(&self, n: u64) -> Result<(), Refused> {
         // Ordering: hint only: invariant 7.
         if n > 0 && self.signals.waiting.load(Ordering::Relaxed) && !self.is_closed() {
             return Err(Refused::Full);
@@ -384,7 +392,7 @@ impl<T> Chan<T> {
     }
 
     /// Gives `n` permits back unused.
-    pub(super) fn give_back(&self, n: u64) {
+    pub(crate) fn give_back(&self, n: u64) {
         if n == 0 {
             return;
         }
@@ -399,7 +407,7 @@ impl<T> Chan<T> {
 
     /// Releases senders that there is room for now: the second step of invariant 7, after room was made.
     #[inline]
-    pub(super) fn made_room(&self) {
+    pub(crate) fn made_room(&self) {
         if self.signals.bound == UNBOUNDED {
             return;
         }
@@ -419,7 +427,7 @@ impl<T> Chan<T> {
     }
 
     /// After a sender was queued: the first and the second step of its side of invariant 7.
-    pub(super) fn enqueued(&self, locked: &mut Locked<'_, u64>, wakes: &mut Wakes) {
+    pub(crate) fn enqueued(&self, locked: &mut Locked<'_, u64>, wakes: &mut Wakes) {
         // Ordering: hint only, the fence orders it.
         self.signals.waiting.store(true, Ordering::Relaxed);
         // Ordering: SeqCst pairs with the fence in `made_room`.
@@ -428,7 +436,7 @@ impl<T> Chan<T> {
     }
 
     /// Gives permits to the first in the queue, as long as there is room: invariants 7 and 8.
-    pub(super) fn serve(&self, locked: &mut Locked<'_, u64>, wakes: &mut Wakes) {
+    pub(crate) fn serve(&self, locked: &mut Locked<'_, u64>, wakes: &mut Wakes) {
         while let Some(want) = locked.front() {
             if self.take_permits(want).is_err() {
                 return;
@@ -442,12 +450,12 @@ impl<T> Chan<T> {
 
     // Both.
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.word() & CLOSED != 0
     }
 
     /// How many more could be sent now: none while somebody waits.
-    pub(super) fn capacity(&self) -> u64 {
+    pub(crate) fn capacity(&self) -> u64 {
         // Ordering: hint only.
         if self.signals.waiting.load(Ordering::Relaxed) {
             return 0;
@@ -460,25 +468,31 @@ impl<T> Chan<T> {
     }
 
     /// How many have been sent and not received, as the receiver sees it.
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         // Ordering: Acquire as in `capacity`.
         let received = self.head.received.load(Ordering::Acquire);
         self.ahead(self.position(self.word()), received)
     }
 
     /// Whether nothing more can come, sent messages aside: invariant 5.
-    pub(super) fn is_cut_off(&self) -> bool {
+    fn is_cut_off(&self) -> bool {
         // Ordering: Acquire pairs with the Release of the last sender's drop, so that all it claimed is in the word.
         let no_senders = self.senders.load(Ordering::Acquire) == 0;
         let word = self.word();
         no_senders || (word & CLOSED != 0 && self.permits(word) == 0)
     }
 
-    /// Refuses messages from now on.
-    pub(super) fn close(&self) {
+    /// Whether nothing is left to be received, nor will be: invariant 5. What is sent before the end counts in the length
+    /// from its claim on.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.is_cut_off() && self.len() == 0
+    }
+
+    /// Refuses messages from now on; whether it was open.
+    pub(crate) fn close(&self) -> bool {
         // Ordering: AcqRel as of every change of the word.
         if self.tail.word.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED != 0 {
-            return;
+            return false;
         }
         let mut wakes = Wakes::default();
         let mut locked = self.queue.lock();
@@ -492,17 +506,12 @@ impl<T> Chan<T> {
         let told = Told(&self.closed);
         wakes.wake_all();
         drop(told);
-    }
-
-    /// Drops the receiver's waker: a channel keeps no task alive that has let go of it.
-    pub(super) fn forget_receiver(&self) {
-        let waker = self.rx_waker.lock().take();
-        drop(waker);
+        true
     }
 }
 
 /// Tells those who wait for a close, when dropped.
-struct Told<'a>(&'a Notify);
+pub(crate) struct Told<'a>(pub(crate) &'a Notify);
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
@@ -511,12 +520,12 @@ impl Drop for Told<'_> {
 }
 
 /// The block that a sender may have to link, made before it claims: the others wait for it only to link.
-struct Grown<'a, T> {
-    chan: &'a Chan<T>,
+struct Grown<'a, T, R: Receivers> {
+    chan: &'a Chan<T, R>,
     block: Option<NonNull<Block<T>>>,
 }
 
-impl<T> Grown<'_, T> {
+impl<T, R: Receivers> Grown<'_, T, R> {
     fn prepare(&mut self) {
         if self.block.is_none() {
             // Ordering: Acquire pairs with the Release in `Chan::recycle`, so that its slots are seen clear.
@@ -538,7 +547,7 @@ impl<T> Grown<'_, T> {
     }
 }
 
-impl<T> Drop for Grown<'_, T> {
+impl<T, R: Receivers> Drop for Grown<'_, T, R> {
     #[inline]
     fn drop(&mut self) {
         if let Some(block) = self.block {
@@ -549,13 +558,13 @@ impl<T> Drop for Grown<'_, T> {
     }
 }
 
-impl<T> Chan<T> {
+impl<T, R: Receivers> Chan<T, R> {
     /// Keeps an empty block for the next that grows, or frees it.
     ///
     /// # Safety
     ///
     /// All its slots are clear, and nobody else touches it.
-    unsafe fn recycle(&self, block: NonNull<Block<T>>) {
+    pub(super) unsafe fn recycle(&self, block: NonNull<Block<T>>) {
         // SAFETY: the caller's promise.
         // Ordering: hint only. It becomes visible with the block.
         unsafe { block.as_ref() }
@@ -578,13 +587,14 @@ impl<T> Chan<T> {
     ///
     /// # Safety
     ///
-    /// One at a time: the caller is the channel's only receiver, or the last to have the channel.
-    pub(super) unsafe fn receiving(&self) -> Receiving<'_, T> {
-        Receiving { chan: self }
+    /// One at a time: the caller is the channel's only receiver, or holds the lock that its receivers share, or is the
+    /// last to have the channel.
+    pub(crate) unsafe fn receiving(&self) -> Receiving<'_, T, R> {
+        Receiving::new(self)
     }
 }
 
-impl<T> Drop for Chan<T> {
+impl<T, R: Receivers> Drop for Chan<T, R> {
     fn drop(&mut self) {
         // SAFETY: nobody else has the channel.
         let mut receiving = unsafe { self.receiving() };
@@ -601,120 +611,8 @@ impl<T> Drop for Chan<T> {
     }
 }
 
-/// The receiving side of a channel, in the hands of the only one who may.
-pub(super) struct Receiving<'a, T> {
-    chan: &'a Chan<T>,
-}
-
-impl<T> Receiving<'_, T> {
-    /// The next message, if it is ready. The room that it leaves is announced by `Chan::made_room`, by the caller.
-    #[inline]
-    pub(super) fn take(&mut self) -> Option<T> {
-        let head = &self.chan.head;
-        // Ordering: hint only. Only the receiver writes these two.
-        let received = head.received.load(Ordering::Relaxed);
-        let block = head.block.load(Ordering::Relaxed);
-        let offset = received % BLOCK;
-        // SAFETY: the head's block is freed by the receiver alone (invariant 4), and each slot is taken once, in order.
-        let value = unsafe { (*block).empty(offset) }?;
-        if offset == BLOCK - 1 {
-            self.leave_block(block);
-        }
-        let received = self.chan.ahead(received.wrapping_add(1), 0);
-        // Ordering: Release pairs with the Acquire in `Chan::has_room`.
-        head.received.store(received, Ordering::Release);
-        Some(value)
-    }
-
-    /// Goes on to the next block: invariant 4.
-    fn leave_block(&mut self, block: *mut Block<T>) {
-        // SAFETY: the block is still the receiver's.
-        // Ordering: Acquire pairs with the Release in `Grown::link`; its last slot, which was ready, was filled after.
-        let next = unsafe { (*block).next.load(Ordering::Acquire) };
-        debug_assert!(!next.is_null());
-        // Ordering: hint only. Only the receiver writes it.
-        self.chan.head.block.store(next, Ordering::Relaxed);
-        // SAFETY: all slots have been taken, and their senders are done with the block.
-        unsafe { self.chan.recycle(NonNull::new_unchecked(block)) };
-    }
-
-    /// The next message, or whether there will be one: `Ready(None)` at the channel's end.
-    #[inline]
-    fn look(&mut self) -> Poll<Option<T>> {
-        if let Some(value) = self.take() {
-            return Poll::Ready(Some(value));
-        }
-        // What was sent before the end may have become ready after the look above, so the end is where all is received.
-        if self.chan.is_cut_off() && self.chan.len() == 0 {
-            return Poll::Ready(None);
-        }
-        Poll::Pending
-    }
-
-    /// The next message; at the channel's end `None`; or leaves the waker: invariant 6.
-    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
-        let looked = self.look();
-        if looked.is_ready() {
-            return looked;
-        }
-        self.park(cx);
-        let looked = self.look();
-        if looked.is_ready() {
-            // Ordering: hint only. Saves a sender a wake for nothing.
-            self.chan.signals.parked.store(false, Ordering::Relaxed);
-        } else {
-            waits::note(Wait::MpscRecv);
-        }
-        looked
-    }
-
-    fn park(&mut self, cx: &Context<'_>) {
-        let known = self
-            .chan
-            .rx_waker
-            .lock()
-            .as_ref()
-            .is_some_and(|old| old.will_wake(cx.waker()));
-        if !known {
-            // Cloned and dropped outside the lock: both are a user's code.
-            let fresh = cx.waker().clone();
-            let stale = self.chan.rx_waker.lock().replace(fresh);
-            drop(stale);
-        }
-        // Ordering: hint only, the fence orders it.
-        self.chan.signals.parked.store(true, Ordering::Relaxed);
-        // Ordering: SeqCst pairs with the fence in `Chan::wake_receiver`.
-        fence(Ordering::SeqCst);
-    }
-
-    /// The next message without waiting; `Ready(None)` at the channel's end. Where a message has been claimed and is just
-    /// being filled, it waits for that: who sent after it may already be done.
-    pub(super) fn try_take(&mut self) -> Poll<Option<T>> {
-        let mut spins = 0;
-        loop {
-            let looked = self.look();
-            if looked.is_ready() || self.chan.len() == 0 {
-                return looked;
-            }
-            snooze(&mut spins);
-        }
-    }
-
-    /// Takes and drops all that is ready. A message whose drop panics does not keep the others.
-    pub(super) fn drain(&mut self) {
-        struct Rest<'a, 'b, T>(&'a mut Receiving<'b, T>);
-        impl<T> Drop for Rest<'_, '_, T> {
-            fn drop(&mut self) {
-                while self.0.take().is_some() {}
-            }
-        }
-        let rest = Rest(self);
-        while rest.0.take().is_some() {}
-    }
-}
-
 /// Waits a moment for another thread that is between two steps: a few turns on the core, then off it.
-fn snooze(spins: &mut u32) {
+pub(crate) fn snooze(spins: &mut u32) {
     *spins += 1;
     if *spins < 64 {
         hint::spin_loop();

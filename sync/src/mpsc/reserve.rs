@@ -6,33 +6,51 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::chan::{Chan, GRANTED, Refused};
+use super::chan::{Chan, GRANTED, Receivers, Refused};
+use super::receiving::Sole;
+use crate::coop;
 use crate::waiting::{Standing, Waiter};
-use crate::waits::{self, Wait};
+use crate::waits;
 use crate::wakes::Wakes;
+
+/// Sends, in turn, once there is room; gives the value back where the channel is closed.
+pub(crate) async fn send_in_turn<T, R: Receivers>(chan: &Chan<T, R>, value: T) -> Result<(), T> {
+    coop::consume_budget().await;
+    match chan.send(value) {
+        Ok(()) => Ok(()),
+        Err((Refused::Closed, value)) => Err(value),
+        Err((Refused::Full, value)) => match Reserve::new(chan, 1).await {
+            Ok(()) => {
+                chan.send_permitted(value);
+                Ok(())
+            }
+            Err(Closed) => Err(value),
+        },
+    }
+}
 
 /// The channel was closed.
 #[derive(Debug)]
-pub(super) struct Closed;
+pub(crate) struct Closed;
 
 pin_project! {
     /// Waits for `want` permits, in turn. What completes it is the caller's to give back.
-    pub(super) struct Reserve<'a, T> {
-        chan: &'a Chan<T>,
+    pub(crate) struct Reserve<'a, T, R: Receivers = Sole> {
+        chan: &'a Chan<T, R>,
         want: u64,
         #[pin]
         waiter: Waiter<'a, u64>,
     }
 
-    impl<T> PinnedDrop for Reserve<'_, T> {
+    impl<T, R: Receivers> PinnedDrop for Reserve<'_, T, R> {
         fn drop(this: Pin<&mut Self>) {
             this.cancel();
         }
     }
 }
 
-impl<'a, T> Reserve<'a, T> {
-    pub(super) fn new(chan: &'a Chan<T>, want: u64) -> Self {
+impl<'a, T, R: Receivers> Reserve<'a, T, R> {
+    pub(crate) fn new(chan: &'a Chan<T, R>, want: u64) -> Self {
         Self {
             chan,
             want,
@@ -79,7 +97,7 @@ impl<'a, T> Reserve<'a, T> {
     }
 }
 
-impl<T> Future for Reserve<'_, T> {
+impl<T, R: Receivers> Future for Reserve<'_, T, R> {
     type Output = Result<(), Closed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -94,10 +112,7 @@ impl<T> Future for Reserve<'_, T> {
             }
         }
         let mut waiter = self.project().waiter;
-        let outcome = ready!(waits::noted(
-            Wait::MpscSend,
-            waiter.as_mut().poll_queued(cx)
-        ));
+        let outcome = ready!(waits::noted(R::SENDING, waiter.as_mut().poll_queued(cx)));
         waiter.reset();
         Poll::Ready(if outcome == GRANTED {
             Ok(())

@@ -11,6 +11,7 @@ use super::bounded::receiver_methods;
 use super::chan::Chan;
 use super::ends::{Rx, Tx, WeakTx, ends};
 use super::error::{SendError, TryRecvError};
+use super::receiving::Sole;
 use crate::park::block_on;
 
 /// A channel without a bound: sending never waits.
@@ -27,7 +28,7 @@ use crate::park::block_on;
 /// assert_eq!(receiver.blocking_recv(), None);
 /// ```
 pub fn unbounded_channel<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
-    let (tx, rx) = ends(Chan::unbounded());
+    let (tx, rx) = ends(Chan::unbounded(Sole::default()));
     (UnboundedSender { tx }, UnboundedReceiver { rx })
 }
 

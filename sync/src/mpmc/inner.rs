@@ -1,0 +1,214 @@
+//! What the ends of a channel share: which kind it is, and how many ends there are.
+//!
+//! # Invariants
+//!
+//! 1. `senders` and `receivers` count the ends that keep the channel open. From 0 neither goes up again, and whoever
+//!    brings one to 0 closes the channel.
+
+use super::meeting::{Accept, Meeting, Offer};
+use super::receiver::Receiver;
+use super::sender::Sender;
+use super::several::{Several, Take};
+use crate::mpsc::chan::{Chan, Refused};
+use crate::mpsc::reserve::send_in_turn;
+use crate::sys::Arc;
+use crate::sys::atomic::AtomicUsize;
+use crate::sys::atomic::Ordering::{AcqRel, Relaxed};
+use crate::{Notify, Semaphore};
+use std::task::Poll;
+
+/// A bounded channel: at most `capacity` messages that have been sent and not received. With a capacity of 0 it holds
+/// none: a message is sent when a receiver that waits is given it.
+///
+/// # Panics
+///
+/// With a capacity of more than [`Semaphore::MAX_PERMITS`]. Above 2²⁸ − 1 it counts as that many.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::mpmc::{self, error::TrySendError};
+///
+/// let (sender, receiver) = mpmc::bounded(1);
+/// sender.try_send("first").unwrap();
+/// assert_eq!(sender.try_send("second"), Err(TrySendError::Full("second")));
+/// assert_eq!(receiver.try_recv(), Ok("first"));
+/// ```
+///
+/// A rendezvous:
+///
+/// ```
+/// use heist_sync::mpmc;
+///
+/// let (sender, receiver) = mpmc::bounded(0);
+/// assert!(sender.try_send(1).is_err(), "nobody waits for it");
+/// let receiving = std::thread::spawn(move || receiver.blocking_recv());
+/// sender.blocking_send(2).unwrap();
+/// assert_eq!(receiving.join().unwrap(), Some(2));
+/// ```
+pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(
+        capacity <= Semaphore::MAX_PERMITS,
+        "a channel's capacity is at most MAX_PERMITS"
+    );
+    let kind = match capacity {
+        0 => Kind::Meeting(Meeting::new()),
+        _ => Kind::Buffer(Chan::bounded(capacity as u64, Several::new())),
+    };
+    ends(kind, Some(capacity))
+}
+
+/// A channel without a bound: sending never waits.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::mpmc;
+///
+/// let (sender, receiver) = mpmc::unbounded();
+/// for i in 0..100 {
+///     sender.try_send(i).unwrap();
+/// }
+/// assert_eq!(receiver.len(), 100);
+/// ```
+pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+    ends(Kind::Buffer(Chan::unbounded(Several::new())), None)
+}
+
+fn ends<T>(kind: Kind<T>, capacity: Option<usize>) -> (Sender<T>, Receiver<T>) {
+    let one = || AtomicUsize::new(1);
+    let none = || AtomicUsize::new(0);
+    let inner = Arc::new(Inner {
+        kind,
+        capacity,
+        senders: one(),
+        weak_senders: none(),
+        receivers: one(),
+        weak_receivers: none(),
+    });
+    (Sender::new(inner.clone()), Receiver::new(inner))
+}
+
+pub(super) struct Inner<T> {
+    kind: Kind<T>,
+    pub(super) capacity: Option<usize>,
+    /// Invariant 1.
+    pub(super) senders: AtomicUsize,
+    pub(super) weak_senders: AtomicUsize,
+    pub(super) receivers: AtomicUsize,
+    pub(super) weak_receivers: AtomicUsize,
+}
+
+#[expect(clippy::large_enum_variant, reason = "there is one to an allocation")]
+enum Kind<T> {
+    Buffer(Chan<T, Several>),
+    Meeting(Meeting<T>),
+}
+
+impl<T> Inner<T> {
+    pub(super) async fn send(&self, value: T) -> Result<(), T> {
+        match &self.kind {
+            Kind::Buffer(chan) => send_in_turn(chan, value).await,
+            Kind::Meeting(meeting) => Offer::new(meeting, value).await,
+        }
+    }
+
+    pub(super) fn try_send(&self, value: T) -> Result<(), (Refused, T)> {
+        match &self.kind {
+            Kind::Buffer(chan) => chan.send(value),
+            Kind::Meeting(meeting) => meeting.give(value),
+        }
+    }
+
+    pub(super) async fn recv(&self) -> Option<T> {
+        match &self.kind {
+            Kind::Buffer(chan) => Take::new(chan).await,
+            Kind::Meeting(meeting) => Accept::new(meeting).await,
+        }
+    }
+
+    /// The next message without waiting; `Ready(None)` at the channel's end.
+    pub(super) fn try_recv(&self) -> Poll<Option<T>> {
+        match &self.kind {
+            Kind::Buffer(chan) => chan.try_take(),
+            Kind::Meeting(meeting) => meeting.try_take(),
+        }
+    }
+
+    /// Takes up to `limit` messages that are there, and says how many.
+    pub(super) fn take_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        match &self.kind {
+            Kind::Buffer(chan) => chan.take_many(buffer, limit),
+            Kind::Meeting(meeting) => meeting.take_many(buffer, limit),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match &self.kind {
+            Kind::Buffer(chan) => chan.len() as usize,
+            Kind::Meeting(meeting) => meeting.len(),
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.capacity.is_some_and(|capacity| self.len() >= capacity)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        match &self.kind {
+            Kind::Buffer(chan) => chan.is_closed(),
+            Kind::Meeting(meeting) => meeting.is_closed(),
+        }
+    }
+
+    /// What is told when the channel is closed.
+    pub(super) fn closed(&self) -> &Notify {
+        match &self.kind {
+            Kind::Buffer(chan) => &chan.closed,
+            Kind::Meeting(meeting) => &meeting.closed,
+        }
+    }
+
+    /// Refuses messages from now on; whether it was open.
+    pub(super) fn close(&self) -> bool {
+        match &self.kind {
+            Kind::Buffer(chan) => chan.close_for_all(),
+            Kind::Meeting(meeting) => meeting.close(),
+        }
+    }
+
+    /// A sender goes.
+    pub(super) fn drop_sender(&self) {
+        // Ordering: AcqRel, so that the last one's close comes after all that the others did.
+        if self.senders.fetch_sub(1, AcqRel) == 1 {
+            self.close();
+        }
+    }
+
+    /// A receiver goes. The last one takes along what was sent.
+    pub(super) fn drop_receiver(&self) {
+        // A waker that panics doesn't keep the messages from being dropped.
+        struct Discard<'a, T>(&'a Inner<T>);
+        impl<T> Drop for Discard<'_, T> {
+            fn drop(&mut self) {
+                match &self.0.kind {
+                    Kind::Buffer(chan) => chan.discard(),
+                    Kind::Meeting(meeting) => meeting.discard(),
+                }
+            }
+        }
+        // Ordering: AcqRel, as in `drop_sender`.
+        if self.receivers.fetch_sub(1, AcqRel) == 1 {
+            let _discard = Discard(self);
+            self.close();
+        }
+    }
+}
+
+/// Counts one end more, unless the last is gone: invariant 1.
+pub(super) fn upgrade(count: &AtomicUsize) -> bool {
+    // Ordering: hint only. Only its coming to 0 carries meaning.
+    count
+        .fetch_update(Relaxed, Relaxed, |ends| (ends > 0).then_some(ends + 1))
+        .is_ok()
+}

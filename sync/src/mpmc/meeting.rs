@@ -1,0 +1,396 @@
+//! A channel without a buffer: a sender and a receiver meet, and the message goes from the one to the other.
+//!
+//! All of its state lies under one lock, values on offer included, so what a step does is done as a whole. Who comes second
+//! does the exchange: a receiver takes the value of the sender that has waited longest, and a sender gives its value to the
+//! receiver that has waited longest. That receiver isn't polled at that moment and might be cancelled, so the value is put
+//! down in `given` for it to collect.
+//!
+//! # Invariants
+//!
+//! 1. One of the two queues is empty, whenever the lock is free: who would be second does the exchange instead.
+//! 2. `offers` are the values of the senders in the queue, in the same order, each with its sender's ticket; and besides
+//!    those of senders that were refused and have not been polled nor dropped since. While the channel is open there are
+//!    none of these, so the first in the queue and the first offer belong together.
+//! 3. `claims` counts the receivers that were released with `GRANTED` and have neither been polled nor dropped since. At
+//!    least as many values are in `given`. There are more only where receivers were cancelled, and then nobody waits to
+//!    receive: those values go to the next receivers, before any on offer.
+//! 4. A closed channel's queue of senders is empty: it is emptied where `closed` is set. Its queue of receivers is empty
+//!    too once `given` is.
+//! 5. Which claim gets which value is settled as they are collected, the oldest first, and a value on offer is taken by way
+//!    of `given` as well. So values leave in the order in which they were sent.
+//! 6. A value is in one place: with its sender, in `offers`, in `given`, or with its receiver.
+//! 7. The queues' own locks are taken inside the lock of the state, or alone; never the other way round.
+//!
+//! # Orderings
+//!
+//! The lock orders everything; `waiting` says what its outcomes carry.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::Notify;
+use crate::coop;
+use crate::mpsc::chan::{Refused, Told};
+use crate::sys::Mutex;
+use crate::waiting::{FIRST_OUTCOME, Outcome, Standing, WaitQueue, Waiter};
+use crate::waits::{self, Wait};
+use crate::wakes::Wakes;
+
+/// The sender's value was taken; the receiver has a claim on one.
+const GRANTED: Outcome = FIRST_OUTCOME;
+/// The channel is closed.
+const REFUSED: Outcome = FIRST_OUTCOME + 1;
+
+struct State<T> {
+    closed: bool,
+    /// The ticket of the next sender that waits.
+    next_ticket: u64,
+    /// Invariant 2.
+    offers: VecDeque<(u64, T)>,
+    /// Invariant 3.
+    given: VecDeque<T>,
+    claims: usize,
+}
+
+/// A channel of capacity 0.
+pub(super) struct Meeting<T> {
+    state: Mutex<State<T>>,
+    senders: WaitQueue<()>,
+    receivers: WaitQueue<()>,
+    /// Tells senders that wait for it that the channel is closed.
+    pub(super) closed: Notify,
+}
+
+/// No code of a user's runs where it could leave a channel half changed.
+impl<T> UnwindSafe for Meeting<T> {}
+impl<T> RefUnwindSafe for Meeting<T> {}
+
+impl<T> State<T> {
+    /// Takes a sender's value back.
+    fn withdraw(&mut self, ticket: u64) -> Option<T> {
+        let index = self
+            .offers
+            .binary_search_by_key(&ticket, |offer| offer.0)
+            .ok()?;
+        self.offers.remove(index).map(|(_, value)| value)
+    }
+}
+
+impl<T> Meeting<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                closed: false,
+                next_ticket: 0,
+                offers: VecDeque::new(),
+                given: VecDeque::new(),
+                claims: 0,
+            }),
+            senders: WaitQueue::new(),
+            receivers: WaitQueue::new(),
+            closed: Notify::new(),
+        }
+    }
+
+    /// Gives `value` to the receiver that has waited longest, if one waits.
+    pub(super) fn give(&self, value: T) -> Result<(), (Refused, T)> {
+        let mut state = self.state.lock();
+        let waker = self.give_locked(&mut state, value)?;
+        drop(state);
+        waker.wake();
+        Ok(())
+    }
+
+    fn give_locked(&self, state: &mut State<T>, value: T) -> Result<Waker, (Refused, T)> {
+        if state.closed {
+            return Err((Refused::Closed, value));
+        }
+        let Some(waker) = self.receivers.lock().pop_front(GRANTED) else {
+            return Err((Refused::Full, value));
+        };
+        state.given.push_back(value);
+        state.claims += 1;
+        Ok(waker)
+    }
+
+    /// Takes a value that is nobody else's; `Ready(None)` at the channel's end.
+    pub(super) fn try_take(&self) -> Poll<Option<T>> {
+        let mut wakes = Wakes::default();
+        let taken = self.take_locked(&mut self.state.lock(), &mut wakes);
+        wakes.wake_all();
+        taken
+    }
+
+    fn take_locked(&self, state: &mut State<T>, wakes: &mut Wakes) -> Poll<Option<T>> {
+        if state.given.len() > state.claims {
+            // Invariant 3: one whose receiver was cancelled.
+            return Poll::Ready(self.take_given(state, wakes));
+        }
+        if let Some(waker) = self.senders.lock().pop_front(GRANTED) {
+            wakes.push(waker);
+            let (_, value) = state.offers.pop_front().expect("who waits has an offer");
+            // Behind what was sent before it.
+            state.given.push_back(value);
+            return Poll::Ready(state.given.pop_front());
+        }
+        if state.closed && state.given.is_empty() {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    }
+
+    fn take_given(&self, state: &mut State<T>, wakes: &mut Wakes) -> Option<T> {
+        let value = state.given.pop_front();
+        self.release_at_end(state, wakes);
+        value
+    }
+
+    /// Nothing will come any more for those who wait: invariant 4.
+    fn release_at_end(&self, state: &State<T>, wakes: &mut Wakes) {
+        if state.closed && state.given.is_empty() {
+            let mut queue = self.receivers.lock();
+            while let Some(waker) = queue.pop_front(REFUSED) {
+                wakes.push(waker);
+            }
+        }
+    }
+
+    /// Takes up to `limit` values that are there, and says how many.
+    pub(super) fn take_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        let before = buffer.len();
+        while buffer.len() - before < limit
+            && let Poll::Ready(Some(value)) = self.take_locked(&mut state, &mut wakes)
+        {
+            buffer.push(value);
+        }
+        drop(state);
+        wakes.wake_all();
+        buffer.len() - before
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
+    /// How many values were given to receivers and not collected yet.
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().given.len()
+    }
+
+    /// Refuses messages from now on, and lets all know who wait; whether it was open.
+    pub(super) fn close(&self) -> bool {
+        let mut wakes = Wakes::default();
+        let mut state = self.state.lock();
+        if std::mem::replace(&mut state.closed, true) {
+            return false;
+        }
+        let mut senders = self.senders.lock();
+        while let Some(waker) = senders.pop_front(REFUSED) {
+            wakes.push(waker);
+        }
+        drop(senders);
+        self.release_at_end(&state, &mut wakes);
+        drop(state);
+        // One panicking waker keeps nobody asleep.
+        let told = Told(&self.closed);
+        wakes.wake_all();
+        drop(told);
+        true
+    }
+
+    /// The last receiver is gone: drops what was given to those that were cancelled.
+    pub(super) fn discard(&self) {
+        let given = std::mem::take(&mut self.state.lock().given);
+        drop(given);
+    }
+}
+
+pin_project! {
+    /// Offers a value, in turn, until it is taken. The value comes back where the channel is closed.
+    pub(super) struct Offer<'a, T> {
+        meeting: &'a Meeting<T>,
+        // Until it is on offer.
+        value: Option<T>,
+        ticket: u64,
+        #[pin]
+        waiter: Waiter<'a, ()>,
+    }
+
+    impl<T> PinnedDrop for Offer<'_, T> {
+        fn drop(this: Pin<&mut Self>) {
+            this.cancel();
+        }
+    }
+}
+
+impl<'a, T> Offer<'a, T> {
+    pub(super) fn new(meeting: &'a Meeting<T>, value: T) -> Self {
+        Self {
+            meeting,
+            value: Some(value),
+            ticket: 0,
+            waiter: Waiter::new(&meeting.senders, ()),
+        }
+    }
+
+    /// Leaves the queue, and takes back the value if it is still on offer.
+    fn cancel(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.waiter.standing() == Standing::Idle {
+            return;
+        }
+        let mut state = this.meeting.state.lock();
+        let removed = this.meeting.senders.lock().remove(this.waiter.as_mut());
+        let value = match this.waiter.standing() {
+            Standing::Released(GRANTED) => None,
+            _ => state.withdraw(*this.ticket),
+        };
+        drop(state);
+        drop(removed);
+        drop(value);
+    }
+
+    /// Gives the value to one who waits, or puts it on offer and joins the queue: `Ready` where there is nothing to wait
+    /// for.
+    fn begin(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), T>> {
+        let this = self.project();
+        let value = this.value.take().expect("it is polled to its end once");
+        let clone = cx.waker().clone();
+        let mut state = this.meeting.state.lock();
+        match this.meeting.give_locked(&mut state, value) {
+            Ok(waker) => {
+                drop(state);
+                waker.wake();
+                Poll::Ready(Ok(()))
+            }
+            Err((Refused::Closed, value)) => Poll::Ready(Err(value)),
+            Err((Refused::Full, value)) => {
+                *this.ticket = state.next_ticket;
+                state.next_ticket += 1;
+                state.offers.push_back((*this.ticket, value));
+                this.meeting.senders.lock().push_back(this.waiter, clone);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_offer(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), T>> {
+        if self.waiter.standing() == Standing::Idle {
+            return self.begin(cx);
+        }
+        let mut this = self.project();
+        let outcome = ready!(this.waiter.as_mut().poll_queued(cx));
+        this.waiter.reset();
+        Poll::Ready(if outcome == GRANTED {
+            Ok(())
+        } else {
+            let value = this.meeting.state.lock().withdraw(*this.ticket);
+            Err(value.expect("a refused value stays until it is fetched"))
+        })
+    }
+}
+
+impl<T> Future for Offer<'_, T> {
+    type Output = Result<(), T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), T>> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let taken = ready!(waits::noted(Wait::MpmcSend, self.poll_offer(cx)));
+        unit.made_progress();
+        Poll::Ready(taken)
+    }
+}
+
+pin_project! {
+    /// Waits for a value, in turn; `None` at the channel's end.
+    pub(super) struct Accept<'a, T> {
+        meeting: &'a Meeting<T>,
+        #[pin]
+        waiter: Waiter<'a, ()>,
+    }
+
+    impl<T> PinnedDrop for Accept<'_, T> {
+        fn drop(this: Pin<&mut Self>) {
+            this.cancel();
+        }
+    }
+}
+
+impl<'a, T> Accept<'a, T> {
+    pub(super) fn new(meeting: &'a Meeting<T>) -> Self {
+        Self {
+            meeting,
+            waiter: Waiter::new(&meeting.receivers, ()),
+        }
+    }
+
+    /// Leaves the queue; a value that was given to it is the next one's: invariant 3.
+    fn cancel(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.waiter.standing() == Standing::Idle {
+            return;
+        }
+        let mut state = this.meeting.state.lock();
+        let mut queue = this.meeting.receivers.lock();
+        let removed = queue.remove(this.waiter.as_mut());
+        let mut next = None;
+        if this.waiter.standing() == Standing::Released(GRANTED) {
+            next = queue.pop_front(GRANTED);
+            if next.is_none() {
+                state.claims -= 1;
+            }
+        }
+        drop(queue);
+        drop(state);
+        drop(removed);
+        if let Some(waker) = next {
+            waker.wake();
+        }
+    }
+
+    fn poll_accept(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Option<T>> {
+        let mut this = self.project();
+        let mut wakes = Wakes::default();
+        if this.waiter.standing() == Standing::Idle {
+            let waker = cx.waker().clone();
+            let mut state = this.meeting.state.lock();
+            let taken = this.meeting.take_locked(&mut state, &mut wakes);
+            if taken.is_pending() {
+                this.meeting.receivers.lock().push_back(this.waiter, waker);
+            }
+            drop(state);
+            wakes.wake_all();
+            return taken;
+        }
+        let outcome = ready!(this.waiter.as_mut().poll_queued(cx));
+        this.waiter.reset();
+        if outcome != GRANTED {
+            return Poll::Ready(None);
+        }
+        let mut state = this.meeting.state.lock();
+        state.claims -= 1;
+        let value = this.meeting.take_given(&mut state, &mut wakes);
+        drop(state);
+        wakes.wake_all();
+        debug_assert!(value.is_some());
+        Poll::Ready(value)
+    }
+}
+
+impl<T> Future for Accept<'_, T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let taken = ready!(waits::noted(Wait::MpmcRecv, self.poll_accept(cx)));
+        unit.made_progress();
+        Poll::Ready(taken)
+    }
+}

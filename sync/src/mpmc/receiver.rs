@@ -1,0 +1,145 @@
+//! The receiving end.
+
+use std::fmt;
+use std::task::Poll;
+
+use super::error::TryRecvError;
+use super::inner::{Inner, upgrade};
+use super::sender::shared_methods;
+use crate::park::block_on;
+use crate::sys::Arc;
+use crate::sys::atomic::Ordering::Relaxed;
+
+/// Receives from a channel. Clones receive from the same one, each message goes to one of them.
+pub struct Receiver<T> {
+    inner: Arc<Inner<T>>,
+}
+
+/// A [`Receiver`] that doesn't keep the channel open.
+pub struct WeakReceiver<T> {
+    inner: Arc<Inner<T>>,
+}
+
+impl<T> Receiver<T> {
+    /// The caller has counted it.
+    pub(super) fn new(inner: Arc<Inner<T>>) -> Self {
+        Self { inner }
+    }
+
+    /// Waits for the next message, in turn; `None` once the channel is closed and empty.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped before it completes has taken no message: one that was meant for it goes to the next
+    /// receiver, before all others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::mpmc;
+    /// async fn sum(numbers: &mpmc::Receiver<u32>) -> u32 {
+    ///     let mut sum = 0;
+    ///     while let Some(number) = numbers.recv().await {
+    ///         sum += number;
+    ///     }
+    ///     sum
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// # let (sender, receiver) = mpmc::unbounded();
+    /// # (1..4).for_each(|i| sender.try_send(i).unwrap());
+    /// # drop(sender);
+    /// # assert_eq!(pin!(sum(&receiver)).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(6));
+    /// ```
+    pub async fn recv(&self) -> Option<T> {
+        self.inner.recv().await
+    }
+
+    /// Waits for messages, in turn, and appends those that are there, at most `limit`, to `buffer`; says how many. 0 once
+    /// the channel is closed and empty, or for a limit of 0.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::mpmc;
+    ///
+    /// let (sender, receiver) = mpmc::unbounded();
+    /// (0..10).for_each(|i| sender.try_send(i).unwrap());
+    /// let mut batch = Vec::new();
+    /// assert_eq!(receiver.blocking_recv_many(&mut batch, 4), 4);
+    /// assert_eq!(batch, [0, 1, 2, 3]);
+    /// ```
+    pub async fn recv_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        if limit == 0 {
+            return 0;
+        }
+        let Some(first) = self.recv().await else {
+            return 0;
+        };
+        buffer.push(first);
+        1 + self.inner.take_many(buffer, limit - 1)
+    }
+
+    /// The next message, if it is there and nobody else waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`] says why not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::mpmc::{self, error::TryRecvError};
+    ///
+    /// let (sender, receiver) = mpmc::bounded(1);
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    /// sender.try_send(1).unwrap();
+    /// drop(sender);
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    /// ```
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        match self.inner.try_recv() {
+            Poll::Ready(Some(value)) => Ok(value),
+            Poll::Ready(None) => Err(TryRecvError::Disconnected),
+            Poll::Pending => Err(TryRecvError::Empty),
+        }
+    }
+
+    /// [`recv`](Self::recv) that blocks the thread.
+    pub fn blocking_recv(&self) -> Option<T> {
+        block_on(self.recv())
+    }
+
+    /// [`recv_many`](Self::recv_many) that blocks the thread.
+    pub fn blocking_recv_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        block_on(self.recv_many(buffer, limit))
+    }
+
+    /// Closes the channel, for all: nothing can be sent any more, and what was sent can still be received. Returns whether
+    /// it was open.
+    pub fn close(&self) -> bool {
+        self.inner.close()
+    }
+
+    /// A receiver that doesn't keep the channel open.
+    #[must_use = "a weak receiver that is dropped does nothing"]
+    pub fn downgrade(&self) -> WeakReceiver<T> {
+        // Ordering: hint only.
+        self.inner.weak_receivers.fetch_add(1, Relaxed);
+        WeakReceiver {
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+shared_methods!(Receiver, WeakReceiver, receivers, weak_receivers);
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        self.inner.drop_receiver();
+    }
+}

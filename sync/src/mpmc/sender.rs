@@ -1,0 +1,250 @@
+//! The sending end.
+
+use std::fmt;
+
+use super::error::{SendError, TrySendError};
+use super::inner::{Inner, upgrade};
+use crate::coop;
+use crate::park::block_on;
+use crate::sys::Arc;
+use crate::sys::atomic::Ordering::Relaxed;
+
+/// Sends to a channel. Clones send to the same one.
+pub struct Sender<T> {
+    inner: Arc<Inner<T>>,
+}
+
+/// A [`Sender`] that doesn't keep the channel open.
+pub struct WeakSender<T> {
+    inner: Arc<Inner<T>>,
+}
+
+impl<T> Sender<T> {
+    /// The caller has counted it.
+    pub(super) fn new(inner: Arc<Inner<T>>) -> Self {
+        Self { inner }
+    }
+
+    /// Sends a message, in turn: completes once there is room for it, or, with a capacity of 0, once a receiver that
+    /// waits has been given it. (If that one is cancelled before it is polled, the message goes to the next receiver.)
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it completes drops the message, and gives up the place in the queue. With a capacity of
+    /// 0 it may have been received all the same, if the future was woken and not polled.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back if the channel is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::mpmc;
+    /// async fn greet(sender: &mpmc::Sender<String>) {
+    ///     if let Err(unsent) = sender.send("hello".into()).await {
+    ///         println!("nobody listens any more: {}", unsent.0);
+    ///     }
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+    /// # let (sender, receiver) = mpmc::bounded(1);
+    /// # assert!(pin!(greet(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    /// # assert_eq!(receiver.try_recv().unwrap(), "hello");
+    /// ```
+    pub async fn send(&self, message: T) -> Result<(), SendError<T>> {
+        self.inner.send(message).await.map_err(SendError)
+    }
+
+    /// Sends a message, if there is room now and nobody waits for it; with a capacity of 0, if a receiver waits.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] gives the message back and says why.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::mpmc;
+    ///
+    /// let (sender, receiver) = mpmc::unbounded();
+    /// sender.try_send(1).unwrap();
+    /// drop(receiver);
+    /// assert_eq!(sender.try_send(2).unwrap_err().into_inner(), 2);
+    /// ```
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        self.inner
+            .try_send(message)
+            .map_err(|(refused, message)| refused.into_error(message))
+    }
+
+    /// [`send`](Self::send) that blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// Gives the message back if the channel is closed.
+    pub fn blocking_send(&self, message: T) -> Result<(), SendError<T>> {
+        block_on(self.send(message))
+    }
+
+    /// Closes the channel, for all: nothing can be sent any more, and what was sent can still be received. Returns whether
+    /// it was open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::mpmc;
+    ///
+    /// let (sender, receiver) = mpmc::bounded(2);
+    /// sender.try_send(1).unwrap();
+    /// assert!(sender.close());
+    /// assert!(sender.try_send(2).is_err());
+    /// assert_eq!(receiver.blocking_recv(), Some(1));
+    /// assert_eq!(receiver.blocking_recv(), None);
+    /// ```
+    pub fn close(&self) -> bool {
+        self.inner.close()
+    }
+
+    /// Waits until the channel is closed, by whomever, or all receivers are gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn closed(&self) {
+        coop::consume_budget().await;
+        // Made before the look, so a close between the two completes it.
+        let closed = self.inner.closed().notified();
+        if !self.is_closed() {
+            closed.await;
+        }
+    }
+
+    /// A sender that doesn't keep the channel open.
+    #[must_use = "a weak sender that is dropped does nothing"]
+    pub fn downgrade(&self) -> WeakSender<T> {
+        // Ordering: hint only.
+        self.inner.weak_senders.fetch_add(1, Relaxed);
+        WeakSender {
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+/// What both ends tell of their channel.
+macro_rules! shared_methods {
+    ($end:ident, $weak:ident, $count:ident, $weak_count:ident) => {
+        impl<T> $end<T> {
+            /// Whether the channel is closed, or one side is gone.
+            pub fn is_closed(&self) -> bool {
+                self.inner.is_closed()
+            }
+
+            /// How many messages have been sent and not received. With a capacity of 0, those whose receiver has not been
+            /// polled since.
+            pub fn len(&self) -> usize {
+                self.inner.len()
+            }
+
+            /// Whether no message is there to be received.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Whether there is no room. Always with a capacity of 0, never without a bound.
+            pub fn is_full(&self) -> bool {
+                self.inner.is_full()
+            }
+
+            /// The capacity that the channel was made with; `None` without a bound.
+            pub fn capacity(&self) -> Option<usize> {
+                self.inner.capacity
+            }
+
+            /// How many senders there are.
+            pub fn sender_count(&self) -> usize {
+                // Ordering: hint only.
+                self.inner.senders.load(Relaxed)
+            }
+
+            /// How many weak senders there are.
+            pub fn weak_sender_count(&self) -> usize {
+                // Ordering: hint only.
+                self.inner.weak_senders.load(Relaxed)
+            }
+
+            /// How many receivers there are.
+            pub fn receiver_count(&self) -> usize {
+                // Ordering: hint only.
+                self.inner.receivers.load(Relaxed)
+            }
+
+            /// How many weak receivers there are.
+            pub fn weak_receiver_count(&self) -> usize {
+                // Ordering: hint only.
+                self.inner.weak_receivers.load(Relaxed)
+            }
+
+            /// Whether both are ends of the same channel.
+            pub fn same_channel(&self, other: &Self) -> bool {
+                Arc::ptr_eq(&self.inner, &other.inner)
+            }
+        }
+
+        impl<T> Clone for $end<T> {
+            fn clone(&self) -> Self {
+                // Ordering: hint only. There is one already, so the count doesn't come from nor go to 0.
+                self.inner.$count.fetch_add(1, Relaxed);
+                Self::new(self.inner.clone())
+            }
+        }
+
+        impl<T> fmt::Debug for $end<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($end))
+                    .field("len", &self.len())
+                    .field("capacity", &self.capacity())
+                    .field("closed", &self.is_closed())
+                    .finish()
+            }
+        }
+
+        impl<T> $weak<T> {
+            /// One that counts again; `None` once the last that did has been dropped.
+            pub fn upgrade(&self) -> Option<$end<T>> {
+                upgrade(&self.inner.$count).then(|| $end::new(self.inner.clone()))
+            }
+        }
+
+        impl<T> Clone for $weak<T> {
+            fn clone(&self) -> Self {
+                // Ordering: hint only.
+                self.inner.$weak_count.fetch_add(1, Relaxed);
+                Self {
+                    inner: self.inner.clone(),
+                }
+            }
+        }
+
+        impl<T> Drop for $weak<T> {
+            fn drop(&mut self) {
+                // Ordering: hint only.
+                self.inner.$weak_count.fetch_sub(1, Relaxed);
+            }
+        }
+
+        impl<T> fmt::Debug for $weak<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($weak)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+pub(super) use shared_methods;
+
+shared_methods!(Sender, WeakSender, senders, weak_senders);
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        self.inner.drop_sender();
+    }
+}

@@ -1,0 +1,325 @@
+//! Several receivers at one channel with a buffer, bounded or not.
+//!
+//! Senders, slots, room and the channel's end are those of [`mpsc`](crate::mpsc), whose protocol (`mpsc/chan`) knows one
+//! receiver. Here the receivers take turns at being that one, under a lock: a turn is a look at the next slot and a move.
+//! So sending costs what it costs there, receiving a lock more, and nothing is new but who is next.
+//!
+//! A receiver that waits is not handed a message but the claim on one, which stays in its slot until the receiver is
+//! polled. One that is cancelled gives its claim up, and has taken no message.
+//!
+//! # Invariants
+//!
+//! Those of `chan` hold, with "the receiver" read as "who holds the lock", but for its sixth, which is the fourth here.
+//!
+//! 1. Messages are taken out of slots by the holder of the lock alone.
+//! 2. `claims` counts the receivers that were released with `GRANTED` and have neither been polled nor dropped since. As
+//!    many messages from the next one on are ready. Which claim gets which of them is settled as they are polled.
+//! 3. Whoever takes a message without a claim has found the queue empty, and one more message ready than there are claims.
+//!    So receivers are served in the order in which they came.
+//! 4. `parked` is set if and only if the queue is not empty, whenever the lock is free. A receiver sleeps only if, after
+//!    it had queued and set `parked`, no message without a claim was ready and the channel not at its end. Whoever fills a
+//!    slot, closes, or gives the last permit back after that, looks at `parked` afterwards, and serves if it is set.
+//!    Between the two steps of each side stands a SeqCst fence, so one sees the other.
+//! 5. The end comes when all is received, claims included: a claim given up is the next receiver's. So whoever takes the
+//!    last message of a closed channel serves those who wait.
+//! 6. The queue's own lock is taken inside the lock of the claims, or alone; never the other way round.
+//!
+//! # Orderings
+//!
+//! The lock orders the receivers among themselves. What remains is the pair of fences of invariant 4.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::coop;
+use crate::mpsc::chan::{Chan, Receivers, snooze};
+use crate::mpsc::receiving::Receiving;
+use crate::sys::atomic::{Ordering, fence};
+use crate::sys::{Mutex, MutexGuard};
+use crate::waiting::{FIRST_OUTCOME, Outcome, Standing, WaitQueue, Waiter};
+use crate::waits::{self, Wait};
+use crate::wakes::Wakes;
+
+/// The receiver has a claim on a message.
+const GRANTED: Outcome = FIRST_OUTCOME;
+/// The channel is at its end.
+const ENDED: Outcome = FIRST_OUTCOME + 1;
+
+/// The receivers of a channel, and who of them waits.
+pub(super) struct Several {
+    /// Invariants 1 and 2.
+    claims: Mutex<u64>,
+    queue: WaitQueue<()>,
+}
+
+impl Several {
+    pub(super) fn new() -> Self {
+        Self {
+            claims: Mutex::new(0),
+            queue: WaitQueue::new(),
+        }
+    }
+}
+
+impl Receivers for Several {
+    const SENDING: Wait = Wait::MpmcSend;
+
+    #[cold]
+    fn wake<T>(chan: &Chan<T, Self>) {
+        let mut wakes = Wakes::default();
+        chan.turn().serve(&mut wakes);
+        wakes.wake_all();
+    }
+}
+
+/// The receiving side, in the hands of one receiver for as long as it holds the lock.
+struct Turn<'a, T> {
+    chan: &'a Chan<T, Several>,
+    claims: MutexGuard<'a, u64>,
+}
+
+impl<T> Turn<'_, T> {
+    fn receiving(&mut self) -> Receiving<'_, T, Several> {
+        // SAFETY: the lock that all receivers share is held, by `&mut self`.
+        unsafe { self.chan.receiving() }
+    }
+
+    /// Whether receivers wait: invariant 4.
+    fn somebody_waits(&self) -> bool {
+        // Ordering: hint only, the lock orders it.
+        self.chan.signals.parked.load(Ordering::Relaxed)
+    }
+
+    fn set_somebody_waits(&self, waits: bool) {
+        // Ordering: hint only. The lock orders it among receivers, the fences between them and senders.
+        self.chan.signals.parked.store(waits, Ordering::Relaxed);
+    }
+
+    /// Whether a message is ready that nobody has a claim on.
+    fn is_one_free(&mut self) -> bool {
+        let claims = *self.claims;
+        self.receiving().is_ready_behind(claims)
+    }
+
+    /// Takes the next message, unless there are only as many as claims, or others wait: invariant 3.
+    fn take_free(&mut self, wakes: &mut Wakes) -> Option<T> {
+        if self.somebody_waits() {
+            self.serve(wakes);
+        }
+        if self.somebody_waits() || (*self.claims > 0 && !self.is_one_free()) {
+            return None;
+        }
+        self.receiving().take()
+    }
+
+    /// Gives claims to those who wait, as long as there are messages, and releases them at the end: invariants 2, 4, 5.
+    fn serve(&mut self, wakes: &mut Wakes) {
+        let chan = self.chan;
+        let mut queue = chan.receivers.queue.lock();
+        while !queue.is_empty() {
+            let outcome = if self.is_one_free() {
+                *self.claims += 1;
+                GRANTED
+            } else if chan.is_at_end() {
+                ENDED
+            } else {
+                return;
+            };
+            wakes.push(queue.pop_front(outcome).expect("it is not empty"));
+        }
+        self.set_somebody_waits(false);
+    }
+}
+
+impl<T> Chan<T, Several> {
+    fn turn(&self) -> Turn<'_, T> {
+        Turn {
+            chan: self,
+            claims: self.receivers.claims.lock(),
+        }
+    }
+
+    /// Takes the next message if it is there and nobody else's.
+    #[inline]
+    fn take_now(&self) -> Option<T> {
+        let mut wakes = Wakes::default();
+        let taken = self.turn().take_free(&mut wakes);
+        wakes.wake_all();
+        if taken.is_some() {
+            self.made_room();
+        }
+        taken
+    }
+
+    /// The next message without waiting; `Ready(None)` at the channel's end. Where a message has been claimed by its sender
+    /// and is just being filled, it waits for that: who sent after it may already be done.
+    pub(super) fn try_take(&self) -> Poll<Option<T>> {
+        let mut spins = 0;
+        loop {
+            if let Some(value) = self.take_now() {
+                return Poll::Ready(Some(value));
+            }
+            if self.is_at_end() {
+                return Poll::Ready(None);
+            }
+            let turn = self.turn();
+            if turn.somebody_waits() || self.len() <= *turn.claims {
+                return Poll::Pending;
+            }
+            drop(turn);
+            snooze(&mut spins);
+        }
+    }
+
+    /// Takes up to `limit` messages that are there, all in one turn, and says how many.
+    pub(super) fn take_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        let mut wakes = Wakes::default();
+        let mut turn = self.turn();
+        let before = buffer.len();
+        while buffer.len() - before < limit
+            && let Some(value) = turn.take_free(&mut wakes)
+        {
+            buffer.push(value);
+        }
+        drop(turn);
+        wakes.wake_all();
+        if buffer.len() > before {
+            self.made_room();
+        }
+        buffer.len() - before
+    }
+
+    /// Takes the message that the caller has a claim on.
+    fn collect(&self) -> T {
+        let mut wakes = Wakes::default();
+        let mut turn = self.turn();
+        *turn.claims -= 1;
+        let value = turn.receiving().take();
+        if turn.somebody_waits() {
+            // Invariant 5.
+            turn.serve(&mut wakes);
+        }
+        drop(turn);
+        wakes.wake_all();
+        self.made_room();
+        value.expect("a claimed message is ready")
+    }
+
+    /// Refuses messages from now on, and lets those who wait for one know; whether it was open.
+    pub(super) fn close_for_all(&self) -> bool {
+        let was_open = self.close();
+        self.wake_receiver();
+        was_open
+    }
+
+    /// The last receiver is gone: drops what was sent, each message outside the lock. One whose drop panics does not keep
+    /// the others.
+    pub(super) fn discard(&self) {
+        struct Rest<'a, T>(&'a Chan<T, Several>);
+        impl<T> Rest<'_, T> {
+            fn take(&self) -> Option<T> {
+                self.0.turn().receiving().take()
+            }
+        }
+        impl<T> Drop for Rest<'_, T> {
+            fn drop(&mut self) {
+                while self.take().is_some() {}
+            }
+        }
+        let rest = Rest(self);
+        while rest.take().is_some() {}
+    }
+}
+
+pin_project! {
+    /// Waits for a message, in turn; `None` at the channel's end.
+    pub(super) struct Take<'a, T> {
+        chan: &'a Chan<T, Several>,
+        #[pin]
+        waiter: Waiter<'a, ()>,
+    }
+
+    impl<T> PinnedDrop for Take<'_, T> {
+        fn drop(this: Pin<&mut Self>) {
+            this.cancel();
+        }
+    }
+}
+
+impl<'a, T> Take<'a, T> {
+    pub(super) fn new(chan: &'a Chan<T, Several>) -> Self {
+        Self {
+            chan,
+            waiter: Waiter::new(&chan.receivers.queue, ()),
+        }
+    }
+
+    /// Leaves the queue, or gives the claim up.
+    fn cancel(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.waiter.standing() == Standing::Idle {
+            return;
+        }
+        let mut wakes = Wakes::default();
+        let mut turn = this.chan.turn();
+        let mut queue = this.chan.receivers.queue.lock();
+        let removed = queue.remove(this.waiter.as_mut());
+        if removed.is_some() && queue.is_empty() {
+            turn.set_somebody_waits(false);
+        }
+        drop(queue);
+        if this.waiter.standing() == Standing::Released(GRANTED) {
+            *turn.claims -= 1;
+            // The message is the next one's.
+            turn.serve(&mut wakes);
+        }
+        drop(turn);
+        drop(removed);
+        wakes.wake_all();
+    }
+
+    /// Joins the queue: the receiver's side of invariant 4.
+    fn enqueue(self: Pin<&mut Self>, cx: &Context<'_>) {
+        let this = self.project();
+        let waker = cx.waker().clone();
+        let mut wakes = Wakes::default();
+        let mut turn = this.chan.turn();
+        let mut queue = this.chan.receivers.queue.lock();
+        queue.push_back(this.waiter, waker);
+        drop(queue);
+        turn.set_somebody_waits(true);
+        // Ordering: SeqCst pairs with the fence in `Chan::wake_receiver`.
+        fence(Ordering::SeqCst);
+        turn.serve(&mut wakes);
+        drop(turn);
+        // Perhaps this task's own, which is harmless: it is just about to look.
+        wakes.wake_all();
+    }
+
+    fn poll_take(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Option<T>> {
+        if self.waiter.standing() == Standing::Idle {
+            if let Some(value) = self.chan.take_now() {
+                return Poll::Ready(Some(value));
+            }
+            self.as_mut().enqueue(cx);
+        }
+        let mut this = self.project();
+        let outcome = ready!(this.waiter.as_mut().poll_queued(cx));
+        this.waiter.reset();
+        Poll::Ready((outcome == GRANTED).then(|| this.chan.collect()))
+    }
+}
+
+impl<T> Future for Take<'_, T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let taken = ready!(waits::noted(Wait::MpmcRecv, self.poll_take(cx)));
+        unit.made_progress();
+        Poll::Ready(taken)
+    }
+}
