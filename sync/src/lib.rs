@@ -10,6 +10,7 @@
 //! | hand over many values to each of many tasks | [`broadcast`] |
 //! | hand over many values, each to one of many tasks | [`mpmc`] |
 //! | hold data across an `.await` | [`Mutex`] |
+//! | the same, with many readers at once | [`RwLock`] |
 //! | let at most so many in | [`Semaphore`] |
 //! | say that something happened | [`Notify`] |
 
@@ -23,6 +24,7 @@ mod mutex;
 mod notify;
 pub mod oneshot;
 mod park;
+mod rwlock;
 mod semaphore;
 mod spin;
 #[doc(hidden)]
@@ -35,6 +37,11 @@ pub use mutex::{
     MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, TryLockError,
 };
 pub use notify::{Notified, Notify};
+pub use rwlock::{
+    OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard, OwnedRwLockUpgradableReadGuard,
+    OwnedRwLockWriteGuard, RwLock, RwLockMappedWriteGuard, RwLockReadGuard,
+    RwLockUpgradableReadGuard, RwLockWriteGuard,
+};
 pub use semaphore::{
     AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
 };

@@ -44,6 +44,7 @@ use std::task::{Context, Poll, Waker};
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::cell::UnsafeCell;
 use crate::sys::{Mutex, MutexGuard};
+use crate::wakes::Wakes;
 
 const IDLE: u32 = 0;
 const QUEUED: u32 = 1;
@@ -76,7 +77,7 @@ struct Node<N> {
     /// `IDLE`, `QUEUED` or an outcome.
     state: AtomicU32,
     links: UnsafeCell<Links<N>>,
-    /// What the queue's user wants to know of this waiter; never written after it was made.
+    /// What the queue's user wants to know of this waiter; written by its owner alone, and never while it is queued.
     data: N,
     /// The list points here: invariant 3.
     _pinned: PhantomPinned,
@@ -109,6 +110,16 @@ pub(crate) enum Standing {
     Queued,
     /// Taken out of the queue by somebody else, and why.
     Released(Outcome),
+}
+
+/// What becomes of a waiter that [`Locked::release_each`] asks about.
+pub(crate) enum Pick {
+    /// It is released with that outcome.
+    Release(Outcome),
+    /// It goes on waiting.
+    Pass,
+    /// So do it and all behind it.
+    Stop,
 }
 
 impl<N: Copy> WaitQueue<N> {
@@ -152,7 +163,7 @@ impl<N: Copy> Locked<'_, N> {
     /// What the first waiter wants.
     pub(crate) fn front(&self) -> Option<N> {
         let (first, _) = self.list.ends?;
-        // SAFETY: linked nodes are alive (invariant 3); `data` is never written, so reading it races with nobody.
+        // SAFETY: linked nodes are alive (invariant 3), and while they are linked nobody writes `data`.
         Some(unsafe { (*first.as_ptr()).data })
     }
 
@@ -192,6 +203,36 @@ impl<N: Copy> Locked<'_, N> {
     pub(crate) fn pop_back(&mut self, outcome: Outcome) -> Option<Waker> {
         let (_, last) = self.list.ends?;
         Some(self.release(last, outcome))
+    }
+
+    /// Queues an idle waiter behind the first, which there is.
+    pub(crate) fn push_second(&mut self, waiter: Pin<&mut Waiter<'_, N>>, waker: Waker) {
+        let node = self.admit(waiter, waker);
+        let (first, last) = self.list.ends.expect("there is a first");
+        let third = self.links(first, |links| links.next.replace(node));
+        self.links(node, |links| {
+            (links.prev, links.next) = (Some(first), third)
+        });
+        match third {
+            Some(third) => self.links(third, |links| links.prev = Some(node)),
+            None => debug_assert!(last == first),
+        }
+        self.list.ends = Some((first, if last == first { node } else { last }));
+    }
+
+    /// Asks `pick` about each waiter, from the first on, and releases those that it names an outcome for.
+    pub(crate) fn release_each(&mut self, wakes: &mut Wakes, mut pick: impl FnMut(N) -> Pick) {
+        let mut next = self.list.ends.map(|(first, _)| first);
+        while let Some(node) = next {
+            // SAFETY: linked nodes are alive (invariant 3), and while they are linked nobody writes `data`.
+            let data = unsafe { (*node.as_ptr()).data };
+            next = self.links(node, |links| links.next);
+            match pick(data) {
+                Pick::Release(outcome) => wakes.push(self.release(node, outcome)),
+                Pick::Pass => {}
+                Pick::Stop => return,
+            }
+        }
     }
 
     /// Takes `waiter` out, by its owner, and gives its waker back, to be dropped after the lock is let go. `None` where
@@ -311,6 +352,18 @@ impl<'q, N: Copy> Waiter<'q, N> {
         debug_assert!(matches!(self.standing(), Standing::Released(_)));
         // Ordering: hint only. A released node is its owner's alone.
         self.node.state.store(IDLE, Ordering::Relaxed);
+    }
+
+    /// Writes what the queue's user wants to know of an idle waiter.
+    pub(crate) fn set_data(self: Pin<&mut Self>, data: N) {
+        assert_eq!(
+            self.standing(),
+            Standing::Idle,
+            "a queued waiter's data is read by others"
+        );
+        // SAFETY: nothing is moved out of the pin. Others read `data` of linked nodes alone, and this one is idle, which
+        // only its owner can change (invariants 1 and 6).
+        unsafe { self.get_unchecked_mut().node.data = data };
     }
 
     /// Polls a waiter that has been queued: its outcome, or `Pending` with the waker of `cx` left in the queue, in place

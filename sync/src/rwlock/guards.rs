@@ -1,0 +1,451 @@
+//! The guards of a borrowed lock: reading, upgradable, writing, and writing a part of the data.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use super::RwLock;
+use super::raw::{Kind, RawRwLock};
+use crate::held::{Held, Mode, Owner};
+use crate::park::block_on;
+
+/// Held by one reader of many.
+pub(super) struct Reading;
+/// Held by the reader that may become the writer.
+pub(super) struct Upgradable;
+/// Held by the writer.
+pub(super) struct Writing;
+
+impl Mode<RawRwLock> for Reading {
+    #[inline]
+    fn release(raw: &RawRwLock) {
+        raw.let_go(Kind::Read);
+    }
+}
+
+impl Mode<RawRwLock> for Upgradable {
+    #[inline]
+    fn release(raw: &RawRwLock) {
+        raw.let_go(Kind::Upgradable);
+    }
+}
+
+impl Mode<RawRwLock> for Writing {
+    #[inline]
+    fn release(raw: &RawRwLock) {
+        raw.let_go(Kind::Write);
+    }
+}
+
+impl Owner for &RawRwLock {
+    type Raw = RawRwLock;
+
+    #[inline]
+    fn raw(&self) -> &RawRwLock {
+        self
+    }
+}
+
+/// What a guard lends: `Deref` (and `DerefMut`) to what its `data` points to, whose `Debug` and `Display` it has.
+macro_rules! lends {
+    ([$($generics:tt)*] $guard:ty, $data:ident) => {
+        impl<$($generics)*> Deref for $guard {
+            type Target = $data;
+
+            #[inline]
+            fn deref(&self) -> &$data {
+                // SAFETY: `data` points into the data of the lock that this guard holds: nobody writes it but through a
+                // guard that writes, which is alone, and which `&self` keeps from lending `&mut`.
+                unsafe { self.data.as_ref() }
+            }
+        }
+
+        impl<$($generics)*> fmt::Debug for $guard
+        where
+            $data: fmt::Debug,
+        {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&**self, f)
+            }
+        }
+
+        impl<$($generics)*> fmt::Display for $guard
+        where
+            $data: fmt::Display,
+        {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&**self, f)
+            }
+        }
+    };
+    (mut [$($generics:tt)*] $guard:ty, $data:ident) => {
+        lends!([$($generics)*] $guard, $data);
+
+        impl<$($generics)*> DerefMut for $guard {
+            #[inline]
+            fn deref_mut(&mut self) -> &mut $data {
+                // SAFETY: `data` points into the data of the lock that this guard holds as its only holder, and `&mut
+                // self` makes this the only reference through it.
+                unsafe { self.data.as_mut() }
+            }
+        }
+    };
+}
+pub(super) use lends;
+
+/// A shared lock of a borrowed [`RwLock`], let go when dropped.
+#[must_use = "a lock that is not held protects nothing"]
+pub struct RwLockReadGuard<'a, T: ?Sized> {
+    held: Held<&'a RawRwLock, Reading>,
+    data: NonNull<T>,
+    _lends: PhantomData<&'a T>,
+}
+
+/// A shared lock of a borrowed [`RwLock`] that can become the exclusive one without letting go in between. There is at
+/// most one of them at a time, beside any number of other readers.
+#[must_use = "a lock that is not held protects nothing"]
+pub struct RwLockUpgradableReadGuard<'a, T: ?Sized> {
+    held: Held<&'a RawRwLock, Upgradable>,
+    data: NonNull<T>,
+    /// Invariant in `T`, as what it may become is.
+    _lends: PhantomData<&'a mut T>,
+}
+
+/// The exclusive lock of a borrowed [`RwLock`], let go when dropped.
+#[must_use = "a lock that is not held protects nothing"]
+pub struct RwLockWriteGuard<'a, T: ?Sized> {
+    held: Held<&'a RawRwLock, Writing>,
+    data: NonNull<T>,
+    _lends: PhantomData<&'a mut T>,
+}
+
+/// The exclusive lock of a borrowed [`RwLock`] that lends a part of the data: see [`RwLockWriteGuard::map`].
+#[must_use = "a lock that is not held protects nothing"]
+pub struct RwLockMappedWriteGuard<'a, T: ?Sized> {
+    held: Held<&'a RawRwLock, Writing>,
+    data: NonNull<T>,
+    _lends: PhantomData<&'a mut T>,
+}
+
+// SAFETY: sending a reading guard sends a `&T`; the lock may be let go on any thread.
+unsafe impl<T: ?Sized + Sync> Send for RwLockReadGuard<'_, T> {}
+// SAFETY: a shared guard gives out `&T`.
+unsafe impl<T: ?Sized + Send + Sync> Sync for RwLockReadGuard<'_, T> {}
+// SAFETY: sending it sends a `&T` and later, upgraded, a `&mut T`.
+unsafe impl<T: ?Sized + Send + Sync> Send for RwLockUpgradableReadGuard<'_, T> {}
+// SAFETY: a shared guard gives out `&T`.
+unsafe impl<T: ?Sized + Send + Sync> Sync for RwLockUpgradableReadGuard<'_, T> {}
+// SAFETY: sending it sends a `&mut T` and later, downgraded, a `&T`.
+unsafe impl<T: ?Sized + Send + Sync> Send for RwLockWriteGuard<'_, T> {}
+// SAFETY: a shared guard gives out `&T`.
+unsafe impl<T: ?Sized + Send + Sync> Sync for RwLockWriteGuard<'_, T> {}
+// SAFETY: as of `RwLockWriteGuard`.
+unsafe impl<T: ?Sized + Send + Sync> Send for RwLockMappedWriteGuard<'_, T> {}
+// SAFETY: as of `RwLockWriteGuard`.
+unsafe impl<T: ?Sized + Send + Sync> Sync for RwLockMappedWriteGuard<'_, T> {}
+
+lends!(['a, T: ?Sized] RwLockReadGuard<'a, T>, T);
+lends!(['a, T: ?Sized] RwLockUpgradableReadGuard<'a, T>, T);
+lends!(mut ['a, T: ?Sized] RwLockWriteGuard<'a, T>, T);
+lends!(mut ['a, T: ?Sized] RwLockMappedWriteGuard<'a, T>, T);
+
+impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
+    /// The caller has just been given the lock, to read.
+    #[inline]
+    pub(super) fn new(lock: &'a RwLock<T>) -> Self {
+        Self::of_part(Held::new(&lock.raw), lock.data())
+    }
+
+    fn of_part(held: Held<&'a RawRwLock, Reading>, data: NonNull<T>) -> Self {
+        Self {
+            held,
+            data,
+            _lends: PhantomData,
+        }
+    }
+
+    /// A guard of a part of the data only. Called as `RwLockReadGuard::map(guard, |data| …)`, so that it hides no method
+    /// of the data.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::{RwLock, RwLockReadGuard};
+    ///
+    /// let pair = RwLock::new((1, 2));
+    /// let second = RwLockReadGuard::map(pair.try_read().unwrap(), |pair| &pair.1);
+    /// assert_eq!(*second, 2);
+    /// assert!(pair.try_read().is_ok() && pair.try_write().is_err());
+    /// ```
+    pub fn map<F, U: ?Sized>(this: Self, f: F) -> RwLockReadGuard<'a, U>
+    where
+        F: FnOnce(&T) -> &U,
+    {
+        let data = NonNull::from(f(&*this));
+        RwLockReadGuard::of_part(this.held, data)
+    }
+
+    /// A guard of a part of the data, if `f` finds that part.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, where `f` finds nothing.
+    pub fn try_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
+    where
+        F: FnOnce(&T) -> Option<&U>,
+    {
+        match f(&*this).map(NonNull::from) {
+            Some(data) => Ok(RwLockReadGuard::of_part(this.held, data)),
+            None => Err(this),
+        }
+    }
+}
+
+impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
+    /// The caller has just been given the lock, as the upgradable reader.
+    #[inline]
+    pub(super) fn new(lock: &'a RwLock<T>) -> Self {
+        Self {
+            held: Held::new(&lock.raw),
+            data: lock.data(),
+            _lends: PhantomData,
+        }
+    }
+
+    /// Becomes the writer: completes once the other readers have left. None is let in meanwhile, and no other writer
+    /// comes first, so the data is still what this guard has shown.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future owns the guard: dropping it lets the lock go altogether.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::{RwLock, RwLockUpgradableReadGuard};
+    ///
+    /// async fn count(seen: &RwLock<Vec<u32>>, number: u32) {
+    ///     let guard = seen.upgradable_read().await;
+    ///     if !guard.contains(&number) {
+    ///         RwLockUpgradableReadGuard::upgrade(guard).await.push(number);
+    ///     }
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+    /// # let seen = RwLock::new(vec![]);
+    /// # assert!(pin!(count(&seen, 7)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    /// # assert_eq!(seen.into_inner(), [7]);
+    /// ```
+    pub async fn upgrade(this: Self) -> RwLockWriteGuard<'a, T> {
+        // Where this future is dropped, the wait below ends first, and leaves an upgradable lock for `this` to let go.
+        this.held.owner().acquire(Kind::Upgrade).await;
+        this.upgraded()
+    }
+
+    /// [`upgrade`](Self::upgrade) that blocks the thread.
+    pub fn blocking_upgrade(this: Self) -> RwLockWriteGuard<'a, T> {
+        block_on(Self::upgrade(this))
+    }
+
+    /// Becomes the writer if there are no other readers now.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, where there are some.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::{RwLock, RwLockUpgradableReadGuard};
+    ///
+    /// let lock = RwLock::new(1);
+    /// let reader = lock.try_read().unwrap();
+    /// let guard = lock.try_upgradable_read().unwrap();
+    /// let guard = RwLockUpgradableReadGuard::try_upgrade(guard).unwrap_err();
+    /// drop(reader);
+    /// *RwLockUpgradableReadGuard::try_upgrade(guard).unwrap() += 1;
+    /// assert_eq!(lock.into_inner(), 2);
+    /// ```
+    pub fn try_upgrade(this: Self) -> Result<RwLockWriteGuard<'a, T>, Self> {
+        if this.held.owner().try_take(Kind::Upgrade) {
+            Ok(this.upgraded())
+        } else {
+            Err(this)
+        }
+    }
+
+    /// The raw lock has been upgraded.
+    fn upgraded(self) -> RwLockWriteGuard<'a, T> {
+        RwLockWriteGuard {
+            held: Held::new(self.held.into_owner()),
+            data: self.data,
+            _lends: PhantomData,
+        }
+    }
+
+    /// Becomes a reader as others are; another may become the upgradable one.
+    pub fn downgrade(this: Self) -> RwLockReadGuard<'a, T> {
+        RwLockReadGuard::of_part(
+            downgrade(this.held, Kind::Upgradable, Kind::Read),
+            this.data,
+        )
+    }
+}
+
+impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
+    /// The caller has just been given the lock, to write.
+    #[inline]
+    pub(super) fn new(lock: &'a RwLock<T>) -> Self {
+        Self {
+            held: Held::new(&lock.raw),
+            data: lock.data(),
+            _lends: PhantomData,
+        }
+    }
+
+    /// A guard of a part of the data only. Called as `RwLockWriteGuard::map(guard, |data| …)`, so that it hides no method
+    /// of the data.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::{RwLock, RwLockWriteGuard};
+    ///
+    /// let pair = RwLock::new((1, 2));
+    /// *RwLockWriteGuard::map(pair.try_write().unwrap(), |pair| &mut pair.1) += 5;
+    /// assert_eq!(pair.into_inner(), (1, 7));
+    /// ```
+    pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockMappedWriteGuard<'a, U>
+    where
+        F: FnOnce(&mut T) -> &mut U,
+    {
+        let data = NonNull::from(f(&mut *this));
+        RwLockMappedWriteGuard::of_part(this.held, data)
+    }
+
+    /// A guard of a part of the data, if `f` finds that part.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, where `f` finds nothing.
+    pub fn try_map<F, U: ?Sized>(
+        mut this: Self,
+        f: F,
+    ) -> Result<RwLockMappedWriteGuard<'a, U>, Self>
+    where
+        F: FnOnce(&mut T) -> Option<&mut U>,
+    {
+        match f(&mut *this).map(NonNull::from) {
+            Some(data) => Ok(RwLockMappedWriteGuard::of_part(this.held, data)),
+            None => Err(this),
+        }
+    }
+
+    /// A mapped guard of all the data.
+    pub fn into_mapped(this: Self) -> RwLockMappedWriteGuard<'a, T> {
+        RwLockMappedWriteGuard::of_part(this.held, this.data)
+    }
+
+    /// [`downgrade`](Self::downgrade) and [`RwLockReadGuard::map`] in one: `f` sees the data before any other reader or
+    /// writer does.
+    pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> RwLockReadGuard<'a, U>
+    where
+        F: FnOnce(&T) -> &U,
+    {
+        let data = NonNull::from(f(&*this));
+        RwLockReadGuard::of_part(downgrade(this.held, Kind::Write, Kind::Read), data)
+    }
+
+    /// [`downgrade_map`](Self::downgrade_map), if `f` finds the part.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, where `f` finds nothing.
+    pub fn try_downgrade_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
+    where
+        F: FnOnce(&T) -> Option<&U>,
+    {
+        match f(&*this).map(NonNull::from) {
+            Some(data) => Ok(RwLockReadGuard::of_part(
+                downgrade(this.held, Kind::Write, Kind::Read),
+                data,
+            )),
+            None => Err(this),
+        }
+    }
+
+    /// Becomes a reader without letting go in between: no writer comes first. Readers who wait before the next writer
+    /// come in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lock = heist_sync::RwLock::new(1);
+    /// let mut guard = lock.try_write().unwrap();
+    /// *guard += 1;
+    /// let guard = guard.downgrade();
+    /// assert_eq!((*guard, *lock.try_read().unwrap()), (2, 2));
+    /// ```
+    pub fn downgrade(self) -> RwLockReadGuard<'a, T> {
+        RwLockReadGuard::of_part(downgrade(self.held, Kind::Write, Kind::Read), self.data)
+    }
+
+    /// Becomes the upgradable reader without letting go in between.
+    pub fn downgrade_to_upgradable(self) -> RwLockUpgradableReadGuard<'a, T> {
+        RwLockUpgradableReadGuard {
+            held: downgrade(self.held, Kind::Write, Kind::Upgradable),
+            data: self.data,
+            _lends: PhantomData,
+        }
+    }
+}
+
+impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
+    fn of_part(held: Held<&'a RawRwLock, Writing>, data: NonNull<T>) -> Self {
+        Self {
+            held,
+            data,
+            _lends: PhantomData,
+        }
+    }
+
+    /// A guard of a part of this part.
+    pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockMappedWriteGuard<'a, U>
+    where
+        F: FnOnce(&mut T) -> &mut U,
+    {
+        let data = NonNull::from(f(&mut *this));
+        RwLockMappedWriteGuard::of_part(this.held, data)
+    }
+
+    /// A guard of a part of this part, if `f` finds it.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, where `f` finds nothing.
+    pub fn try_map<F, U: ?Sized>(
+        mut this: Self,
+        f: F,
+    ) -> Result<RwLockMappedWriteGuard<'a, U>, Self>
+    where
+        F: FnOnce(&mut T) -> Option<&mut U>,
+    {
+        match f(&mut *this).map(NonNull::from) {
+            Some(data) => Ok(RwLockMappedWriteGuard::of_part(this.held, data)),
+            None => Err(this),
+        }
+    }
+}
+
+/// From one way to hold the lock to a lesser one, whatever keeps the lock alive.
+pub(super) fn downgrade<O, M, L>(held: Held<O, M>, from: Kind, to: Kind) -> Held<O, L>
+where
+    O: Owner<Raw = RawRwLock>,
+    M: Mode<RawRwLock>,
+    L: Mode<RawRwLock>,
+{
+    // The lock is held in the lesser way before anyone is woken: a waker that panics has it let go.
+    let lesser: Held<O, L> = Held::new(held.into_owner());
+    lesser.owner().raw().downgrade(from, to);
+    lesser
+}

@@ -1,0 +1,335 @@
+//! The guards of a shared lock, which may outlive the borrow: as those in `guards`.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::RwLock;
+use super::guards::{Reading, Upgradable, Writing, downgrade, lends};
+use super::raw::{Kind, RawRwLock};
+use crate::held::{Held, Owner};
+use crate::park::block_on;
+
+impl<T: ?Sized> Owner for Arc<RwLock<T>> {
+    type Raw = RawRwLock;
+
+    #[inline]
+    fn raw(&self) -> &RawRwLock {
+        &self.raw
+    }
+}
+
+/// A shared lock of a shared [`RwLock`] of `T` that lends `U`, all of the data or a part; let go when dropped.
+#[must_use = "a lock that is not held protects nothing"]
+pub struct OwnedRwLockReadGuard<T: ?Sized, U: ?Sized = T> {
+    held: Held<Arc<RwLock<T>>, Reading>,
+    data: NonNull<U>,
+}
+
+/// A shared lock of a shared [`RwLock`] that can become the exclusive one without letting go in between. There is at
+/// most one of them at a time, beside any number of other readers.
+#[must_use = "a lock that is not held protects nothing"]
+pub struct OwnedRwLockUpgradableReadGuard<T: ?Sized> {
+    held: Held<Arc<RwLock<T>>, Upgradable>,
+    data: NonNull<T>,
+}
+
+/// The exclusive lock of a shared [`RwLock`], let go when dropped.
+#[must_use = "a lock that is not held protects nothing"]
+pub struct OwnedRwLockWriteGuard<T: ?Sized> {
+    held: Held<Arc<RwLock<T>>, Writing>,
+    data: NonNull<T>,
+}
+
+/// The exclusive lock of a shared [`RwLock`] of `T` that lends a part of the data: see [`OwnedRwLockWriteGuard::map`].
+#[must_use = "a lock that is not held protects nothing"]
+pub struct OwnedRwLockMappedWriteGuard<T: ?Sized, U: ?Sized = T> {
+    held: Held<Arc<RwLock<T>>, Writing>,
+    data: NonNull<U>,
+    /// Invariant in `U`, as `&mut U` is.
+    _lends: PhantomData<*mut U>,
+}
+
+// SAFETY: sending it sends a `&U`, and a share that may be the last: `T` is dropped there.
+unsafe impl<T: ?Sized + Send + Sync, U: ?Sized + Sync> Send for OwnedRwLockReadGuard<T, U> {}
+// SAFETY: a shared guard gives out `&U`, and the lock.
+unsafe impl<T: ?Sized + Send + Sync, U: ?Sized + Send + Sync> Sync for OwnedRwLockReadGuard<T, U> {}
+// SAFETY: sending it sends a `&T`, later a `&mut T`, and a share that may be the last.
+unsafe impl<T: ?Sized + Send + Sync> Send for OwnedRwLockUpgradableReadGuard<T> {}
+// SAFETY: a shared guard gives out `&T`, and the lock.
+unsafe impl<T: ?Sized + Send + Sync> Sync for OwnedRwLockUpgradableReadGuard<T> {}
+// SAFETY: sending it sends a `&mut T`, and a share that may be the last.
+unsafe impl<T: ?Sized + Send + Sync> Send for OwnedRwLockWriteGuard<T> {}
+// SAFETY: a shared guard gives out `&T`, and the lock.
+unsafe impl<T: ?Sized + Send + Sync> Sync for OwnedRwLockWriteGuard<T> {}
+// SAFETY: sending it sends a `&mut U`, and a share that may be the last.
+unsafe impl<T, U> Send for OwnedRwLockMappedWriteGuard<T, U>
+where
+    T: ?Sized + Send + Sync,
+    U: ?Sized + Send + Sync,
+{
+}
+// SAFETY: a shared guard gives out `&U`, and the lock.
+unsafe impl<T, U> Sync for OwnedRwLockMappedWriteGuard<T, U>
+where
+    T: ?Sized + Send + Sync,
+    U: ?Sized + Send + Sync,
+{
+}
+
+lends!([T: ?Sized, U: ?Sized] OwnedRwLockReadGuard<T, U>, U);
+lends!([T: ?Sized] OwnedRwLockUpgradableReadGuard<T>, T);
+lends!(mut [T: ?Sized] OwnedRwLockWriteGuard<T>, T);
+lends!(mut [T: ?Sized, U: ?Sized] OwnedRwLockMappedWriteGuard<T, U>, U);
+
+impl<T: ?Sized> OwnedRwLockReadGuard<T> {
+    /// The caller has just been given the lock, to read.
+    pub(super) fn new(lock: Arc<RwLock<T>>) -> Self {
+        let data = lock.data();
+        Self::of_part(Held::new(lock), data)
+    }
+}
+
+impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
+    fn of_part(held: Held<Arc<RwLock<T>>, Reading>, data: NonNull<U>) -> Self {
+        Self { held, data }
+    }
+
+    /// A guard of a part of the data only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::{OwnedRwLockReadGuard, RwLock};
+    /// use std::sync::Arc;
+    ///
+    /// let pair = Arc::new(RwLock::new((1, 2)));
+    /// let second = OwnedRwLockReadGuard::map(pair.try_read_owned().unwrap(), |pair| &pair.1);
+    /// assert_eq!(*second, 2);
+    /// ```
+    pub fn map<F, V: ?Sized>(this: Self, f: F) -> OwnedRwLockReadGuard<T, V>
+    where
+        F: FnOnce(&U) -> &V,
+    {
+        let data = NonNull::from(f(&*this));
+        OwnedRwLockReadGuard::of_part(this.held, data)
+    }
+
+    /// A guard of a part of the data, if `f` finds that part.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, where `f` finds nothing.
+    pub fn try_map<F, V: ?Sized>(this: Self, f: F) -> Result<OwnedRwLockReadGuard<T, V>, Self>
+    where
+        F: FnOnce(&U) -> Option<&V>,
+    {
+        match f(&*this).map(NonNull::from) {
+            Some(data) => Ok(OwnedRwLockReadGuard::of_part(this.held, data)),
+            None => Err(this),
+        }
+    }
+
+    /// The lock that is held.
+    pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
+        this.held.owner()
+    }
+}
+
+impl<T: ?Sized> OwnedRwLockUpgradableReadGuard<T> {
+    /// The caller has just been given the lock, as the upgradable reader.
+    pub(super) fn new(lock: Arc<RwLock<T>>) -> Self {
+        let data = lock.data();
+        Self {
+            held: Held::new(lock),
+            data,
+        }
+    }
+
+    /// Becomes the writer: completes once the other readers have left. None is let in meanwhile, and no other writer
+    /// comes first, so the data is still what this guard has shown.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future owns the guard: dropping it lets the lock go altogether.
+    pub async fn upgrade(this: Self) -> OwnedRwLockWriteGuard<T> {
+        // Where this future is dropped, the wait below ends first, and leaves an upgradable lock for `this` to let go.
+        this.held.owner().raw().acquire(Kind::Upgrade).await;
+        this.upgraded()
+    }
+
+    /// [`upgrade`](Self::upgrade) that blocks the thread.
+    pub fn blocking_upgrade(this: Self) -> OwnedRwLockWriteGuard<T> {
+        block_on(Self::upgrade(this))
+    }
+
+    /// Becomes the writer if there are no other readers now.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, where there are some.
+    pub fn try_upgrade(this: Self) -> Result<OwnedRwLockWriteGuard<T>, Self> {
+        if this.held.owner().raw().try_take(Kind::Upgrade) {
+            Ok(this.upgraded())
+        } else {
+            Err(this)
+        }
+    }
+
+    /// The raw lock has been upgraded.
+    fn upgraded(self) -> OwnedRwLockWriteGuard<T> {
+        OwnedRwLockWriteGuard {
+            held: Held::new(self.held.into_owner()),
+            data: self.data,
+        }
+    }
+
+    /// Becomes a reader as others are; another may become the upgradable one.
+    pub fn downgrade(this: Self) -> OwnedRwLockReadGuard<T> {
+        let held = downgrade(this.held, Kind::Upgradable, Kind::Read);
+        OwnedRwLockReadGuard::of_part(held, this.data)
+    }
+
+    /// The lock that is held.
+    pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
+        this.held.owner()
+    }
+}
+
+impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
+    /// The caller has just been given the lock, to write.
+    pub(super) fn new(lock: Arc<RwLock<T>>) -> Self {
+        let data = lock.data();
+        Self {
+            held: Held::new(lock),
+            data,
+        }
+    }
+
+    /// A guard of a part of the data only.
+    pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, U>
+    where
+        F: FnOnce(&mut T) -> &mut U,
+    {
+        let data = NonNull::from(f(&mut *this));
+        OwnedRwLockMappedWriteGuard::of_part(this.held, data)
+    }
+
+    /// A guard of a part of the data, if `f` finds that part.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, where `f` finds nothing.
+    pub fn try_map<F, U: ?Sized>(
+        mut this: Self,
+        f: F,
+    ) -> Result<OwnedRwLockMappedWriteGuard<T, U>, Self>
+    where
+        F: FnOnce(&mut T) -> Option<&mut U>,
+    {
+        match f(&mut *this).map(NonNull::from) {
+            Some(data) => Ok(OwnedRwLockMappedWriteGuard::of_part(this.held, data)),
+            None => Err(this),
+        }
+    }
+
+    /// A mapped guard of all the data.
+    pub fn into_mapped(this: Self) -> OwnedRwLockMappedWriteGuard<T> {
+        OwnedRwLockMappedWriteGuard::of_part(this.held, this.data)
+    }
+
+    /// [`downgrade`](Self::downgrade) and [`OwnedRwLockReadGuard::map`] in one: `f` sees the data before any other reader
+    /// or writer does.
+    pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> OwnedRwLockReadGuard<T, U>
+    where
+        F: FnOnce(&T) -> &U,
+    {
+        let data = NonNull::from(f(&*this));
+        OwnedRwLockReadGuard::of_part(downgrade(this.held, Kind::Write, Kind::Read), data)
+    }
+
+    /// [`downgrade_map`](Self::downgrade_map), if `f` finds the part.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, where `f` finds nothing.
+    pub fn try_downgrade_map<F, U: ?Sized>(
+        this: Self,
+        f: F,
+    ) -> Result<OwnedRwLockReadGuard<T, U>, Self>
+    where
+        F: FnOnce(&T) -> Option<&U>,
+    {
+        match f(&*this).map(NonNull::from) {
+            Some(data) => {
+                let held = downgrade(this.held, Kind::Write, Kind::Read);
+                Ok(OwnedRwLockReadGuard::of_part(held, data))
+            }
+            None => Err(this),
+        }
+    }
+
+    /// Becomes a reader without letting go in between: no writer comes first. Readers who wait before the next writer
+    /// come in.
+    pub fn downgrade(self) -> OwnedRwLockReadGuard<T> {
+        let held = downgrade(self.held, Kind::Write, Kind::Read);
+        OwnedRwLockReadGuard::of_part(held, self.data)
+    }
+
+    /// Becomes the upgradable reader without letting go in between.
+    pub fn downgrade_to_upgradable(self) -> OwnedRwLockUpgradableReadGuard<T> {
+        OwnedRwLockUpgradableReadGuard {
+            held: downgrade(self.held, Kind::Write, Kind::Upgradable),
+            data: self.data,
+        }
+    }
+
+    /// The lock that is held.
+    pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
+        this.held.owner()
+    }
+}
+
+impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
+    fn of_part(held: Held<Arc<RwLock<T>>, Writing>, data: NonNull<U>) -> Self {
+        Self {
+            held,
+            data,
+            _lends: PhantomData,
+        }
+    }
+
+    /// A guard of a part of this part.
+    pub fn map<F, V: ?Sized>(mut this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, V>
+    where
+        F: FnOnce(&mut U) -> &mut V,
+    {
+        let data = NonNull::from(f(&mut *this));
+        OwnedRwLockMappedWriteGuard::of_part(this.held, data)
+    }
+
+    /// A guard of a part of this part, if `f` finds it.
+    ///
+    /// # Errors
+    ///
+    /// The guard as it was, where `f` finds nothing.
+    pub fn try_map<F, V: ?Sized>(
+        mut this: Self,
+        f: F,
+    ) -> Result<OwnedRwLockMappedWriteGuard<T, V>, Self>
+    where
+        F: FnOnce(&mut U) -> Option<&mut V>,
+    {
+        match f(&mut *this).map(NonNull::from) {
+            Some(data) => Ok(OwnedRwLockMappedWriteGuard::of_part(this.held, data)),
+            None => Err(this),
+        }
+    }
+
+    /// The lock that is held.
+    pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
+        this.held.owner()
+    }
+}

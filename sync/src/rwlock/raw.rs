@@ -1,0 +1,642 @@
+//! The lock behind [`RwLock`](super::RwLock): one word, and a queue of those who wait.
+//!
+//! It is held by one writer, or by readers, one of whom may be the *upgradable* one: no second of that kind is let in
+//! beside it, so it can become the writer without letting go, once the readers beside it have left. Taking the lock and
+//! letting it go are one CAS or addition each while nobody waits.
+//!
+//! Who comes while others wait: a reader keeps out where a writer waits in the queue (write preference: else readers
+//! that overlap would hold the lock for ever). Apart from that somebody who comes while the lock would take them may have
+//! it, even if others wait (barging), as those are woken to try, and are not handed the lock. So that nobody starves, one
+//! who has waited longer than half a millisecond, or was woken in vain a few times, has it handed over.
+//!
+//! # The word
+//!
+//! `readers << 6 | flags`; the upgradable reader is counted in `readers`.
+//!
+//! | flag | set when |
+//! |---|---|
+//! | `WRITER` | it is held by a writer, or has been handed to one that has not looked yet |
+//! | `UPGRADABLE` | it is held by an upgradable reader, or has been handed to one |
+//! | `WAITERS` | the queue is not empty |
+//! | `BARRED` | readers who come keep out: a `Write` or `Upgrade` is queued, or the first in the queue is a starving reader |
+//! | `STARVING` | writers and upgradable readers who come keep out: the first in the queue is starving |
+//! | `WOKEN` | a waiter was released as the scout and has not acted on it yet |
+//!
+//! # Outcomes of a waiter
+//!
+//! `OWNED`: it holds the lock in the way that it asked for. `TRY`: it may try for the lock, past those who wait and past
+//! the flags that keep others out. `SCOUT`: the same, with the duty to serve the queue after having tried.
+//!
+//! # Invariants
+//!
+//! 1. `WAITERS`, `BARRED` and `STARVING` are what the table says, whenever the queue's lock is free. They are changed
+//!    under that lock alone. `Queued` (beside the word) counts what is queued, and is touched under it alone too.
+//! 2. `WOKEN` ⇔ exactly one waiter stands at `Released(SCOUT)` with its owner yet to act: to take the lock, to queue
+//!    again, or to be dropped. Each way it clears the flag and then serves the queue ([`RawRwLock::serve`]), except where
+//!    there is nothing to serve: nobody waits, or it took the lock as a writer.
+//! 3. Nobody sleeps beside a lock that would take them. The *window* are the waiters from the first up to the first
+//!    `Write` or `Upgrade`, inclusive. If one in the window could be admitted, then `WOKEN` is set, or somebody whose change
+//!    of the word made it so is on the way to serve; whenever the queue's lock is free. For a starving first: then that
+//!    somebody hands the lock over, `WOKEN` or not. Kept by those who make room (unlock, downgrade), who serve unless
+//!    there is a scout and nobody starves: then the scout's serving, which comes after its clearing of `WOKEN`, sees their
+//!    room. Kept by those who leave the queue, who serve. Kept by those who queue: they are admitted instead where they
+//!    could be, by the same CAS that else sets `WAITERS`, so one who makes room after that sees the flag.
+//! 4. A waiter at `Released(OWNED)` holds the lock; dropped, it lets it go (an `Upgrade` becomes upgradable again).
+//! 5. An `Upgrade` is first in the queue, always starving, and the only one: only the holder of `UPGRADABLE` queues it, and
+//!    others go no further than to the second place. So nobody it waits for waits behind it but by the user's own doing,
+//!    and nobody who waits for it stands before it.
+//! 6. Where `Queued` says so, there is no `Read` in the window: then a search for one to admit ends at the first waiter. So a
+//!    long row of upgradable waiters is not walked at each unlock.
+//!
+//! The flags and the count are one word, so each of these is decided by one CAS, and no fence is needed.
+//!
+//! # Orderings
+//!
+//! Letting go and downgrading are a Release, and taking is an Acquire of the same word; all changes between them are
+//! read-modify-writes, so the chain is not broken. A hand-over takes on the waiter's behalf and passes that on by the
+//! waiter's outcome. The flags carry no data: the queue's lock orders what they speak of.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+
+use crate::coop;
+use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::clock::Instant;
+use crate::sys::hints;
+use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Pick, Standing, WaitQueue, Waiter};
+use crate::waits::{self, Wait};
+use crate::wakes::Wakes;
+
+const WRITER: usize = 1;
+const UPGRADABLE: usize = 2;
+const WAITERS: usize = 4;
+const WOKEN: usize = 8;
+const BARRED: usize = 16;
+const STARVING: usize = 32;
+/// One reader in the word.
+const READER: usize = 64;
+/// What is a function of the queue: invariant 1.
+const QUEUE_FLAGS: usize = WAITERS | BARRED | STARVING;
+
+/// The most readers at once.
+pub(super) const MAX_READERS: u32 = {
+    let fit = usize::MAX / READER;
+    let most = u32::MAX >> 3;
+    if fit < most as usize {
+        fit as u32
+    } else {
+        most
+    }
+};
+
+const TRY: Outcome = FIRST_OUTCOME;
+const SCOUT: Outcome = FIRST_OUTCOME + 1;
+const OWNED: Outcome = FIRST_OUTCOME + 2;
+
+/// As of the mutex: one who has waited for so long and is beaten again has the lock handed over.
+const PATIENCE: Duration = Duration::from_micros(500);
+
+/// So does one that has been beaten so often: a bound that needs no clock.
+const ATTEMPTS: u32 = if cfg!(heist_loom) { 1 } else { 16 };
+
+/// A way to hold the lock, or to come to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    Upgradable,
+    Write,
+    /// From upgradable to writing.
+    Upgrade,
+}
+
+/// What the queue knows of a waiter.
+#[derive(Debug, Clone, Copy)]
+struct Want {
+    kind: Kind,
+    /// It has the lock handed over: it has waited for too long.
+    starving: bool,
+}
+
+impl Kind {
+    /// Whether readers who come wait behind one who is queued for this.
+    fn bars_readers(self) -> bool {
+        matches!(self, Self::Write | Self::Upgrade)
+    }
+
+    /// The flags that keep out those who come for this and have not waited yet.
+    fn kept_out_by(self) -> usize {
+        match self {
+            Self::Read => BARRED,
+            Self::Upgradable => BARRED | STARVING,
+            Self::Write => STARVING,
+            Self::Upgrade => 0,
+        }
+    }
+
+    fn wait(self) -> Wait {
+        match self {
+            Self::Read => Wait::Read,
+            Self::Upgradable => Wait::UpgradableRead,
+            Self::Write | Self::Upgrade => Wait::Write,
+        }
+    }
+}
+
+/// What is queued. Touched under the queue's lock alone, which orders it; atomic as it lies beside it.
+struct Queued(hints::AtomicU32);
+
+impl Queued {
+    /// There may be a `Read` in the window: invariant 6.
+    const READERS: u32 = 1;
+    /// One `Write` or `Upgrade`.
+    const BARRIER: u32 = 2;
+
+    const fn new() -> Self {
+        Self(hints::AtomicU32::new(0))
+    }
+
+    fn get(&self) -> u32 {
+        // Ordering: hint only, the queue's lock orders it.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, queued: u32) {
+        // Ordering: hint only, the queue's lock orders it.
+        self.0.store(queued, Ordering::Relaxed);
+    }
+
+    fn has_barrier(&self) -> bool {
+        self.get() >= Self::BARRIER
+    }
+
+    /// One is queued, behind all others or at the front.
+    fn add(&self, kind: Kind, at_front: bool) {
+        let queued = self.get();
+        self.set(match kind {
+            Kind::Write | Kind::Upgrade => queued + Self::BARRIER,
+            Kind::Read if at_front || !self.has_barrier() => queued | Self::READERS,
+            Kind::Read | Kind::Upgradable => queued,
+        });
+    }
+
+    /// One has left. Where it was a barrier, the window reaches further now.
+    fn sub(&self, kind: Kind) {
+        if kind.bars_readers() {
+            self.set((self.get() - Self::BARRIER) | Self::READERS);
+        }
+    }
+}
+
+pub(crate) struct RawRwLock {
+    word: AtomicUsize,
+    most_readers: u32,
+    queued: Queued,
+    queue: WaitQueue<Want>,
+}
+
+impl RawRwLock {
+    #[cfg(heist_loom)]
+    pub(super) fn new(most_readers: u32) -> Self {
+        assert_fits(most_readers);
+        Self {
+            word: AtomicUsize::new(0),
+            most_readers,
+            queued: Queued::new(),
+            queue: WaitQueue::new(),
+        }
+    }
+
+    #[cfg(not(heist_loom))]
+    pub(super) const fn new(most_readers: u32) -> Self {
+        assert_fits(most_readers);
+        Self {
+            word: AtomicUsize::new(0),
+            most_readers,
+            queued: Queued::new(),
+            queue: WaitQueue::const_new(),
+        }
+    }
+
+    /// The word once the lock has been taken for `kind`, where it can be: the one place that says who may be in together.
+    #[inline(always)]
+    fn taken(&self, word: usize, kind: Kind) -> Option<usize> {
+        let readers = word / READER;
+        let room = readers < self.most_readers as usize;
+        match kind {
+            Kind::Read => (word & WRITER == 0 && room).then(|| word + READER),
+            Kind::Upgradable => {
+                (word & (WRITER | UPGRADABLE) == 0 && room).then(|| word + READER + UPGRADABLE)
+            }
+            Kind::Write => (word & WRITER == 0 && readers == 0).then_some(word | WRITER),
+            // The caller is the upgradable reader.
+            Kind::Upgrade => (readers == 1).then(|| word - READER - UPGRADABLE + WRITER),
+        }
+    }
+
+    /// As `taken`, for one who comes and has not waited.
+    #[inline(always)]
+    fn taken_by_comer(&self, word: usize, kind: Kind) -> Option<usize> {
+        if word & kind.kept_out_by() != 0 {
+            return None;
+        }
+        self.taken(word, kind)
+    }
+
+    /// Takes the lock if it can be had now.
+    #[inline]
+    pub(super) fn try_take(&self, kind: Kind) -> bool {
+        // Ordering: hint only, the CAS decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        while let Some(taken) = self.taken_by_comer(word, kind) {
+            // Ordering: Acquire pairs with the Releases in `let_go` and `change`, so that the data is seen as the last
+            // writer left it, and by a writer only once the readers have left it.
+            match self
+                .word
+                .compare_exchange_weak(word, taken, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Lets go of the lock, which the caller holds as `kind`.
+    #[inline]
+    pub(super) fn let_go(&self, kind: Kind) {
+        let held = match kind {
+            Kind::Read => READER,
+            Kind::Upgradable => READER + UPGRADABLE,
+            Kind::Write | Kind::Upgrade => WRITER,
+        };
+        // Ordering: Release pairs with the Acquires of those who take the lock.
+        let before = self.word.fetch_sub(held, Ordering::Release);
+        if before & WAITERS != 0 {
+            self.made_room(before - held, kind == Kind::Read);
+        }
+    }
+
+    /// From `from` to a lesser way to hold the lock.
+    pub(super) fn downgrade(&self, from: Kind, to: Kind) {
+        let (gone, come) = match (from, to) {
+            (Kind::Write, Kind::Read) => (WRITER, READER),
+            (Kind::Write, Kind::Upgradable) => (WRITER, READER + UPGRADABLE),
+            (Kind::Upgradable, Kind::Read) => (UPGRADABLE, 0),
+            _ => unreachable!("no downgrade leads from {from:?} to {to:?}"),
+        };
+        // Ordering: Release pairs with the Acquires of those who take the lock: readers see what was written.
+        let before = self
+            .word
+            .fetch_add(come.wrapping_sub(gone), Ordering::Release);
+        if before & WAITERS != 0 {
+            self.made_room(before.wrapping_add(come).wrapping_sub(gone), false);
+        }
+    }
+
+    /// After a change that left `word`, with waiters: keeps invariant 3.
+    #[cold]
+    fn made_room(&self, word: usize, one_reader_less: bool) {
+        if word & (WOKEN | STARVING) == WOKEN {
+            // The scout serves.
+            return;
+        }
+        if one_reader_less {
+            // It makes room for a writer, if it was the last; for one that upgrades, if the upgradable one is alone; or
+            // for another reader, if there were as many as may be.
+            let readers = word / READER;
+            let alone = readers == usize::from(word & UPGRADABLE != 0);
+            let was_full = readers + 1 >= self.most_readers as usize;
+            let helps = was_full || (alone && word & BARRED != 0);
+            if !helps {
+                return;
+            }
+        }
+        let mut wakes = Wakes::default();
+        self.serve(&mut self.queue.lock(), &mut wakes);
+        wakes.wake_all();
+    }
+
+    /// Admits from the queue whom it can: hands the lock to those at the front who starve, and wakes others to try.
+    /// Restores invariants 1 and 3.
+    fn serve(&self, locked: &mut Locked<'_, Want>, wakes: &mut Wakes) {
+        while let Some(Want {
+            kind,
+            starving: true,
+        }) = locked.front()
+        {
+            // Ordering: Acquire as in `try_take`; the outcome's Release passes it on to the waiter.
+            let taken = self
+                .word
+                .fetch_update(Ordering::Acquire, Ordering::Relaxed, |word| {
+                    self.taken(word, kind)
+                });
+            if taken.is_err() {
+                break;
+            }
+            self.queued.sub(kind);
+            wakes.push(locked.pop_front(OWNED).expect("there is a front"));
+        }
+        // Ordering: hint only. Whoever makes room from here on sees WAITERS and comes here, after this hold of the lock.
+        let word = self.word.load(Ordering::Relaxed);
+        if word & (WOKEN | WRITER) == 0 {
+            self.wake(word, locked, wakes);
+        }
+        self.refresh(locked);
+    }
+
+    /// Wakes those in the window who could be admitted now: one writer, or readers. There is no scout, and no writer in.
+    fn wake(&self, word: usize, locked: &mut Locked<'_, Want>, wakes: &mut Wakes) {
+        let readers = word / READER;
+        if locked
+            .front()
+            .is_some_and(|first| first.kind == Kind::Write)
+        {
+            if readers == 0 {
+                self.queued.sub(Kind::Write);
+                self.send_scout();
+                wakes.push(locked.pop_front(SCOUT).expect("there is a front"));
+            }
+            return;
+        }
+        let mut room = (self.most_readers as usize).saturating_sub(readers);
+        let mut upgradable = word & UPGRADABLE == 0;
+        let any_readers = self.queued.get() & Queued::READERS != 0;
+        let mut scout_is_out = false;
+        let mut passed_the_window = true;
+        locked.release_each(wakes, |want| {
+            match want.kind {
+                Kind::Write | Kind::Upgrade => return Pick::Stop,
+                Kind::Upgradable if room > 0 && upgradable => upgradable = false,
+                Kind::Upgradable if room > 0 && any_readers => return Pick::Pass,
+                Kind::Read if room > 0 => {}
+                Kind::Upgradable | Kind::Read => {
+                    passed_the_window = false;
+                    return Pick::Stop;
+                }
+            }
+            room -= 1;
+            if std::mem::replace(&mut scout_is_out, true) {
+                return Pick::Release(TRY);
+            }
+            self.send_scout();
+            Pick::Release(SCOUT)
+        });
+        if passed_the_window {
+            // Invariant 6.
+            self.queued.set(self.queued.get() & !Queued::READERS);
+        }
+    }
+
+    /// Invariant 2; before the scout is released, as it may act at once.
+    fn send_scout(&self) {
+        // Ordering: hint only. The scout's outcome orders it before the scout's acts, the queue's lock before all other's.
+        self.word.fetch_or(WOKEN, Ordering::Relaxed);
+    }
+
+    /// Takes the lock for one who was woken with `outcome`, if it can be had, and a scout has nobody to serve then.
+    fn take_woken(&self, kind: Kind, outcome: Outcome) -> bool {
+        let update = |word| {
+            let taken = self.taken(word, kind)?;
+            if outcome == TRY {
+                return Some(taken);
+            }
+            // Invariant 2.
+            (kind == Kind::Write || word & WAITERS == 0).then_some(taken & !WOKEN)
+        };
+        // Ordering: Acquire as in `try_take`.
+        self.word
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, update)
+            .is_ok()
+    }
+
+    /// Under the queue's lock: takes the lock by `taken`, or sets `flags`, which the queueing that follows makes true; in
+    /// both cases clears `done`.
+    fn take_or_flag(
+        &self,
+        flags: usize,
+        done: usize,
+        taken: impl Fn(usize) -> Option<usize>,
+    ) -> bool {
+        let update = |word| {
+            Some(match taken(word) {
+                Some(taken) => taken & !done,
+                None => (word & !done) | flags,
+            })
+        };
+        // Ordering: Acquire as in `try_take`.
+        self.word
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, update)
+            .is_ok_and(|before| taken(before).is_some())
+    }
+
+    /// Restores invariant 1 after a change of the queue.
+    fn refresh(&self, locked: &Locked<'_, Want>) {
+        let flags = match locked.front() {
+            None => 0,
+            Some(first) => self.flags(first),
+        };
+        // Ordering: hint only, the queue's lock orders it.
+        let _ = self
+            .word
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+                (word & QUEUE_FLAGS != flags).then_some((word & !QUEUE_FLAGS) | flags)
+            });
+    }
+
+    /// The flags of a queue whose first is `first`.
+    fn flags(&self, first: Want) -> usize {
+        // One that starves for want of room among the readers is to have the next; one that waits for the upgradable
+        // reader to leave keeps no reader out.
+        let limited = self.most_readers < MAX_READERS;
+        let starving_reader = first.starving && (first.kind == Kind::Read || limited);
+        let barred = self.queued.has_barrier() || first.kind.bars_readers() || starving_reader;
+        WAITERS | if barred { BARRED } else { 0 } | if first.starving { STARVING } else { 0 }
+    }
+
+    /// Comes to the lock for `kind`, in time.
+    #[inline]
+    pub(super) fn acquire(&self, kind: Kind) -> Acquire<'_> {
+        Acquire {
+            lock: self,
+            kind,
+            since: None,
+            attempts: 0,
+            waiter: Waiter::new(
+                &self.queue,
+                Want {
+                    kind,
+                    starving: kind == Kind::Upgrade,
+                },
+            ),
+        }
+    }
+}
+
+const fn assert_fits(most_readers: u32) {
+    assert!(most_readers > 0, "a lock lets in at least one reader");
+    assert!(
+        most_readers <= MAX_READERS,
+        "a lock counts at most u32::MAX >> 3 readers, on 32-bit machines usize::MAX >> 6"
+    );
+}
+
+pin_project! {
+    /// The future of [`RawRwLock::acquire`]: its output is the lock, held.
+    pub(super) struct Acquire<'a> {
+        lock: &'a RawRwLock,
+        kind: Kind,
+        // When it queued first.
+        since: Option<Instant>,
+        // How often it has been woken in vain.
+        attempts: u32,
+        #[pin]
+        waiter: Waiter<'a, Want>,
+    }
+
+    impl PinnedDrop for Acquire<'_> {
+        fn drop(this: Pin<&mut Self>) {
+            this.cancel();
+        }
+    }
+}
+
+impl Acquire<'_> {
+    /// Leaves the queue, or passes on what it was given and never used: invariants 2, 3 and 4.
+    fn cancel(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.waiter.standing() == Standing::Idle {
+            return;
+        }
+        let lock = *this.lock;
+        let mut wakes = Wakes::default();
+        let mut locked = lock.queue.lock();
+        let removed = locked.remove(this.waiter.as_mut());
+        let standing = this.waiter.standing();
+        if removed.is_some() {
+            lock.queued.sub(*this.kind);
+            lock.serve(&mut locked, &mut wakes);
+        } else if standing == Standing::Released(SCOUT) {
+            // Ordering: hint only. One who makes room from here on sees that there is no scout, and what room was made
+            // before is seen by the serving.
+            lock.word.fetch_and(!WOKEN, Ordering::Relaxed);
+            lock.serve(&mut locked, &mut wakes);
+        }
+        drop(locked);
+        wakes.wake_all();
+        drop(removed);
+        if standing == Standing::Released(OWNED) {
+            match *this.kind {
+                Kind::Upgrade => lock.downgrade(Kind::Write, Kind::Upgradable),
+                kind => lock.let_go(kind),
+            }
+        }
+    }
+
+    #[inline]
+    fn poll_acquire(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<()> {
+        if self.waiter.standing() != Standing::Idle {
+            return self.poll_again(cx);
+        }
+        if self.lock.try_take(self.kind) {
+            return Poll::Ready(());
+        }
+        self.queue_up(cx)
+    }
+
+    /// The lock couldn't be had at once.
+    #[cold]
+    fn queue_up(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let (lock, kind) = (*this.lock, *this.kind);
+        let waker = cx.waker().clone();
+        let mut locked = lock.queue.lock();
+        let flags = match kind {
+            Kind::Upgrade => WAITERS | BARRED | STARVING,
+            Kind::Write => WAITERS | BARRED,
+            Kind::Read | Kind::Upgradable => WAITERS,
+        };
+        if lock.take_or_flag(flags, 0, |word| lock.taken_by_comer(word, kind)) {
+            drop(locked);
+            return Poll::Ready(());
+        }
+        *this.since = Some(Instant::now());
+        let at_front = kind == Kind::Upgrade;
+        lock.queued.add(kind, at_front);
+        if at_front {
+            // Invariant 5.
+            locked.push_front(this.waiter, waker);
+        } else {
+            locked.push_back(this.waiter, waker);
+        }
+        Poll::Pending
+    }
+
+    /// It has been queued.
+    fn poll_again(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let (lock, kind) = (*this.lock, *this.kind);
+        let outcome = ready!(this.waiter.as_mut().poll_queued(cx));
+        if outcome == OWNED || lock.take_woken(kind, outcome) {
+            this.waiter.reset();
+            return Poll::Ready(());
+        }
+        // Beaten to it, or to serve others. A clone that panics leaves the waiter to `cancel`.
+        let waker = cx.waker().clone();
+        *this.attempts += 1;
+        let starving = *this.attempts >= ATTEMPTS
+            || this.since.is_some_and(|since| since.elapsed() > PATIENCE);
+        let done = if outcome == SCOUT { WOKEN } else { 0 };
+        let want = Want { kind, starving };
+        let mut wakes = Wakes::default();
+        let mut locked = lock.queue.lock();
+        this.waiter.as_mut().reset();
+        if lock.take_or_flag(lock.flags(want), done, |word| lock.taken(word, kind)) {
+            let taken = LetGo { lock, kind };
+            lock.serve(&mut locked, &mut wakes);
+            drop(locked);
+            wakes.wake_all();
+            std::mem::forget(taken);
+            return Poll::Ready(());
+        }
+        lock.queued.add(kind, true);
+        this.waiter.as_mut().set_data(want);
+        match locked.front() {
+            // Invariant 5.
+            Some(first) if first.kind == Kind::Upgrade => locked.push_second(this.waiter, waker),
+            _ => locked.push_front(this.waiter, waker),
+        }
+        lock.serve(&mut locked, &mut wakes);
+        drop(locked);
+        wakes.wake_all();
+        Poll::Pending
+    }
+}
+
+/// Lets go of a lock that its taker can't use, as a waker of another has panicked.
+struct LetGo<'a> {
+    lock: &'a RawRwLock,
+    kind: Kind,
+}
+
+impl Drop for LetGo<'_> {
+    fn drop(&mut self) {
+        self.lock.let_go(self.kind);
+    }
+}
+
+impl Future for Acquire<'_> {
+    type Output = ();
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let wait = self.kind.wait();
+        ready!(waits::noted(wait, self.poll_acquire(cx)));
+        unit.made_progress();
+        Poll::Ready(())
+    }
+}
