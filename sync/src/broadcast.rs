@@ -209,7 +209,7 @@ impl<T> Sender<T> {
     /// # thread.join().unwrap();
     /// ```
     pub async fn closed(&self) {
-        let mut gone = std::pin::pin!(self.ring.receivers_gone());
+        let mut gone = std::pin::pin!(coop::cooperative(self.ring.receivers_gone()));
         std::future::poll_fn(|cx| waits::noted(Wait::ReceiversGone, gone.as_mut().poll(cx))).await;
     }
 

@@ -9,6 +9,7 @@
 //! | hand over many values to one task | [`mpsc`] |
 //! | hand over many values to each of many tasks | [`broadcast`] |
 //! | hand over many values, each to one of many tasks | [`mpmc`] |
+//! | let many see the last value, and wait for the next | [`watch`] |
 //! | hold data across an `.await` | [`Mutex`] |
 //! | the same, with many readers at once | [`RwLock`] |
 //! | let at most so many in | [`Semaphore`] |
@@ -32,6 +33,7 @@ pub mod sys;
 mod waiting;
 pub mod waits;
 mod wakes;
+pub mod watch;
 
 pub use mutex::{
     MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, TryLockError,

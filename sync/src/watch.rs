@@ -1,0 +1,548 @@
+//! Channels that keep one value, the last: for configuration, state, progress.
+//!
+//! Receivers look at the value where it lies, and wait for it to change. A receiver that is slow misses values in between,
+//! never the last one. Which values it has seen, each receiver knows for itself: [`Receiver::changed`] completes at once where
+//! the value has changed since, and afterwards the new one counts as seen.
+//!
+//! The channel ends when all senders are dropped: a last change can still be seen, and then waiting fails.
+//! [`Sender::send`] fails while there is no receiver; [`Sender::send_replace`] and its like never do.
+//!
+//! # Looking at the value
+//!
+//! A [`Ref`] holds a lock: while it lives, sending blocks the sender's *thread*. So keep it for a moment, and never across an
+//! `.await`, which the compiler refuses where the future has to be `Send`. A thread that holds one, and borrows again while a
+//! sender waits, stands still for ever, and so does one that sends while it holds one. Where looking takes long, keep an
+//! `Arc` in the channel and clone it out.
+//!
+//! # Fairness
+//!
+//! A change wakes all who wait, those first that have waited longest. Senders get their turn among those who look: a
+//! sender that waits for the value's lock goes before those who come later.
+//!
+//! # Examples
+//!
+//! ```
+//! use heist_sync::watch;
+//!
+//! let (sender, mut receiver) = watch::channel("starting");
+//! let thread = std::thread::spawn(move || {
+//!     let mut last = *receiver.borrow_and_update();
+//!     while receiver.blocking_changed().is_ok() {
+//!         last = *receiver.borrow_and_update();
+//!     }
+//!     last
+//! });
+//! sender.send("running").unwrap();
+//! sender.send("stopped").unwrap();
+//! drop(sender);
+//! assert_eq!(thread.join().unwrap(), "stopped");
+//! ```
+
+pub mod error;
+mod shared;
+
+use std::future::Future;
+use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use self::error::{RecvError, SendError};
+use self::shared::{Shared, Version};
+use crate::coop;
+use crate::park::block_on;
+use crate::sys::{Arc, RwLockReadGuard};
+use crate::waiting::Waiter;
+use crate::waits::{self, Wait};
+
+/// A channel with `init` for its first value, which counts as seen by the receiver.
+///
+/// # Examples
+///
+/// ```
+/// let (sender, receiver) = heist_sync::watch::channel(1);
+/// assert_eq!(*receiver.borrow(), 1);
+/// assert!(!receiver.has_changed().unwrap());
+/// sender.send(2).unwrap();
+/// assert!(receiver.has_changed().unwrap());
+/// ```
+pub fn channel<T>(init: T) -> (Sender<T>, Receiver<T>) {
+    let shared = Arc::new(Shared::new(init));
+    let sender = Sender {
+        shared: shared.clone(),
+    };
+    let receiver = Receiver {
+        shared,
+        version: Version::FIRST,
+    };
+    (sender, receiver)
+}
+
+/// Changes the value. Clones change the same one.
+#[derive(Debug)]
+pub struct Sender<T> {
+    shared: Arc<Shared<T>>,
+}
+
+/// Looks at the value, and waits for it to change. A clone has seen what this has.
+#[derive(Debug)]
+pub struct Receiver<T> {
+    shared: Arc<Shared<T>>,
+    version: Version,
+}
+
+/// The value, to look at. Holds a lock: see the [module](self).
+#[derive(Debug)]
+pub struct Ref<'a, T> {
+    inner: RwLockReadGuard<'a, T>,
+    has_changed: bool,
+}
+
+impl<T> Ref<'_, T> {
+    /// Whether the value was new to the receiver when it was borrowed. Never by a sender's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, mut receiver) = heist_sync::watch::channel(1);
+    /// sender.send(2).unwrap();
+    /// assert!(receiver.borrow_and_update().has_changed());
+    /// assert!(!receiver.borrow_and_update().has_changed());
+    /// ```
+    pub fn has_changed(&self) -> bool {
+        self.has_changed
+    }
+}
+
+impl<T> Deref for Ref<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T> Receiver<T> {
+    /// The value. It doesn't count as seen by this: see [`borrow_and_update`](Self::borrow_and_update).
+    pub fn borrow(&self) -> Ref<'_, T> {
+        let inner = self.shared.value.read();
+        let has_changed = self.shared.version() != self.version;
+        Ref { inner, has_changed }
+    }
+
+    /// The value, which counts as seen from now on.
+    pub fn borrow_and_update(&mut self) -> Ref<'_, T> {
+        let inner = self.shared.value.read();
+        let version = self.shared.version();
+        let has_changed = version != self.version;
+        self.version = version;
+        Ref { inner, has_changed }
+    }
+
+    /// Whether there is a value that this has not seen.
+    ///
+    /// # Errors
+    ///
+    /// Where all senders are gone, even if there is one.
+    pub fn has_changed(&self) -> Result<bool, RecvError> {
+        if self.is_closed() {
+            return Err(RecvError(()));
+        }
+        Ok(self.shared.version() != self.version)
+    }
+
+    /// Whether all senders are gone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist_sync::watch::channel(1);
+    /// assert!(!receiver.is_closed());
+    /// drop(sender);
+    /// assert!(receiver.is_closed());
+    /// ```
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    /// The value counts as not seen.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (_sender, mut receiver) = heist_sync::watch::channel(1);
+    /// receiver.mark_changed();
+    /// assert!(receiver.has_changed().unwrap());
+    /// ```
+    pub fn mark_changed(&mut self) {
+        self.version = self.version.before();
+    }
+
+    /// The value counts as seen, without being looked at.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, mut receiver) = heist_sync::watch::channel(1);
+    /// sender.send(2).unwrap();
+    /// receiver.mark_unchanged();
+    /// assert!(!receiver.has_changed().unwrap());
+    /// ```
+    pub fn mark_unchanged(&mut self) {
+        self.version = self.shared.version();
+    }
+
+    /// Waits for a value that this has not seen; completes at once where there is one. It counts as seen then.
+    ///
+    /// # Errors
+    ///
+    /// Where all senders are gone and there is none.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: the value counts as seen only where the future has completed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+    /// # let mut cx = Context::from_waker(Waker::noop());
+    /// let (sender, mut receiver) = heist_sync::watch::channel(1);
+    /// assert!(pin!(receiver.changed()).poll(&mut cx).is_pending());
+    /// sender.send(2).unwrap();
+    /// assert!(pin!(receiver.changed()).poll(&mut cx).is_ready());
+    /// ```
+    pub async fn changed(&mut self) -> Result<(), RecvError> {
+        changed(&self.shared, &mut self.version).await
+    }
+
+    /// As [`changed`](Self::changed), blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`changed`](Self::changed).
+    pub fn blocking_changed(&mut self) -> Result<(), RecvError> {
+        block_on(self.changed())
+    }
+
+    /// Waits for a value of which `f` says that it is the one; completes at once where the current one is, seen or not. All
+    /// that it looked at counts as seen.
+    ///
+    /// `f` is called with the value's lock held: see the [module](self).
+    ///
+    /// # Errors
+    ///
+    /// Where all senders are gone, and the last value is not the one.
+    ///
+    /// # Panics
+    ///
+    /// With a panic of `f`, which harms nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing but what `f` has refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, mut receiver) = heist_sync::watch::channel(0);
+    /// let thread = std::thread::spawn(move || {
+    ///     *receiver.blocking_wait_for(|&percent| percent == 100).unwrap()
+    /// });
+    /// for percent in 1..=100 {
+    ///     sender.send_replace(percent);
+    /// }
+    /// assert_eq!(thread.join().unwrap(), 100);
+    /// ```
+    pub async fn wait_for(&mut self, f: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, RecvError> {
+        coop::cooperative(self.find(f)).await
+    }
+
+    async fn find(&mut self, mut f: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, RecvError> {
+        let mut closed = false;
+        loop {
+            {
+                let inner = self.shared.value.read();
+                let version = self.shared.version();
+                let has_changed = version != self.version;
+                self.version = version;
+                // After the end, only what came before it is still to be looked at.
+                if (has_changed || !closed) && f(&inner) {
+                    return Ok(Ref { inner, has_changed });
+                }
+            }
+            if closed {
+                return Err(RecvError(()));
+            }
+            closed = changed(&self.shared, &mut self.version).await.is_err();
+        }
+    }
+
+    /// As [`wait_for`](Self::wait_for), blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_for`](Self::wait_for).
+    ///
+    /// # Panics
+    ///
+    /// As [`wait_for`](Self::wait_for).
+    pub fn blocking_wait_for(
+        &mut self,
+        f: impl FnMut(&T) -> bool,
+    ) -> Result<Ref<'_, T>, RecvError> {
+        block_on(self.wait_for(f))
+    }
+
+    /// Whether the two belong to the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+fn changed<'a, T>(shared: &'a Shared<T>, version: &'a mut Version) -> Changed<'a, T> {
+    Changed {
+        shared,
+        version,
+        waiter: shared.waiter(),
+    }
+}
+
+impl<T> Clone for Receiver<T> {
+    fn clone(&self) -> Self {
+        self.shared.add_receiver();
+        Self {
+            shared: self.shared.clone(),
+            version: self.version,
+        }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        self.shared.remove_receiver();
+    }
+}
+
+pin_project! {
+    /// The future behind [`Receiver::changed`].
+    struct Changed<'a, T> {
+        shared: &'a Shared<T>,
+        version: &'a mut Version,
+        #[pin]
+        waiter: Waiter<'a, ()>,
+    }
+}
+
+impl<T> Future for Changed<'_, T> {
+    type Output = Result<(), RecvError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let this = self.project();
+        let change = this.shared.poll_change(**this.version, this.waiter, cx);
+        let change = ready!(waits::noted(Wait::WatchChanged, change));
+        unit.made_progress();
+        Poll::Ready(match change {
+            Some(version) => {
+                **this.version = version;
+                Ok(())
+            }
+            None => Err(RecvError(())),
+        })
+    }
+}
+
+impl<T> Sender<T> {
+    /// A channel without a receiver; [`subscribe`](Self::subscribe) makes them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let sender = heist_sync::watch::Sender::new(1);
+    /// assert!(sender.send(2).is_err());
+    /// assert_eq!(*sender.borrow(), 1);
+    /// ```
+    pub fn new(init: T) -> Self {
+        channel(init).0
+    }
+
+    /// Puts `value` in the place of the last one, and tells the receivers.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no receiver; the value stays what it was then. See [`send_replace`](Self::send_replace).
+    pub fn send(&self, value: T) -> Result<(), SendError<T>> {
+        if self.is_closed() {
+            return Err(SendError(value));
+        }
+        self.send_replace(value);
+        Ok(())
+    }
+
+    /// Changes the value in place, and tells the receivers, if any. `modify` is called with the value's lock held.
+    ///
+    /// # Panics
+    ///
+    /// With a panic of `modify`: what it did stays done, nobody is told, and the channel goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let sender = heist_sync::watch::Sender::new(vec![1]);
+    /// sender.send_modify(|list| list.push(2));
+    /// assert_eq!(*sender.borrow(), [1, 2]);
+    /// ```
+    pub fn send_modify<F>(&self, modify: F)
+    where
+        F: FnOnce(&mut T),
+    {
+        self.shared.change(|value| {
+            modify(value);
+            true
+        });
+    }
+
+    /// As [`send_modify`](Self::send_modify), and tells the receivers only where `modify` returns true; returns what that
+    /// did.
+    ///
+    /// # Panics
+    ///
+    /// As [`send_modify`](Self::send_modify).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist_sync::watch::channel(5);
+    /// let raise_to = |new: i32| {
+    ///     sender.send_if_modified(|value| {
+    ///         let raised = new > *value;
+    ///         *value = new.max(*value);
+    ///         raised
+    ///     })
+    /// };
+    /// assert!(!raise_to(3) && !receiver.has_changed().unwrap());
+    /// assert!(raise_to(7) && receiver.has_changed().unwrap());
+    /// ```
+    pub fn send_if_modified<F>(&self, modify: F) -> bool
+    where
+        F: FnOnce(&mut T) -> bool,
+    {
+        self.shared.change(modify)
+    }
+
+    /// Puts `value` in the place of the last one, which it returns, and tells the receivers, if any.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let sender = heist_sync::watch::Sender::new(1);
+    /// assert_eq!(sender.send_replace(2), 1);
+    /// ```
+    pub fn send_replace(&self, mut value: T) -> T {
+        self.send_modify(|old| std::mem::swap(old, &mut value));
+        value
+    }
+
+    /// The value.
+    pub fn borrow(&self) -> Ref<'_, T> {
+        Ref {
+            inner: self.shared.value.read(),
+            has_changed: false,
+        }
+    }
+
+    /// Whether there is no receiver.
+    pub fn is_closed(&self) -> bool {
+        self.receiver_count() == 0
+    }
+
+    /// Completes when there is no receiver: at once, if there is none now. One that was made by the time that this is
+    /// polled keeps it waiting.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist_sync::watch::channel(1);
+    /// let thread = std::thread::spawn(move || drop(receiver));
+    /// sender.blocking_closed();
+    /// assert!(sender.is_closed());
+    /// # thread.join().unwrap();
+    /// ```
+    pub async fn closed(&self) {
+        let mut gone = std::pin::pin!(coop::cooperative(self.shared.receivers_gone()));
+        std::future::poll_fn(|cx| waits::noted(Wait::ReceiversGone, gone.as_mut().poll(cx))).await;
+    }
+
+    /// As [`closed`](Self::closed), blocking the thread.
+    pub fn blocking_closed(&self) {
+        block_on(self.closed());
+    }
+
+    /// A receiver that has seen the value of now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let sender = heist_sync::watch::Sender::new(1);
+    /// let receiver = sender.subscribe();
+    /// assert!(!receiver.has_changed().unwrap());
+    /// sender.send(2).unwrap();
+    /// assert_eq!(*receiver.borrow(), 2);
+    /// ```
+    pub fn subscribe(&self) -> Receiver<T> {
+        self.shared.add_receiver();
+        Receiver {
+            shared: self.shared.clone(),
+            version: self.shared.version(),
+        }
+    }
+
+    /// How many receivers there are.
+    pub fn receiver_count(&self) -> usize {
+        self.shared.receivers()
+    }
+
+    /// How many senders there are.
+    pub fn sender_count(&self) -> usize {
+        self.shared.senders()
+    }
+
+    /// Whether the two belong to the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        self.shared.add_sender();
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<T: Default> Default for Sender<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        self.shared.remove_sender();
+    }
+}
+
+// A panic of a closure leaves the value as the closure left it, and the rest untouched.
+impl<T> UnwindSafe for Sender<T> {}
+impl<T> RefUnwindSafe for Sender<T> {}
+impl<T> UnwindSafe for Receiver<T> {}
+impl<T> RefUnwindSafe for Receiver<T> {}
