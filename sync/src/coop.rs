@@ -151,6 +151,23 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
     }
 }
 
+/// Whether `done` succeeds at once, for a unit of the budget: what is tried before a future that can wait is made. Where
+/// the budget is used up it isn't tried, and such a future sees to the rest.
+#[inline]
+pub(crate) fn at_once(done: impl FnOnce() -> bool) -> bool {
+    match left() {
+        UNLIMITED => done(),
+        0 => false,
+        left => {
+            let done = done();
+            if done {
+                set_left(left - 1);
+            }
+            done
+        }
+    }
+}
+
 /// One unit of the budget, which goes back when this is dropped before [`made_progress`](Self::made_progress).
 #[must_use = "a unit that is dropped at once has not been used"]
 pub struct RestoreOnPending {

@@ -95,7 +95,9 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// Dropping the future gives up the place in the queue; a lock that it had already been handed goes to the next.
     pub async fn lock(&self) -> MutexGuard<'_, T> {
-        self.raw.lock().await;
+        if !self.raw.lock_at_once() {
+            self.raw.lock().await;
+        }
         MutexGuard::new(self)
     }
 
@@ -118,7 +120,9 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// As [`lock`](Self::lock).
     pub async fn lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
-        self.raw.lock().await;
+        if !self.raw.lock_at_once() {
+            self.raw.lock().await;
+        }
         OwnedMutexGuard::new(self)
     }
 

@@ -1,35 +1,150 @@
 //! Waiting on a thread instead of in a task, for the `blocking_*` operations.
+//!
+//! A thread waits at its [`Seat`], which it keeps from one wait to the next: so a wait allocates nothing. A wake by a
+//! waker of an earlier wait is one poll too many and no harm.
+//!
+//! # The word
+//!
+//! | `word` | | who moves it on |
+//! |---|---|---|
+//! | `EMPTY` | nothing has happened | a waker, to `WOKEN`; the thread, under the lock, to `ASLEEP` |
+//! | `ASLEEP` | the thread sleeps, or is just about to | a waker, to `WOKEN`; the thread, when its time is over, to `EMPTY` |
+//! | `WOKEN` | a wake that the thread hasn't seen | the thread, to `EMPTY` |
+//!
+//! 1. Only the thread itself leaves `WOKEN`, and only to poll: so no wake is lost.
+//! 2. A waker that finds `ASLEEP` takes the lock before it rouses the thread, which holds the lock from before it sets
+//!    `ASLEEP` until it sleeps: so the thread sleeps by then, or has awoken by itself and looked at the word.
+//!
+//! # Orderings
+//!
+//! A wake is a Release and its reception an Acquire of the word, so the poll sees what the waker did. Several wakes at
+//! once are exchanges of one word, and the last carries the others.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use crate::spin::Patience;
+use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::clock::Instant;
-use crate::sys::{Condvar, Mutex};
+use crate::sys::{Condvar, Mutex, thread, thread_local_const};
 
-/// What wakes one blocked thread: a flag under a lock, so that a wake before the wait is not lost.
+const EMPTY: u32 = 0;
+const ASLEEP: u32 = 1;
+const WOKEN: u32 = 2;
+
+/// How often a thread lets others run before it sleeps: about two microseconds where nobody wants to, a fifth of what
+/// it costs to sleep and be woken.
+const TURNS: usize = 4;
+
+/// What wakes one blocked thread.
 struct Signal {
-    woken: Mutex<bool>,
+    word: AtomicU32,
+    lock: Mutex<()>,
     changed: Condvar,
 }
 
 impl Signal {
+    /// Whether a wake has come, which counts as heard then.
+    fn take(&self) -> bool {
+        // Ordering: Acquire pairs with the Release in `wake_by_ref`, so that the poll sees what the waker did.
+        self.word
+            .compare_exchange(WOKEN, EMPTY, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
     /// Waits for a wake, and whether one came before the limit.
-    fn wait(&self, limit: Limit) -> bool {
-        let mut woken = self.woken.lock();
-        while !*woken {
+    fn wait(&self, limit: Limit, patience: &mut Patience) -> bool {
+        if self.take() {
+            return true;
+        }
+        // Ordering: hint only, `take` decides.
+        let woken = || self.word.load(Ordering::Relaxed) == WOKEN;
+        if patience.is_worth_it() && patience.wait(woken) && self.take() {
+            return true;
+        }
+        // Threads in line for one thing are more than cores: whoever this one waits for may be ready to run.
+        let turns = if cfg!(heist_loom) { 1 } else { TURNS };
+        let given = (0..turns).any(|_| {
+            thread::yield_now();
+            self.take()
+        });
+        given || self.sleep(limit)
+    }
+
+    #[cold]
+    fn sleep(&self, limit: Limit) -> bool {
+        let mut lock = self.lock.lock();
+        // Ordering: hint only. A wake that came first makes it fail, and `take` hears it.
+        let _ = self
+            .word
+            .compare_exchange(EMPTY, ASLEEP, Ordering::Relaxed, Ordering::Relaxed);
+        while !self.take() {
             match limit.left() {
-                None => self.changed.wait(&mut woken),
-                Some(Duration::ZERO) => return false,
+                None => self.changed.wait(&mut lock),
+                Some(Duration::ZERO) => {
+                    // Ordering: Acquire as in `take`.
+                    return self.word.swap(EMPTY, Ordering::Acquire) == WOKEN;
+                }
                 Some(left) => {
-                    self.changed.wait_for(&mut woken, left);
+                    self.changed.wait_for(&mut lock, left);
                 }
             }
         }
-        *woken = false;
         true
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+        // Ordering: Release pairs with the Acquire in `take`.
+        if self.word.swap(WOKEN, Ordering::Release) == ASLEEP {
+            // Invariant 2.
+            drop(self.lock.lock());
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// What a thread waits with.
+struct Seat {
+    signal: std::sync::Arc<Signal>,
+    waker: Waker,
+    patience: Patience,
+}
+
+thread_local_const! {
+    /// This thread's, while it is in no wait.
+    static SEAT: Cell<Option<Seat>> = Cell::new(None);
+}
+
+impl Seat {
+    /// This thread's, or, within a wait or once the thread's locals are gone, one more.
+    fn take() -> Self {
+        SEAT.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
+            let signal = std::sync::Arc::new(Signal {
+                word: AtomicU32::new(EMPTY),
+                lock: Mutex::new(()),
+                changed: Condvar::new(),
+            });
+            Self {
+                waker: Waker::from(signal.clone()),
+                signal,
+                patience: Patience::new(),
+            }
+        })
+    }
+
+    fn keep(self) {
+        // What was there, or this one where the locals are gone, is dropped: only memory.
+        let _ = SEAT.try_with(|seat| seat.replace(Some(self)));
     }
 }
 
@@ -41,17 +156,6 @@ impl Limit {
     fn left(self) -> Option<Duration> {
         self.0
             .map(|(begun, limit)| limit.saturating_sub(begun.elapsed()))
-    }
-}
-
-impl Wake for Signal {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &std::sync::Arc<Self>) {
-        *self.woken.lock() = true;
-        self.changed.notify_one();
     }
 }
 
@@ -78,26 +182,24 @@ pub fn block_on_for<F: Future>(future: F, limit: Duration) -> Option<F::Output> 
 
 fn block_on_until<F: Future>(future: F, limit: Limit) -> Option<F::Output> {
     let mut future = pin!(crate::coop::unconstrained(future));
-    let signal = std::sync::Arc::new(Signal {
-        woken: Mutex::new(false),
-        changed: Condvar::new(),
-    });
-    let waker = Waker::from(signal.clone());
-    let mut cx = Context::from_waker(&waker);
-    if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-        return Some(output);
-    }
+    let mut seat = Seat::take();
     let mut output = None;
-    let mut wait = || {
-        while output.is_none() && signal.wait(limit) {
-            if let Poll::Ready(ready) = future.as_mut().poll(&mut cx) {
-                output = Some(ready);
+    let mut cx = Context::from_waker(&seat.waker);
+    if let Poll::Ready(ready) = future.as_mut().poll(&mut cx) {
+        output = Some(ready);
+    } else {
+        let mut wait = || {
+            while output.is_none() && seat.signal.wait(limit, &mut seat.patience) {
+                if let Poll::Ready(ready) = future.as_mut().poll(&mut cx) {
+                    output = Some(ready);
+                }
             }
+        };
+        match ANNOUNCE.get() {
+            Some(announce) => announce(&mut wait),
+            None => wait(),
         }
-    };
-    match ANNOUNCE.get() {
-        Some(announce) => announce(&mut wait),
-        None => wait(),
     }
+    seat.keep();
     output
 }

@@ -274,6 +274,9 @@ impl Semaphore {
     }
 
     async fn take(&self, n: u32) -> Result<(), AcquireError> {
+        if self.permits.take_at_once(n as usize) {
+            return Ok(());
+        }
         self.permits
             .take(n as usize)
             .await

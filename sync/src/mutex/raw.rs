@@ -97,6 +97,12 @@ impl RawMutex {
         }
     }
 
+    /// [`try_lock`](Self::try_lock), for a unit of the budget: what comes before [`lock`](Self::lock).
+    #[inline]
+    pub(super) fn lock_at_once(&self) -> bool {
+        coop::at_once(|| self.try_lock())
+    }
+
     /// Takes the lock where it is free, in the presence of waiters, and clears `done` with it.
     fn barge(&self, done: u32) -> bool {
         // Ordering: Acquire as in `try_lock`.

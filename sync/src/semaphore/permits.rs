@@ -105,6 +105,13 @@ impl Permits {
         }
     }
 
+    /// Takes `n` permits if they are there and nobody waits, for a unit of the budget: what comes before
+    /// [`take`](Self::take).
+    #[inline]
+    pub(super) fn take_at_once(&self, n: usize) -> bool {
+        coop::at_once(|| matches!(self.look(n), Look::Taken))
+    }
+
     #[inline]
     fn look(&self, n: usize) -> Look {
         // Ordering: hint only, the CAS decides.
