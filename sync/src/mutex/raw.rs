@@ -262,7 +262,10 @@ impl Lock<'_> {
         let mut this = self.project();
         match this.waiter.standing() {
             Standing::Idle => {
-                if this.mutex.try_lock() {
+                // Mostly tried a moment ago by `lock_at_once`: only a lock that looks free is worth a second CAS.
+                // Ordering: hint only.
+                let word = this.mutex.word.load(Ordering::Relaxed);
+                if word & LOCKED == 0 && this.mutex.try_lock() {
                     return Poll::Ready(());
                 }
                 let waker = cx.waker().clone();
