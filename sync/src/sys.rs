@@ -1,13 +1,14 @@
 //! The one switch between real threads and modelled ones.
 //!
 //! Every protocol of heist names its atomics, cells, locks, threads and queues through this module and nothing
-//! else, so that `--cfg heist_loom` puts loom's under all of them at once. Only the names in use are exported.
+//! else, so that `--cfg heist_loom` puts loom's under all of them at once, and `--cfg heist_shuttle` shuttle's. Only the
+//! names in use are exported.
 //!
-//! | name | real | `--cfg heist_loom` | Miri |
-//! |---|---|---|---|
-//! | [`atomic`], [`cell`], [`Arc`], [`thread`], [`clock`], [`thread_local_const`] | std | loom | std |
-//! | [`Mutex`], [`RwLock`], [`Condvar`] | parking_lot | loom, in parking_lot's shape | parking_lot |
-//! | [`deque`] | crossbeam-deque | stand-in | stand-in |
+//! | name | real | `--cfg heist_loom` | `--cfg heist_shuttle` | Miri |
+//! |---|---|---|---|---|
+//! | [`atomic`], [`cell`], [`Arc`], [`thread`], [`clock`], [`thread_local_const`] | std | loom | shuttle, and cells that see an overlap | std |
+//! | [`Mutex`], [`RwLock`], [`Condvar`] | parking_lot | loom, in parking_lot's shape | shuttle, in the same shape | parking_lot |
+//! | [`deque`] | crossbeam-deque | stand-in | stand-in | stand-in |
 //!
 //! Traps that this module exists for:
 //! - crossbeam's queues inside a model give false violations, as loom can't see their atomics, and fail Miri's
@@ -20,13 +21,16 @@
 #[cfg(heist_loom)]
 #[path = "sys/loom.rs"]
 mod backend;
-#[cfg(not(heist_loom))]
+#[cfg(heist_shuttle)]
+#[path = "sys/shuttle.rs"]
+mod backend;
+#[cfg(not(any(heist_loom, heist_shuttle)))]
 #[path = "sys/real.rs"]
 mod backend;
 
-#[cfg(heist_loom)]
+#[cfg(any(heist_loom, heist_shuttle))]
 #[doc(hidden)]
-pub use backend::loom_thread_local;
+pub use backend::modelled_thread_local;
 pub use backend::{
     Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic, cell,
     clock, hint, thread, thread_local_const,
