@@ -106,3 +106,34 @@ fn notify_dropped_waiter_passes_on() {
     });
     census.assert_all_seen();
 }
+
+/// One that owns its share gives up while the notification comes and the others let go of theirs: what fell to it goes
+/// on to the one that still waits, and the memory lives until then.
+#[test]
+fn notify_owned_waiter_passes_on() {
+    let census = Census::new(&["given up", "taken"]);
+    let counted = census.clone();
+    model("notify_owned_waiter_passes_on", Some(2), move || {
+        // loom's Arc can't be a receiver.
+        let notify = std::sync::Arc::new(Notify::new());
+        let giving_up = {
+            let told = notify.clone().notified_owned();
+            thread::spawn(move || poll_once(told).is_some())
+        };
+        let waiting = {
+            let told = notify.clone().notified_owned();
+            thread::spawn(move || block_on(told))
+        };
+        thread::yield_now();
+        notify.notify_one();
+        if giving_up.join().unwrap() {
+            counted.saw("taken");
+            notify.notify_one();
+        } else {
+            counted.saw("given up");
+        }
+        drop(notify);
+        waiting.join().unwrap();
+    });
+    census.assert_all_seen();
+}

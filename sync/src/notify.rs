@@ -25,13 +25,15 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
 use crate::coop;
+use crate::park::block_on;
 use crate::sys::atomic::{AtomicUsize, Ordering};
-use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter};
+use crate::waiting::{FIRST_OUTCOME, KeptWaiter, Locked, Outcome, Standing, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
 use crate::wakes::Wakes;
 
@@ -79,18 +81,46 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct Notified<'a> {
         notify: &'a Notify,
-        // The word's generation when this was made: invariant 2.
-        generation: usize,
-        done: bool,
+        progress: Progress,
         #[pin]
         waiter: Waiter<'a, ()>,
     }
 
     impl PinnedDrop for Notified<'_> {
         fn drop(this: Pin<&mut Self>) {
-            this.cancel();
+            this.listen().cancel();
         }
     }
+}
+
+pin_project! {
+    /// The future of [`Notify::notified_owned`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct OwnedNotified {
+        progress: Progress,
+        #[pin]
+        waiter: KeptWaiter<Arc<Notify>, ()>,
+    }
+
+    impl PinnedDrop for OwnedNotified {
+        fn drop(this: Pin<&mut Self>) {
+            this.listen().cancel();
+        }
+    }
+}
+
+/// How far one has come who waits.
+struct Progress {
+    /// The word's generation when it was made: invariant 2.
+    generation: usize,
+    done: bool,
+}
+
+/// Either future, seen while it is polled or dropped.
+struct Listen<'w, 'q> {
+    notify: &'w Notify,
+    progress: &'w mut Progress,
+    waiter: Pin<&'w mut Waiter<'q, ()>>,
 }
 
 impl Notify {
@@ -127,13 +157,61 @@ impl Notify {
     ///
     /// Dropping the future gives up the place in the queue; a `notify_one` that had already fallen to it goes to the next.
     pub fn notified(&self) -> Notified<'_> {
-        // Ordering: hint only. A caller that must not miss a `notify_waiters` has an order of its own with it.
-        let word = self.word.load(Ordering::Relaxed);
         Notified {
             notify: self,
+            progress: self.begin(),
+            waiter: Waiter::new(&self.queue, ()),
+        }
+    }
+
+    /// [`notified`](Self::notified) for a shared `Notify`: the future owns a share of it, and may be sent to a task.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`notified`](Self::notified).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::Notify;
+    /// use std::sync::Arc;
+    /// # use std::{future::Future, task::{Context, Waker}};
+    ///
+    /// let ready = Arc::new(Notify::new());
+    /// let mut told = Box::pin(ready.clone().notified_owned());
+    /// ready.notify_waiters();
+    /// drop(ready);
+    /// # let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(told.as_mut().poll(&mut cx).is_ready());
+    /// ```
+    pub fn notified_owned(self: Arc<Self>) -> OwnedNotified {
+        OwnedNotified {
+            progress: self.begin(),
+            waiter: KeptWaiter::new(self, |notify| &notify.queue, ()),
+        }
+    }
+
+    /// [`notified`](Self::notified) that blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let ready = heist_sync::Notify::new();
+    /// std::thread::scope(|threads| {
+    ///     threads.spawn(|| ready.notify_one());
+    ///     ready.blocking_notified();
+    /// });
+    /// ```
+    pub fn blocking_notified(&self) {
+        block_on(self.notified());
+    }
+
+    fn begin(&self) -> Progress {
+        // Ordering: hint only. A caller that must not miss a `notify_waiters` has an order of its own with it.
+        let word = self.word.load(Ordering::Relaxed);
+        Progress {
             generation: word & !STATE,
             done: false,
-            waiter: Waiter::new(&self.queue, ()),
         }
     }
 
@@ -151,7 +229,7 @@ impl Notify {
     pub fn notify_waiters(&self) {
         let mut wakes = Wakes::default();
         let mut locked = self.queue.lock();
-        // Ordering: Release pairs with the Acquire in `Notified::take`, for those not queued yet.
+        // Ordering: Release pairs with the Acquire in `take`, for those not queued yet.
         self.update(|word| {
             let state = if word & STATE == WAITING {
                 EMPTY
@@ -207,37 +285,9 @@ impl Notify {
         }
     }
 
-    fn update(&self, f: impl FnMut(usize) -> Option<usize>) -> Result<usize, usize> {
-        // Ordering: Release, so that who receives a notification sees what its notifier did; Acquire, so that who takes a
-        // permit sees what those did who left it. The two pair with each other, through this word.
-        self.word
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, f)
-    }
-}
-
-impl Notified<'_> {
-    /// Queues the future without polling it, so that a [`Notify::notify_one`] from now on can fall to it. True where it
-    /// is complete already.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use heist_sync::Notify;
-    /// # use std::pin::pin;
-    /// let notify = Notify::new();
-    /// let mut first = pin!(notify.notified());
-    /// assert!(!first.as_mut().enable());
-    /// notify.notify_one();
-    /// assert!(first.as_mut().enable());
-    /// ```
-    pub fn enable(self: Pin<&mut Self>) -> bool {
-        self.poll_notified(&Context::from_waker(std::task::Waker::noop()), true)
-            .is_ready()
-    }
-
     /// Takes the permit, or notes that the generation has passed: invariant 2.
-    fn take(notify: &Notify, generation: usize) -> bool {
-        let taken = notify.update(|word| {
+    fn take(&self, generation: usize) -> bool {
+        let taken = self.update(|word| {
             let current = word & !STATE == generation;
             (current && word & STATE == NOTIFIED).then_some(word & !STATE)
         });
@@ -247,35 +297,9 @@ impl Notified<'_> {
         }
     }
 
-    fn poll_notified(self: Pin<&mut Self>, cx: &Context<'_>, enable: bool) -> Poll<()> {
-        let mut this = self.project();
-        if *this.done {
-            return Poll::Ready(());
-        }
-        match this.waiter.standing() {
-            Standing::Idle => {
-                if !Self::take(this.notify, *this.generation) {
-                    let waker = cx.waker().clone();
-                    let mut locked = this.notify.queue.lock();
-                    if !Self::take_or_announce(this.notify, *this.generation) {
-                        locked.push_back(this.waiter, waker);
-                        return Poll::Pending;
-                    }
-                }
-            }
-            Standing::Queued if enable => return Poll::Pending,
-            Standing::Queued | Standing::Released(_) => {
-                ready!(this.waiter.as_mut().poll_queued(cx));
-                this.waiter.reset();
-            }
-        }
-        *this.done = true;
-        Poll::Ready(())
-    }
-
     /// Under the lock: as `take`, or sets `WAITING`, which the queueing that follows makes true.
-    fn take_or_announce(notify: &Notify, generation: usize) -> bool {
-        let before = notify.update(|word| {
+    fn take_or_announce(&self, generation: usize) -> bool {
+        let before = self.update(|word| {
             if word & !STATE != generation {
                 return None;
             }
@@ -292,21 +316,113 @@ impl Notified<'_> {
         }
     }
 
+    fn update(&self, f: impl FnMut(usize) -> Option<usize>) -> Result<usize, usize> {
+        // Ordering: Release, so that who receives a notification sees what its notifier did; Acquire, so that who takes a
+        // permit sees what those did who left it. The two pair with each other, through this word.
+        self.word
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, f)
+    }
+}
+
+impl<'a> Notified<'a> {
+    /// Queues the future without polling it, so that a [`Notify::notify_one`] from now on can fall to it. True where it
+    /// is complete already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::Notify;
+    /// # use std::pin::pin;
+    /// let notify = Notify::new();
+    /// let mut first = pin!(notify.notified());
+    /// assert!(!first.as_mut().enable());
+    /// notify.notify_one();
+    /// assert!(first.as_mut().enable());
+    /// ```
+    pub fn enable(self: Pin<&mut Self>) -> bool {
+        self.listen().enable()
+    }
+
+    fn listen(self: Pin<&mut Self>) -> Listen<'_, 'a> {
+        let this = self.project();
+        Listen {
+            notify: this.notify,
+            progress: this.progress,
+            waiter: this.waiter,
+        }
+    }
+}
+
+impl OwnedNotified {
+    /// As [`Notified::enable`].
+    pub fn enable(self: Pin<&mut Self>) -> bool {
+        self.listen().enable()
+    }
+
+    fn listen(self: Pin<&mut Self>) -> Listen<'_, 'static> {
+        let this = self.project();
+        let (waiter, notify) = this.waiter.parts();
+        Listen {
+            notify,
+            progress: this.progress,
+            waiter,
+        }
+    }
+}
+
+impl Listen<'_, '_> {
+    fn enable(self) -> bool {
+        self.step(&Context::from_waker(std::task::Waker::noop()), true)
+            .is_ready()
+    }
+
+    fn poll(self, cx: &mut Context<'_>) -> Poll<()> {
+        let unit = ready!(coop::poll_proceed(cx));
+        ready!(waits::noted(Wait::Notify, self.step(cx, false)));
+        unit.made_progress();
+        Poll::Ready(())
+    }
+
+    fn step(mut self, cx: &Context<'_>, enable: bool) -> Poll<()> {
+        let Progress { generation, done } = self.progress;
+        if *done {
+            return Poll::Ready(());
+        }
+        match self.waiter.standing() {
+            Standing::Idle => {
+                if !self.notify.take(*generation) {
+                    let waker = cx.waker().clone();
+                    let mut locked = self.notify.queue.lock();
+                    if !self.notify.take_or_announce(*generation) {
+                        locked.push_back(self.waiter, waker);
+                        return Poll::Pending;
+                    }
+                }
+            }
+            Standing::Queued if enable => return Poll::Pending,
+            Standing::Queued | Standing::Released(_) => {
+                ready!(self.waiter.as_mut().poll_queued(cx));
+                self.waiter.reset();
+            }
+        }
+        *done = true;
+        Poll::Ready(())
+    }
+
     /// Leaves the queue, or passes on what fell to it and was never seen: invariant 3.
-    fn cancel(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        if this.waiter.standing() == Standing::Idle {
+    fn cancel(mut self) {
+        if self.waiter.standing() == Standing::Idle {
             return;
         }
-        let mut locked = this.notify.queue.lock();
-        let removed = locked.remove(this.waiter.as_mut());
+        let mut locked = self.notify.queue.lock();
+        let removed = locked.remove(self.waiter.as_mut());
         if removed.is_some() {
-            this.notify.settle(&locked, EMPTY);
+            self.notify.settle(&locked, EMPTY);
         }
         drop(locked);
         drop(removed);
-        if let Standing::Released(how @ (ONE_FIRST | ONE_LAST)) = this.waiter.standing() {
-            this.notify.notify(how);
+        if let Standing::Released(how @ (ONE_FIRST | ONE_LAST)) = self.waiter.standing() {
+            self.notify.notify(how);
         }
     }
 }
@@ -315,10 +431,15 @@ impl Future for Notified<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let unit = ready!(coop::poll_proceed(cx));
-        ready!(waits::noted(Wait::Notify, self.poll_notified(cx, false)));
-        unit.made_progress();
-        Poll::Ready(())
+        self.listen().poll(cx)
+    }
+}
+
+impl Future for OwnedNotified {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.listen().poll(cx)
     }
 }
 
@@ -348,7 +469,16 @@ impl fmt::Debug for Notified<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Notified")
             .field("notify", self.notify)
-            .field("done", &self.done)
+            .field("done", &self.progress.done)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for OwnedNotified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedNotified")
+            .field("notify", self.waiter.kept())
+            .field("done", &self.progress.done)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,8 @@
 //! what a release means are its users' business.
 //!
 //! A [`Waiter`] is part of the future that waits, so waiting allocates nothing. It holds a node; the queue is a doubly
-//! linked list of such nodes under one lock.
+//! linked list of such nodes under one lock. A future that owns a share of its primitive instead of borrowing it has a
+//! [`KeptWaiter`]: a waiter with that share.
 //!
 //! # States of a node
 //!
@@ -29,6 +30,8 @@
 //!    go. (`Waker::will_wake` compares two pointers and calls nobody.)
 //! 6. From `IDLE` and from an outcome only its owner moves a node, so in these states the owner may trust an unlocked
 //!    load.
+//! 7. A waiter's queue is alive and stays where it is for as long as the waiter lives: it is borrowed, or a part of what
+//!    the [`KeptWaiter`] round the waiter keeps.
 //!
 //! # Orderings
 //!
@@ -36,7 +39,8 @@
 //! owner that sees the outcome without the lock also sees all that its releaser did before (the data behind a mutex, the
 //! node's links at rest).
 
-use std::marker::PhantomPinned;
+use std::marker::{PhantomData, PhantomPinned};
+use std::ops::Deref;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll, Waker};
@@ -91,15 +95,39 @@ struct Links<N> {
 
 /// The waiting end: part of the future that waits.
 pub(crate) struct Waiter<'q, N: Copy> {
-    queue: &'q WaitQueue<N>,
+    /// Invariant 7.
+    queue: NonNull<WaitQueue<N>>,
     node: Node<N>,
+    _queue: PhantomData<&'q WaitQueue<N>>,
 }
 
-// SAFETY: the pointers in a node are followed under the lock alone (invariant 2), from whichever thread; what a node
-// holds by value may be sent: a waker always, `N` by the bound.
+// SAFETY: the queue may be used from any thread (it is a lock, and `N: Send`); the pointers in a node are followed under
+// that lock alone (invariant 2), from whichever thread; what a node holds by value may be sent: a waker always, `N` by
+// the bound.
 unsafe impl<N: Copy + Send> Send for Waiter<'_, N> {}
 // SAFETY: a shared waiter gives away its state (an atomic), `data` by copy, and nothing else.
 unsafe impl<N: Copy + Send + Sync> Sync for Waiter<'_, N> {}
+
+/// A waiter with what keeps its queue alive.
+pub(crate) struct KeptWaiter<K, N: Copy + 'static> {
+    /// Its queue is a part of what `keeper` keeps, hence first to be dropped.
+    waiter: Waiter<'static, N>,
+    keeper: K,
+}
+
+/// A share in a value, which keeps it.
+///
+/// # Safety
+///
+/// What it points to stays alive, where it is, and out of reach of any `&mut`, for as long as the keeper lives, wherever
+/// the keeper itself is moved to.
+pub(crate) unsafe trait Keeper: Deref {}
+
+// SAFETY: a share keeps the value, which does not move with it. A `&mut` to it would need this very share, or its end.
+unsafe impl<T: ?Sized> Keeper for std::sync::Arc<T> {}
+#[cfg(heist_loom)]
+// SAFETY: as of std's.
+unsafe impl<T: ?Sized> Keeper for crate::sys::Arc<T> {}
 
 /// Where a waiter stands, as its owner sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,7 +279,7 @@ impl<N: Copy> Locked<'_, N> {
     /// Where `waiter` stands, exactly, as nobody can release it while the lock is held.
     pub(crate) fn standing(&self, waiter: &Waiter<'_, N>) -> Standing {
         assert!(
-            ptr::eq(self.queue, waiter.queue),
+            ptr::eq(self.queue, waiter.queue.as_ptr()),
             "a waiter belongs to one queue"
         );
         waiter.standing()
@@ -322,7 +350,8 @@ impl<'q, N: Copy> Waiter<'q, N> {
     /// A waiter that is not queued yet.
     pub(crate) fn new(queue: &'q WaitQueue<N>, data: N) -> Self {
         Self {
-            queue,
+            queue: NonNull::from(queue),
+            _queue: PhantomData,
             node: Node {
                 state: AtomicU32::new(IDLE),
                 links: UnsafeCell::new(Links {
@@ -334,6 +363,12 @@ impl<'q, N: Copy> Waiter<'q, N> {
                 _pinned: PhantomPinned,
             },
         }
+    }
+
+    /// Its queue.
+    fn queue(&self) -> &WaitQueue<N> {
+        // SAFETY: alive, and only ever shared, for as long as the waiter lives: invariant 7.
+        unsafe { self.queue.as_ref() }
     }
 
     /// Where the waiter stands.
@@ -396,11 +431,39 @@ impl<'q, N: Copy> Waiter<'q, N> {
 
     /// Calls `f` with the waker of a queued waiter, under the lock; `None` where it has been released.
     fn with_waker<R>(&self, f: impl FnOnce(&mut Option<Waker>) -> R) -> Option<R> {
-        let mut locked = self.queue.lock();
+        let mut locked = self.queue().lock();
         (locked.standing(self) == Standing::Queued).then(|| {
             let node = NonNull::from(&self.node);
             locked.links(node, |links| f(&mut links.waker))
         })
+    }
+}
+
+impl<K: Keeper, N: Copy + 'static> KeptWaiter<K, N> {
+    /// A waiter that is not queued yet, of the queue that `find` finds in what `keeper` keeps.
+    pub(crate) fn new(keeper: K, find: impl FnOnce(&K::Target) -> &WaitQueue<N>, data: N) -> Self {
+        let queue = NonNull::from(find(&keeper));
+        // SAFETY: `find` borrows from what the keeper keeps, for however long that is kept. The borrow's end is the
+        // waiter's, which lies beside the keeper, is never moved out of here, and is dropped first.
+        let waiter = Waiter::new(unsafe { queue.as_ref() }, data);
+        Self { waiter, keeper }
+    }
+
+    /// What its queue is a part of.
+    pub(crate) fn kept(&self) -> &K::Target {
+        &self.keeper
+    }
+
+    /// The waiter, and what its queue is a part of.
+    pub(crate) fn parts(self: Pin<&mut Self>) -> (Pin<&mut Waiter<'static, N>>, &K::Target) {
+        // SAFETY: nothing is moved out; the waiter stays pinned, and nobody gets at the keeper by `&mut`.
+        let this = unsafe { self.get_unchecked_mut() };
+        // SAFETY: it is a field of what is pinned, and pinned with it from here on: `KeptWaiter` has no `drop` of its own,
+        // and gives the waiter out in no other way.
+        (
+            unsafe { Pin::new_unchecked(&mut this.waiter) },
+            &this.keeper,
+        )
     }
 }
 
@@ -410,7 +473,7 @@ impl<N: Copy> Drop for Waiter<'_, N> {
         if self.standing() != Standing::Queued {
             return;
         }
-        let mut locked = self.queue.lock();
+        let mut locked = self.queue().lock();
         if locked.standing(self) == Standing::Queued {
             let waker = locked.unlink(NonNull::from(&self.node));
             // Invariant 5.

@@ -201,5 +201,83 @@ fn the_types_may_be_sent_and_shared() {
     let notify = Notify::new();
     check(&notify);
     check(&notify.notified());
+    check(&Arc::new(Notify::new()).notified_owned());
     assert_eq!(format!("{notify:?}"), "Notify { state: \"empty\" }");
+}
+
+#[test]
+fn an_owned_future_keeps_the_notify_alive() {
+    let notify = Arc::new(Notify::new());
+    let weak = Arc::downgrade(&notify);
+    let mut first = task(notify.clone().notified_owned());
+    let mut second = task(notify.clone().notified_owned());
+    first.expect_pending();
+    second.expect_pending();
+    drop(notify);
+    weak.upgrade().unwrap().notify_one();
+    assert!(first.woken() && !second.woken());
+    // What had fallen to one that is dropped goes to the next.
+    drop(first);
+    assert!(second.woken());
+    second.expect_ready();
+    drop(second);
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
+fn an_owned_future_that_is_dropped_while_it_waits_leaves_the_queue() {
+    let notify = Arc::new(Notify::new());
+    let mut first = task(notify.clone().notified_owned());
+    let mut second = task(notify.clone().notified_owned());
+    first.expect_pending();
+    second.expect_pending();
+    drop(first);
+    notify.notify_one();
+    assert!(second.woken());
+    second.expect_ready();
+    task(notify.notified()).expect_pending();
+}
+
+#[test]
+fn an_owned_future_moves_to_another_thread_before_it_waits() {
+    let rounds = if cfg!(miri) { 5 } else { 500 };
+    within_limit(move || {
+        for _ in 0..rounds {
+            let notify = Arc::new(Notify::new());
+            let told = notify.clone().notified_owned();
+            let waiting = std::thread::spawn(move || block_on(told));
+            notify.notify_one();
+            drop(notify);
+            waiting.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn enabling_an_owned_future_takes_a_place_and_its_waker_is_the_last() {
+    let notify = Arc::new(Notify::new());
+    let mut first = Box::pin(notify.clone().notified_owned());
+    assert!(!first.as_mut().enable());
+    let (early, late) = (Wakes::new(), Wakes::new());
+    let mut first = task(first);
+    assert!(first.poll_with(&early.waker()).is_pending());
+    assert!(first.poll_with(&late.waker()).is_pending());
+    notify.notify_one();
+    assert_eq!((early.take(), late.take()), (0, 1));
+    first.expect_ready();
+    assert_eq!(
+        format!("{:?}", notify.clone().notified_owned()),
+        "OwnedNotified { notify: Notify { state: \"empty\" }, done: false, .. }"
+    );
+}
+
+#[test]
+fn blocking_notified_waits_for_another_thread() {
+    within_limit(|| {
+        let notify = Arc::new(Notify::new());
+        let teller = notify.clone();
+        let thread = std::thread::spawn(move || teller.notify_one());
+        notify.blocking_notified();
+        thread.join().unwrap();
+    });
 }
