@@ -10,6 +10,8 @@ mod harness;
 
 #[path = "schedules/channels.rs"]
 mod channels;
+#[path = "schedules/crowds.rs"]
+mod crowds;
 #[path = "schedules/locks.rs"]
 mod locks;
 #[path = "schedules/signals.rs"]

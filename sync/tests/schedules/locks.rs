@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use heist_sync::{Mutex, MutexGuard, Semaphore};
+use heist_sync::{
+    Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
+    Semaphore,
+};
 use shuttle::thread;
 
 use crate::harness::{attempt, explore, on_threads, one_in, perhaps, pick, wait};
@@ -147,5 +150,124 @@ fn mutex_waiters_that_give_up_pass_the_lock_on() {
             }
         });
         assert!(mutex.try_lock().is_ok());
+    });
+}
+
+/// Counts who is inside a lock of readers and writers.
+#[derive(Default)]
+struct Inside(AtomicUsize);
+
+impl Inside {
+    const WRITER: usize = 1_000;
+
+    fn read(&self, most: usize) {
+        let before = self.0.fetch_add(1, Ordering::SeqCst);
+        assert!(before < most, "{before} inside beside a reader");
+        thread::yield_now();
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn write(&self, value: &mut usize) {
+        let before = self.0.fetch_add(Self::WRITER, Ordering::SeqCst);
+        assert_eq!(before, 0, "alone");
+        thread::yield_now();
+        *value += 1;
+        self.0.fetch_sub(Self::WRITER, Ordering::SeqCst);
+    }
+}
+
+/// One visit to the lock; returns how often it has written.
+fn visit(lock: &Arc<RwLock<usize>>, inside: &Inside, most: usize) -> usize {
+    match pick(9) {
+        0 => {
+            if let Some(guard) = perhaps(lock.read()) {
+                inside.read(most);
+                drop(RwLockReadGuard::map(guard, |value| value));
+            }
+        }
+        1 => {
+            if let Some(_guard) = perhaps(lock.clone().read_owned()) {
+                inside.read(most);
+            }
+        }
+        2 => {
+            if let Ok(_guard) = lock.try_read() {
+                inside.read(most);
+            }
+        }
+        3 => {
+            if let Some(mut guard) = perhaps(lock.write()) {
+                inside.write(&mut guard);
+                return 1;
+            }
+        }
+        4 => {
+            let mut guard = wait(lock.clone().write_owned());
+            inside.write(&mut guard);
+            let written = *guard;
+            let guard = guard.downgrade();
+            inside.read(most);
+            assert_eq!(*guard, written);
+            return 1;
+        }
+        5 => {
+            if let Ok(mut guard) = lock.try_write() {
+                inside.write(&mut guard);
+                return 1;
+            }
+        }
+        6 | 7 => return upgrade(lock, inside, most),
+        _ => {
+            let mut guard = RwLockWriteGuard::map(lock.blocking_write(), |value| value);
+            inside.write(&mut guard);
+            return 1;
+        }
+    }
+    0
+}
+
+/// Reads, and writes perhaps without letting go between the two.
+fn upgrade(lock: &RwLock<usize>, inside: &Inside, most: usize) -> usize {
+    let Some(guard) = perhaps(lock.upgradable_read()) else {
+        return 0;
+    };
+    inside.read(most);
+    let before = *guard;
+    let written = match pick(4) {
+        0 => perhaps(RwLockUpgradableReadGuard::upgrade(guard)),
+        1 => RwLockUpgradableReadGuard::try_upgrade(guard).ok(),
+        2 => Some(wait(RwLockUpgradableReadGuard::upgrade(guard))),
+        _ => {
+            drop(RwLockUpgradableReadGuard::downgrade(guard));
+            None
+        }
+    };
+    let Some(mut guard) = written else { return 0 };
+    assert_eq!(*guard, before, "nobody wrote in between");
+    inside.write(&mut guard);
+    if one_in(2) {
+        let guard = guard.downgrade_to_upgradable();
+        inside.read(most);
+        assert_eq!(*guard, before + 1);
+    }
+    1
+}
+
+#[test]
+fn rwlock_lets_in_readers_or_a_writer_and_forgets_nobody() {
+    explore(|| {
+        let most = 2 + pick(3);
+        let lock = Arc::new(RwLock::with_max_readers(0, most as u32));
+        let (shared, inside) = (lock.clone(), Inside::default());
+        let written = Arc::new(AtomicUsize::new(0));
+        let total = written.clone();
+        on_threads(5, move |_| {
+            for _ in 0..3 {
+                total.fetch_add(visit(&shared, &inside, most), Ordering::SeqCst);
+            }
+        });
+        let value = *lock.try_write().expect("nobody is left");
+        assert_eq!(value, written.load(Ordering::SeqCst));
+        assert!(RwLock::try_upgradable_read(&lock).is_ok());
     });
 }
