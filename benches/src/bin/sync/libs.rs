@@ -59,6 +59,15 @@ pub(crate) trait Mutex: Send + Sync + 'static {
     fn add_one(&self, yields: bool) -> impl Future<Output = ()> + Send;
 }
 
+/// A lock of readers and writers round a counter.
+pub(crate) trait RwLock: Send + Sync + 'static {
+    fn new() -> Self;
+    /// Takes the lock to read, perhaps yields, gives it back.
+    fn read(&self, yields: bool) -> impl Future<Output = u64> + Send;
+    /// Takes the lock to write, perhaps yields, adds one, gives it back.
+    fn write(&self, yields: bool) -> impl Future<Output = ()> + Send;
+}
+
 pub(crate) trait Semaphore: Send + Sync + 'static {
     fn new(permits: usize) -> Self;
     /// Takes `n` permits, perhaps yields, gives them back.
@@ -73,6 +82,19 @@ pub(crate) trait Notify: Send + Sync + 'static {
     fn wait(&self) -> impl Future<Output = ()> + Send;
     /// Begins to wait, notifies, and ends the wait.
     fn there_and_back(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// A channel each of whose receivers gets each value, or each last one.
+pub(crate) trait Fan: 'static {
+    type Tx: Send + 'static;
+    type Rx: Send + 'static;
+    /// So many values may be sent before one is received, without one being lost.
+    const ROOM: usize;
+
+    fn tx() -> Self::Tx;
+    fn rx(tx: &Self::Tx) -> Self::Rx;
+    fn send(tx: &Self::Tx, value: u64);
+    fn recv(rx: &mut Self::Rx) -> impl Future<Output = u64> + Send;
 }
 
 /// Holds a lock for one round through the scheduler, if asked to.

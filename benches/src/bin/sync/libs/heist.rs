@@ -1,12 +1,18 @@
 //! heist's own.
 
-use heist::sync::{mpsc, oneshot};
+use heist::sync::{broadcast, mpmc, mpsc, oneshot, watch};
 
-use super::{Blocking, Channel, Ends, Mutex, Notify, Oneshot, Semaphore, Try, perhaps_yield};
+use super::{
+    Blocking, Channel, Ends, Fan, Mutex, Notify, Oneshot, RwLock, Semaphore, Try, perhaps_yield,
+};
 
 pub(crate) struct Mpsc;
 pub(crate) struct Unbounded;
 pub(crate) struct One;
+pub(crate) struct Broadcast;
+pub(crate) struct Watch;
+pub(crate) struct Mpmc;
+pub(crate) struct MpmcUnbounded;
 
 impl Ends for Mpsc {
     type Tx = mpsc::Sender<u64>;
@@ -124,5 +130,114 @@ impl Notify for heist::sync::Notify {
         wait.as_mut().enable();
         self.notify_one();
         wait.await;
+    }
+}
+
+impl RwLock for heist::sync::RwLock<u64> {
+    fn new() -> Self {
+        Self::new(0)
+    }
+
+    async fn read(&self, yields: bool) -> u64 {
+        let guard = self.read().await;
+        perhaps_yield(yields).await;
+        *guard
+    }
+
+    async fn write(&self, yields: bool) {
+        let mut guard = self.write().await;
+        perhaps_yield(yields).await;
+        *guard += 1;
+    }
+}
+
+impl Fan for Broadcast {
+    type Tx = broadcast::Sender<u64>;
+    type Rx = broadcast::Receiver<u64>;
+    const ROOM: usize = 128;
+
+    fn tx() -> Self::Tx {
+        broadcast::channel(Self::ROOM).0
+    }
+
+    fn rx(tx: &Self::Tx) -> Self::Rx {
+        tx.subscribe()
+    }
+
+    fn send(tx: &Self::Tx, value: u64) {
+        let _ = tx.send(value);
+    }
+
+    async fn recv(rx: &mut Self::Rx) -> u64 {
+        rx.recv().await.unwrap()
+    }
+}
+
+impl Fan for Watch {
+    type Tx = watch::Sender<u64>;
+    type Rx = watch::Receiver<u64>;
+    const ROOM: usize = 1;
+
+    fn tx() -> Self::Tx {
+        watch::channel(0).0
+    }
+
+    fn rx(tx: &Self::Tx) -> Self::Rx {
+        tx.subscribe()
+    }
+
+    fn send(tx: &Self::Tx, value: u64) {
+        tx.send_replace(value);
+    }
+
+    async fn recv(rx: &mut Self::Rx) -> u64 {
+        rx.changed().await.unwrap();
+        *rx.borrow_and_update()
+    }
+}
+
+macro_rules! mpmc {
+    ($name:ident, $capacity:ident => $make:expr) => {
+        impl Ends for $name {
+            type Tx = mpmc::Sender<u64>;
+            type Rx = mpmc::Receiver<u64>;
+
+            fn ends($capacity: usize) -> (Self::Tx, Self::Rx) {
+                $make
+            }
+        }
+
+        impl Channel for $name {
+            async fn send(tx: &mut Self::Tx, value: u64) {
+                let _ = tx.send(value).await;
+            }
+
+            async fn recv(rx: &mut Self::Rx) -> Option<u64> {
+                rx.recv().await
+            }
+        }
+    };
+}
+
+mpmc!(Mpmc, capacity => mpmc::bounded(capacity));
+mpmc!(MpmcUnbounded, _capacity => mpmc::unbounded());
+
+impl Try for Mpmc {
+    fn try_send(tx: &mut Self::Tx, value: u64) -> bool {
+        tx.try_send(value).is_ok()
+    }
+
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.try_recv().ok()
+    }
+}
+
+impl Blocking for Mpmc {
+    fn send(tx: &mut Self::Tx, value: u64) {
+        let _ = tx.blocking_send(value);
+    }
+
+    fn recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.blocking_recv()
     }
 }

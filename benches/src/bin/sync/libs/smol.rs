@@ -2,7 +2,9 @@
 
 use event_listener::{Event, IntoNotification as _};
 
-use super::{Blocking, Channel, Ends, Mutex, Notify, Oneshot, Semaphore, Try, perhaps_yield};
+use super::{
+    Blocking, Channel, Ends, Mutex, Notify, Oneshot, RwLock, Semaphore, Try, perhaps_yield,
+};
 
 pub(crate) struct Mpmc;
 pub(crate) struct Unbounded;
@@ -115,5 +117,23 @@ impl Notify for Event {
         let wait = self.listen();
         self.notify_one();
         wait.await;
+    }
+}
+
+impl RwLock for async_lock::RwLock<u64> {
+    fn new() -> Self {
+        Self::new(0)
+    }
+
+    async fn read(&self, yields: bool) -> u64 {
+        let guard = self.read().await;
+        perhaps_yield(yields).await;
+        *guard
+    }
+
+    async fn write(&self, yields: bool) {
+        let mut guard = self.write().await;
+        perhaps_yield(yields).await;
+        *guard += 1;
     }
 }

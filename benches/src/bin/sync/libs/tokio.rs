@@ -1,12 +1,16 @@
 //! tokio's.
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use super::{Blocking, Channel, Ends, Mutex, Notify, Oneshot, Semaphore, Try, perhaps_yield};
+use super::{
+    Blocking, Channel, Ends, Fan, Mutex, Notify, Oneshot, RwLock, Semaphore, Try, perhaps_yield,
+};
 
 pub(crate) struct Mpsc;
 pub(crate) struct Unbounded;
 pub(crate) struct One;
+pub(crate) struct Broadcast;
+pub(crate) struct Watch;
 
 impl Ends for Mpsc {
     type Tx = mpsc::Sender<u64>;
@@ -124,5 +128,68 @@ impl Notify for tokio::sync::Notify {
         wait.as_mut().enable();
         self.notify_one();
         wait.await;
+    }
+}
+
+impl RwLock for tokio::sync::RwLock<u64> {
+    fn new() -> Self {
+        Self::new(0)
+    }
+
+    async fn read(&self, yields: bool) -> u64 {
+        let guard = self.read().await;
+        perhaps_yield(yields).await;
+        *guard
+    }
+
+    async fn write(&self, yields: bool) {
+        let mut guard = self.write().await;
+        perhaps_yield(yields).await;
+        *guard += 1;
+    }
+}
+
+impl Fan for Broadcast {
+    type Tx = broadcast::Sender<u64>;
+    type Rx = broadcast::Receiver<u64>;
+    const ROOM: usize = 128;
+
+    fn tx() -> Self::Tx {
+        broadcast::channel(Self::ROOM).0
+    }
+
+    fn rx(tx: &Self::Tx) -> Self::Rx {
+        tx.subscribe()
+    }
+
+    fn send(tx: &Self::Tx, value: u64) {
+        let _ = tx.send(value);
+    }
+
+    async fn recv(rx: &mut Self::Rx) -> u64 {
+        rx.recv().await.unwrap()
+    }
+}
+
+impl Fan for Watch {
+    type Tx = watch::Sender<u64>;
+    type Rx = watch::Receiver<u64>;
+    const ROOM: usize = 1;
+
+    fn tx() -> Self::Tx {
+        watch::channel(0).0
+    }
+
+    fn rx(tx: &Self::Tx) -> Self::Rx {
+        tx.subscribe()
+    }
+
+    fn send(tx: &Self::Tx, value: u64) {
+        tx.send_replace(value);
+    }
+
+    async fn recv(rx: &mut Self::Rx) -> u64 {
+        rx.changed().await.unwrap();
+        *rx.borrow_and_update()
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use benches::measure::nanos_each;
 
-use crate::libs::{Channel, Mutex, Notify, Oneshot, Semaphore, Try};
+use crate::libs::{Channel, Fan, Mutex, Notify, Oneshot, RwLock, Semaphore, Try};
 
 const CAPACITY: usize = 128;
 
@@ -32,6 +32,18 @@ fn each(count: usize, mut f: impl FnMut()) -> f64 {
 pub(super) fn mutex<M: Mutex>(count: usize) -> f64 {
     let mutex = black_box(M::new());
     each(count, || now(mutex.add_one(false)))
+}
+
+pub(super) fn read<L: RwLock>(count: usize) -> f64 {
+    let lock = black_box(L::new());
+    each(count, || {
+        black_box(now(lock.read(false)));
+    })
+}
+
+pub(super) fn write<L: RwLock>(count: usize) -> f64 {
+    let lock = black_box(L::new());
+    each(count, || now(lock.write(false)))
 }
 
 pub(super) fn semaphore<S: Semaphore>(count: usize) -> f64 {
@@ -73,5 +85,14 @@ pub(super) fn made<C: Channel>(count: usize) -> f64 {
     each(count, || {
         let (tx, rx) = C::ends(CAPACITY);
         black_box((tx.clone(), tx, rx));
+    })
+}
+
+pub(super) fn fan<F: Fan>(count: usize) -> f64 {
+    let tx = F::tx();
+    let mut rx = F::rx(&tx);
+    each(count, || {
+        F::send(&tx, black_box(1));
+        black_box(now(F::recv(&mut rx)));
     })
 }

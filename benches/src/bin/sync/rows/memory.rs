@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::task::{Context, Waker};
 
 use super::alone::now;
-use crate::libs::{Channel, Mutex, Notify, Oneshot, Semaphore};
+use crate::libs::{Channel, Fan, Mutex, Notify, Oneshot, Semaphore};
 
 /// The system's allocator, which counts while it is asked to.
 struct Counting;
@@ -72,6 +72,10 @@ pub(super) fn empty_oneshot<O: Oneshot>(_count: usize) -> f64 {
     added(O::ends).0
 }
 
+pub(super) fn empty_fan<F: Fan>(_count: usize) -> f64 {
+    added(F::tx).0
+}
+
 /// A message of 8 bytes that lies in a channel, as one of `count`, without what an empty channel takes.
 pub(super) fn message<C: Channel>(count: usize) -> f64 {
     let (mut tx, rx) = C::ends(count);
@@ -134,6 +138,24 @@ pub(super) fn waiting_recv<C: Channel>(count: usize) -> f64 {
                 .as_mut()
                 .poll(&mut Context::from_waker(Waker::noop()));
             assert!(poll.is_pending(), "the channel is empty");
+            futures.push(future);
+        }
+    });
+    bytes / count as f64
+}
+
+/// Receivers of one channel.
+pub(super) fn waiting_fan<F: Fan>(count: usize) -> f64 {
+    let tx = F::tx();
+    let mut receivers: Vec<_> = (0..count).map(|_| F::rx(&tx)).collect();
+    let mut futures = Vec::with_capacity(count);
+    let (bytes, ()) = added(|| {
+        for rx in &mut receivers {
+            let mut future = Box::pin(F::recv(rx));
+            let poll = future
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+            assert!(poll.is_pending(), "nothing was sent");
             futures.push(future);
         }
     });

@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use benches::measure::nanos_each;
 use heist::runtime::Builder;
 
-use crate::libs::{Channel, Mutex, Notify, Oneshot, Semaphore};
+use crate::libs::{Channel, Fan, Mutex, Notify, Oneshot, RwLock, Semaphore};
 
 const CAPACITY: usize = 128;
 
@@ -62,6 +63,35 @@ pub(super) fn mutex_64<M: Mutex>(count: usize) -> f64 {
 
 pub(super) fn mutex_yield<M: Mutex>(count: usize) -> f64 {
     locks::<M>(count, 64, true)
+}
+
+/// 64 tasks, each of which writes once in `writes` times: never, where that is 0.
+fn reads_and_writes<L: RwLock>(count: usize, writes: usize, yields: bool) -> f64 {
+    let lock = Arc::new(L::new());
+    share(64, count, move |each| {
+        let lock = lock.clone();
+        async move {
+            for i in 1..=each {
+                if writes > 0 && i % writes == 0 {
+                    lock.write(yields).await;
+                } else {
+                    lock.read(yields).await;
+                }
+            }
+        }
+    })
+}
+
+pub(super) fn reads<L: RwLock>(count: usize) -> f64 {
+    reads_and_writes::<L>(count, 0, false)
+}
+
+pub(super) fn some_writes<L: RwLock>(count: usize) -> f64 {
+    reads_and_writes::<L>(count, 10, false)
+}
+
+pub(super) fn some_writes_yield<L: RwLock>(count: usize) -> f64 {
+    reads_and_writes::<L>(count, 10, true)
 }
 
 fn permits<S: Semaphore>(count: usize, yields: bool) -> f64 {
@@ -216,4 +246,54 @@ pub(super) fn round_trip<C: Channel>(count: usize) -> f64 {
         far.await.expect("no task panics here");
         nanos_each(start, count)
     })
+}
+
+/// `count` values sent to all of `receivers` tasks. The sender waits for the last of them when there is no more room.
+fn fan<F: Fan>(count: usize, receivers: usize) -> f64 {
+    run(async move {
+        let tx = F::tx();
+        // Receivers that have still to see all of what was sent, and what the last of them says.
+        let behind = Arc::new(AtomicUsize::new(0));
+        let caught_up = Arc::new(heist::sync::Notify::new());
+        for _ in 0..receivers {
+            let mut rx = F::rx(&tx);
+            let (behind, caught_up) = (behind.clone(), caught_up.clone());
+            drop(heist::spawn(async move {
+                loop {
+                    for _ in 0..F::ROOM {
+                        F::recv(&mut rx).await;
+                    }
+                    // Ordering: hint only. The notification orders what matters.
+                    if behind.fetch_sub(1, Ordering::Relaxed) == 1 {
+                        caught_up.notify_one();
+                    }
+                }
+            }));
+        }
+        let start = Instant::now();
+        for _ in 0..count / F::ROOM {
+            // Ordering: hint only. What is sent next orders it.
+            behind.store(receivers, Ordering::Relaxed);
+            for value in 0..F::ROOM {
+                F::send(&tx, value as u64);
+            }
+            caught_up.notified().await;
+        }
+        let nanos = nanos_each(start, count / F::ROOM * F::ROOM);
+        // Receivers that lose their sender would panic: it stays until the process ends.
+        std::mem::forget(tx);
+        nanos
+    })
+}
+
+pub(super) fn fan_1<F: Fan>(count: usize) -> f64 {
+    fan::<F>(count, 1)
+}
+
+pub(super) fn fan_8<F: Fan>(count: usize) -> f64 {
+    fan::<F>(count, 8)
+}
+
+pub(super) fn fan_64<F: Fan>(count: usize) -> f64 {
+    fan::<F>(count, 64)
 }
