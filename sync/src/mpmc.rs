@@ -48,8 +48,10 @@ mod meeting;
 mod receiver;
 mod sender;
 mod several;
+mod stream;
 
 pub use crate::mpsc::error;
 pub use inner::{bounded, unbounded};
 pub use receiver::{Receiver, WeakReceiver};
 pub use sender::{Sender, WeakSender};
+pub use stream::{RecvStream, SendSink};

@@ -5,9 +5,11 @@
 mod support;
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use futures_util::{SinkExt as _, StreamExt as _};
 use heist_sync::coop;
 use heist_sync::mpmc::error::{SendError, TryRecvError, TrySendError};
 use heist_sync::mpmc::{self, bounded, unbounded};
@@ -507,6 +509,41 @@ fn dropping_the_receivers_amid_senders_drops_each_message_once() {
                 assert_eq!(seen, (0..40).collect::<Vec<_>>());
             }
         });
+    }
+}
+
+#[test]
+fn a_receiver_can_be_a_stream_and_a_sender_a_sink() {
+    for capacity in KINDS {
+        let (sender, receiver) = channel(capacity);
+        let mut sink = pin!(sender.sink());
+        let mut stream = pin!(receiver.stream());
+        assert!(task(stream.next()).poll().is_pending());
+        // It waits in turn also between two polls.
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+        task(sink.send(0)).expect_ready().unwrap();
+        assert_eq!(task(stream.next()).expect_ready(), Some(0));
+        // Fed until it is full, and one more, which waits.
+        let mut fed = 1;
+        while fed < 50 && task(sink.feed(fed)).poll().is_ready() {
+            fed += 1;
+        }
+        let mut flush = task(sink.flush());
+        assert_eq!(flush.poll().is_pending(), capacity.is_some());
+        assert_eq!(task(stream.next()).expect_ready(), Some(1));
+        if capacity.is_some() {
+            assert!(flush.woken());
+            flush.expect_ready().unwrap();
+        }
+        for expected in 2..fed {
+            assert_eq!(task(stream.next()).expect_ready(), Some(expected));
+        }
+        assert!(task(stream.next()).poll().is_pending());
+        drop(flush);
+        receiver.close();
+        assert_eq!(task(sink.send(9)).expect_ready(), Err(SendError(9)));
+        assert_eq!(task(stream.next()).expect_ready(), None);
+        assert_eq!(task(stream.next()).expect_ready(), None);
     }
 }
 

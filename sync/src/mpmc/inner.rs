@@ -5,17 +5,22 @@
 //! 1. `senders` and `receivers` count the ends that keep the channel open. From 0 neither goes up again, and whoever
 //!    brings one to 0 closes the channel.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
 use super::meeting::{Accept, Meeting, Offer};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::several::{Several, Take};
 use crate::mpsc::chan::{Chan, Refused};
-use crate::mpsc::reserve::send_in_turn;
+use crate::mpsc::reserve::SendInTurn;
 use crate::sys::Arc;
 use crate::sys::atomic::AtomicUsize;
 use crate::sys::atomic::Ordering::{AcqRel, Relaxed};
 use crate::{Notify, Semaphore};
-use std::task::Poll;
 
 /// A bounded channel: at most `capacity` messages that have been sent and not received. With a capacity of 0 it holds
 /// none: a message is sent when a receiver that waits is given it.
@@ -106,10 +111,15 @@ enum Kind<T> {
 }
 
 impl<T> Inner<T> {
-    pub(super) async fn send(&self, value: T) -> Result<(), T> {
+    #[inline]
+    pub(super) fn send(&self, value: T) -> Sending<'_, T> {
         match &self.kind {
-            Kind::Buffer(chan) => send_in_turn(chan, value).await,
-            Kind::Meeting(meeting) => Offer::new(meeting, value).await,
+            Kind::Buffer(chan) => Sending::Buffer {
+                send: SendInTurn::new(chan, value),
+            },
+            Kind::Meeting(meeting) => Sending::Meeting {
+                offer: Offer::new(meeting, value),
+            },
         }
     }
 
@@ -120,10 +130,15 @@ impl<T> Inner<T> {
         }
     }
 
-    pub(super) async fn recv(&self) -> Option<T> {
+    #[inline]
+    pub(super) fn recv(&self) -> Receiving<'_, T> {
         match &self.kind {
-            Kind::Buffer(chan) => Take::new(chan).await,
-            Kind::Meeting(meeting) => Accept::new(meeting).await,
+            Kind::Buffer(chan) => Receiving::Buffer {
+                take: Take::new(chan),
+            },
+            Kind::Meeting(meeting) => Receiving::Meeting {
+                accept: Accept::new(meeting),
+            },
         }
     }
 
@@ -201,6 +216,48 @@ impl<T> Inner<T> {
         if self.receivers.fetch_sub(1, AcqRel) == 1 {
             let _discard = Discard(self);
             self.close();
+        }
+    }
+}
+
+pin_project! {
+    /// Sends a message, in turn; gives it back where the channel is closed.
+    #[project = SendingPinned]
+    pub(super) enum Sending<'a, T> {
+        Buffer { #[pin] send: SendInTurn<'a, T, Several> },
+        Meeting { #[pin] offer: Offer<'a, T> },
+    }
+}
+
+impl<T> Future for Sending<'_, T> {
+    type Output = Result<(), T>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), T>> {
+        match self.project() {
+            SendingPinned::Buffer { send } => send.poll(cx),
+            SendingPinned::Meeting { offer } => offer.poll(cx),
+        }
+    }
+}
+
+pin_project! {
+    /// Waits for a message, in turn; `None` at the channel's end. When it has completed it may be polled for the next one.
+    #[project = ReceivingPinned]
+    pub(super) enum Receiving<'a, T> {
+        Buffer { #[pin] take: Take<'a, T> },
+        Meeting { #[pin] accept: Accept<'a, T> },
+    }
+}
+
+impl<T> Future for Receiving<'_, T> {
+    type Output = Option<T>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        match self.project() {
+            ReceivingPinned::Buffer { take } => take.poll(cx),
+            ReceivingPinned::Meeting { accept } => accept.poll(cx),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::task::Poll;
 use super::error::TryRecvError;
 use super::inner::{Inner, upgrade};
 use super::sender::shared_methods;
+use super::stream::RecvStream;
 use crate::park::block_on;
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering::Relaxed;
@@ -117,6 +118,28 @@ impl<T> Receiver<T> {
     /// [`recv_many`](Self::recv_many) that blocks the thread.
     pub fn blocking_recv_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
         block_on(self.recv_many(buffer, limit))
+    }
+
+    /// The messages as a stream, which ends where [`recv`](Self::recv) gives `None`. It has to be pinned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use heist_sync::mpmc;
+    ///
+    /// async fn sum(numbers: mpmc::Receiver<u32>) -> u32 {
+    ///     let squares = numbers.stream().map(|number| number * number);
+    ///     squares.fold(0, async |sum, square| sum + square).await
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// # let (sender, receiver) = mpmc::unbounded();
+    /// # (1..4).for_each(|i| sender.try_send(i).unwrap());
+    /// # drop(sender);
+    /// # assert_eq!(pin!(sum(receiver)).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(14));
+    /// ```
+    pub fn stream(&self) -> RecvStream<'_, T> {
+        RecvStream::new(&self.inner)
     }
 
     /// Closes the channel, for all: nothing can be sent any more, and what was sent can still be received. Returns whether

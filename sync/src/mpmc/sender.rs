@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::error::{SendError, TrySendError};
 use super::inner::{Inner, upgrade};
+use super::stream::SendSink;
 use crate::coop;
 use crate::park::block_on;
 use crate::sys::Arc;
@@ -84,6 +85,29 @@ impl<T> Sender<T> {
     /// Gives the message back if the channel is closed.
     pub fn blocking_send(&self, message: T) -> Result<(), SendError<T>> {
         block_on(self.send(message))
+    }
+
+    /// This end as a sink. It has to be pinned. It holds one message until that is sent; flush it before it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::{SinkExt, StreamExt, stream};
+    /// use heist_sync::mpmc;
+    ///
+    /// async fn count(sender: mpmc::Sender<u32>) {
+    ///     let numbers = stream::iter(0..100).map(Ok);
+    ///     if let Err(unsent) = numbers.forward(sender.sink()).await {
+    ///         println!("nobody wants {}", unsent.0);
+    ///     }
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+    /// # let (sender, receiver) = mpmc::unbounded();
+    /// # assert!(pin!(count(sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    /// # assert_eq!(receiver.len(), 100);
+    /// ```
+    pub fn sink(&self) -> SendSink<'_, T> {
+        SendSink::new(&self.inner)
     }
 
     /// Closes the channel, for all: nothing can be sent any more, and what was sent can still be received. Returns whether

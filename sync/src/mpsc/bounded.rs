@@ -12,7 +12,7 @@ use super::ends::{Rx, Tx, WeakTx, ends};
 use super::error::{SendError, TryRecvError, TrySendError};
 use super::permit::{OwnedPermit, Permit, PermitIterator};
 use super::receiving::Sole;
-use super::reserve::{Closed, Reserve, send_in_turn};
+use super::reserve::{Closed, Reserve, SendInTurn};
 use crate::Semaphore;
 use crate::coop;
 use crate::park::block_on;
@@ -93,7 +93,7 @@ impl<T> Sender<T> {
     /// # assert_eq!(receiver.try_recv().unwrap(), "hello");
     /// ```
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        send_in_turn(self.chan(), value).await.map_err(SendError)
+        SendInTurn::new(self.chan(), value).await.map_err(SendError)
     }
 
     /// Sends a message, if there is room now and nobody waits for it.

@@ -13,22 +13,6 @@ use crate::waiting::{Standing, Waiter};
 use crate::waits;
 use crate::wakes::Wakes;
 
-/// Sends, in turn, once there is room; gives the value back where the channel is closed.
-pub(crate) async fn send_in_turn<T, R: Receivers>(chan: &Chan<T, R>, value: T) -> Result<(), T> {
-    coop::consume_budget().await;
-    match chan.send(value) {
-        Ok(()) => Ok(()),
-        Err((Refused::Closed, value)) => Err(value),
-        Err((Refused::Full, value)) => match Reserve::new(chan, 1).await {
-            Ok(()) => {
-                chan.send_permitted(value);
-                Ok(())
-            }
-            Err(Closed) => Err(value),
-        },
-    }
-}
-
 /// The channel was closed.
 #[derive(Debug)]
 pub(crate) struct Closed;
@@ -118,6 +102,65 @@ impl<T, R: Receivers> Future for Reserve<'_, T, R> {
             Ok(())
         } else {
             Err(Closed)
+        })
+    }
+}
+
+pin_project! {
+    /// Sends, in turn, once there is room; gives the value back where the channel is closed.
+    pub(crate) struct SendInTurn<'a, T, R: Receivers = Sole> {
+        chan: &'a Chan<T, R>,
+        // Until it is sent.
+        value: Option<T>,
+        // Once there was no room at first.
+        #[pin]
+        reserve: Option<Reserve<'a, T, R>>,
+    }
+}
+
+impl<'a, T, R: Receivers> SendInTurn<'a, T, R> {
+    #[inline]
+    pub(crate) fn new(chan: &'a Chan<T, R>, value: T) -> Self {
+        Self {
+            chan,
+            value: Some(value),
+            reserve: None,
+        }
+    }
+}
+
+impl<T, R: Receivers> Future for SendInTurn<'_, T, R> {
+    type Output = Result<(), T>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), T>> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let mut this = self.project();
+        let chan = *this.chan;
+        if this.reserve.is_none() {
+            let value = this.value.take().expect("it is polled to its end once");
+            match chan.send(value) {
+                Err((Refused::Full, value)) => {
+                    *this.value = Some(value);
+                    this.reserve.set(Some(Reserve::new(chan, 1)));
+                }
+                sent_or_closed => {
+                    unit.made_progress();
+                    return Poll::Ready(sent_or_closed.map_err(|(_, value)| value));
+                }
+            }
+        }
+        let reserve = this.reserve.as_mut().as_pin_mut();
+        let reserved = ready!(reserve.expect("it was made above").poll(cx));
+        this.reserve.set(None);
+        unit.made_progress();
+        let value = this.value.take().expect("it waits with the room for it");
+        Poll::Ready(match reserved {
+            Ok(()) => {
+                chan.send_permitted(value);
+                Ok(())
+            }
+            Err(Closed) => Err(value),
         })
     }
 }

@@ -1,0 +1,119 @@
+//! The ends as a stream and as a sink.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use futures_sink::Sink;
+use pin_project_lite::pin_project;
+
+use super::error::SendError;
+use super::inner::{Inner, Receiving, Sending};
+
+pin_project! {
+    /// The messages of a channel, as a receiver gets them. From [`Receiver::stream`](super::Receiver::stream).
+    ///
+    /// It waits in turn like [`recv`](super::Receiver::recv), also between two polls: once a poll was `Pending` it has a
+    /// place in the queue, and the message that it is given waits for its next poll. Dropping it hands that on.
+    #[must_use = "streams do nothing unless polled"]
+    pub struct RecvStream<'a, T> {
+        inner: &'a Inner<T>,
+        #[pin]
+        receiving: Receiving<'a, T>,
+    }
+}
+
+impl<'a, T> RecvStream<'a, T> {
+    pub(super) fn new(inner: &'a Inner<T>) -> Self {
+        Self {
+            inner,
+            receiving: inner.recv(),
+        }
+    }
+}
+
+impl<T> Stream for RecvStream<'_, T> {
+    type Item = T;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        // It begins anew where it has completed.
+        self.project().receiving.poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for RecvStream<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvStream")
+            .field("len", &self.inner.len())
+            .finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// Sends what it is given, one message after the other. From [`Sender::sink`](super::Sender::sink).
+    ///
+    /// It holds one message until there is room for it. Dropping it drops that message; closing it sends that, and leaves
+    /// the channel open.
+    #[must_use = "sinks do nothing unless polled"]
+    pub struct SendSink<'a, T> {
+        inner: &'a Inner<T>,
+        // The message that has not been sent yet.
+        #[pin]
+        sending: Option<Sending<'a, T>>,
+    }
+}
+
+impl<'a, T> SendSink<'a, T> {
+    pub(super) fn new(inner: &'a Inner<T>) -> Self {
+        Self {
+            inner,
+            sending: None,
+        }
+    }
+}
+
+impl<T> Sink<T> for SendSink<'_, T> {
+    /// Gives back the message that was refused as the channel is closed.
+    type Error = SendError<T>;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+        self.poll_flush(cx)
+    }
+
+    /// # Panics
+    ///
+    /// Where `poll_ready` did not say that it is ready.
+    fn start_send(self: Pin<&mut Self>, message: T) -> Result<(), SendError<T>> {
+        let mut this = self.project();
+        assert!(
+            this.sending.is_none(),
+            "start_send needs a poll_ready that was ready"
+        );
+        this.sending.set(Some(this.inner.send(message)));
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+        let mut this = self.project();
+        let Some(sending) = this.sending.as_mut().as_pin_mut() else {
+            return Poll::Ready(Ok(()));
+        };
+        let sent = ready!(sending.poll(cx));
+        this.sending.set(None);
+        Poll::Ready(sent.map_err(SendError))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
+        self.poll_flush(cx)
+    }
+}
+
+impl<T> fmt::Debug for SendSink<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendSink")
+            .field("len", &self.inner.len())
+            .finish_non_exhaustive()
+    }
+}
