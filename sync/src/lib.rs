@@ -14,8 +14,10 @@
 //! | the same, with many readers at once | [`RwLock`] |
 //! | let at most so many in | [`Semaphore`] |
 //! | say that something happened | [`Notify`] |
+//! | tell tasks to stop, and those they have set to work | [`CancellationToken`] |
 
 pub mod broadcast;
+mod cancellation_token;
 mod contain;
 pub mod coop;
 mod held;
@@ -35,6 +37,10 @@ pub mod waits;
 mod wakes;
 pub mod watch;
 
+pub use cancellation_token::{
+    CancellationToken, DropGuard, DropGuardRef, WaitForCancellationFuture,
+    WaitForCancellationFutureOwned,
+};
 pub use mutex::{
     MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, TryLockError,
 };

@@ -253,6 +253,27 @@ impl Semaphore {
         })
     }
 
+    /// [`acquire_owned`](Self::acquire_owned) that blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`] once the semaphore is closed.
+    pub fn blocking_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, AcquireError> {
+        block_on(self.acquire_owned())
+    }
+
+    /// [`acquire_many_owned`](Self::acquire_many_owned) that blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`] once the semaphore is closed.
+    pub fn blocking_acquire_many_owned(
+        self: Arc<Self>,
+        n: u32,
+    ) -> Result<OwnedSemaphorePermit, AcquireError> {
+        block_on(self.acquire_many_owned(n))
+    }
+
     /// Closes the semaphore for good: all who wait for permits, and all who will ask, get an error.
     ///
     /// # Examples

@@ -67,10 +67,12 @@ pub enum Wait {
     WatchChanged,
     /// The end of all receivers of a channel.
     ReceiversGone,
+    /// The cancellation of a [`CancellationToken`](crate::CancellationToken).
+    Cancelled,
 }
 
 /// All of them, by number.
-const ALL: [Wait; 23] = [
+const ALL: [Wait; 24] = [
     Wait::Unknown,
     Wait::Start,
     Wait::Turn,
@@ -94,6 +96,7 @@ const ALL: [Wait; 23] = [
     Wait::BroadcastRecv,
     Wait::WatchChanged,
     Wait::ReceiversGone,
+    Wait::Cancelled,
 ];
 
 impl Wait {
@@ -132,6 +135,7 @@ impl fmt::Display for Wait {
             Self::BroadcastRecv => "a broadcast value",
             Self::WatchChanged => "a change of a watched value",
             Self::ReceiversGone => "the end of a channel's receivers",
+            Self::Cancelled => "a cancellation",
         })
     }
 }

@@ -1,0 +1,416 @@
+//! Telling tasks to stop, and those that they have set to work.
+//!
+//! The protocol is in `tree`; this file is its public face.
+
+mod tree;
+
+use std::fmt;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use self::tree::Node;
+use crate::coop;
+use crate::park::block_on;
+use crate::sys::Arc;
+use crate::waiting::{KeptWaiter, Waiter};
+use crate::waits::{self, Wait};
+
+/// Tells tasks to stop.
+///
+/// Any of its clones may [`cancel`](Self::cancel), once and for good; whoever holds one may ask
+/// ([`is_cancelled`](Self::is_cancelled)) or wait ([`cancelled`](Self::cancelled)). A [`child_token`](Self::child_token)
+/// is cancelled with it, but not the other way round.
+///
+/// A tree of tokens may be of any depth. A child that is dropped leaves nothing behind in its parent, and one in the
+/// middle leaves its children to the one above.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::CancellationToken;
+///
+/// let service = CancellationToken::new();
+/// let (one, other) = (service.child_token(), service.child_token());
+/// one.cancel();
+/// assert!(!service.is_cancelled() && !other.is_cancelled());
+/// service.cancel();
+/// assert!(other.is_cancelled());
+/// ```
+///
+/// A task that lets itself be stopped:
+///
+/// ```
+/// use heist_sync::{CancellationToken, mpsc};
+///
+/// async fn work(mut jobs: mpsc::Receiver<u32>, stop: CancellationToken) -> u32 {
+///     let mut done = 0;
+///     while let Some(Some(_job)) = stop.run_until_cancelled(jobs.recv()).await {
+///         done += 1;
+///     }
+///     done
+/// }
+/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+/// # let (send, recv) = mpsc::channel(2);
+/// # send.try_send(1).unwrap();
+/// # let stop = CancellationToken::new();
+/// # let mut worker = pin!(work(recv, stop.clone()));
+/// # let mut cx = Context::from_waker(Waker::noop());
+/// # assert!(worker.as_mut().poll(&mut cx).is_pending());
+/// # stop.cancel();
+/// # assert_eq!(worker.as_mut().poll(&mut cx), Poll::Ready(1));
+/// ```
+pub struct CancellationToken {
+    node: Arc<Node>,
+}
+
+pin_project! {
+    /// The future of [`CancellationToken::cancelled`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct WaitForCancellationFuture<'a> {
+        token: &'a CancellationToken,
+        #[pin]
+        waiter: Waiter<'a, ()>,
+    }
+}
+
+pin_project! {
+    /// The future of [`CancellationToken::cancelled_owned`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct WaitForCancellationFutureOwned {
+        // A handle, so that the node stays in its tree.
+        token: CancellationToken,
+        #[pin]
+        waiter: KeptWaiter<Arc<Node>, ()>,
+    }
+}
+
+/// Cancels its token when dropped: what [`CancellationToken::drop_guard`] gives.
+#[derive(Debug)]
+#[must_use = "the token is cancelled when this is dropped"]
+pub struct DropGuard {
+    /// `None` once disarmed.
+    token: Option<CancellationToken>,
+}
+
+/// Cancels a borrowed token when dropped: what [`CancellationToken::drop_guard_ref`] gives.
+#[derive(Debug)]
+#[must_use = "the token is cancelled when this is dropped"]
+pub struct DropGuardRef<'a> {
+    /// `None` once disarmed.
+    token: Option<&'a CancellationToken>,
+}
+
+impl CancellationToken {
+    /// A token that is cancelled with no other.
+    pub fn new() -> Self {
+        Self { node: Node::new() }
+    }
+
+    /// A token that is cancelled with this one, and can be by itself. It is cancelled from the start if this one is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::CancellationToken;
+    /// let token = CancellationToken::new();
+    /// let grandchild = token.child_token().child_token();
+    /// token.cancel();
+    /// assert!(grandchild.is_cancelled());
+    /// assert!(token.child_token().is_cancelled());
+    /// ```
+    pub fn child_token(&self) -> Self {
+        Self {
+            node: Node::child(&self.node),
+        }
+    }
+
+    /// Cancels this token, its clones, and all that descend from it. Where that has happened, nothing happens.
+    ///
+    /// When it returns, all of them are cancelled; and whoever sees a token cancelled sees its descendants cancelled too.
+    pub fn cancel(&self) {
+        Node::cancel(&self.node);
+    }
+
+    /// Whether the token has been cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.node.is_cancelled()
+    }
+
+    /// Waits until the token is cancelled; at once, if it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::CancellationToken;
+    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+    /// let token = CancellationToken::new();
+    /// let mut stopped = pin!(token.cancelled());
+    /// # let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(stopped.as_mut().poll(&mut cx).is_pending());
+    /// token.cancel();
+    /// assert!(stopped.as_mut().poll(&mut cx).is_ready());
+    /// ```
+    pub fn cancelled(&self) -> WaitForCancellationFuture<'_> {
+        WaitForCancellationFuture {
+            token: self,
+            waiter: Waiter::new(self.node.queue(), ()),
+        }
+    }
+
+    /// [`cancelled`](Self::cancelled), with the token in the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn cancelled_owned(self) -> WaitForCancellationFutureOwned {
+        WaitForCancellationFutureOwned {
+            waiter: KeptWaiter::new(self.node.clone(), Node::queue, ()),
+            token: self,
+        }
+    }
+
+    /// [`cancelled`](Self::cancelled) that blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let token = heist_sync::CancellationToken::new();
+    /// std::thread::scope(|threads| {
+    ///     threads.spawn(|| token.cancel());
+    ///     token.blocking_cancelled();
+    /// });
+    /// ```
+    pub fn blocking_cancelled(&self) {
+        block_on(self.cancelled());
+    }
+
+    /// Has the token cancelled when the guard is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::CancellationToken;
+    /// let token = CancellationToken::new();
+    /// let guard = token.clone().drop_guard();
+    /// drop(guard);
+    /// assert!(token.is_cancelled());
+    /// ```
+    pub fn drop_guard(self) -> DropGuard {
+        DropGuard { token: Some(self) }
+    }
+
+    /// [`drop_guard`](Self::drop_guard) for a borrowed token.
+    pub fn drop_guard_ref(&self) -> DropGuardRef<'_> {
+        DropGuardRef { token: Some(self) }
+    }
+
+    /// Runs `future` until it ends or the token is cancelled: then it is dropped, and the output is `None`.
+    ///
+    /// If the token is cancelled already, `future` is not polled. From then on it goes first: where both have come by
+    /// the same poll, the output is that of `future`.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of `future`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::CancellationToken;
+    /// # use std::{future::{Future, pending, ready}, pin::pin, task::{Context, Poll, Waker}};
+    /// let token = CancellationToken::new();
+    /// # let mut cx = Context::from_waker(Waker::noop());
+    /// let mut short = pin!(token.run_until_cancelled(ready(5)));
+    /// assert_eq!(short.as_mut().poll(&mut cx), Poll::Ready(Some(5)));
+    ///
+    /// let mut endless = pin!(token.run_until_cancelled(pending::<()>()));
+    /// assert!(endless.as_mut().poll(&mut cx).is_pending());
+    /// token.cancel();
+    /// assert_eq!(endless.as_mut().poll(&mut cx), Poll::Ready(None));
+    /// ```
+    pub async fn run_until_cancelled<F: Future>(&self, future: F) -> Option<F::Output> {
+        if self.is_cancelled() {
+            return None;
+        }
+        RunUntil {
+            future,
+            cancelled: self.cancelled(),
+        }
+        .await
+    }
+
+    /// [`run_until_cancelled`](Self::run_until_cancelled), with the token in the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of `future`.
+    pub async fn run_until_cancelled_owned<F: Future>(self, future: F) -> Option<F::Output> {
+        self.run_until_cancelled(future).await
+    }
+}
+
+pin_project! {
+    /// Until the one or the other ends.
+    struct RunUntil<'a, F> {
+        #[pin]
+        future: F,
+        #[pin]
+        cancelled: WaitForCancellationFuture<'a>,
+    }
+}
+
+impl<F: Future> Future for RunUntil<'_, F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        this.cancelled.poll(cx).map(|()| None)
+    }
+}
+
+/// Polls for the cancellation of `node`.
+fn poll_cancelled(node: &Node, waiter: Pin<&mut Waiter<'_, ()>>, cx: &mut Context<'_>) -> Poll<()> {
+    let unit = ready!(coop::poll_proceed(cx));
+    if node.poll_cancelled(waiter, cx).is_pending() {
+        // Mostly a limit to something else, which is what the task waits for.
+        waits::note_if_none(Wait::Cancelled);
+        return Poll::Pending;
+    }
+    unit.made_progress();
+    Poll::Ready(())
+}
+
+impl Future for WaitForCancellationFuture<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        poll_cancelled(&this.token.node, this.waiter, cx)
+    }
+}
+
+impl Future for WaitForCancellationFutureOwned {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let (waiter, node) = self.project().waiter.parts();
+        poll_cancelled(node, waiter, cx)
+    }
+}
+
+impl Clone for CancellationToken {
+    /// Another handle to the same token: cancelling either cancels both.
+    fn clone(&self) -> Self {
+        self.node.add_handle();
+        Self {
+            node: self.node.clone(),
+        }
+    }
+}
+
+impl Drop for CancellationToken {
+    fn drop(&mut self) {
+        self.node.drop_handle();
+    }
+}
+
+impl Default for CancellationToken {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Clones of one token are equal, and no others.
+impl PartialEq for CancellationToken {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(&*self.node, &*other.node)
+    }
+}
+
+impl Eq for CancellationToken {}
+
+impl Hash for CancellationToken {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::ptr::from_ref(&*self.node).hash(state);
+    }
+}
+
+// A panic leaves the tree whole: no code of a user runs under its lock.
+impl UnwindSafe for CancellationToken {}
+impl RefUnwindSafe for CancellationToken {}
+
+impl fmt::Debug for CancellationToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancellationToken")
+            .field("is_cancelled", &self.is_cancelled())
+            .finish()
+    }
+}
+
+impl fmt::Debug for WaitForCancellationFuture<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitForCancellationFuture")
+            .field("token", self.token)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WaitForCancellationFutureOwned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitForCancellationFutureOwned")
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DropGuard {
+    /// The token.
+    pub fn token(&self) -> &CancellationToken {
+        self.token.as_ref().expect("there until it is disarmed")
+    }
+
+    /// Takes the token out, not cancelled. Other guards of it go on.
+    pub fn disarm(mut self) -> CancellationToken {
+        self.token.take().expect("there until it is disarmed")
+    }
+}
+
+impl Drop for DropGuard {
+    fn drop(&mut self) {
+        if let Some(token) = &self.token {
+            token.cancel();
+        }
+    }
+}
+
+impl<'a> DropGuardRef<'a> {
+    /// The token.
+    pub fn token(&self) -> &CancellationToken {
+        self.token.expect("there until it is disarmed")
+    }
+
+    /// Takes the token out, not cancelled. Other guards of it go on.
+    pub fn disarm(mut self) -> &'a CancellationToken {
+        self.token.take().expect("there until it is disarmed")
+    }
+}
+
+impl Drop for DropGuardRef<'_> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token {
+            token.cancel();
+        }
+    }
+}
