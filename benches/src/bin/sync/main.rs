@@ -8,7 +8,7 @@ mod rows;
 
 use std::process::{Command, ExitCode, Stdio};
 
-use benches::measure::{figure, line, percentile};
+use benches::measure::{figure, line, percentile, process_cpu};
 
 use rows::{Kind, ROWS, Row};
 
@@ -21,6 +21,8 @@ Runs heist's sync beside other crates' and prints the medians.
     --crates A,B      of heist,tokio,smol,flume,kanal,futures,crossbeam (all)
     --rounds N        each crate in turn, so often (5)
     --least           the least of the rounds instead of their median
+    --cpu             CPU time of all threads instead of the time that passes: other load on the machine hardly
+                      changes it, and who waits by spinning pays for it
     --instructions    the rows of a single thread in instructions, counted by valgrind, and no others
     --list            the rows and what they measure
 ";
@@ -41,14 +43,30 @@ struct Options {
     crates: Vec<&'static str>,
     rounds: usize,
     least: bool,
-    instructions: bool,
+    measure: Measure,
+}
+
+/// What is counted for an operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    Time,
+    Cpu,
+    Instructions,
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["--child", name, row, count] => child(name, row, count.parse().expect("a number")),
+        ["--child", name, row, count] => {
+            println!("{}", run(name, row, count));
+        }
+        ["--child-cpu", name, row, count] => {
+            let before = process_cpu();
+            run(name, row, count);
+            let count: f64 = count.parse().expect("a number");
+            println!("{}", (process_cpu() - before).as_nanos() as f64 / count);
+        }
         ["--help" | "-h"] => print!("{HELP}"),
         ["--list"] => {
             for row in ROWS {
@@ -72,21 +90,24 @@ fn options(words: &[&str]) -> Result<Options, String> {
         crates: CRATES.to_vec(),
         rounds: 5,
         least: false,
-        instructions: false,
+        measure: Measure::Time,
     };
     let mut words = words.iter();
     while let Some(option) = words.next() {
         match *option {
             "--least" => options.least = true,
-            "--instructions" => options.instructions = true,
+            "--cpu" => options.measure = Measure::Cpu,
+            "--instructions" => options.measure = Measure::Instructions,
             _ => {
                 let value = words.next().ok_or(format!("{option} wants a value"))?;
                 options.set(option, value)?;
             }
         }
     }
-    if options.instructions {
-        options.rows.retain(|row| row.kind == Kind::Alone);
+    match options.measure {
+        Measure::Time => {}
+        Measure::Cpu => options.rows.retain(|row| row.kind != Kind::Bytes),
+        Measure::Instructions => options.rows.retain(|row| row.kind == Kind::Alone),
     }
     Ok(options)
 }
@@ -121,12 +142,12 @@ impl Options {
     }
 }
 
-/// Runs one row with one crate and prints its figure.
-fn child(name: &str, row: &str, count: usize) {
+/// Runs one row with one crate; its figure.
+fn run(name: &str, row: &str, count: &str) -> f64 {
     let row = ROWS.iter().find(|known| known.name == row);
     let run = row.and_then(|row| row.runs.iter().find(|(column, _)| *column == name));
     let (_, run) = run.expect("a row and a crate that has it");
-    println!("{}", run(count));
+    run(count.parse().expect("a number"))
 }
 
 /// Runs all that the options ask for and prints a line for each row as soon as it is known.
@@ -149,10 +170,10 @@ fn table(options: &Options) {
             .filter(|(name, _)| **name != "heist")
             .filter_map(|(_, value)| *value)
             .min_by(f64::total_cmp);
-        let unit = if options.instructions {
-            "instructions"
-        } else {
-            row.kind.unit()
+        let unit = match options.measure {
+            Measure::Time => row.kind.unit(),
+            Measure::Cpu => "CPU ns",
+            Measure::Instructions => "instructions",
         };
         let mut cells = vec![row.what.to_owned(), unit.to_owned()];
         cells.extend(
@@ -176,7 +197,7 @@ fn ratio(ours: Option<f64>, theirs: Option<f64>) -> String {
 /// For each crate what the rounds of `row` gave; nothing where it doesn't have it.
 fn values(options: &Options, row: &Row) -> Vec<Option<f64>> {
     let rounds = match row.kind {
-        _ if options.instructions => 1,
+        _ if options.measure == Measure::Instructions => 1,
         Kind::Bytes => 1,
         Kind::Alone | Kind::Together => options.rounds,
     };
@@ -184,12 +205,11 @@ fn values(options: &Options, row: &Row) -> Vec<Option<f64>> {
     for _ in 0..rounds {
         for (name, values) in options.crates.iter().zip(&mut all) {
             if row.runs.iter().any(|(column, _)| column == name) {
-                let measure = if options.instructions {
-                    instructions
-                } else {
-                    time
-                };
-                values.push(measure(name, row));
+                values.push(match options.measure {
+                    Measure::Time => time(name, row, "--child"),
+                    Measure::Cpu => time(name, row, "--child-cpu"),
+                    Measure::Instructions => instructions(name, row),
+                });
             }
         }
     }
@@ -204,9 +224,9 @@ fn this_program() -> std::path::PathBuf {
 }
 
 /// The figure of one row with one crate, in a process of its own.
-fn time(name: &str, row: &Row) -> f64 {
+fn time(name: &str, row: &Row, how: &str) -> f64 {
     let output = Command::new(this_program())
-        .args(["--child", name, row.name, &row.count.to_string()])
+        .args([how, name, row.name, &row.count.to_string()])
         .stderr(Stdio::inherit())
         .output()
         .expect("this program can be started again");
