@@ -145,7 +145,7 @@ fn rwlock_hand_over_keeps_others_out() {
 fn rwlock_hand_over_to_one_who_leaves() {
     let census = Census::new(&["waited", "did not"]);
     let counted = census.clone();
-    model("rwlock_hand_over_to_one_who_leaves", Some(3), move || {
+    model("rwlock_hand_over_to_one_who_leaves", Some(2), move || {
         let (lock, held, waiting) = starving_writer();
         let leaving = thread::spawn(move || drop(held));
         let reading = {
@@ -192,6 +192,40 @@ fn rwlock_cancelled_waiter() {
         assert_eq!(reading.join().unwrap(), 1);
         assert_eq!(lock.try_write().unwrap().add(), 2);
     });
+    census.assert_all_seen();
+}
+
+/// A writer gives up that waits for one reader, and has others wait behind it: they come in while that reader stays.
+#[test]
+fn rwlock_a_writer_that_gives_up_lets_readers_in() {
+    let census = Census::new(&["before", "behind"]);
+    let counted = census.clone();
+    model(
+        "rwlock_a_writer_that_gives_up_lets_readers_in",
+        None,
+        move || {
+            let lock = Arc::new(watched());
+            let held = lock.try_read().unwrap();
+            let giving_up = {
+                let lock = lock.clone();
+                thread::spawn(move || assert!(poll_once(lock.write()).is_none()))
+            };
+            let reading = {
+                let lock = lock.clone();
+                thread::spawn(move || {
+                    let at_once = poll_once(lock.read()).is_some();
+                    block_on(lock.read()).get();
+                    at_once
+                })
+            };
+            held.get();
+            let at_once = reading.join().unwrap();
+            counted.saw(if at_once { "before" } else { "behind" });
+            giving_up.join().unwrap();
+            drop(held);
+            assert_eq!(lock.try_write().unwrap().add(), 1);
+        },
+    );
     census.assert_all_seen();
 }
 

@@ -12,12 +12,14 @@
 //! | let many see the last value, and wait for the next | [`watch`] |
 //! | hold data across an `.await` | [`Mutex`] |
 //! | the same, with many readers at once | [`RwLock`] |
+//! | wait for a change of such data | [`Condvar`] |
 //! | let at most so many in | [`Semaphore`] |
 //! | say that something happened | [`Notify`] |
 //! | tell tasks to stop, and those they have set to work | [`CancellationToken`] |
 
 pub mod broadcast;
 mod cancellation_token;
+mod condvar;
 mod contain;
 pub mod coop;
 mod held;
@@ -41,6 +43,7 @@ pub use cancellation_token::{
     CancellationToken, DropGuard, DropGuardRef, WaitForCancellationFuture,
     WaitForCancellationFutureOwned,
 };
+pub use condvar::Condvar;
 pub use mutex::{
     MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, TryLockError,
 };

@@ -136,7 +136,9 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// Dropping the future gives up the place in the queue; what it had already been given goes to the next.
     pub async fn read(&self) -> RwLockReadGuard<'_, T> {
-        self.raw.acquire(Kind::Read).await;
+        if !self.raw.take_at_once(Kind::Read) {
+            self.raw.acquire(Kind::Read).await;
+        }
         RwLockReadGuard::new(self)
     }
 
@@ -159,7 +161,9 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As [`read`](Self::read).
     pub async fn read_owned(self: Arc<Self>) -> OwnedRwLockReadGuard<T> {
-        self.raw.acquire(Kind::Read).await;
+        if !self.raw.take_at_once(Kind::Read) {
+            self.raw.acquire(Kind::Read).await;
+        }
         OwnedRwLockReadGuard::new(self)
     }
 
@@ -195,7 +199,9 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As [`read`](Self::read).
     pub async fn upgradable_read(&self) -> RwLockUpgradableReadGuard<'_, T> {
-        self.raw.acquire(Kind::Upgradable).await;
+        if !self.raw.take_at_once(Kind::Upgradable) {
+            self.raw.acquire(Kind::Upgradable).await;
+        }
         RwLockUpgradableReadGuard::new(self)
     }
 
@@ -210,7 +216,9 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As [`read`](Self::read).
     pub async fn upgradable_read_owned(self: Arc<Self>) -> OwnedRwLockUpgradableReadGuard<T> {
-        self.raw.acquire(Kind::Upgradable).await;
+        if !self.raw.take_at_once(Kind::Upgradable) {
+            self.raw.acquire(Kind::Upgradable).await;
+        }
         OwnedRwLockUpgradableReadGuard::new(self)
     }
 
@@ -248,7 +256,9 @@ impl<T: ?Sized> RwLock<T> {
     /// Dropping the future gives up the place in the queue; what it had already been given goes to the next, and readers
     /// who waited for this writer alone come in.
     pub async fn write(&self) -> RwLockWriteGuard<'_, T> {
-        self.raw.acquire(Kind::Write).await;
+        if !self.raw.take_at_once(Kind::Write) {
+            self.raw.acquire(Kind::Write).await;
+        }
         RwLockWriteGuard::new(self)
     }
 
@@ -263,7 +273,9 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// As [`write`](Self::write).
     pub async fn write_owned(self: Arc<Self>) -> OwnedRwLockWriteGuard<T> {
-        self.raw.acquire(Kind::Write).await;
+        if !self.raw.take_at_once(Kind::Write) {
+            self.raw.acquire(Kind::Write).await;
+        }
         OwnedRwLockWriteGuard::new(self)
     }
 

@@ -238,7 +238,10 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
     /// ```
     pub async fn upgrade(this: Self) -> RwLockWriteGuard<'a, T> {
         // Where this future is dropped, the wait below ends first, and leaves an upgradable lock for `this` to let go.
-        this.held.owner().acquire(Kind::Upgrade).await;
+        let raw = this.held.owner();
+        if !raw.take_at_once(Kind::Upgrade) {
+            raw.acquire(Kind::Upgrade).await;
+        }
         this.upgraded()
     }
 

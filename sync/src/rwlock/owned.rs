@@ -156,7 +156,10 @@ impl<T: ?Sized> OwnedRwLockUpgradableReadGuard<T> {
     /// The future owns the guard: dropping it lets the lock go altogether.
     pub async fn upgrade(this: Self) -> OwnedRwLockWriteGuard<T> {
         // Where this future is dropped, the wait below ends first, and leaves an upgradable lock for `this` to let go.
-        this.held.owner().raw().acquire(Kind::Upgrade).await;
+        let raw = this.held.owner().raw();
+        if !raw.take_at_once(Kind::Upgrade) {
+            raw.acquire(Kind::Upgrade).await;
+        }
         this.upgraded()
     }
 

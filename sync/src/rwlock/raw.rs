@@ -265,6 +265,12 @@ impl RawRwLock {
         false
     }
 
+    /// [`try_take`](Self::try_take), for a unit of the budget: what comes before [`acquire`](Self::acquire).
+    #[inline]
+    pub(super) fn take_at_once(&self, kind: Kind) -> bool {
+        coop::at_once(|| self.try_take(kind))
+    }
+
     /// Lets go of the lock, which the caller holds as `kind`.
     #[inline]
     pub(super) fn let_go(&self, kind: Kind) {

@@ -1,0 +1,320 @@
+//! Waiting for a condition of the data behind a mutex.
+//!
+//! # Invariants
+//!
+//! 1. `waiting` ⇔ the queue is not empty, whenever the queue's lock is free. It is changed under that lock.
+//! 2. A waiter is queued before it lets the mutex go. So one who takes the mutex after that, changes the data and then
+//!    notifies, finds the waiter: the mutex orders the change of `waiting` before the notifier's look at it. Who notifies
+//!    without having held the mutex promises nothing by it, and may find nobody.
+//! 3. A waiter that was released with `ONE` stays so until it holds the mutex again. Dropped before that, it passes its
+//!    notification on to the next in line. One released with `ALL` has nothing to pass on: all others have been told.
+//!
+//! # Orderings
+//!
+//! The mutex orders the data, the queue's lock the queue: there is nothing left for `waiting` to order (invariant 2).
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::mutex::{Mutex, MutexGuard, OwnedMutexGuard};
+use crate::park::block_on;
+use crate::sys::atomic::{AtomicBool, Ordering};
+use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter};
+use crate::waits::{self, Wait};
+use crate::wakes::Wakes;
+
+/// Released by [`Condvar::notify_one`].
+const ONE: Outcome = FIRST_OUTCOME;
+/// Released by [`Condvar::notify_all`].
+const ALL: Outcome = FIRST_OUTCOME + 1;
+
+/// Waits for a condition of the data behind a [`Mutex`].
+///
+/// A task that holds the mutex and finds that the data isn't as it needs it lets the mutex go and waits, in one step, until
+/// another task has changed the data and notifies it; then it takes the mutex again.
+///
+/// A notification says that the condition may hold, not that it does: a third task may take the mutex in between. So look
+/// again, or have [`wait_while`](Self::wait_while) do it. Unlike std's, a waiter isn't woken for no reason.
+///
+/// # Fairness
+///
+/// [`notify_one`](Self::notify_one) wakes the task that has waited longest. It comes to the mutex as any other does.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::{Condvar, Mutex};
+///
+/// struct Jobs {
+///     queue: Mutex<Vec<u32>>,
+///     added: Condvar,
+/// }
+///
+/// impl Jobs {
+///     async fn add(&self, job: u32) {
+///         self.queue.lock().await.push(job);
+///         self.added.notify_one();
+///     }
+///
+///     async fn next(&self) -> u32 {
+///         let queue = self.queue.lock().await;
+///         let mut queue = self.added.wait_while(queue, |queue| queue.is_empty()).await;
+///         queue.pop().expect("it is not empty")
+///     }
+/// }
+/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+/// # let jobs = Jobs { queue: Mutex::new(vec![]), added: Condvar::new() };
+/// # let mut cx = Context::from_waker(Waker::noop());
+/// # let mut next = pin!(jobs.next());
+/// # assert!(next.as_mut().poll(&mut cx).is_pending());
+/// # assert!(pin!(jobs.add(7)).poll(&mut cx).is_ready());
+/// # assert_eq!(next.poll(&mut cx), Poll::Ready(7));
+/// ```
+pub struct Condvar {
+    waiting: AtomicBool,
+    queue: WaitQueue<()>,
+}
+
+impl Condvar {
+    /// One that nobody waits on.
+    pub fn new() -> Self {
+        Self {
+            waiting: AtomicBool::new(false),
+            queue: WaitQueue::new(),
+        }
+    }
+
+    /// [`new`](Self::new), in a constant.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// static CHANGED: heist_sync::Condvar = heist_sync::Condvar::const_new();
+    /// CHANGED.notify_all();
+    /// ```
+    #[cfg(not(heist_loom))]
+    pub const fn const_new() -> Self {
+        Self {
+            waiting: AtomicBool::new(false),
+            queue: WaitQueue::const_new(),
+        }
+    }
+
+    /// Lets the mutex of `guard` go, waits to be notified, and takes it again.
+    ///
+    /// Notifications count from the first poll on, which is when the mutex is let go; before that this task holds it.
+    /// Waiters of one condition variable may use different mutexes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up the place in the queue, and the mutex is not taken again. A notification that had
+    /// already fallen to it goes to the next.
+    pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        let mutex = MutexGuard::mutex(&guard);
+        self.wait_and_lock(guard, || mutex.lock()).await
+    }
+
+    /// [`wait`](Self::wait) with the guard of a shared mutex.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`wait`](Self::wait).
+    pub async fn wait_owned<T: ?Sized>(&self, guard: OwnedMutexGuard<T>) -> OwnedMutexGuard<T> {
+        let mutex = OwnedMutexGuard::mutex(&guard).clone();
+        self.wait_and_lock(guard, || Mutex::lock_owned(mutex)).await
+    }
+
+    /// [`wait`](Self::wait)s for as long as `condition` is true of the data; not at all if it is false already.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`wait`](Self::wait).
+    pub async fn wait_while<'a, T, F>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        mut condition: F,
+    ) -> MutexGuard<'a, T>
+    where
+        T: ?Sized,
+        F: FnMut(&mut T) -> bool,
+    {
+        while condition(&mut *guard) {
+            guard = self.wait(guard).await;
+        }
+        guard
+    }
+
+    /// [`wait`](Self::wait) that blocks the thread.
+    pub fn blocking_wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        block_on(self.wait(guard))
+    }
+
+    /// [`wait_while`](Self::wait_while) that blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::{Condvar, Mutex};
+    ///
+    /// let (ready, changed) = (Mutex::new(false), Condvar::new());
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         *ready.blocking_lock() = true;
+    ///         changed.notify_one();
+    ///     });
+    ///     let guard = changed.blocking_wait_while(ready.blocking_lock(), |ready| !*ready);
+    ///     assert!(*guard);
+    /// });
+    /// ```
+    pub fn blocking_wait_while<'a, T, F>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        condition: F,
+    ) -> MutexGuard<'a, T>
+    where
+        T: ?Sized,
+        F: FnMut(&mut T) -> bool,
+    {
+        block_on(self.wait_while(guard, condition))
+    }
+
+    /// Wakes the task that has waited longest, if any waits.
+    pub fn notify_one(&self) {
+        // Ordering: hint only, by invariant 2.
+        if !self.waiting.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut locked = self.queue.lock();
+        let waker = locked.pop_front(ONE);
+        self.settle(&locked);
+        drop(locked);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Wakes all who wait now.
+    pub fn notify_all(&self) {
+        // Ordering: hint only, by invariant 2.
+        if !self.waiting.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut wakes = Wakes::default();
+        let mut locked = self.queue.lock();
+        while let Some(waker) = locked.pop_front(ALL) {
+            wakes.push(waker);
+        }
+        self.settle(&locked);
+        drop(locked);
+        wakes.wake_all();
+    }
+
+    async fn wait_and_lock<G, F: Future<Output = G>>(
+        &self,
+        guard: G,
+        lock: impl FnOnce() -> F,
+    ) -> G {
+        let mut waiting = pin!(Waiting {
+            condvar: self,
+            guard: Some(guard),
+            waiter: Waiter::new(&self.queue, ()),
+        });
+        waiting.as_mut().await;
+        // Dropped in here, it has still what fell to it: invariant 3.
+        let guard = lock().await;
+        waiting.project().waiter.reset();
+        guard
+    }
+
+    /// Restores invariant 1.
+    fn settle(&self, locked: &Locked<'_, ()>) {
+        if locked.is_empty() {
+            // Ordering: hint only, by invariant 2.
+            self.waiting.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+pin_project! {
+    /// Completes once it has been notified, and leaves its waiter as it was released.
+    struct Waiting<'a, G> {
+        condvar: &'a Condvar,
+        // Until it has been queued.
+        guard: Option<G>,
+        #[pin]
+        waiter: Waiter<'a, ()>,
+    }
+
+    impl<G> PinnedDrop for Waiting<'_, G> {
+        fn drop(this: Pin<&mut Self>) {
+            this.cancel();
+        }
+    }
+}
+
+impl<G> Waiting<'_, G> {
+    /// Leaves the queue, or passes on what fell to it and was never used: invariant 3.
+    fn cancel(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if this.waiter.standing() == Standing::Idle {
+            return;
+        }
+        let mut locked = this.condvar.queue.lock();
+        let removed = locked.remove(this.waiter.as_mut());
+        if removed.is_some() {
+            this.condvar.settle(&locked);
+        }
+        drop(locked);
+        drop(removed);
+        if this.waiter.standing() == Standing::Released(ONE) {
+            this.condvar.notify_one();
+        }
+    }
+
+    fn poll_waiting(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if this.guard.is_none() {
+            return this.waiter.poll_queued(cx).map(|_| ());
+        }
+        let waker = cx.waker().clone();
+        let mut locked = this.condvar.queue.lock();
+        // Ordering: hint only, by invariant 2.
+        this.condvar.waiting.store(true, Ordering::Relaxed);
+        locked.push_back(this.waiter, waker);
+        drop(locked);
+        // Invariant 2. It wakes others, who may panic; this one waits by now.
+        *this.guard = None;
+        Poll::Pending
+    }
+}
+
+impl<G> Future for Waiting<'_, G> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // The budget is the mutex's business, which comes next.
+        ready!(waits::noted(Wait::Condvar, self.poll_waiting(cx)));
+        Poll::Ready(())
+    }
+}
+
+// A panic leaves the queue as it is between two steps.
+impl UnwindSafe for Condvar {}
+impl RefUnwindSafe for Condvar {}
+
+impl Default for Condvar {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Condvar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Condvar").finish_non_exhaustive()
+    }
+}
