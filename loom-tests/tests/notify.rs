@@ -137,3 +137,45 @@ fn notify_owned_waiter_passes_on() {
     });
     census.assert_all_seen();
 }
+
+/// Who asks to be notified, and then finds that what it waits for hasn't happened, is notified of it.
+#[test]
+fn notify_waiters_after_a_change_is_not_missed() {
+    let census = Census::new(&["seen", "told"]);
+    let counted = census.clone();
+    model(
+        "notify_waiters_after_a_change_is_not_missed",
+        Some(2),
+        move || {
+            let notify = Arc::new(Notify::new());
+            let happened = Arc::new(AtomicU32::new(0));
+            let changes = {
+                let (notify, happened) = (notify.clone(), happened.clone());
+                thread::spawn(move || {
+                    // Ordering: Release pairs with the Acquire below.
+                    happened.store(1, Ordering::Release);
+                    notify.notify_waiters();
+                })
+            };
+            let waits = [(); 2].map(|()| {
+                let (notify, happened, counted) =
+                    (notify.clone(), happened.clone(), counted.clone());
+                thread::spawn(move || {
+                    let notified = notify.notified();
+                    // Ordering: Acquire pairs with the Release above.
+                    if happened.load(Ordering::Acquire) == 1 {
+                        counted.saw("seen");
+                    } else {
+                        block_on(notified);
+                        counted.saw("told");
+                    }
+                })
+            });
+            changes.join().unwrap();
+            for wait in waits {
+                wait.join().unwrap();
+            }
+        },
+    );
+    census.assert_all_seen();
+}

@@ -151,7 +151,8 @@ impl Notify {
     /// Waits to be notified: completes with the permit, if there is one, or once a notification falls to this task.
     ///
     /// A [`notify_waiters`](Self::notify_waiters) counts from this call on, a [`notify_one`](Self::notify_one) from the
-    /// first poll (or [`enable`](Notified::enable)) on; the permit bridges the gap.
+    /// first poll (or [`enable`](Notified::enable)) on; the permit bridges the gap. So one that calls this, looks whether
+    /// it still has to wait, and then awaits the future misses no `notify_waiters` that follows a change of what it looks at.
     ///
     /// # Cancel safety
     ///
@@ -207,8 +208,9 @@ impl Notify {
     }
 
     fn begin(&self) -> Progress {
-        // Ordering: hint only. A caller that must not miss a `notify_waiters` has an order of its own with it.
-        let word = self.word.load(Ordering::Relaxed);
+        // Ordering: Acquire pairs with the Release in `notify_waiters`: a caller that looks after this at what the notifier
+        // changed before sees the change, or is notified.
+        let word = self.word.load(Ordering::Acquire);
         Progress {
             generation: word & !STATE,
             done: false,
