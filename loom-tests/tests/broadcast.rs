@@ -64,7 +64,7 @@ fn drain(receiver: &mut Receiver<Value>) -> (Vec<u32>, u64) {
 fn broadcast_a_value_wakes_all() {
     model("broadcast_a_value_wakes_all", Some(2), || {
         let (sender, receiver) = broadcast::channel(1);
-        let threads = [receiver, sender.subscribe()].map(|mut receiver| {
+        let threads = [receiver, sender.subscribe()].map(|mut receiver: Receiver<Value>| {
             thread::spawn(move || {
                 let value = block_on(receiver.recv());
                 assert_eq!(value.ok().map(|value| value.number), Some(1));
