@@ -6,8 +6,9 @@ mod support;
 
 use heist_sync::mpmc::{Receiver, bounded, unbounded};
 use heist_sync::sys::{Arc, thread};
+use loom_tests::block_on::block_on;
 use loom_tests::{Census, model};
-use support::{block_on, poll_once};
+use support::poll_once;
 
 /// Receives on a thread of its own, until the end; how many there were.
 fn count_all<T: Send + 'static>(receiver: Receiver<T>) -> thread::JoinHandle<usize> {
@@ -129,12 +130,33 @@ fn mpmc_a_claim_given_up_at_the_end_is_received() {
     census.assert_all_seen();
 }
 
-/// Room that a receiver makes goes to a sender that waits, and past one that is cancelled.
+/// Room that a receiver makes wakes the sender that waits for it, whichever of two receivers it is.
 #[test]
 fn mpmc_room_wakes_a_sender() {
+    model("mpmc_room_wakes_a_sender", Some(2), || {
+        let (sender, receiver) = bounded(1);
+        sender.try_send(0).unwrap();
+        let sending = thread::spawn(move || {
+            assert!(block_on(sender.send(1)).is_ok());
+            sender
+        });
+        let other = {
+            let receiver = receiver.clone();
+            thread::spawn(move || assert!(block_on(receiver.recv()).is_some()))
+        };
+        assert!(block_on(receiver.recv()).is_some());
+        other.join().unwrap();
+        drop(sending.join().unwrap());
+        assert_eq!(receiver.len(), 0);
+    });
+}
+
+/// A send that is cancelled, before or after it was given room, makes way for the next.
+#[test]
+fn mpmc_cancelled_send_makes_way() {
     let census = Census::new(&["sent", "cancelled"]);
     let counted = census.clone();
-    model("mpmc_room_wakes_a_sender", Some(2), move || {
+    model("mpmc_cancelled_send_makes_way", Some(1), move || {
         let (sender, receiver) = bounded(1);
         sender.try_send(0).unwrap();
         let cancelled = {
@@ -143,14 +165,13 @@ fn mpmc_room_wakes_a_sender() {
         };
         let sending = thread::spawn(move || assert!(block_on(sender.send(2)).is_ok()));
         assert_eq!(receiver.try_recv(), Ok(0));
-        assert!(block_on(receiver.recv()).is_some());
         let sent = cancelled.join().unwrap();
         counted.saw(if sent { "sent" } else { "cancelled" });
         if sent {
-            assert!(block_on(receiver.recv()).is_some());
+            assert_eq!(block_on(receiver.recv()), Some(1));
         }
         sending.join().unwrap();
-        assert_eq!(receiver.len(), 0);
+        assert_eq!(receiver.try_recv(), Ok(2));
     });
     census.assert_all_seen();
 }

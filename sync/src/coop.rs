@@ -35,10 +35,12 @@ crate::sys::thread_local_const! {
 }
 
 /// This thread's word; a thread that is being torn down counts as unlimited.
+#[inline]
 fn left() -> u16 {
     LEFT.try_with(Cell::get).unwrap_or(UNLIMITED)
 }
 
+#[inline]
 fn set_left(left: u16) {
     // A thread that is being torn down has no budget to keep.
     let _ = LEFT.try_with(|cell| cell.set(left));
@@ -178,6 +180,7 @@ pub struct RestoreOnPending {
 }
 
 impl RestoreOnPending {
+    #[inline]
     fn new(owed: bool) -> Self {
         Self {
             owed: Cell::new(owed),

@@ -25,7 +25,14 @@ impl Wakes {
     }
 
     /// Wakes all of them. One that panics doesn't keep the others from being woken; its panic goes on afterwards.
+    #[inline]
     pub(crate) fn wake_all(self) {
+        if self.first.is_some() {
+            self.wake_those();
+        }
+    }
+
+    fn wake_those(self) {
         if self.rest.is_empty() {
             if let Some(waker) = self.first {
                 waker.wake();

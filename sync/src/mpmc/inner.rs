@@ -142,6 +142,18 @@ impl<T> Inner<T> {
         }
     }
 
+    /// The next message, if it is there and nobody else's.
+    #[inline]
+    pub(super) fn take_now(&self) -> Option<T> {
+        match &self.kind {
+            Kind::Buffer(chan) => chan.take_now(),
+            Kind::Meeting(meeting) => match meeting.try_take() {
+                Poll::Ready(taken) => taken,
+                Poll::Pending => None,
+            },
+        }
+    }
+
     /// The next message without waiting; `Ready(None)` at the channel's end.
     pub(super) fn try_recv(&self) -> Poll<Option<T>> {
         match &self.kind {

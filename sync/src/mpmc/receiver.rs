@@ -7,6 +7,7 @@ use super::error::TryRecvError;
 use super::inner::{Inner, upgrade};
 use super::sender::shared_methods;
 use super::stream::RecvStream;
+use crate::coop;
 use crate::park::block_on;
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering::Relaxed;
@@ -52,6 +53,14 @@ impl<T> Receiver<T> {
     /// # assert_eq!(pin!(sum(&receiver)).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(6));
     /// ```
     pub async fn recv(&self) -> Option<T> {
+        // What is there costs no future that can wait.
+        let mut taken = None;
+        if coop::at_once(|| {
+            taken = self.inner.take_now();
+            taken.is_some()
+        }) {
+            return taken;
+        }
         self.inner.recv().await
     }
 

@@ -144,12 +144,28 @@ impl<T> Chan<T, Several> {
 
     /// Takes the next message if it is there and nobody else's.
     #[inline]
-    fn take_now(&self) -> Option<T> {
-        let mut wakes = Wakes::default();
-        let taken = self.turn().take_free(&mut wakes);
-        wakes.wake_all();
+    pub(super) fn take_now(&self) -> Option<T> {
+        let mut turn = self.turn();
+        if turn.somebody_waits() || *turn.claims > 0 {
+            return Self::take_in_line(turn);
+        }
+        let taken = turn.receiving().take();
+        drop(turn);
         if taken.is_some() {
             self.made_room();
+        }
+        taken
+    }
+
+    #[cold]
+    fn take_in_line(mut turn: Turn<'_, T>) -> Option<T> {
+        let chan = turn.chan;
+        let mut wakes = Wakes::default();
+        let taken = turn.take_free(&mut wakes);
+        drop(turn);
+        wakes.wake_all();
+        if taken.is_some() {
+            chan.made_room();
         }
         taken
     }

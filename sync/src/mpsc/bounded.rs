@@ -112,6 +112,17 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// Gives the message back if the receiver has been dropped or closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::mpsc;
+    ///
+    /// let (sender, mut receiver) = mpsc::channel(1);
+    /// let sending = std::thread::spawn(move || (0..3).try_for_each(|i| sender.blocking_send(i)));
+    /// assert_eq!(std::iter::from_fn(|| receiver.blocking_recv()).sum::<u32>(), 3);
+    /// sending.join().unwrap().unwrap();
+    /// ```
     pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
         block_on(self.send(value))
     }
@@ -125,6 +136,22 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// [`SendError`] if the receiver has been dropped or closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::mpsc;
+    /// async fn answer(sender: &mpsc::Sender<u32>) {
+    ///     // Only computed once there is room for it.
+    ///     if let Ok(permit) = sender.reserve().await {
+    ///         permit.send(6 * 7);
+    ///     }
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+    /// # let (sender, mut receiver) = mpsc::channel(1);
+    /// # assert!(pin!(answer(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    /// # assert_eq!(receiver.try_recv(), Ok(42));
+    /// ```
     pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
         self.reserve_room(1).await?;
         Ok(Permit::new(self.chan()))
@@ -139,6 +166,22 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// [`SendError`] if the receiver has been dropped or closed, or `n` is more than the channel ever holds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::mpsc;
+    /// async fn send_pair(sender: &mpsc::Sender<&str>) {
+    ///     let Ok(permits) = sender.reserve_many(2).await else { return };
+    ///     for (permit, word) in permits.zip(["hello", "world"]) {
+    ///         permit.send(word);
+    ///     }
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+    /// # let (sender, mut receiver) = mpsc::channel(2);
+    /// # assert!(pin!(send_pair(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    /// # assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok("hello"), Ok("world")));
+    /// ```
     pub async fn reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
         if n > self.max_capacity() || n as u64 > MOST {
             return Err(SendError(()));
@@ -156,6 +199,22 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// [`SendError`] if the receiver has been dropped or closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::mpsc;
+    /// async fn hold(sender: mpsc::Sender<u32>) -> Option<mpsc::OwnedPermit<u32>> {
+    ///     sender.reserve_owned().await.ok()
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// # let (sender, mut receiver) = mpsc::channel(1);
+    /// # let Poll::Ready(permit) = pin!(hold(sender)).poll(&mut Context::from_waker(Waker::noop())) else { panic!() };
+    /// # let permit = permit.unwrap();
+    /// let sender = permit.send(1);
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// # drop(sender);
+    /// ```
     pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
         self.reserve_room(1).await?;
         Ok(OwnedPermit::new(self))
@@ -188,6 +247,18 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// [`TrySendError`] says why not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::mpsc;
+    ///
+    /// let (sender, _receiver) = mpsc::channel(3);
+    /// let mut permits = sender.try_reserve_many(2).unwrap();
+    /// permits.next().unwrap().send(1);
+    /// drop(permits);
+    /// assert_eq!(sender.capacity(), 2, "one is used and one given back");
+    /// ```
     pub fn try_reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
         if n > self.max_capacity() {
             return Err(if self.is_closed() {
@@ -205,6 +276,18 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// [`TrySendError`] says why not, and gives the sender back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::mpsc;
+    ///
+    /// let (sender, _receiver) = mpsc::channel::<u32>(1);
+    /// let permit = sender.clone().try_reserve_owned().unwrap();
+    /// assert!(sender.try_reserve().is_err());
+    /// drop(permit.release());
+    /// assert!(sender.try_reserve().is_ok());
+    /// ```
     pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
         match self.chan().try_reserve(1) {
             Ok(()) => Ok(OwnedPermit::new(self)),
@@ -230,6 +313,19 @@ impl<T> Sender<T> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use heist_sync::mpsc;
+    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+    /// # let mut cx = Context::from_waker(Waker::noop());
+    /// let (sender, receiver) = mpsc::channel::<u32>(1);
+    /// let mut closed = pin!(sender.closed());
+    /// assert!(closed.as_mut().poll(&mut cx).is_pending());
+    /// drop(receiver);
+    /// assert!(closed.poll(&mut cx).is_ready());
+    /// ```
     pub async fn closed(&self) {
         self.tx.closed().await;
     }
@@ -255,6 +351,19 @@ impl<T> Sender<T> {
     }
 
     /// A sender that doesn't keep the channel open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::mpsc;
+    ///
+    /// let (sender, mut receiver) = mpsc::channel::<u32>(1);
+    /// let weak = sender.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(sender);
+    /// assert!(weak.upgrade().is_none());
+    /// assert_eq!(receiver.blocking_recv(), None);
+    /// ```
     #[must_use = "a weak sender that is dropped does nothing"]
     pub fn downgrade(&self) -> WeakSender<T> {
         WeakSender {
@@ -357,6 +466,24 @@ macro_rules! receiver_methods {
             /// # Cancel safety
             ///
             /// A future that is dropped before it completes has taken no message.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # use heist_sync::mpsc;
+            /// async fn sum(mut numbers: mpsc::Receiver<u32>) -> u32 {
+            ///     let mut sum = 0;
+            ///     while let Some(number) = numbers.recv().await {
+            ///         sum += number;
+            ///     }
+            ///     sum
+            /// }
+            /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+            /// # let (sender, receiver) = mpsc::channel(3);
+            /// # (1..4).for_each(|i| sender.try_send(i).unwrap());
+            /// # drop(sender);
+            /// # assert_eq!(pin!(sum(receiver)).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(6));
+            /// ```
             pub async fn recv(&mut self) -> Option<T> {
                 poll_fn(|cx| self.poll_recv(cx)).await
             }
@@ -367,6 +494,18 @@ macro_rules! receiver_methods {
             /// # Cancel safety
             ///
             /// A future that is dropped before it completes has taken no message.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use heist_sync::mpsc;
+            ///
+            /// let (sender, mut receiver) = mpsc::unbounded_channel();
+            /// (0..10).for_each(|i| sender.send(i).unwrap());
+            /// let mut batch = Vec::new();
+            /// assert_eq!(receiver.blocking_recv_many(&mut batch, 4), 4);
+            /// assert_eq!(batch, [0, 1, 2, 3]);
+            /// ```
             pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
                 poll_fn(|cx| self.poll_recv_many(cx, buffer, limit)).await
             }
@@ -376,6 +515,19 @@ macro_rules! receiver_methods {
             /// # Errors
             ///
             /// [`TryRecvError`] says why not.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use heist_sync::mpsc::{self, error::TryRecvError};
+            ///
+            /// let (sender, mut receiver) = mpsc::unbounded_channel();
+            /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+            /// sender.send(1).unwrap();
+            /// drop(sender);
+            /// assert_eq!(receiver.try_recv(), Ok(1));
+            /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+            /// ```
             pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
                 self.rx.try_recv()
             }
@@ -406,6 +558,19 @@ macro_rules! receiver_methods {
             }
 
             /// Refuses messages from now on. What was sent, and what is sent with permits that are out, can still be received.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use heist_sync::mpsc;
+            ///
+            /// let (sender, mut receiver) = mpsc::unbounded_channel();
+            /// sender.send(1).unwrap();
+            /// receiver.close();
+            /// assert!(sender.send(2).is_err());
+            /// assert_eq!(receiver.blocking_recv(), Some(1));
+            /// assert_eq!(receiver.blocking_recv(), None);
+            /// ```
             pub fn close(&mut self) {
                 self.rx.chan().close();
             }

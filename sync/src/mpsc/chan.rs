@@ -284,10 +284,6 @@ impl<T, R: Receivers> Chan<T, R> {
     /// Claims the next position.
     #[inline]
     fn claim(&self, with: With) -> Result<Claimed<T>, Refused> {
-        let mut grown = Grown {
-            chan: self,
-            block: None,
-        };
         let mut word = self.word();
         let mut spins = 0;
         loop {
@@ -314,30 +310,46 @@ impl<T, R: Receivers> Chan<T, R> {
             let offset = self.position(word) % BLOCK;
             // Ordering: Acquire pairs with the Release in `Grown::link`, so that the block's own state is seen.
             let block = self.tail.block.load(Ordering::Acquire);
-            let last = offset == BLOCK - 1;
-            if last {
-                next |= GROWING;
-                grown.prepare();
-            }
-            // Ordering: Release keeps the word's history (invariant 5) for who reads it, Acquire as in `word`.
-            let swapped = self.tail.word.compare_exchange_weak(
-                word,
-                next,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
+            let swapped = if offset == BLOCK - 1 {
+                self.claim_last(word, next, block)
+            } else {
+                // Ordering: Release keeps the word's history (invariant 5) for who reads it, Acquire as in `word`.
+                self.tail.word.compare_exchange_weak(
+                    word,
+                    next,
+                    Ordering::AcqRel,
+                    Ordering::Acquire,
+                )
+            };
             match swapped {
                 Err(now) => word = now,
                 Ok(_) => {
                     // SAFETY: no block pointer is null, from the first on; `tail.block` is set to linked ones alone.
                     let block = unsafe { NonNull::new_unchecked(block) };
-                    if last {
-                        grown.link(block);
-                    }
                     return Ok(Claimed { block, offset });
                 }
             }
         }
+    }
+
+    /// Claims the last position of `block`, and links the next block: invariant 3.
+    #[cold]
+    fn claim_last(&self, word: u64, next: u64, block: *mut Block<T>) -> Result<u64, u64> {
+        let mut grown = Grown {
+            chan: self,
+            block: None,
+        };
+        grown.prepare();
+        // Ordering: as in `claim`.
+        let claimed = self.tail.word.compare_exchange(
+            word,
+            next | GROWING,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        )?;
+        // SAFETY: as in `claim`.
+        grown.link(unsafe { NonNull::new_unchecked(block) });
+        Ok(claimed)
     }
 
     /// Fills what was claimed and wakes the receiver if it sleeps.
@@ -612,6 +624,7 @@ impl<T, R: Receivers> Drop for Chan<T, R> {
 }
 
 /// Waits a moment for another thread that is between two steps: a few turns on the core, then off it.
+#[cold]
 pub(crate) fn snooze(spins: &mut u32) {
     *spins += 1;
     if *spins < 64 {

@@ -53,6 +53,17 @@ impl<T> UnboundedSender<T> {
     /// # Errors
     ///
     /// Gives the message back if the receiver has been dropped or closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::mpsc;
+    ///
+    /// let (sender, receiver) = mpsc::unbounded_channel();
+    /// sender.send(1).unwrap();
+    /// drop(receiver);
+    /// assert_eq!(sender.send(2).unwrap_err().0, 2);
+    /// ```
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         self.tx
             .chan()
