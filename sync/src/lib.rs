@@ -9,6 +9,7 @@
 //! | hand over many values to one task | [`mpsc`] |
 //! | hand over many values to each of many tasks | [`broadcast`] |
 //! | hand over many values, each to one of many tasks | [`mpmc`] |
+//! | share out work, and wait until it is done | [`queue`] |
 //! | let many see the last value, and wait for the next | [`watch`] |
 //! | hold data across an `.await` | [`Mutex`] |
 //! | the same, with many readers at once | [`RwLock`] |
@@ -29,6 +30,7 @@ mod mutex;
 mod notify;
 pub mod oneshot;
 mod park;
+pub mod queue;
 mod rwlock;
 mod semaphore;
 mod spin;

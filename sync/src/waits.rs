@@ -69,10 +69,16 @@ pub enum Wait {
     ReceiversGone,
     /// The cancellation of a [`CancellationToken`](crate::CancellationToken).
     Cancelled,
+    /// Room in a [`queue`](crate::queue).
+    QueuePut,
+    /// An item of a [`queue`](crate::queue).
+    QueueGet,
+    /// The end of all that was put into a [`queue`](crate::queue).
+    QueueJoin,
 }
 
 /// All of them, by number.
-const ALL: [Wait; 24] = [
+const ALL: [Wait; 27] = [
     Wait::Unknown,
     Wait::Start,
     Wait::Turn,
@@ -97,6 +103,9 @@ const ALL: [Wait; 24] = [
     Wait::WatchChanged,
     Wait::ReceiversGone,
     Wait::Cancelled,
+    Wait::QueuePut,
+    Wait::QueueGet,
+    Wait::QueueJoin,
 ];
 
 impl Wait {
@@ -136,6 +145,9 @@ impl fmt::Display for Wait {
             Self::WatchChanged => "a change of a watched value",
             Self::ReceiversGone => "the end of a channel's receivers",
             Self::Cancelled => "a cancellation",
+            Self::QueuePut => "room in a queue",
+            Self::QueueGet => "an item of a queue",
+            Self::QueueJoin => "the end of a queue's work",
         })
     }
 }
