@@ -167,6 +167,7 @@ impl<N: Copy> WaitQueue<N> {
     }
 
     /// Takes the lock, for a few steps without any code of a user in them (invariant 5).
+    #[inline]
     pub(crate) fn lock(&self) -> Locked<'_, N> {
         Locked {
             list: self.list.lock(),
@@ -184,11 +185,13 @@ pub(crate) struct Locked<'q, N> {
 
 impl<N: Copy> Locked<'_, N> {
     /// Whether nobody waits.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.list.ends.is_none()
     }
 
     /// What the first waiter wants.
+    #[inline]
     pub(crate) fn front(&self) -> Option<N> {
         let (first, _) = self.list.ends?;
         // SAFETY: linked nodes are alive (invariant 3), and while they are linked nobody writes `data`.
@@ -196,6 +199,7 @@ impl<N: Copy> Locked<'_, N> {
     }
 
     /// Queues an idle waiter behind all others.
+    #[inline]
     pub(crate) fn push_back(&mut self, waiter: Pin<&mut Waiter<'_, N>>, waker: Waker) {
         let node = self.admit(waiter, waker);
         self.list.ends = Some(match self.list.ends {
@@ -222,6 +226,7 @@ impl<N: Copy> Locked<'_, N> {
     }
 
     /// Releases the first waiter with `outcome`, and gives its waker out, to be woken after the lock is let go.
+    #[inline]
     pub(crate) fn pop_front(&mut self, outcome: Outcome) -> Option<Waker> {
         let (first, _) = self.list.ends?;
         Some(self.release(first, outcome))
@@ -286,10 +291,10 @@ impl<N: Copy> Locked<'_, N> {
     }
 
     /// The checks and the steps that both ways of queueing share.
+    #[inline]
     fn admit(&mut self, waiter: Pin<&mut Waiter<'_, N>>, waker: Waker) -> Link<N> {
-        assert_eq!(
-            self.standing(&waiter),
-            Standing::Idle,
+        assert!(
+            self.standing(&waiter) == Standing::Idle,
             "a waiter is queued once"
         );
         let node = NonNull::from(&waiter.node);
@@ -306,6 +311,7 @@ impl<N: Copy> Locked<'_, N> {
     }
 
     /// Unlinks a node of this list and stores its outcome.
+    #[inline]
     fn release(&mut self, node: Link<N>, outcome: Outcome) -> Waker {
         debug_assert!(outcome >= FIRST_OUTCOME);
         let waker = self.unlink(node).expect("a queued node has a waker");
@@ -317,6 +323,7 @@ impl<N: Copy> Locked<'_, N> {
     }
 
     /// Takes a node of this list out of it.
+    #[inline]
     fn unlink(&mut self, node: Link<N>) -> Option<Waker> {
         let (prev, next, waker) = self.links(node, |links| {
             (links.prev.take(), links.next.take(), links.waker.take())
@@ -335,6 +342,7 @@ impl<N: Copy> Locked<'_, N> {
     }
 
     /// Calls `f` with the links of a node that is in this list, or that its owner is just putting in.
+    #[inline]
     fn links<R>(&mut self, node: Link<N>, f: impl FnOnce(&mut Links<N>) -> R) -> R {
         // SAFETY: a linked node is alive (invariant 3), and one that is being put in is borrowed by the caller.
         let node = unsafe { node.as_ref() };
@@ -372,6 +380,7 @@ impl<'q, N: Copy> Waiter<'q, N> {
     }
 
     /// Where the waiter stands.
+    #[inline]
     pub(crate) fn standing(&self) -> Standing {
         // Ordering: Acquire pairs with the Release in `Locked::release`, so that the owner of a released waiter sees what
         // its releaser did.
@@ -429,6 +438,18 @@ impl<'q, N: Copy> Waiter<'q, N> {
         }
     }
 
+    /// Leaves the queue, for good.
+    #[cold]
+    fn leave(&mut self) {
+        let mut locked = self.queue().lock();
+        if locked.standing(self) == Standing::Queued {
+            let waker = locked.unlink(NonNull::from(&self.node));
+            // Invariant 5.
+            drop(locked);
+            drop(waker);
+        }
+    }
+
     /// Calls `f` with the waker of a queued waiter, under the lock; `None` where it has been released.
     fn with_waker<R>(&self, f: impl FnOnce(&mut Option<Waker>) -> R) -> Option<R> {
         let mut locked = self.queue().lock();
@@ -468,17 +489,11 @@ impl<K: Keeper, N: Copy + 'static> KeptWaiter<K, N> {
 }
 
 impl<N: Copy> Drop for Waiter<'_, N> {
+    #[inline]
     fn drop(&mut self) {
         // The way of most: never queued, or released. Then nothing points here (invariants 1 and 6).
-        if self.standing() != Standing::Queued {
-            return;
-        }
-        let mut locked = self.queue().lock();
-        if locked.standing(self) == Standing::Queued {
-            let waker = locked.unlink(NonNull::from(&self.node));
-            // Invariant 5.
-            drop(locked);
-            drop(waker);
+        if self.standing() == Standing::Queued {
+            self.leave();
         }
     }
 }
