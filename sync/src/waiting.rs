@@ -282,6 +282,7 @@ impl<N: Copy> Locked<'_, N> {
     }
 
     /// Where `waiter` stands, exactly, as nobody can release it while the lock is held.
+    #[inline]
     pub(crate) fn standing(&self, waiter: &Waiter<'_, N>) -> Standing {
         assert!(
             ptr::eq(self.queue, waiter.queue.as_ptr()),
