@@ -265,6 +265,59 @@ fn blocking_acquire_waits_for_another_thread() {
 }
 
 #[test]
+fn threads_wait_for_owned_permits_in_turn_with_tasks() {
+    within_limit(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let mut ahead = task(semaphore.clone().acquire_owned());
+        ahead.expect_pending();
+        let waiting = semaphore.clone();
+        let thread = std::thread::spawn(move || {
+            let two = waiting.clone().blocking_acquire_many_owned(2).unwrap();
+            drop((two, waiting.blocking_acquire_owned().unwrap()));
+        });
+        semaphore.add_permits(4);
+        assert!(ahead.woken());
+        drop(ahead.expect_ready());
+        thread.join().unwrap();
+        assert_eq!(semaphore.available_permits(), 4);
+        semaphore.close();
+        assert!(semaphore.clone().blocking_acquire_owned().is_err());
+        assert!(semaphore.blocking_acquire_many(1).is_err());
+    });
+}
+
+#[test]
+fn wanting_nothing_is_no_reason_to_wait_but_a_closed_semaphore_refuses_it_too() {
+    let semaphore = Semaphore::new(0);
+    let mut waiting = task(semaphore.acquire());
+    waiting.expect_pending();
+    let none = task(semaphore.acquire_many(0)).expect_ready().unwrap();
+    assert_eq!(none.num_permits(), 0);
+    drop(none);
+    assert!(!waiting.woken());
+    semaphore.close();
+    assert!(semaphore.try_acquire_many(0).is_err());
+}
+
+#[test]
+fn a_part_that_was_split_off_belongs_to_the_same_semaphore_and_goes_back_by_itself() {
+    let semaphore = Semaphore::new(3);
+    let mut three = semaphore.try_acquire_many(3).unwrap();
+    let mut waiting = task(semaphore.acquire_many(2));
+    waiting.expect_pending();
+    let two = three.split(2).unwrap();
+    assert!(std::ptr::eq(two.semaphore(), &semaphore));
+    drop(two);
+    assert!(waiting.woken());
+    let mut two = waiting.expect_ready().unwrap();
+    two.merge(three);
+    assert_eq!(two.num_permits(), 3);
+    assert_eq!(two.split(0).unwrap().num_permits(), 0);
+    two.forget();
+    assert_eq!(semaphore.available_permits(), 0);
+}
+
+#[test]
 fn the_types_may_be_sent_and_shared() {
     fn check<T: Send + Sync>(_: &T) {}
     let semaphore = Arc::new(Semaphore::new(2));
