@@ -4,6 +4,8 @@
 #[path = "support/poll.rs"]
 mod support;
 
+use std::task::{Context, Waker};
+
 use heist_sync::mpmc::{Receiver, bounded, unbounded};
 use heist_sync::sys::{Arc, thread};
 use loom_tests::block_on::block_on;
@@ -151,26 +153,34 @@ fn mpmc_room_wakes_a_sender() {
     });
 }
 
-/// A send that is cancelled, before or after it was given room, makes way for the next.
+/// The first of two sends that wait is cancelled, before or after it was given room: it makes way for the second.
 #[test]
 fn mpmc_cancelled_send_makes_way() {
-    let census = Census::new(&["sent", "cancelled"]);
+    let census = Census::new(&["cancelled first", "room first"]);
     let counted = census.clone();
-    model("mpmc_cancelled_send_makes_way", Some(1), move || {
+    model("mpmc_cancelled_send_makes_way", Some(2), move || {
         let (sender, receiver) = bounded(1);
         sender.try_send(0).unwrap();
-        let cancelled = {
+        let first = sender.clone();
+        let mut first = Box::pin(async move { first.send(1).await });
+        let polled = first.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        let cancelling = {
             let sender = sender.clone();
-            thread::spawn(move || poll_once(sender.send(1)).is_some())
+            thread::spawn(move || {
+                let full = sender.is_full();
+                drop(first);
+                if full {
+                    "cancelled first"
+                } else {
+                    "room first"
+                }
+            })
         };
-        let sending = thread::spawn(move || assert!(block_on(sender.send(2)).is_ok()));
+        let second = thread::spawn(move || assert!(block_on(sender.send(2)).is_ok()));
         assert_eq!(receiver.try_recv(), Ok(0));
-        let sent = cancelled.join().unwrap();
-        counted.saw(if sent { "sent" } else { "cancelled" });
-        if sent {
-            assert_eq!(block_on(receiver.recv()), Some(1));
-        }
-        sending.join().unwrap();
+        counted.saw(cancelling.join().unwrap());
+        second.join().unwrap();
         assert_eq!(receiver.try_recv(), Ok(2));
     });
     census.assert_all_seen();
