@@ -172,6 +172,43 @@ fn broadcast_one_clone_at_a_time() {
     });
 }
 
+/// A sender overwrites a value that one receiver clones and another waits for: that one is told that it lagged.
+#[test]
+fn broadcast_overwrites_what_is_waited_for() {
+    let census = Census::new(&["neither lagged", "one lagged", "both lagged"]);
+    let counted = census.clone();
+    model(
+        "broadcast_overwrites_what_is_waited_for",
+        Some(2),
+        move || {
+            let (sender, receiver) = broadcast::channel(1);
+            let other = sender.subscribe();
+            assert!(sender.send(Value::new(1)).is_ok());
+            let threads = [receiver, other].map(|mut receiver: Receiver<Value>| {
+                thread::spawn(move || {
+                    let first = receiver.try_recv().map(|value| value.number);
+                    (first, receiver)
+                })
+            });
+            assert_eq!(sender.send(Value::new(2)).ok(), Some(2));
+            let mut lagged = 0;
+            for thread in threads {
+                let (first, mut receiver) = thread.join().unwrap();
+                if first.is_err() {
+                    assert_eq!(first, Err(TryRecvError::Lagged(1)));
+                    lagged += 1;
+                } else {
+                    assert_eq!(first, Ok(1));
+                }
+                let second = receiver.try_recv();
+                assert_eq!(second.ok().map(|value| value.number), Some(2));
+            }
+            counted.saw(["neither lagged", "one lagged", "both lagged"][lagged]);
+        },
+    );
+    census.assert_all_seen();
+}
+
 /// Of two receivers one takes a value while the other goes: nothing is kept for anybody.
 #[test]
 fn broadcast_drop_against_recv() {

@@ -6,12 +6,12 @@
 //!
 //! # A slot
 //!
-//! | `holds` | `rem` | `lent_to` | `value` | it is |
-//! |---|---|---|---|---|
-//! | 0 | 0 | 0 | none | never written |
-//! | n + 1 | ≥ 1 | 0 | some | value `n`, for `rem` receivers still to come |
-//! | n + 1 | ≥ 1 | a thread | none | value `n`, taken out by a receiver that clones it |
-//! | n + 1 | 0 | 0 | none | value `n`, received by all |
+//! | `holds` | `rem` | `content` | it is |
+//! |---|---|---|---|
+//! | 0 | 0 | `Gone` | never written |
+//! | n + 1 | ≥ 1 | `Here` | value `n`, for `rem` receivers still to come |
+//! | n + 1 | ≥ 1 | `Lent` | value `n`, taken out by a receiver that clones it |
+//! | n + 1 | 0 | `Gone` | value `n`, received by all |
 //!
 //! # Invariants
 //!
@@ -21,14 +21,16 @@
 //! 2. `rem` counts the receivers that value `n` is for and that have neither passed it nor been dropped. A receiver
 //!    passes each of its values once: by receiving it, or, as it is dropped, by [`Ring::pass_rest`]. One that has lagged
 //!    passes what was overwritten by itself, as `holds` has moved on.
-//! 3. A value is in one place: in its slot, or, while `lent_to` names a thread, in a [`Loan`] on that thread's stack. The
+//! 3. A value is in one place: in its slot, or, while it is `Lent`, in a [`Loan`] on the stack of the thread `to`. The
 //!    loan brings it back, unless the slot holds a later value by then; then the loan drops it. So a value is cloned by one
 //!    receiver at a time, and `T: Send` is all that it has to be; and neither a clone nor a drop of a value runs under a
 //!    lock.
 //! 4. The last receiver of a value (`rem` of 1) takes it for good, without a clone.
 //! 5. `waiting` is set if the queue is not empty, whenever the queue's lock is free. It is set under that lock, before the
 //!    slot is looked at for the last time, and cleared under it with the queue emptied in the same hold.
-//! 6. Locks are taken in the orders `receivers` before a slot, the queue before a slot, and no other. No code of a user runs
+//! 6. Who waits for a loan's return sets its `wanted`, holding `returns` from before that until it sleeps. Whoever ends a
+//!    wanted loan, by bringing the value back or by overwriting the slot, takes `returns` after that and wakes all who wait.
+//! 7. Locks are taken in the orders `receivers`, the queue or `returns` before a slot, and no other. No code of a user runs
 //!    under any.
 //!
 //! # No value is missed
@@ -84,20 +86,24 @@ pub(super) struct Ring<T> {
     queue: WaitQueue<()>,
     /// Notified when the last receiver has gone.
     receivers_gone: Notify,
-}
-
-struct Slot<T> {
-    held: Mutex<Held<T>>,
-    /// Notified when `lent_to` has been cleared.
+    /// For those who wait until a loan ends: invariant 6.
+    returns: Mutex<()>,
     returned: Condvar,
 }
 
-/// What a slot holds: the table above.
+/// A slot: the table above.
+type Slot<T> = Mutex<Held<T>>;
+
 struct Held<T> {
     holds: u64,
     rem: usize,
-    lent_to: usize,
-    value: Option<T>,
+    content: Content<T>,
+}
+
+enum Content<T> {
+    Gone,
+    Here(T),
+    Lent { to: usize, wanted: bool },
 }
 
 /// Why a receiver has no value now.
@@ -121,7 +127,7 @@ impl<T> Ring<T> {
     pub(super) fn new(capacity: usize, receivers: usize) -> Self {
         debug_assert!(capacity.is_power_of_two());
         Self {
-            slots: (0..capacity).map(|_| Slot::new()).collect(),
+            slots: (0..capacity).map(|_| Mutex::new(Held::EMPTY)).collect(),
             receivers: Mutex::new(receivers),
             sent: AtomicU64::new(0),
             senders: AtomicUsize::new(1),
@@ -129,6 +135,8 @@ impl<T> Ring<T> {
             waiting: AtomicBool::new(false),
             queue: WaitQueue::new(),
             receivers_gone: Notify::new(),
+            returns: Mutex::new(()),
+            returned: Condvar::new(),
         }
     }
 
@@ -161,29 +169,24 @@ impl<T> Ring<T> {
         }
         // Ordering: hint only. It changes under the lock that is held: invariant 1.
         let number = self.sent.load(Ordering::Relaxed);
-        let slot = self.slot(number);
-        let mut held = slot.held.lock();
-        let new = Held {
-            holds: number + 1,
-            rem: count,
-            lent_to: 0,
-            value: Some(value),
-        };
-        let old = std::mem::replace(&mut *held, new);
+        let mut held = self.slot(number).lock();
+        held.holds = number + 1;
+        held.rem = count;
+        let old = std::mem::replace(&mut held.content, Content::Here(value));
         // Before the slot is let go: who finds the value there counts it. Ordering: Release pairs with the Acquire in `sent`.
         self.sent.store(number + 1, Ordering::Release);
         drop(held);
         drop(receivers);
-        if old.lent_to != 0 {
-            // Those who wait for the value to come back have lagged: invariant 3.
-            slot.returned.notify_all();
+        if let Content::Lent { wanted: true, .. } = old {
+            // Those who wait have lagged.
+            self.end_wanted_loan();
         }
         // Ordering: hint only. The slot's lock orders it: "No value is missed".
         if self.waiting.load(Ordering::Relaxed) {
             self.wake_all();
         }
         // What was overwritten is dropped last, that its panic keeps nobody asleep.
-        drop(old.value);
+        drop(old);
         Ok(count)
     }
 
@@ -257,7 +260,7 @@ impl<T> Ring<T> {
         let oldest = end.saturating_sub(self.slots.len() as u64);
         let mut panic = None;
         for number in next.max(oldest)..end {
-            let value = self.slot(number).pass(number);
+            let value = self.slot(number).lock().pass(number);
             if value.is_none() {
                 continue;
             }
@@ -283,7 +286,7 @@ impl<T> Ring<T> {
         let (mut low, mut high) = (oldest, end);
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.slot(middle).held.lock().rem == 0 {
+            if self.slot(middle).lock().rem == 0 {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -312,7 +315,7 @@ impl<T> Ring<T> {
 
     /// Whether value `next` is, or was, there.
     fn has(&self, next: u64) -> bool {
-        self.slot(next).held.lock().holds > next
+        self.slot(next).lock().holds > next
     }
 
     /// After value `next` was found to be missing: `Pending` with the waiter queued, or ready to look again, for a value
@@ -361,34 +364,28 @@ impl<T: Clone> Ring<T> {
     /// received.
     pub(super) fn take(&self, next: &mut u64) -> Result<T, Missing> {
         let number = *next;
-        let slot = self.slot(number);
-        let mut held = slot.held.lock();
-        loop {
+        let (last, value) = loop {
+            let mut held = self.slot(number).lock();
             match held.holds.cmp(&(number + 1)) {
                 cmp::Ordering::Less => return Err(Missing::Empty),
                 cmp::Ordering::Greater => {
                     *next = self.sent() - self.slots.len() as u64;
                     return Err(Missing::Lagged(*next - number));
                 }
-                cmp::Ordering::Equal if held.lent_to == 0 => break,
-                cmp::Ordering::Equal => {
-                    let own = held.lent_to == here();
-                    assert!(!own, "the clone of a broadcast value receives that value");
-                    slot.returned.wait(&mut held);
-                }
+                cmp::Ordering::Equal => {}
             }
-        }
-        let value = held.value.take().expect("it is neither lent nor passed");
+            if let Some(taken) = held.take() {
+                break taken;
+            }
+            drop(held);
+            self.await_return(number);
+        };
         *next += 1;
-        if held.rem == 1 {
-            // Invariant 4.
-            held.rem = 0;
+        if last {
             return Ok(value);
         }
-        held.lent_to = here();
-        drop(held);
         let loan = Loan {
-            slot,
+            ring: self,
             number,
             value: Some(value),
         };
@@ -396,53 +393,106 @@ impl<T: Clone> Ring<T> {
     }
 }
 
-impl<T> Slot<T> {
-    fn new() -> Self {
-        Self {
-            held: Mutex::new(Held {
-                holds: 0,
-                rem: 0,
-                lent_to: 0,
-                value: None,
-            }),
-            returned: Condvar::new(),
+impl<T> Ring<T> {
+    /// Waits until value `number` isn't lent, or has been overwritten.
+    fn await_return(&self, number: u64) {
+        let mut returns = self.returns.lock();
+        loop {
+            let mut held = self.slot(number).lock();
+            let current = held.holds == number + 1;
+            match &mut held.content {
+                Content::Lent { to, wanted } if current => {
+                    let own = *to == here();
+                    assert!(!own, "the clone of a broadcast value receives that value");
+                    // Invariant 6.
+                    *wanted = true;
+                }
+                _ => return,
+            }
+            drop(held);
+            self.returned.wait(&mut returns);
+        }
+    }
+
+    /// Wakes those who wait for a loan that has ended, and perhaps others: invariant 6.
+    fn end_wanted_loan(&self) {
+        drop(self.returns.lock());
+        self.returned.notify_all();
+    }
+}
+
+impl<T> Held<T> {
+    const EMPTY: Self = Self {
+        holds: 0,
+        rem: 0,
+        content: Content::Gone,
+    };
+
+    /// Takes the value out, for good where the caller is its last receiver (`true`), otherwise on loan. `None` where it is
+    /// lent already.
+    fn take(&mut self) -> Option<(bool, T)> {
+        if let Content::Lent { .. } = self.content {
+            return None;
+        }
+        let last = self.rem == 1;
+        let left = if last {
+            // Invariant 4.
+            self.rem = 0;
+            Content::Gone
+        } else {
+            Content::Lent {
+                to: here(),
+                wanted: false,
+            }
+        };
+        match std::mem::replace(&mut self.content, left) {
+            Content::Here(value) => Some((last, value)),
+            _ => unreachable!("a value was gone before its last receiver came"),
         }
     }
 
     /// A receiver passes value `number` unseen; gives the value out where it was the last.
-    fn pass(&self, number: u64) -> Option<T> {
-        let mut held = self.held.lock();
-        if held.holds != number + 1 {
+    fn pass(&mut self, number: u64) -> Option<T> {
+        if self.holds != number + 1 {
             return None;
         }
-        held.rem -= 1;
-        if held.rem == 0 {
-            held.value.take()
-        } else {
-            None
+        self.rem -= 1;
+        if self.rem > 0 {
+            return None;
+        }
+        match std::mem::replace(&mut self.content, Content::Gone) {
+            Content::Here(value) => Some(value),
+            _ => unreachable!("who has it on loan is counted"),
         }
     }
 }
 
 /// A value that is being cloned, taken out of its slot. Its drop brings it back, and passes it: invariants 2 and 3.
 struct Loan<'a, T> {
-    slot: &'a Slot<T>,
+    ring: &'a Ring<T>,
     number: u64,
     value: Option<T>,
 }
 
 impl<T> Drop for Loan<'_, T> {
     fn drop(&mut self) {
-        let mut held = self.slot.held.lock();
+        let mut held = self.ring.slot(self.number).lock();
         if held.holds != self.number + 1 {
             return;
         }
         held.rem -= 1;
-        held.lent_to = 0;
-        if held.rem > 0 {
-            held.value = self.value.take();
-        }
+        let home = match self.value.take() {
+            Some(value) if held.rem > 0 => Content::Here(value),
+            unwanted => {
+                // Dropped with the loan, after the lock is let go.
+                self.value = unwanted;
+                Content::Gone
+            }
+        };
+        let loan = std::mem::replace(&mut held.content, home);
         drop(held);
-        self.slot.returned.notify_all();
+        if let Content::Lent { wanted: true, .. } = loan {
+            self.ring.end_wanted_loan();
+        }
     }
 }
