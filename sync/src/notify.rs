@@ -157,6 +157,7 @@ impl Notify {
     /// # Cancel safety
     ///
     /// Dropping the future gives up the place in the queue; a `notify_one` that had already fallen to it goes to the next.
+    #[inline]
     pub fn notified(&self) -> Notified<'_> {
         Notified {
             notify: self,
@@ -412,10 +413,15 @@ impl Listen<'_, '_> {
     }
 
     /// Leaves the queue, or passes on what fell to it and was never seen: invariant 3.
-    fn cancel(mut self) {
-        if self.waiter.standing() == Standing::Idle {
-            return;
+    #[inline]
+    fn cancel(self) {
+        if self.waiter.standing() != Standing::Idle {
+            self.leave();
         }
+    }
+
+    #[cold]
+    fn leave(mut self) {
         let mut locked = self.notify.queue.lock();
         let removed = locked.remove(self.waiter.as_mut());
         if removed.is_some() {

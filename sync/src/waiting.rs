@@ -357,6 +357,7 @@ impl<N: Copy> Locked<'_, N> {
 
 impl<'q, N: Copy> Waiter<'q, N> {
     /// A waiter that is not queued yet.
+    #[inline]
     pub(crate) fn new(queue: &'q WaitQueue<N>, data: N) -> Self {
         Self {
             queue: NonNull::from(queue),
