@@ -1,7 +1,7 @@
-//! Calls of user code whose panic has nobody to go to.
+//! Calls of user code whose panic has nobody to go to, or has to wait.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Calls `f`; its panic, which the panic hook has printed, ends here, with what it carries.
 pub fn contain<R>(f: impl FnOnce() -> R) -> Option<R> {
@@ -21,4 +21,33 @@ pub fn drop_payload(mut payload: Box<dyn Any + Send>) {
         }
     }
     std::mem::forget(payload);
+}
+
+/// Several calls of user code, each of which is made whatever becomes of the others. The first panic goes on afterwards.
+///
+/// A guard whose drop makes the next call would do for one panic; where the next call panics too, the process ends.
+#[derive(Default)]
+#[must_use = "a panic is to go on"]
+pub(crate) struct Panics(Option<Box<dyn Any + Send>>);
+
+impl Panics {
+    /// Calls `f`, now.
+    pub(crate) fn run(&mut self, f: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+            if self.0.is_none() {
+                self.0 = Some(payload);
+            } else {
+                drop_payload(payload);
+            }
+        }
+    }
+
+    /// The first panic goes on, unless this thread is unwinding already.
+    pub(crate) fn go_on(self) {
+        match self.0 {
+            Some(payload) if std::thread::panicking() => drop_payload(payload),
+            Some(payload) => resume_unwind(payload),
+            None => {}
+        }
+    }
 }

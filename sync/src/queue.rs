@@ -36,6 +36,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use self::error::{PutError, ShutDown, TryGetError, TryPutError};
 pub use self::order::{Fifo, Lifo, Order, Priority};
+use crate::contain::Panics;
 use crate::park::block_on;
 use crate::sys::Mutex;
 use crate::waits::{self, Wait};
@@ -295,14 +296,17 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         let drained = immediate.then(|| std::mem::take(&mut state.store));
         let finished = state.done(drained.as_ref().map_or(0, O::len));
         drop(state);
-        // Invariant 2.
+        // Invariant 2. A waker or a drop that panics keeps nobody else from being told.
+        let mut panics = Panics::default();
         if let Some(room) = &self.room {
-            room.close();
+            panics.run(|| room.close());
         }
-        self.items.close();
+        panics.run(|| self.items.close());
         if finished == Some(true) {
-            self.finished.notify_waiters();
+            panics.run(|| self.finished.notify_waiters());
         }
+        panics.run(|| drop(drained));
+        panics.go_on();
     }
 
     /// Whether it was shut down.

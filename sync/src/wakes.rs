@@ -3,10 +3,9 @@
 //! A waker is somebody else's code: it may lock, panic, or come back into the primitive that wakes it. So every
 //! primitive collects wakers under its lock, lets the lock go, and wakes then.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
-use crate::contain::drop_payload;
+use crate::contain::Panics;
 
 /// Wakers to wake, in order. Nearly always one, so only a second one allocates.
 #[derive(Default)]
@@ -39,19 +38,10 @@ impl Wakes {
             }
             return;
         }
-        let mut panic = None;
+        let mut panics = Panics::default();
         for waker in self.first.into_iter().chain(self.rest) {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                if panic.is_none() {
-                    panic = Some(payload);
-                } else {
-                    // The others are still to be woken.
-                    drop_payload(payload);
-                }
-            }
+            panics.run(|| waker.wake());
         }
-        if let Some(payload) = panic {
-            resume_unwind(payload);
-        }
+        panics.go_on();
     }
 }

@@ -10,6 +10,8 @@ mod support;
 mod auto_traits;
 #[path = "contracts/channels.rs"]
 mod channels;
+#[path = "contracts/panics.rs"]
+mod panics;
 #[path = "contracts/primitives.rs"]
 mod primitives;
 #[path = "contracts/setup.rs"]

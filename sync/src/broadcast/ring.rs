@@ -51,12 +51,11 @@
 //! channel closed sees all that was sent.
 
 use std::cmp;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::Notify;
-use crate::contain::drop_payload;
+use crate::contain::Panics;
 use crate::sys::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sys::{Condvar, Mutex, thread_local_const};
 use crate::waiting::{FIRST_OUTCOME, Outcome, Standing, WaitQueue, Waiter};
@@ -181,12 +180,16 @@ impl<T> Ring<T> {
             // Those who wait have lagged.
             self.end_wanted_loan();
         }
+        let mut panics = Panics::default();
         // Ordering: hint only. The slot's lock orders it: "No value is missed".
         if self.waiting.load(Ordering::Relaxed) {
-            self.wake_all();
+            panics.run(|| self.wake_all());
         }
         // What was overwritten is dropped last, that its panic keeps nobody asleep.
-        drop(old);
+        if let Content::Here(_) = old {
+            panics.run(|| drop(old));
+        }
+        panics.go_on();
         Ok(count)
     }
 
@@ -241,39 +244,26 @@ impl<T> Ring<T> {
         // Ordering: hint only, as in `send`.
         let end = self.sent.load(Ordering::Relaxed);
         drop(receivers);
-        // Told even where a value's drop panics.
-        struct Tell<'a>(Option<&'a Notify>);
-        impl Drop for Tell<'_> {
-            fn drop(&mut self) {
-                if let Some(gone) = self.0 {
-                    gone.notify_waiters();
-                }
-            }
+        let mut panics = Panics::default();
+        panics.run(|| self.pass_rest(next, end));
+        if last {
+            panics.run(|| self.receivers_gone.notify_waiters());
         }
-        let _tell = Tell(last.then_some(&self.receivers_gone));
-        self.pass_rest(next, end);
+        panics.go_on();
     }
 
     /// Passes the values from `next` to `end` unseen: invariant 2. All are passed, even where the drop of one panics; the
     /// first panic goes on afterwards.
     fn pass_rest(&self, next: u64, end: u64) {
         let oldest = end.saturating_sub(self.slots.len() as u64);
-        let mut panic = None;
+        let mut panics = Panics::default();
         for number in next.max(oldest)..end {
             let value = self.slot(number).lock().pass(number);
-            if value.is_none() {
-                continue;
-            }
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-                match panic {
-                    None if !std::thread::panicking() => panic = Some(payload),
-                    _ => drop_payload(payload),
-                }
+            if value.is_some() {
+                panics.run(|| drop(value));
             }
         }
-        if let Some(payload) = panic {
-            resume_unwind(payload);
-        }
+        panics.go_on();
     }
 
     /// How many values are kept for some receiver.

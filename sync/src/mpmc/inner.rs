@@ -15,6 +15,7 @@ use super::meeting::{Accept, Meeting, Offer};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::several::{Several, Take};
+use crate::contain::Panics;
 use crate::mpsc::chan::{Chan, Refused};
 use crate::mpsc::reserve::SendInTurn;
 use crate::sys::Arc;
@@ -214,20 +215,18 @@ impl<T> Inner<T> {
 
     /// A receiver goes. The last one takes along what was sent.
     pub(super) fn drop_receiver(&self) {
-        // A waker that panics doesn't keep the messages from being dropped.
-        struct Discard<'a, T>(&'a Inner<T>);
-        impl<T> Drop for Discard<'_, T> {
-            fn drop(&mut self) {
-                match &self.0.kind {
-                    Kind::Buffer(chan) => chan.discard(),
-                    Kind::Meeting(meeting) => meeting.discard(),
-                }
-            }
-        }
         // Ordering: AcqRel, as in `drop_sender`.
         if self.receivers.fetch_sub(1, AcqRel) == 1 {
-            let _discard = Discard(self);
-            self.close();
+            // A waker that panics doesn't keep the messages from being dropped.
+            let mut panics = Panics::default();
+            panics.run(|| {
+                self.close();
+            });
+            panics.run(|| match &self.kind {
+                Kind::Buffer(chan) => chan.discard(),
+                Kind::Meeting(meeting) => meeting.discard(),
+            });
+            panics.go_on();
         }
     }
 }

@@ -34,8 +34,9 @@ use std::task::{Context, Poll, Waker, ready};
 use pin_project_lite::pin_project;
 
 use crate::Notify;
+use crate::contain::Panics;
 use crate::coop;
-use crate::mpsc::chan::{Refused, Told};
+use crate::mpsc::chan::Refused;
 use crate::sys::Mutex;
 use crate::waiting::{FIRST_OUTCOME, Outcome, Standing, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
@@ -198,10 +199,10 @@ impl<T> Meeting<T> {
         drop(senders);
         self.release_at_end(&state, &mut wakes);
         drop(state);
-        // One panicking waker keeps nobody asleep.
-        let told = Told(&self.closed);
-        wakes.wake_all();
-        drop(told);
+        let mut panics = Panics::default();
+        panics.run(|| wakes.wake_all());
+        panics.run(|| self.closed.notify_waiters());
+        panics.go_on();
         true
     }
 

@@ -34,6 +34,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use crate::contain::Panics;
 use crate::coop;
 use crate::mpsc::chan::{Chan, Receivers, snooze};
 use crate::mpsc::receiving::Receiving;
@@ -234,19 +235,13 @@ impl<T> Chan<T, Several> {
     /// The last receiver is gone: drops what was sent, each message outside the lock. One whose drop panics does not keep
     /// the others.
     pub(super) fn discard(&self) {
-        struct Rest<'a, T>(&'a Chan<T, Several>);
-        impl<T> Rest<'_, T> {
-            fn take(&self) -> Option<T> {
-                self.0.turn().receiving().take()
-            }
+        let mut panics = Panics::default();
+        loop {
+            let value = self.turn().receiving().take();
+            let Some(value) = value else { break };
+            panics.run(|| drop(value));
         }
-        impl<T> Drop for Rest<'_, T> {
-            fn drop(&mut self) {
-                while self.take().is_some() {}
-            }
-        }
-        let rest = Rest(self);
-        while rest.take().is_some() {}
+        panics.go_on();
     }
 }
 

@@ -52,6 +52,7 @@ use super::block::{BLOCK, Block};
 use super::error::TrySendError;
 use super::receiving::{Receiving, Sole};
 use crate::Notify;
+use crate::contain::Panics;
 use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::{CachePadded, hint, thread};
 use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, WaitQueue};
@@ -514,20 +515,11 @@ impl<T, R: Receivers> Chan<T, R> {
         // Ordering: hint only, as in `serve`.
         self.signals.waiting.store(false, Ordering::Relaxed);
         drop(locked);
-        // One panicking waker keeps nobody asleep.
-        let told = Told(&self.closed);
-        wakes.wake_all();
-        drop(told);
+        let mut panics = Panics::default();
+        panics.run(|| wakes.wake_all());
+        panics.run(|| self.closed.notify_waiters());
+        panics.go_on();
         true
-    }
-}
-
-/// Tells those who wait for a close, when dropped.
-pub(crate) struct Told<'a>(pub(crate) &'a Notify);
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        self.0.notify_waiters();
     }
 }
 

@@ -4,6 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use super::chan::Chan;
 use super::error::TryRecvError;
+use crate::contain::Panics;
 use crate::coop;
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering::{AcqRel, Acquire, Relaxed};
@@ -203,21 +204,13 @@ impl<T> Rx<T> {
 impl<T> Drop for Rx<T> {
     fn drop(&mut self) {
         // A panic in a message's drop, or in a waker, keeps nothing that follows from being done.
-        struct Forget<'a, T>(&'a Chan<T>);
-        impl<T> Drop for Forget<'_, T> {
-            fn drop(&mut self) {
-                self.0.forget_receiver();
-            }
-        }
-        struct Drain<'a, T>(&'a Chan<T>);
-        impl<T> Drop for Drain<'_, T> {
-            fn drop(&mut self) {
-                // SAFETY: there is one `Rx` to a channel, and it is being dropped.
-                unsafe { self.0.receiving() }.drain();
-            }
-        }
-        let _forget = Forget(&self.chan);
-        let _drain = Drain(&self.chan);
-        self.chan.close();
+        let mut panics = Panics::default();
+        panics.run(|| {
+            self.chan.close();
+        });
+        // SAFETY: there is one `Rx` to a channel, and it is being dropped.
+        panics.run(|| unsafe { self.chan.receiving() }.drain());
+        panics.run(|| self.chan.forget_receiver());
+        panics.go_on();
     }
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::block::{BLOCK, Block};
 use super::chan::{Chan, Receivers, snooze};
+use crate::contain::Panics;
 use crate::sys::Mutex;
 use crate::sys::atomic::{Ordering, fence};
 use crate::waits::{self, Wait};
@@ -106,14 +107,11 @@ impl<'a, T, R: Receivers> Receiving<'a, T, R> {
 
     /// Takes and drops all that is ready. A message whose drop panics does not keep the others.
     pub(crate) fn drain(&mut self) {
-        struct Rest<'a, 'b, T, R: Receivers>(&'a mut Receiving<'b, T, R>);
-        impl<T, R: Receivers> Drop for Rest<'_, '_, T, R> {
-            fn drop(&mut self) {
-                while self.0.take().is_some() {}
-            }
+        let mut panics = Panics::default();
+        while let Some(value) = self.take() {
+            panics.run(|| drop(value));
         }
-        let rest = Rest(self);
-        while rest.0.take().is_some() {}
+        panics.go_on();
     }
 }
 
