@@ -54,4 +54,4 @@ pub use crate::mpsc::error;
 pub use inner::{bounded, unbounded};
 pub use receiver::{Receiver, WeakReceiver};
 pub use sender::{Sender, WeakSender};
-pub use stream::{RecvStream, SendSink};
+pub use stream::{OwnedRecvStream, RecvStream, SendSink};

@@ -548,6 +548,23 @@ fn a_receiver_can_be_a_stream_and_a_sender_a_sink() {
 }
 
 #[test]
+fn a_stream_may_own_its_receiver() {
+    for capacity in KINDS {
+        let (sender, receiver) = channel(capacity);
+        let (mut first, mut second) = (receiver.clone().into_stream(), receiver.into_stream());
+        assert!(task(first.next()).poll().is_pending());
+        assert!(task(second.next()).poll().is_pending());
+        sender.try_send(1).unwrap();
+        // It was the first one's.
+        drop(first);
+        assert_eq!(task(second.next()).expect_ready(), Some(1));
+        assert!(task(second.next()).poll().is_pending());
+        drop(second);
+        assert!(sender.is_closed());
+    }
+}
+
+#[test]
 fn the_types_may_be_sent_and_shared() {
     fn check<T: Send + Sync + Unpin + std::panic::UnwindSafe + std::panic::RefUnwindSafe>(_: &T) {}
     fn send<T: Send>(_: &T) {}

@@ -7,21 +7,23 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::meeting::{Accept, Meeting, Offer};
+use super::meeting::{Meeting, Offer};
 use super::receiver::Receiver;
 use super::sender::Sender;
-use super::several::{Several, Take};
+use super::several::Several;
 use crate::contain::Panics;
 use crate::mpsc::chan::{Chan, Refused};
 use crate::mpsc::reserve::SendInTurn;
 use crate::sys::Arc;
 use crate::sys::atomic::AtomicUsize;
 use crate::sys::atomic::Ordering::{AcqRel, Relaxed};
-use crate::{Notify, Semaphore};
+use crate::waiting::{KeptWaiter, WaitQueue, Waiter};
+use crate::waits::{self, Wait};
+use crate::{Notify, Semaphore, coop};
 
 /// A bounded channel: at most `capacity` messages that have been sent and not received. With a capacity of 0 it holds
 /// none: a message is sent when a receiver that waits is given it.
@@ -133,13 +135,36 @@ impl<T> Inner<T> {
 
     #[inline]
     pub(super) fn recv(&self) -> Receiving<'_, T> {
+        Receiving {
+            inner: self,
+            waiter: Waiter::new(self.waiting_receivers(), ()),
+        }
+    }
+
+    fn waiting_receivers(&self) -> &WaitQueue<()> {
         match &self.kind {
-            Kind::Buffer(chan) => Receiving::Buffer {
-                take: Take::new(chan),
-            },
-            Kind::Meeting(meeting) => Receiving::Meeting {
-                accept: Accept::new(meeting),
-            },
+            Kind::Buffer(chan) => chan.receivers(),
+            Kind::Meeting(meeting) => meeting.receivers(),
+        }
+    }
+
+    /// Waits for a message, in turn; `None` at the channel's end. After that, for the next one.
+    fn poll_recv(&self, waiter: Pin<&mut Waiter<'_, ()>>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let taken = match &self.kind {
+            Kind::Buffer(chan) => chan.poll_take(waiter, cx),
+            Kind::Meeting(meeting) => meeting.poll_take(waiter, cx),
+        };
+        let taken = ready!(waits::noted(Wait::MpmcRecv, taken));
+        unit.made_progress();
+        Poll::Ready(taken)
+    }
+
+    /// A wait for a message is given up.
+    fn cancel_recv(&self, waiter: Pin<&mut Waiter<'_, ()>>) {
+        match &self.kind {
+            Kind::Buffer(chan) => chan.cancel_take(waiter),
+            Kind::Meeting(meeting) => meeting.cancel_take(waiter),
         }
     }
 
@@ -254,10 +279,17 @@ impl<T> Future for Sending<'_, T> {
 
 pin_project! {
     /// Waits for a message, in turn; `None` at the channel's end. When it has completed it may be polled for the next one.
-    #[project = ReceivingPinned]
-    pub(super) enum Receiving<'a, T> {
-        Buffer { #[pin] take: Take<'a, T> },
-        Meeting { #[pin] accept: Accept<'a, T> },
+    pub(super) struct Receiving<'a, T> {
+        inner: &'a Inner<T>,
+        #[pin]
+        waiter: Waiter<'a, ()>,
+    }
+
+    impl<T> PinnedDrop for Receiving<'_, T> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.inner.cancel_recv(this.waiter);
+        }
     }
 }
 
@@ -266,10 +298,40 @@ impl<T> Future for Receiving<'_, T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        match self.project() {
-            ReceivingPinned::Buffer { take } => take.poll(cx),
-            ReceivingPinned::Meeting { accept } => accept.poll(cx),
+        let this = self.project();
+        this.inner.poll_recv(this.waiter, cx)
+    }
+}
+
+pin_project! {
+    /// [`Receiving`] with a share of its channel instead of a borrow.
+    pub(super) struct KeptReceiving<T> {
+        #[pin]
+        waiter: KeptWaiter<Arc<Inner<T>>, ()>,
+    }
+
+    impl<T> PinnedDrop for KeptReceiving<T> {
+        fn drop(this: Pin<&mut Self>) {
+            let (waiter, inner) = this.project().waiter.parts();
+            inner.cancel_recv(waiter);
         }
+    }
+}
+
+impl<T> KeptReceiving<T> {
+    pub(super) fn new(inner: Arc<Inner<T>>) -> Self {
+        Self {
+            waiter: KeptWaiter::new(inner, Inner::waiting_receivers, ()),
+        }
+    }
+}
+
+impl<T> Future for KeptReceiving<T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let (waiter, inner) = self.project().waiter.parts();
+        inner.poll_recv(waiter, cx)
     }
 }
 

@@ -209,7 +209,11 @@ impl<T> Meeting<T> {
     /// The last receiver is gone: drops what was given to those that were cancelled.
     pub(super) fn discard(&self) {
         let given = std::mem::take(&mut self.state.lock().given);
-        drop(given);
+        let mut panics = Panics::default();
+        for value in given {
+            panics.run(|| drop(value));
+        }
+        panics.go_on();
     }
 }
 
@@ -309,40 +313,18 @@ impl<T> Future for Offer<'_, T> {
     }
 }
 
-pin_project! {
-    /// Waits for a value, in turn; `None` at the channel's end.
-    pub(super) struct Accept<'a, T> {
-        meeting: &'a Meeting<T>,
-        #[pin]
-        waiter: Waiter<'a, ()>,
-    }
-
-    impl<T> PinnedDrop for Accept<'_, T> {
-        fn drop(this: Pin<&mut Self>) {
-            this.cancel();
-        }
-    }
-}
-
-impl<'a, T> Accept<'a, T> {
-    pub(super) fn new(meeting: &'a Meeting<T>) -> Self {
-        Self {
-            meeting,
-            waiter: Waiter::new(&meeting.receivers, ()),
-        }
-    }
-
+/// What a receiver does that waits, with its waiter.
+impl<T> Meeting<T> {
     /// Leaves the queue; a value that was given to it is the next one's: invariant 3.
-    fn cancel(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        if this.waiter.standing() == Standing::Idle {
+    pub(super) fn cancel_take(&self, mut waiter: Pin<&mut Waiter<'_, ()>>) {
+        if waiter.standing() == Standing::Idle {
             return;
         }
-        let mut state = this.meeting.state.lock();
-        let mut queue = this.meeting.receivers.lock();
-        let removed = queue.remove(this.waiter.as_mut());
+        let mut state = self.state.lock();
+        let mut queue = self.receivers.lock();
+        let removed = queue.remove(waiter.as_mut());
         let mut next = None;
-        if this.waiter.standing() == Standing::Released(GRANTED) {
+        if waiter.standing() == Standing::Released(GRANTED) {
             next = queue.pop_front(GRANTED);
             if next.is_none() {
                 state.claims -= 1;
@@ -356,42 +338,40 @@ impl<'a, T> Accept<'a, T> {
         }
     }
 
-    fn poll_accept(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Option<T>> {
-        let mut this = self.project();
+    /// Waits for a value, in turn; `None` at the channel's end. After that, for the next one.
+    pub(super) fn poll_take(
+        &self,
+        mut waiter: Pin<&mut Waiter<'_, ()>>,
+        cx: &Context<'_>,
+    ) -> Poll<Option<T>> {
         let mut wakes = Wakes::default();
-        if this.waiter.standing() == Standing::Idle {
+        if waiter.standing() == Standing::Idle {
             let waker = cx.waker().clone();
-            let mut state = this.meeting.state.lock();
-            let taken = this.meeting.take_locked(&mut state, &mut wakes);
+            let mut state = self.state.lock();
+            let taken = self.take_locked(&mut state, &mut wakes);
             if taken.is_pending() {
-                this.meeting.receivers.lock().push_back(this.waiter, waker);
+                self.receivers.lock().push_back(waiter, waker);
             }
             drop(state);
             wakes.wake_all();
             return taken;
         }
-        let outcome = ready!(this.waiter.as_mut().poll_queued(cx));
-        this.waiter.reset();
+        let outcome = ready!(waiter.as_mut().poll_queued(cx));
+        waiter.reset();
         if outcome != GRANTED {
             return Poll::Ready(None);
         }
-        let mut state = this.meeting.state.lock();
+        let mut state = self.state.lock();
         state.claims -= 1;
-        let value = this.meeting.take_given(&mut state, &mut wakes);
+        let value = self.take_given(&mut state, &mut wakes);
         drop(state);
         wakes.wake_all();
         debug_assert!(value.is_some());
         Poll::Ready(value)
     }
-}
 
-impl<T> Future for Accept<'_, T> {
-    type Output = Option<T>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let unit = ready!(coop::poll_proceed(cx));
-        let taken = ready!(waits::noted(Wait::MpmcRecv, self.poll_accept(cx)));
-        unit.made_progress();
-        Poll::Ready(taken)
+    /// Those who wait for a value.
+    pub(super) fn receivers(&self) -> &WaitQueue<()> {
+        &self.receivers
     }
 }

@@ -6,7 +6,7 @@ use std::task::Poll;
 use super::error::TryRecvError;
 use super::inner::{Inner, upgrade};
 use super::sender::shared_methods;
-use super::stream::RecvStream;
+use super::stream::{OwnedRecvStream, RecvStream};
 use crate::coop;
 use crate::park::block_on;
 use crate::sys::Arc;
@@ -149,6 +149,32 @@ impl<T> Receiver<T> {
     /// ```
     pub fn stream(&self) -> RecvStream<'_, T> {
         RecvStream::new(&self.inner)
+    }
+
+    /// This end as a stream that owns it and needs no pin.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::{Stream, StreamExt};
+    /// use heist_sync::mpmc;
+    ///
+    /// fn squares(numbers: mpmc::Receiver<u32>) -> impl Stream<Item = u32> {
+    ///     numbers.into_stream().map(|number| number * number)
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// # let (sender, receiver) = mpmc::unbounded();
+    /// # sender.try_send(3).unwrap();
+    /// # let mut squares = squares(receiver);
+    /// # assert_eq!(pin!(squares.next()).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Some(9)));
+    /// ```
+    pub fn into_stream(self) -> OwnedRecvStream<T> {
+        OwnedRecvStream::new(self)
+    }
+
+    /// A share of the channel, which keeps it alive but not open.
+    pub(super) fn share(&self) -> Arc<Inner<T>> {
+        self.inner.clone()
     }
 
     /// Closes the channel, for all: nothing can be sent any more, and what was sent can still be received. Returns whether

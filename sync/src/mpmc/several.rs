@@ -28,20 +28,16 @@
 //!
 //! The lock orders the receivers among themselves. What remains is the pair of fences of invariant 4.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use pin_project_lite::pin_project;
-
 use crate::contain::Panics;
-use crate::coop;
 use crate::mpsc::chan::{Chan, Receivers, snooze};
 use crate::mpsc::receiving::Receiving;
 use crate::sys::atomic::{Ordering, fence};
 use crate::sys::{Mutex, MutexGuard};
 use crate::waiting::{FIRST_OUTCOME, Outcome, Standing, WaitQueue, Waiter};
-use crate::waits::{self, Wait};
+use crate::waits::Wait;
 use crate::wakes::Wakes;
 
 /// The receiver has a claim on a message.
@@ -245,44 +241,22 @@ impl<T> Chan<T, Several> {
     }
 }
 
-pin_project! {
-    /// Waits for a message, in turn; `None` at the channel's end.
-    pub(super) struct Take<'a, T> {
-        chan: &'a Chan<T, Several>,
-        #[pin]
-        waiter: Waiter<'a, ()>,
-    }
-
-    impl<T> PinnedDrop for Take<'_, T> {
-        fn drop(this: Pin<&mut Self>) {
-            this.cancel();
-        }
-    }
-}
-
-impl<'a, T> Take<'a, T> {
-    pub(super) fn new(chan: &'a Chan<T, Several>) -> Self {
-        Self {
-            chan,
-            waiter: Waiter::new(&chan.receivers.queue, ()),
-        }
-    }
-
+/// What a receiver does that waits, with its waiter.
+impl<T> Chan<T, Several> {
     /// Leaves the queue, or gives the claim up.
-    fn cancel(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        if this.waiter.standing() == Standing::Idle {
+    pub(super) fn cancel_take(&self, mut waiter: Pin<&mut Waiter<'_, ()>>) {
+        if waiter.standing() == Standing::Idle {
             return;
         }
         let mut wakes = Wakes::default();
-        let mut turn = this.chan.turn();
-        let mut queue = this.chan.receivers.queue.lock();
-        let removed = queue.remove(this.waiter.as_mut());
+        let mut turn = self.turn();
+        let mut queue = self.receivers.queue.lock();
+        let removed = queue.remove(waiter.as_mut());
         if removed.is_some() && queue.is_empty() {
             turn.set_somebody_waits(false);
         }
         drop(queue);
-        if this.waiter.standing() == Standing::Released(GRANTED) {
+        if waiter.standing() == Standing::Released(GRANTED) {
             *turn.claims -= 1;
             // The message is the next one's.
             turn.serve(&mut wakes);
@@ -293,13 +267,12 @@ impl<'a, T> Take<'a, T> {
     }
 
     /// Joins the queue: the receiver's side of invariant 4.
-    fn enqueue(self: Pin<&mut Self>, cx: &Context<'_>) {
-        let this = self.project();
+    fn enqueue(&self, waiter: Pin<&mut Waiter<'_, ()>>, cx: &Context<'_>) {
         let waker = cx.waker().clone();
         let mut wakes = Wakes::default();
-        let mut turn = this.chan.turn();
-        let mut queue = this.chan.receivers.queue.lock();
-        queue.push_back(this.waiter, waker);
+        let mut turn = self.turn();
+        let mut queue = self.receivers.queue.lock();
+        queue.push_back(waiter, waker);
         drop(queue);
         turn.set_somebody_waits(true);
         // Ordering: SeqCst pairs with the fence in `Chan::wake_receiver`.
@@ -310,27 +283,25 @@ impl<'a, T> Take<'a, T> {
         wakes.wake_all();
     }
 
-    fn poll_take(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Option<T>> {
-        if self.waiter.standing() == Standing::Idle {
-            if let Some(value) = self.chan.take_now() {
+    /// Waits for a message, in turn; `None` at the channel's end. After that, for the next one.
+    pub(super) fn poll_take(
+        &self,
+        mut waiter: Pin<&mut Waiter<'_, ()>>,
+        cx: &Context<'_>,
+    ) -> Poll<Option<T>> {
+        if waiter.standing() == Standing::Idle {
+            if let Some(value) = self.take_now() {
                 return Poll::Ready(Some(value));
             }
-            self.as_mut().enqueue(cx);
+            self.enqueue(waiter.as_mut(), cx);
         }
-        let mut this = self.project();
-        let outcome = ready!(this.waiter.as_mut().poll_queued(cx));
-        this.waiter.reset();
-        Poll::Ready((outcome == GRANTED).then(|| this.chan.collect()))
+        let outcome = ready!(waiter.as_mut().poll_queued(cx));
+        waiter.reset();
+        Poll::Ready((outcome == GRANTED).then(|| self.collect()))
     }
-}
 
-impl<T> Future for Take<'_, T> {
-    type Output = Option<T>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let unit = ready!(coop::poll_proceed(cx));
-        let taken = ready!(waits::noted(Wait::MpmcRecv, self.poll_take(cx)));
-        unit.made_progress();
-        Poll::Ready(taken)
+    /// Those who wait for a message.
+    pub(super) fn receivers(&self) -> &WaitQueue<()> {
+        &self.receivers.queue
     }
 }

@@ -10,7 +10,8 @@ use futures_sink::Sink;
 use pin_project_lite::pin_project;
 
 use super::error::SendError;
-use super::inner::{Inner, Receiving, Sending};
+use super::inner::{Inner, KeptReceiving, Receiving, Sending};
+use super::receiver::Receiver;
 
 pin_project! {
     /// The messages of a channel, as a receiver gets them. From [`Receiver::stream`](super::Receiver::stream).
@@ -47,6 +48,46 @@ impl<T> fmt::Debug for RecvStream<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecvStream")
             .field("len", &self.inner.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The messages of a channel, as a receiver gets them, which it owns. From
+/// [`Receiver::into_stream`](super::Receiver::into_stream).
+///
+/// It waits as [`RecvStream`] does.
+#[must_use = "streams do nothing unless polled"]
+pub struct OwnedRecvStream<T> {
+    receiver: Receiver<T>,
+    /// Made for the first wait, kept for all others.
+    receiving: Option<Pin<Box<KeptReceiving<T>>>>,
+}
+
+impl<T> OwnedRecvStream<T> {
+    pub(super) fn new(receiver: Receiver<T>) -> Self {
+        Self {
+            receiver,
+            receiving: None,
+        }
+    }
+}
+
+impl<T> Stream for OwnedRecvStream<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let this = &mut *self;
+        let receiving = this
+            .receiving
+            .get_or_insert_with(|| Box::pin(KeptReceiving::new(this.receiver.share())));
+        receiving.as_mut().poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for OwnedRecvStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedRecvStream")
+            .field("len", &self.receiver.len())
             .finish_non_exhaustive()
     }
 }
