@@ -16,23 +16,31 @@
 //! | wait for a change of such data | [`Condvar`] |
 //! | let at most so many in | [`Semaphore`] |
 //! | say that something happened | [`Notify`] |
+//! | say that something is so, until it isn't | [`Event`] |
+//! | wait until all have come | [`Barrier`] |
+//! | have a value computed once | [`OnceCell`] |
+//! | wait for a value that is set once | [`SetOnce`] |
 //! | tell tasks to stop, and those they have set to work | [`CancellationToken`] |
 
+mod barrier;
 pub mod broadcast;
 mod cancellation_token;
 mod condvar;
 mod contain;
 pub mod coop;
+mod event;
 mod held;
 pub mod mpmc;
 pub mod mpsc;
 mod mutex;
 mod notify;
+mod once_cell;
 pub mod oneshot;
 mod park;
 pub mod queue;
 mod rwlock;
 mod semaphore;
+mod set_once;
 mod spin;
 #[doc(hidden)]
 pub mod sys;
@@ -41,11 +49,14 @@ pub mod waits;
 mod wakes;
 pub mod watch;
 
+pub use self::once_cell::{OnceCell, SetError};
+pub use barrier::{Barrier, BarrierWaitResult, BrokenBarrier};
 pub use cancellation_token::{
     CancellationToken, DropGuard, DropGuardRef, WaitForCancellationFuture,
     WaitForCancellationFutureOwned,
 };
 pub use condvar::Condvar;
+pub use event::{Event, EventWait};
 pub use mutex::{
     MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, TryLockError,
 };
@@ -58,6 +69,7 @@ pub use rwlock::{
 pub use semaphore::{
     AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
 };
+pub use set_once::{SetOnce, SetOnceError};
 
 #[doc(hidden)]
 pub mod protocol {

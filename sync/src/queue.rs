@@ -31,7 +31,6 @@ mod error;
 mod order;
 
 use std::fmt;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use self::error::{PutError, ShutDown, TryGetError, TryPutError};
@@ -39,7 +38,7 @@ pub use self::order::{Fifo, Lifo, Order, Priority};
 use crate::contain::Panics;
 use crate::park::block_on;
 use crate::sys::Mutex;
-use crate::waits::{self, Wait};
+use crate::waits::{Wait, noting};
 use crate::{Notify, Semaphore, TryAcquireError};
 
 /// A queue that gives out first what was put first.
@@ -375,12 +374,6 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         let popped = popped.unwrap_or_else(|panic| resume_unwind(panic));
         popped.ok_or(ShutDown(()))
     }
-}
-
-/// As `future`, with a note of its own for what it waits for.
-async fn noting<F: Future>(wait: Wait, future: F) -> F::Output {
-    let mut future = std::pin::pin!(future);
-    std::future::poll_fn(|cx| waits::noted(wait, future.as_mut().poll(cx))).await
 }
 
 impl<T, O: Order<T>> fmt::Debug for OrderedQueue<T, O> {

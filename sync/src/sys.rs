@@ -36,12 +36,18 @@ pub use backend::{
     clock, hint, thread, thread_local_const,
 };
 pub use crossbeam_utils::CachePadded;
+#[cfg(not(any(heist_loom, heist_shuttle)))]
+pub use once_cell::sync::OnceCell;
 
 #[cfg(feature = "runtime")]
 pub mod deque;
 /// Channels between threads, for what no model crosses: that a thread has ended, commands to one.
 #[cfg(feature = "runtime")]
 pub use crossbeam_channel as channel;
+#[cfg(any(heist_loom, heist_shuttle))]
+mod once;
+#[cfg(any(heist_loom, heist_shuttle))]
+pub use once::OnceCell;
 pub mod rand;
 
 pub mod hints {

@@ -6,6 +6,8 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::task::Poll;
 
 use crate::sys::thread_local_const;
@@ -75,10 +77,16 @@ pub enum Wait {
     QueueGet,
     /// The end of all that was put into a [`queue`](crate::queue).
     QueueJoin,
+    /// That an [`Event`](crate::Event) is set, or the value of a [`SetOnce`](crate::SetOnce).
+    Event,
+    /// The others at a [`Barrier`](crate::Barrier).
+    Barrier,
+    /// The value of a [`OnceCell`](crate::OnceCell).
+    OnceCell,
 }
 
 /// All of them, by number.
-const ALL: [Wait; 27] = [
+const ALL: [Wait; 30] = [
     Wait::Unknown,
     Wait::Start,
     Wait::Turn,
@@ -106,6 +114,9 @@ const ALL: [Wait; 27] = [
     Wait::QueuePut,
     Wait::QueueGet,
     Wait::QueueJoin,
+    Wait::Event,
+    Wait::Barrier,
+    Wait::OnceCell,
 ];
 
 impl Wait {
@@ -148,6 +159,9 @@ impl fmt::Display for Wait {
             Self::QueuePut => "room in a queue",
             Self::QueueGet => "an item of a queue",
             Self::QueueJoin => "the end of a queue's work",
+            Self::Event => "an event",
+            Self::Barrier => "others at a barrier",
+            Self::OnceCell => "a value that is being computed",
         })
     }
 }
@@ -182,6 +196,12 @@ pub fn noted<T>(wait: Wait, poll: Poll<T>) -> Poll<T> {
         note(wait);
     }
     poll
+}
+
+/// As `future`, with a note of its own for what it waits for.
+pub(crate) async fn noting<F: Future>(wait: Wait, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| noted(wait, future.as_mut().poll(cx))).await
 }
 
 /// Before a poll: forgets what others have noted.

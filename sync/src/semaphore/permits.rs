@@ -19,8 +19,8 @@
 //! # Orderings
 //!
 //! Giving back is a Release and taking an Acquire of the same word, so what was done under a permit happens before
-//! what is done under it next. Nothing else needs an order: the word alone decides, and the waiters' own states are
-//! ordered by the queue.
+//! what is done under it next. So with closing and being refused. Nothing else needs an order: the word alone decides, and
+//! the waiters' own states are ordered by the queue.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -117,7 +117,8 @@ impl Permits {
         // Ordering: hint only, the CAS decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            if word & CLOSED != 0 {
+            // The second look is for its order: who is refused sees what was done before the close.
+            if word & CLOSED != 0 && self.is_closed() {
                 return Look::Closed;
             }
             // Invariant 2. Wanting nothing is no reason to wait.

@@ -1,0 +1,160 @@
+//! A value that is set once, and that tasks wait for: a cell, and an [`Event`] that is set after it.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::Event;
+use crate::park::block_on;
+use crate::sys::OnceCell;
+
+/// A place for a value that is set once. Tasks [wait](Self::wait) for it, and share it from then on.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::SetOnce;
+///
+/// let config = SetOnce::<&str>::new();
+/// std::thread::scope(|threads| {
+///     let reader = threads.spawn(|| config.blocking_wait().len());
+///     config.set("verbose").expect("nobody else sets it");
+///     assert_eq!(reader.join().unwrap(), 7);
+/// });
+/// assert_eq!(config.set("quiet").unwrap_err().0, "quiet");
+/// ```
+pub struct SetOnce<T> {
+    value: OnceCell<T>,
+    /// Set after the value, and never cleared.
+    is_set: Event,
+}
+
+/// There was a value already; this is the one that could not be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetOnceError<T>(pub T);
+
+impl<T> SetOnce<T> {
+    /// One without a value.
+    pub fn new() -> Self {
+        Self::new_with(None)
+    }
+
+    /// One without a value, in a constant.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist_sync::SetOnce;
+    ///
+    /// static NAME: SetOnce<&str> = SetOnce::const_new();
+    /// assert_eq!(NAME.get(), None);
+    /// ```
+    #[cfg(not(any(heist_loom, heist_shuttle)))]
+    pub const fn const_new() -> Self {
+        Self {
+            value: OnceCell::new(),
+            is_set: Event::const_new(),
+        }
+    }
+
+    /// One with `value`, if there is one.
+    pub fn new_with(value: Option<T>) -> Self {
+        let is_set = Event::new();
+        let value = value.map_or_else(OnceCell::new, |value| {
+            is_set.set();
+            OnceCell::with_value(value)
+        });
+        Self { value, is_set }
+    }
+
+    /// One with `value`, in a constant.
+    #[cfg(not(any(heist_loom, heist_shuttle)))]
+    pub const fn const_new_with(value: T) -> Self {
+        Self {
+            value: OnceCell::with_value(value),
+            is_set: Event::const_new_set(),
+        }
+    }
+
+    /// Whether there is a value.
+    pub fn initialized(&self) -> bool {
+        self.get().is_some()
+    }
+
+    /// The value, if there is one.
+    pub fn get(&self) -> Option<&T> {
+        self.value.get()
+    }
+
+    /// Sets the value, and wakes all who wait for it.
+    ///
+    /// # Errors
+    ///
+    /// With `value` where there is one already.
+    pub fn set(&self, value: T) -> Result<(), SetOnceError<T>> {
+        self.value.set(value).map_err(SetOnceError)?;
+        self.is_set.set();
+        Ok(())
+    }
+
+    /// The value by itself, if there is one.
+    pub fn into_inner(self) -> Option<T> {
+        self.value.into_inner()
+    }
+
+    /// Waits for the value: completes at once where there is one, else once it is set.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing for anybody else.
+    pub async fn wait(&self) -> &T {
+        self.is_set.wait().await;
+        self.get().expect("the value comes before the event")
+    }
+
+    /// As [`wait`](Self::wait), by blocking this thread.
+    pub fn blocking_wait(&self) -> &T {
+        block_on(self.wait())
+    }
+}
+
+impl<T> Default for SetOnce<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> From<T> for SetOnce<T> {
+    fn from(value: T) -> Self {
+        Self::new_with(Some(value))
+    }
+}
+
+impl<T: Clone> Clone for SetOnce<T> {
+    fn clone(&self) -> Self {
+        Self::new_with(self.get().cloned())
+    }
+}
+
+impl<T: PartialEq> PartialEq for SetOnce<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl<T: Eq> Eq for SetOnce<T> {}
+
+impl<T: fmt::Debug> fmt::Debug for SetOnce<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SetOnce")
+            .field("value", &self.get())
+            .finish()
+    }
+}
+
+impl<T> fmt::Display for SetOnceError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is a value already")
+    }
+}
+
+impl<T: fmt::Debug> Error for SetOnceError<T> {}
