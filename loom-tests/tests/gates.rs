@@ -75,14 +75,24 @@ fn barrier_lets_all_pass_or_nobody() {
     let census = Census::new(&["gave up", "came last", "gave up as it was released"]);
     let counted = census.clone();
     model("barrier_lets_all_pass_or_nobody", Some(3), move || {
-        let barrier = Arc::new(Barrier::new(2));
+        let (barrier, gone) = (Arc::new(Barrier::new(2)), Arc::new(AtomicUsize::new(0)));
         let giving_up = {
-            let barrier = barrier.clone();
-            thread::spawn(move || poll_once(barrier.checked_wait()))
+            let (barrier, gone) = (barrier.clone(), gone.clone());
+            thread::spawn(move || {
+                let looked = poll_once(barrier.checked_wait());
+                // Ordering: Release pairs with the Acquire below, so that one who sees it comes after.
+                gone.store(usize::from(looked.is_none()), Ordering::Release);
+                looked
+            })
         };
         let staying = {
             let barrier = barrier.clone();
-            thread::spawn(move || block_on(barrier.checked_wait()))
+            thread::spawn(move || {
+                let late = gone.load(Ordering::Acquire) == 1;
+                let stayed = block_on(barrier.checked_wait());
+                assert!(!late || stayed.is_err(), "one that gave up has not come");
+                stayed
+            })
         };
         let gave_up = giving_up.join().unwrap();
         barrier.abort();
