@@ -209,6 +209,8 @@ fn ends_of_channels() {
         ::mpsc::error TrySendError<_>: NONE, SEND, BOTH;
         ::oneshot Receiver<_>: NONE, BOTH, BOTH;
         ::oneshot Sender<_>: NONE, BOTH, BOTH;
+        ::queue LifoQueue<_>: NONE, BOTH, BOTH;
+        ::queue Queue<_>: NONE, BOTH, BOTH;
         ::watch Receiver<_>: NONE, NONE, BOTH;
         ::watch Ref<'static, _>: NONE, NONE, SYNC;
         ::watch Sender<_>: NONE, NONE, BOTH;

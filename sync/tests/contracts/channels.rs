@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use heist_sync::queue::Queue;
 use heist_sync::{broadcast, mpmc, mpsc, oneshot, watch};
 
 use crate::setup::{Case, Lender, case};
@@ -13,6 +14,7 @@ pub(crate) fn cases() -> Vec<Case> {
         receivers(),
         shared(),
         broadcasts(),
+        queues(),
         watches(),
     ]
     .into_iter()
@@ -320,6 +322,49 @@ fn watches() -> Vec<Case> {
                 }
             },
             |p: &P| drop(p.1.take()),
+        ),
+    ]
+}
+
+fn queues() -> Vec<Case> {
+    type P = Queue<u32>;
+    let full = || {
+        let queue = Queue::bounded(1);
+        queue.try_put(1).expect("room");
+        queue
+    };
+    let take = |queue: &P| assert!(queue.try_get().is_ok());
+    async fn get(queue: Arc<P>) {
+        let _ = queue.get().await;
+    }
+    async fn put(queue: Arc<P>) {
+        let _ = queue.put(2).await;
+    }
+    vec![
+        case("Queue::get", P::unbounded, get, |queue: &P| {
+            queue.try_put(1).expect("room")
+        }),
+        case("Queue::get, shut down", P::unbounded, get, |queue: &P| {
+            queue.shutdown(false)
+        }),
+        case("Queue::put", full, put, take),
+        case("Queue::put, shut down", full, put, |queue: &P| {
+            queue.shutdown(false)
+        }),
+        case(
+            "Queue::join",
+            full,
+            |queue: Arc<P>| async move { queue.join().await },
+            |queue: &P| {
+                assert!(queue.try_get().is_ok());
+                queue.task_done();
+            },
+        ),
+        case(
+            "Queue::join, shut down",
+            full,
+            |queue: Arc<P>| async move { queue.join().await },
+            |queue: &P| queue.shutdown(true),
         ),
     ]
 }

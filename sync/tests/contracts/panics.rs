@@ -1,7 +1,7 @@
 //! Several pieces of user code that panic at once: the first panic goes to the caller, no other ends the process, and
 //! nobody who is to be told is left asleep.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
@@ -14,7 +14,7 @@ struct Bomb;
 
 impl Wake for Bomb {
     fn wake(self: Arc<Self>) {
-        panic!("a waker that panics");
+        resume_unwind(Box::new("a waker that panics"));
     }
 }
 
@@ -28,7 +28,7 @@ struct Mine;
 
 impl Drop for Mine {
     fn drop(&mut self) {
-        panic!("a drop that panics");
+        resume_unwind(Box::new("a drop that panics"));
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use heist_sync::mpmc::error::TryRecvError;
+use heist_sync::queue::{LifoQueue, Order, OrderedQueue, PriorityQueue, Queue};
 use heist_sync::{broadcast, mpmc, watch};
 use shuttle::thread;
 
@@ -301,5 +302,96 @@ fn watch_closed_waits_for_the_last_receiver() {
         for thread in threads {
             thread.join().expect("ends well");
         }
+    });
+}
+
+/// Work is put and done by several; all of it is done when `join` says so.
+fn work_through<O>(queue: OrderedQueue<usize, O>)
+where
+    O: Order<usize> + 'static,
+    OrderedQueue<usize, O>: Send + Sync,
+{
+    let queue = Arc::new(queue);
+    let (put, done) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let workers: Vec<_> = (0..2)
+        .map(|_| {
+            let (queue, done) = (queue.clone(), done.clone());
+            thread::spawn(move || {
+                loop {
+                    let got = match pick(3) {
+                        0 => queue.try_get().ok().map(Ok),
+                        _ => perhaps(queue.get()),
+                    };
+                    match got {
+                        Some(Ok(_)) => {
+                            *done.lock().unwrap() += 1;
+                            queue.task_done();
+                        }
+                        Some(Err(_)) => return,
+                        None => thread::yield_now(),
+                    }
+                }
+            })
+        })
+        .collect();
+    let putters: Vec<_> = (0..2)
+        .map(|_| {
+            let (queue, put) = (queue.clone(), put.clone());
+            thread::spawn(move || {
+                for item in 0..3 {
+                    let sent = match pick(3) {
+                        0 => queue.try_put(item).is_ok(),
+                        _ => perhaps(queue.put(item)).is_some_and(|put| put.is_ok()),
+                    };
+                    *put.lock().unwrap() += usize::from(sent);
+                }
+            })
+        })
+        .collect();
+    for thread in putters {
+        thread.join().expect("ends well");
+    }
+    attempt(queue.join());
+    wait(queue.join());
+    assert_eq!(*done.lock().unwrap(), *put.lock().unwrap());
+    assert_eq!((queue.unfinished(), queue.len()), (0, 0));
+    queue.shutdown(one_in(2));
+    for thread in workers {
+        thread.join().expect("ends well");
+    }
+}
+
+#[test]
+fn queue_is_done_when_all_of_it_is() {
+    explore(|| match pick(3) {
+        0 => work_through(Queue::bounded(1 + pick(2))),
+        1 => work_through(LifoQueue::unbounded()),
+        _ => work_through(PriorityQueue::bounded(2)),
+    });
+}
+
+#[test]
+fn queue_shut_down_leaves_nobody_waiting() {
+    explore(|| {
+        let queue = Arc::new(Queue::bounded(1));
+        let threads: Vec<_> = (0..5)
+            .map(|number| {
+                let queue = queue.clone();
+                thread::spawn(move || match number {
+                    0 => queue.shutdown(true),
+                    1 => wait(queue.join()),
+                    2 => {
+                        while wait(queue.get()).is_ok() {
+                            queue.task_done();
+                        }
+                    }
+                    _ => while wait(queue.put(1)).is_ok() {},
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("ends well");
+        }
+        assert_eq!(queue.len(), 0);
     });
 }

@@ -4,9 +4,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use heist_sync::Notify;
+use heist_sync::{CancellationToken, Condvar, Mutex, Notify};
+use shuttle::thread;
 
-use crate::harness::{attempt, explore, on_threads, one_in, wait};
+use crate::harness::{attempt, explore, on_threads, one_in, perhaps, pick, wait};
 
 /// Takes one of `tokens`, if there is one.
 fn take(tokens: &AtomicUsize) -> bool {
@@ -74,5 +75,83 @@ fn notify_waiters_reaches_all_who_were_there() {
                 wait(notified);
             }
         });
+    });
+}
+
+#[test]
+fn condvar_hands_each_token_to_one_who_stays() {
+    const TAKERS: usize = 3;
+    explore(|| {
+        let both = Arc::new((Mutex::new(0usize), Condvar::new()));
+        on_threads(TAKERS + 2, move |number| {
+            let (tokens, added) = &*both;
+            if number >= TAKERS {
+                for _ in 0..2 {
+                    *wait(tokens.lock()) += 1;
+                    if one_in(3) {
+                        added.notify_all();
+                    } else {
+                        added.notify_one();
+                    }
+                }
+                return;
+            }
+            if one_in(2) {
+                // Comes, and leaves, perhaps with a notification, perhaps while it takes the mutex again.
+                attempt(async { drop(added.wait(tokens.lock().await).await) });
+                // What it has seen was for one who takes.
+                added.notify_one();
+            }
+            let mut guard = if one_in(2) {
+                wait(async {
+                    added
+                        .wait_while(tokens.lock().await, |tokens| *tokens == 0)
+                        .await
+                })
+            } else {
+                added.blocking_wait_while(tokens.blocking_lock(), |tokens| *tokens == 0)
+            };
+            *guard -= 1;
+        });
+    });
+}
+
+#[test]
+fn token_cancels_all_below_it_and_nothing_else() {
+    explore(|| {
+        let (root, other) = (CancellationToken::new(), CancellationToken::new());
+        let middle = root.child_token();
+        let (above, beside) = (root.clone(), other.child_token());
+        let wanted = pick(2) == 0;
+        let cancels = thread::spawn(move || match wanted {
+            true => above.cancel(),
+            false => drop(above.drop_guard()),
+        });
+        let tokens: Vec<_> = (0..3).map(|_| middle.child_token()).collect();
+        let waiters: Vec<_> = tokens
+            .into_iter()
+            .map(|token| {
+                let middle = middle.clone();
+                thread::spawn(move || {
+                    let below = token.child_token();
+                    if one_in(2) {
+                        // A line of tokens whose middle is gone.
+                        drop(token);
+                    }
+                    if one_in(3) {
+                        perhaps(middle.child_token().cancelled_owned());
+                    }
+                    wait(below.cancelled());
+                    assert!(middle.is_cancelled() || below.is_cancelled());
+                    assert!(below.child_token().is_cancelled());
+                })
+            })
+            .collect();
+        drop(middle);
+        for thread in waiters {
+            thread.join().expect("ends well");
+        }
+        cancels.join().expect("ends well");
+        assert!(root.is_cancelled() && !beside.is_cancelled());
     });
 }
