@@ -21,6 +21,7 @@
 //! | have a value computed once | [`OnceCell`] |
 //! | wait for a value that is set once | [`SetOnce`] |
 //! | tell tasks to stop, and those they have set to work | [`CancellationToken`] |
+//! | find a future that holds others up and isn't polled | [`futurelock`] |
 
 mod barrier;
 pub mod broadcast;
@@ -29,6 +30,11 @@ mod condvar;
 mod contain;
 pub mod coop;
 mod event;
+#[cfg(not(any(heist_loom, heist_shuttle)))]
+pub mod futurelock;
+#[cfg(any(heist_loom, heist_shuttle))]
+#[path = "futurelock/unwatched.rs"]
+mod futurelock;
 mod held;
 pub mod mpmc;
 pub mod mpsc;

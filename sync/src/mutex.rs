@@ -12,6 +12,8 @@ use std::fmt;
 pub use self::guards::{MappedMutexGuard, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard};
 use self::raw::RawMutex;
 use crate::park::block_on;
+use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 
 /// An asynchronous mutex.
@@ -94,11 +96,15 @@ impl<T: ?Sized> Mutex<T> {
     /// # Cancel safety
     ///
     /// Dropping the future gives up the place in the queue; a lock that it had already been handed goes to the next.
-    pub async fn lock(&self) -> MutexGuard<'_, T> {
-        if !self.raw.lock_at_once() {
-            self.raw.lock().await;
+    #[track_caller]
+    pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
+        let place = Location::caller();
+        async move {
+            if !self.raw.lock_at_once() {
+                self.raw.lock(place).await;
+            }
+            MutexGuard::new(self)
         }
-        MutexGuard::new(self)
     }
 
     /// [`lock`](Self::lock) that blocks the thread.
@@ -119,11 +125,15 @@ impl<T: ?Sized> Mutex<T> {
     /// # Cancel safety
     ///
     /// As [`lock`](Self::lock).
-    pub async fn lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
-        if !self.raw.lock_at_once() {
-            self.raw.lock().await;
+    #[track_caller]
+    pub fn lock_owned(self: Arc<Self>) -> impl Future<Output = OwnedMutexGuard<T>> {
+        let place = Location::caller();
+        async move {
+            if !self.raw.lock_at_once() {
+                self.raw.lock(place).await;
+            }
+            OwnedMutexGuard::new(self)
         }
-        OwnedMutexGuard::new(self)
     }
 
     /// [`lock_owned`](Self::lock_owned) that blocks the thread.

@@ -8,6 +8,8 @@ mod raw;
 
 use std::cell::UnsafeCell;
 use std::fmt;
+use std::future::Future;
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -135,11 +137,15 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancel safety
     ///
     /// Dropping the future gives up the place in the queue; what it had already been given goes to the next.
-    pub async fn read(&self) -> RwLockReadGuard<'_, T> {
-        if !self.raw.take_at_once(Kind::Read) {
-            self.raw.acquire(Kind::Read).await;
+    #[track_caller]
+    pub fn read(&self) -> impl Future<Output = RwLockReadGuard<'_, T>> {
+        let place = Location::caller();
+        async move {
+            if !self.raw.take_at_once(Kind::Read) {
+                self.raw.acquire(Kind::Read, place).await;
+            }
+            RwLockReadGuard::new(self)
         }
-        RwLockReadGuard::new(self)
     }
 
     /// [`read`](Self::read) that blocks the thread.
@@ -160,11 +166,15 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancel safety
     ///
     /// As [`read`](Self::read).
-    pub async fn read_owned(self: Arc<Self>) -> OwnedRwLockReadGuard<T> {
-        if !self.raw.take_at_once(Kind::Read) {
-            self.raw.acquire(Kind::Read).await;
+    #[track_caller]
+    pub fn read_owned(self: Arc<Self>) -> impl Future<Output = OwnedRwLockReadGuard<T>> {
+        let place = Location::caller();
+        async move {
+            if !self.raw.take_at_once(Kind::Read) {
+                self.raw.acquire(Kind::Read, place).await;
+            }
+            OwnedRwLockReadGuard::new(self)
         }
-        OwnedRwLockReadGuard::new(self)
     }
 
     /// [`read_owned`](Self::read_owned) that blocks the thread.
@@ -198,11 +208,15 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancel safety
     ///
     /// As [`read`](Self::read).
-    pub async fn upgradable_read(&self) -> RwLockUpgradableReadGuard<'_, T> {
-        if !self.raw.take_at_once(Kind::Upgradable) {
-            self.raw.acquire(Kind::Upgradable).await;
+    #[track_caller]
+    pub fn upgradable_read(&self) -> impl Future<Output = RwLockUpgradableReadGuard<'_, T>> {
+        let place = Location::caller();
+        async move {
+            if !self.raw.take_at_once(Kind::Upgradable) {
+                self.raw.acquire(Kind::Upgradable, place).await;
+            }
+            RwLockUpgradableReadGuard::new(self)
         }
-        RwLockUpgradableReadGuard::new(self)
     }
 
     /// [`upgradable_read`](Self::upgradable_read) that blocks the thread.
@@ -215,11 +229,17 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancel safety
     ///
     /// As [`read`](Self::read).
-    pub async fn upgradable_read_owned(self: Arc<Self>) -> OwnedRwLockUpgradableReadGuard<T> {
-        if !self.raw.take_at_once(Kind::Upgradable) {
-            self.raw.acquire(Kind::Upgradable).await;
+    #[track_caller]
+    pub fn upgradable_read_owned(
+        self: Arc<Self>,
+    ) -> impl Future<Output = OwnedRwLockUpgradableReadGuard<T>> {
+        let place = Location::caller();
+        async move {
+            if !self.raw.take_at_once(Kind::Upgradable) {
+                self.raw.acquire(Kind::Upgradable, place).await;
+            }
+            OwnedRwLockUpgradableReadGuard::new(self)
         }
-        OwnedRwLockUpgradableReadGuard::new(self)
     }
 
     /// [`upgradable_read_owned`](Self::upgradable_read_owned) that blocks the thread.
@@ -255,11 +275,15 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// Dropping the future gives up the place in the queue; what it had already been given goes to the next, and readers
     /// who waited for this writer alone come in.
-    pub async fn write(&self) -> RwLockWriteGuard<'_, T> {
-        if !self.raw.take_at_once(Kind::Write) {
-            self.raw.acquire(Kind::Write).await;
+    #[track_caller]
+    pub fn write(&self) -> impl Future<Output = RwLockWriteGuard<'_, T>> {
+        let place = Location::caller();
+        async move {
+            if !self.raw.take_at_once(Kind::Write) {
+                self.raw.acquire(Kind::Write, place).await;
+            }
+            RwLockWriteGuard::new(self)
         }
-        RwLockWriteGuard::new(self)
     }
 
     /// [`write`](Self::write) that blocks the thread.
@@ -272,11 +296,15 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancel safety
     ///
     /// As [`write`](Self::write).
-    pub async fn write_owned(self: Arc<Self>) -> OwnedRwLockWriteGuard<T> {
-        if !self.raw.take_at_once(Kind::Write) {
-            self.raw.acquire(Kind::Write).await;
+    #[track_caller]
+    pub fn write_owned(self: Arc<Self>) -> impl Future<Output = OwnedRwLockWriteGuard<T>> {
+        let place = Location::caller();
+        async move {
+            if !self.raw.take_at_once(Kind::Write) {
+                self.raw.acquire(Kind::Write, place).await;
+            }
+            OwnedRwLockWriteGuard::new(self)
         }
-        OwnedRwLockWriteGuard::new(self)
     }
 
     /// [`write_owned`](Self::write_owned) that blocks the thread.

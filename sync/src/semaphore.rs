@@ -9,6 +9,9 @@ use std::fmt;
 
 use self::permits::{MAX_PERMITS, Permits};
 use crate::park::block_on;
+use crate::waiting::Place;
+use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 
 /// A counting semaphore, first come, first served.
@@ -134,8 +137,9 @@ impl Semaphore {
     /// # let done = pin!(limited(&at_once)).poll(&mut Context::from_waker(Waker::noop()));
     /// # assert_eq!(done, Poll::Ready(Ok(())));
     /// ```
-    pub async fn acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
-        self.acquire_many(1).await
+    #[track_caller]
+    pub fn acquire(&self) -> impl Future<Output = Result<SemaphorePermit<'_>, AcquireError>> {
+        self.acquire_many(1)
     }
 
     /// Waits for `n` permits, in turn, and takes them all at once.
@@ -147,12 +151,19 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
-    pub async fn acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
-        self.take(n).await?;
-        Ok(SemaphorePermit {
-            semaphore: self,
-            permits: n,
-        })
+    #[track_caller]
+    pub fn acquire_many(
+        &self,
+        n: u32,
+    ) -> impl Future<Output = Result<SemaphorePermit<'_>, AcquireError>> {
+        let place = Location::caller();
+        async move {
+            self.take(n, place).await?;
+            Ok(SemaphorePermit {
+                semaphore: self,
+                permits: n,
+            })
+        }
     }
 
     /// Takes one permit, if there is one now and nobody waits.
@@ -204,8 +215,11 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
-    pub async fn acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, AcquireError> {
-        self.acquire_many_owned(1).await
+    #[track_caller]
+    pub fn acquire_owned(
+        self: Arc<Self>,
+    ) -> impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>> {
+        self.acquire_many_owned(1)
     }
 
     /// [`acquire_many`](Self::acquire_many) for a shared semaphore.
@@ -217,15 +231,19 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
-    pub async fn acquire_many_owned(
+    #[track_caller]
+    pub fn acquire_many_owned(
         self: Arc<Self>,
         n: u32,
-    ) -> Result<OwnedSemaphorePermit, AcquireError> {
-        self.take(n).await?;
-        Ok(OwnedSemaphorePermit {
-            semaphore: self,
-            permits: n,
-        })
+    ) -> impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>> {
+        let place = Location::caller();
+        async move {
+            self.take(n, place).await?;
+            Ok(OwnedSemaphorePermit {
+                semaphore: self,
+                permits: n,
+            })
+        }
     }
 
     /// [`try_acquire`](Self::try_acquire) for a shared semaphore.
@@ -294,12 +312,12 @@ impl Semaphore {
         self.permits.is_closed()
     }
 
-    async fn take(&self, n: u32) -> Result<(), AcquireError> {
+    async fn take(&self, n: u32, place: Place) -> Result<(), AcquireError> {
         if self.permits.take_at_once(n as usize) {
             return Ok(());
         }
         self.permits
-            .take(n as usize)
+            .take(n as usize, place)
             .await
             .map_err(|permits::Closed| AcquireError(()))
     }

@@ -41,13 +41,16 @@
 
 use std::marker::{PhantomData, PhantomPinned};
 use std::ops::Deref;
+use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll, Waker};
 
+use crate::futurelock;
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::cell::UnsafeCell;
 use crate::sys::{Mutex, MutexGuard};
+use crate::waits::Wait;
 use crate::wakes::Wakes;
 
 const IDLE: u32 = 0;
@@ -58,6 +61,16 @@ pub(crate) type Outcome = u32;
 
 /// The least outcome: what lies below are states.
 pub(crate) const FIRST_OUTCOME: Outcome = 2;
+
+/// In an outcome: the waiter has been given something that others wait for, which it holds until it is polled or dropped.
+/// Such waiters are watched: [`futurelock`].
+pub(crate) const HOLDS: Outcome = 1 << 30;
+
+/// In a node's state beside an outcome: the waiter is in [`futurelock`]'s register.
+const WATCHED: u32 = 1 << 31;
+
+/// Where a waiter was made, by whom the user knows.
+pub(crate) type Place = &'static Location<'static>;
 
 /// The queue: a list of waiters under a lock.
 pub(crate) struct WaitQueue<N> {
@@ -78,8 +91,11 @@ unsafe impl<N: Send> Send for List<N> {}
 
 /// One waiter's place in a list.
 struct Node<N> {
-    /// `IDLE`, `QUEUED` or an outcome.
+    /// `IDLE`, `QUEUED` or an outcome, the latter perhaps with `WATCHED`.
     state: AtomicU32,
+    /// For reports: what it waits for, and where it was made, if it is to be watched.
+    wait: Wait,
+    place: Option<Place>,
     links: UnsafeCell<Links<N>>,
     /// What the queue's user wants to know of this waiter; written by its owner alone, and never while it is queued.
     data: N,
@@ -91,6 +107,22 @@ struct Links<N> {
     prev: Option<Link<N>>,
     next: Option<Link<N>>,
     waker: Option<Waker>,
+}
+
+impl<N> Node<N> {
+    /// What [`futurelock`] knows the waiter by.
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
+    /// Of a released node, by its owner: it is no more to be watched.
+    #[inline]
+    fn seen(&self) {
+        // Ordering: hint only. The owner has seen the outcome.
+        if self.state.load(Ordering::Relaxed) & WATCHED != 0 {
+            futurelock::seen(self.address());
+        }
+    }
 }
 
 /// The waiting end: part of the future that waits.
@@ -316,11 +348,27 @@ impl<N: Copy> Locked<'_, N> {
     fn release(&mut self, node: Link<N>, outcome: Outcome) -> Waker {
         debug_assert!(outcome >= FIRST_OUTCOME);
         let waker = self.unlink(node).expect("a queued node has a waker");
+        let state = if outcome & HOLDS != 0 && futurelock::is_on() {
+            // SAFETY: the node was linked, hence alive (invariant 3), until its outcome is stored.
+            Self::watch(unsafe { node.as_ref() }, outcome)
+        } else {
+            outcome
+        };
         // Ordering: Release pairs with the Acquire in `Waiter::standing`, so that the owner sees the node at rest and all
         // that was done before its release. From here on the node may be gone: invariant 4.
         // SAFETY: the node was linked, hence alive (invariant 3), until this very store.
-        unsafe { (*node.as_ptr()).state.store(outcome, Ordering::Release) };
+        unsafe { (*node.as_ptr()).state.store(state, Ordering::Release) };
         waker
+    }
+
+    /// Puts a waiter that is about to be released with `outcome` into the register, and gives the state to store.
+    #[cold]
+    fn watch(node: &Node<N>, outcome: Outcome) -> u32 {
+        let Some(place) = node.place else {
+            return outcome;
+        };
+        futurelock::granted(node.address(), place, node.wait);
+        outcome | WATCHED
     }
 
     /// Takes a node of this list out of it.
@@ -364,6 +412,8 @@ impl<'q, N: Copy> Waiter<'q, N> {
             _queue: PhantomData,
             node: Node {
                 state: AtomicU32::new(IDLE),
+                wait: Wait::Unknown,
+                place: None,
                 links: UnsafeCell::new(Links {
                     prev: None,
                     next: None,
@@ -373,6 +423,14 @@ impl<'q, N: Copy> Waiter<'q, N> {
                 _pinned: PhantomPinned,
             },
         }
+    }
+
+    /// Has the waiter watched once it is given something: it waits for `wait`, and was made at `place`.
+    #[inline]
+    pub(crate) fn watched(mut self, wait: Wait, place: Place) -> Self {
+        self.node.wait = wait;
+        self.node.place = Some(place);
+        self
     }
 
     /// Its queue.
@@ -389,13 +447,14 @@ impl<'q, N: Copy> Waiter<'q, N> {
         match self.node.state.load(Ordering::Acquire) {
             IDLE => Standing::Idle,
             QUEUED => Standing::Queued,
-            outcome => Standing::Released(outcome),
+            outcome => Standing::Released(outcome & !WATCHED),
         }
     }
 
     /// The owner has taken note of the outcome: the waiter may be queued again.
     pub(crate) fn reset(self: Pin<&mut Self>) {
         debug_assert!(matches!(self.standing(), Standing::Released(_)));
+        self.node.seen();
         // Ordering: hint only. A released node is its owner's alone.
         self.node.state.store(IDLE, Ordering::Relaxed);
     }
@@ -449,6 +508,8 @@ impl<'q, N: Copy> Waiter<'q, N> {
             // Invariant 5.
             drop(locked);
             drop(waker);
+        } else {
+            self.node.seen();
         }
     }
 
@@ -494,8 +555,10 @@ impl<N: Copy> Drop for Waiter<'_, N> {
     #[inline]
     fn drop(&mut self) {
         // The way of most: never queued, or released. Then nothing points here (invariants 1 and 6).
-        if self.standing() == Standing::Queued {
-            self.leave();
+        match self.standing() {
+            Standing::Idle => {}
+            Standing::Queued => self.leave(),
+            Standing::Released(_) => self.node.seen(),
         }
     }
 }

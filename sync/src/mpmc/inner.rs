@@ -21,7 +21,7 @@ use crate::mpsc::reserve::SendInTurn;
 use crate::sys::Arc;
 use crate::sys::atomic::AtomicUsize;
 use crate::sys::atomic::Ordering::{AcqRel, Relaxed};
-use crate::waiting::{KeptWaiter, WaitQueue, Waiter};
+use crate::waiting::{KeptWaiter, Place, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
 use crate::{Notify, Semaphore, coop};
 
@@ -115,10 +115,10 @@ enum Kind<T> {
 
 impl<T> Inner<T> {
     #[inline]
-    pub(super) fn send(&self, value: T) -> Sending<'_, T> {
+    pub(super) fn send(&self, value: T, place: Place) -> Sending<'_, T> {
         match &self.kind {
             Kind::Buffer(chan) => Sending::Buffer {
-                send: SendInTurn::new(chan, value),
+                send: SendInTurn::new(chan, value, place),
             },
             Kind::Meeting(meeting) => Sending::Meeting {
                 offer: Offer::new(meeting, value),

@@ -1,6 +1,8 @@
 //! The sending end.
 
 use std::fmt;
+use std::future::Future;
+use std::panic::Location;
 
 use super::error::{SendError, TrySendError};
 use super::inner::{Inner, upgrade};
@@ -52,8 +54,10 @@ impl<T> Sender<T> {
     /// # assert!(pin!(greet(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
     /// # assert_eq!(receiver.try_recv().unwrap(), "hello");
     /// ```
-    pub async fn send(&self, message: T) -> Result<(), SendError<T>> {
-        self.inner.send(message).await.map_err(SendError)
+    #[track_caller]
+    pub fn send(&self, message: T) -> impl Future<Output = Result<(), SendError<T>>> {
+        let send = self.inner.send(message, Location::caller());
+        async move { send.await.map_err(SendError) }
     }
 
     /// Sends a message, if there is room now and nobody waits for it; with a capacity of 0, if a receiver waits.

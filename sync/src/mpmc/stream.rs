@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -126,13 +127,15 @@ impl<T> Sink<T> for SendSink<'_, T> {
     /// # Panics
     ///
     /// Where `poll_ready` did not say that it is ready.
+    #[track_caller]
     fn start_send(self: Pin<&mut Self>, message: T) -> Result<(), SendError<T>> {
         let mut this = self.project();
         assert!(
             this.sending.is_none(),
             "start_send needs a poll_ready that was ready"
         );
-        this.sending.set(Some(this.inner.send(message)));
+        this.sending
+            .set(Some(this.inner.send(message, Location::caller())));
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! The bounded channel.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -16,6 +17,7 @@ use super::reserve::{Closed, Reserve, SendInTurn};
 use crate::Semaphore;
 use crate::coop;
 use crate::park::block_on;
+use crate::waiting::Place;
 
 /// A bounded channel: at most `buffer` messages that have been sent, or for which a permit is out, and not received.
 ///
@@ -92,8 +94,10 @@ impl<T> Sender<T> {
     /// # assert!(pin!(greet(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
     /// # assert_eq!(receiver.try_recv().unwrap(), "hello");
     /// ```
-    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        SendInTurn::new(self.chan(), value).await.map_err(SendError)
+    #[track_caller]
+    pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
+        let send = SendInTurn::new(self.chan(), value, Location::caller());
+        async move { send.await.map_err(SendError) }
     }
 
     /// Sends a message, if there is room now and nobody waits for it.
@@ -152,9 +156,13 @@ impl<T> Sender<T> {
     /// # assert!(pin!(answer(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
     /// # assert_eq!(receiver.try_recv(), Ok(42));
     /// ```
-    pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
-        self.reserve_room(1).await?;
-        Ok(Permit::new(self.chan()))
+    #[track_caller]
+    pub fn reserve(&self) -> impl Future<Output = Result<Permit<'_, T>, SendError<()>>> {
+        let place = Location::caller();
+        async move {
+            self.reserve_room(1, place).await?;
+            Ok(Permit::new(self.chan()))
+        }
     }
 
     /// Waits for room for `n` messages, in turn, and keeps it.
@@ -182,12 +190,19 @@ impl<T> Sender<T> {
     /// # assert!(pin!(send_pair(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
     /// # assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok("hello"), Ok("world")));
     /// ```
-    pub async fn reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
-        if n > self.max_capacity() || n as u64 > MOST {
-            return Err(SendError(()));
+    #[track_caller]
+    pub fn reserve_many(
+        &self,
+        n: usize,
+    ) -> impl Future<Output = Result<PermitIterator<'_, T>, SendError<()>>> {
+        let place = Location::caller();
+        async move {
+            if n > self.max_capacity() || n as u64 > MOST {
+                return Err(SendError(()));
+            }
+            self.reserve_room(n as u64, place).await?;
+            Ok(PermitIterator::new(self.chan(), n))
         }
-        self.reserve_room(n as u64).await?;
-        Ok(PermitIterator::new(self.chan(), n))
     }
 
     /// [`reserve`](Self::reserve) by value: the permit needs no borrow, and gives the sender back.
@@ -215,9 +230,13 @@ impl<T> Sender<T> {
     /// assert_eq!(receiver.try_recv(), Ok(1));
     /// # drop(sender);
     /// ```
-    pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
-        self.reserve_room(1).await?;
-        Ok(OwnedPermit::new(self))
+    #[track_caller]
+    pub fn reserve_owned(self) -> impl Future<Output = Result<OwnedPermit<T>, SendError<()>>> {
+        let place = Location::caller();
+        async move {
+            self.reserve_room(1, place).await?;
+            Ok(OwnedPermit::new(self))
+        }
     }
 
     /// Takes room for one message, if there is some now and nobody waits for it.
@@ -295,9 +314,9 @@ impl<T> Sender<T> {
         }
     }
 
-    async fn reserve_room(&self, n: u64) -> Result<(), SendError<()>> {
+    async fn reserve_room(&self, n: u64, place: Place) -> Result<(), SendError<()>> {
         coop::consume_budget().await;
-        Reserve::new(self.chan(), n)
+        Reserve::new(self.chan(), n, place)
             .await
             .map_err(|Closed| SendError(()))
     }

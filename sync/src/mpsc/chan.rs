@@ -55,7 +55,7 @@ use crate::Notify;
 use crate::contain::Panics;
 use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sys::{CachePadded, hint, thread};
-use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, WaitQueue};
+use crate::waiting::{FIRST_OUTCOME, HOLDS, Locked, Outcome, WaitQueue};
 use crate::waits::Wait;
 use crate::wakes::Wakes;
 
@@ -73,7 +73,7 @@ pub(crate) const MOST: u64 = (1 << PERMIT_BITS) - 1;
 const UNBOUNDED: u64 = u64::MAX;
 
 /// The waiting sender has the permits that it asked for.
-pub(crate) const GRANTED: Outcome = FIRST_OUTCOME;
+pub(crate) const GRANTED: Outcome = FIRST_OUTCOME | HOLDS;
 /// The channel was closed.
 pub(crate) const REFUSED: Outcome = FIRST_OUTCOME + 1;
 

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use super::chan::{Chan, GRANTED, Receivers, Refused};
 use super::receiving::Sole;
 use crate::coop;
-use crate::waiting::{Standing, Waiter};
+use crate::waiting::{Place, Standing, Waiter};
 use crate::waits;
 use crate::wakes::Wakes;
 
@@ -34,11 +34,11 @@ pin_project! {
 }
 
 impl<'a, T, R: Receivers> Reserve<'a, T, R> {
-    pub(crate) fn new(chan: &'a Chan<T, R>, want: u64) -> Self {
+    pub(crate) fn new(chan: &'a Chan<T, R>, want: u64, place: Place) -> Self {
         Self {
             chan,
             want,
-            waiter: Waiter::new(&chan.queue, want),
+            waiter: Waiter::new(&chan.queue, want).watched(R::SENDING, place),
         }
     }
 
@@ -112,6 +112,8 @@ pin_project! {
         chan: &'a Chan<T, R>,
         // Until it is sent.
         value: Option<T>,
+        // Where it was asked for.
+        place: Place,
         // Once there was no room at first.
         #[pin]
         reserve: Option<Reserve<'a, T, R>>,
@@ -120,10 +122,11 @@ pin_project! {
 
 impl<'a, T, R: Receivers> SendInTurn<'a, T, R> {
     #[inline]
-    pub(crate) fn new(chan: &'a Chan<T, R>, value: T) -> Self {
+    pub(crate) fn new(chan: &'a Chan<T, R>, value: T, place: Place) -> Self {
         Self {
             chan,
             value: Some(value),
+            place,
             reserve: None,
         }
     }
@@ -142,7 +145,7 @@ impl<T, R: Receivers> Future for SendInTurn<'_, T, R> {
             match chan.send(value) {
                 Err((Refused::Full, value)) => {
                     *this.value = Some(value);
-                    this.reserve.set(Some(Reserve::new(chan, 1)));
+                    this.reserve.set(Some(Reserve::new(chan, 1, this.place)));
                 }
                 sent_or_closed => {
                     unit.made_progress();

@@ -43,7 +43,7 @@ use pin_project_lite::pin_project;
 use crate::coop;
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::clock::Instant;
-use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter};
+use crate::waiting::{FIRST_OUTCOME, HOLDS, Locked, Outcome, Place, Standing, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
 
 const LOCKED: u32 = 1;
@@ -52,9 +52,9 @@ const WOKEN: u32 = 4;
 const STARVING: u32 = 8;
 
 /// The waiter may try for the lock.
-const TRY: Outcome = FIRST_OUTCOME;
+const TRY: Outcome = FIRST_OUTCOME | HOLDS;
 /// The waiter holds the lock.
-const OWNED: Outcome = FIRST_OUTCOME + 1;
+const OWNED: Outcome = (FIRST_OUTCOME + 1) | HOLDS;
 
 /// A waiter that has waited for so long and is beaten to the lock again has it handed over: about the time that a
 /// wake-up takes on a loaded machine, so that hand-overs stay rare.
@@ -206,13 +206,13 @@ impl RawMutex {
             .is_ok_and(|before| before & LOCKED == 0)
     }
 
-    /// Locks, in time.
-    pub(super) fn lock(&self) -> Lock<'_> {
+    /// Locks, in time, for one who asked at `place`.
+    pub(super) fn lock(&self, place: Place) -> Lock<'_> {
         Lock {
             mutex: self,
             since: None,
             attempts: 0,
-            waiter: Waiter::new(&self.queue, ()),
+            waiter: Waiter::new(&self.queue, ()).watched(Wait::Mutex, place),
         }
     }
 }

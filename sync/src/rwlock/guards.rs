@@ -1,8 +1,10 @@
 //! The guards of a borrowed lock: reading, upgradable, writing, and writing a part of the data.
 
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::panic::Location;
 use std::ptr::NonNull;
 
 use super::RwLock;
@@ -236,13 +238,17 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
     /// # assert!(pin!(count(&seen, 7)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
     /// # assert_eq!(seen.into_inner(), [7]);
     /// ```
-    pub async fn upgrade(this: Self) -> RwLockWriteGuard<'a, T> {
-        // Where this future is dropped, the wait below ends first, and leaves an upgradable lock for `this` to let go.
-        let raw = this.held.owner();
-        if !raw.take_at_once(Kind::Upgrade) {
-            raw.acquire(Kind::Upgrade).await;
+    #[track_caller]
+    pub fn upgrade(this: Self) -> impl Future<Output = RwLockWriteGuard<'a, T>> {
+        let place = Location::caller();
+        async move {
+            // Where this future is dropped, the wait below ends first, and leaves an upgradable lock for `this` to let go.
+            let raw = this.held.owner();
+            if !raw.take_at_once(Kind::Upgrade) {
+                raw.acquire(Kind::Upgrade, place).await;
+            }
+            this.upgraded()
         }
-        this.upgraded()
     }
 
     /// [`upgrade`](Self::upgrade) that blocks the thread.

@@ -1,8 +1,10 @@
 //! The guards of a shared lock, which may outlive the borrow: as those in `guards`.
 
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -154,13 +156,17 @@ impl<T: ?Sized> OwnedRwLockUpgradableReadGuard<T> {
     /// # Cancel safety
     ///
     /// The future owns the guard: dropping it lets the lock go altogether.
-    pub async fn upgrade(this: Self) -> OwnedRwLockWriteGuard<T> {
-        // Where this future is dropped, the wait below ends first, and leaves an upgradable lock for `this` to let go.
-        let raw = this.held.owner().raw();
-        if !raw.take_at_once(Kind::Upgrade) {
-            raw.acquire(Kind::Upgrade).await;
+    #[track_caller]
+    pub fn upgrade(this: Self) -> impl Future<Output = OwnedRwLockWriteGuard<T>> {
+        let place = Location::caller();
+        async move {
+            // Where this future is dropped, the wait below ends first, and leaves an upgradable lock for `this` to let go.
+            let raw = this.held.owner().raw();
+            if !raw.take_at_once(Kind::Upgrade) {
+                raw.acquire(Kind::Upgrade, place).await;
+            }
+            this.upgraded()
         }
-        this.upgraded()
     }
 
     /// [`upgrade`](Self::upgrade) that blocks the thread.

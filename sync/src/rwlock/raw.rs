@@ -67,7 +67,9 @@ use crate::coop;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::clock::Instant;
 use crate::sys::hints;
-use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Pick, Standing, WaitQueue, Waiter};
+use crate::waiting::{
+    FIRST_OUTCOME, HOLDS, Locked, Outcome, Pick, Place, Standing, WaitQueue, Waiter,
+};
 use crate::waits::{self, Wait};
 use crate::wakes::Wakes;
 
@@ -94,8 +96,8 @@ pub(super) const MAX_READERS: u32 = {
 };
 
 const TRY: Outcome = FIRST_OUTCOME;
-const SCOUT: Outcome = FIRST_OUTCOME + 1;
-const OWNED: Outcome = FIRST_OUTCOME + 2;
+const SCOUT: Outcome = (FIRST_OUTCOME + 1) | HOLDS;
+const OWNED: Outcome = (FIRST_OUTCOME + 2) | HOLDS;
 
 /// As of the mutex: one who has waited for so long and is beaten again has the lock handed over.
 const PATIENCE: Duration = Duration::from_micros(500);
@@ -463,9 +465,9 @@ impl RawRwLock {
         WAITERS | if barred { BARRED } else { 0 } | if first.starving { STARVING } else { 0 }
     }
 
-    /// Comes to the lock for `kind`, in time.
+    /// Comes to the lock for `kind`, in time, for one who asked at `place`.
     #[inline]
-    pub(super) fn acquire(&self, kind: Kind) -> Acquire<'_> {
+    pub(super) fn acquire(&self, kind: Kind, place: Place) -> Acquire<'_> {
         Acquire {
             lock: self,
             kind,
@@ -477,7 +479,8 @@ impl RawRwLock {
                     kind,
                     starving: kind == Kind::Upgrade,
                 },
-            ),
+            )
+            .watched(kind.wait(), place),
         }
     }
 }

@@ -31,7 +31,7 @@ use pin_project_lite::pin_project;
 use super::TryAcquireError;
 use crate::coop;
 use crate::sys::atomic::{AtomicUsize, Ordering};
-use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter};
+use crate::waiting::{FIRST_OUTCOME, HOLDS, Locked, Outcome, Place, Standing, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
 use crate::wakes::Wakes;
 
@@ -44,7 +44,7 @@ const ONE: usize = 4;
 pub(super) const MAX_PERMITS: usize = usize::MAX >> 3;
 
 /// The waiter has the permits that it asked for.
-const GRANTED: Outcome = FIRST_OUTCOME;
+const GRANTED: Outcome = FIRST_OUTCOME | HOLDS;
 /// The semaphore was closed.
 const REFUSED: Outcome = FIRST_OUTCOME + 1;
 
@@ -138,12 +138,12 @@ impl Permits {
         }
     }
 
-    /// Takes `n` permits, in turn.
-    pub(super) fn take(&self, n: usize) -> Take<'_> {
+    /// Takes `n` permits, in turn, for one who asked at `place`.
+    pub(super) fn take(&self, n: usize, place: Place) -> Take<'_> {
         Take {
             permits: self,
             want: n,
-            waiter: Waiter::new(&self.queue, n),
+            waiter: Waiter::new(&self.queue, n).watched(Wait::Semaphore, place),
         }
     }
 

@@ -1,0 +1,287 @@
+//! Futures that were given what others wait for, and are not polled.
+//!
+//! A task may hold a future that waits for a lock, and wait for something else: a `select!` by reference whose other
+//! branch goes on to take the same lock, a `join!` in a stream of buffered futures. When the lock falls to the future
+//! that nobody polls, whoever waits behind it waits for ever, the task itself included, and nothing shows why: a
+//! *futurelock*.
+//!
+//! Here it shows. A waiter that is given a lock, a permit or room in a channel, and isn't polled for a second, is
+//! reported with the place in the source that made it (the call of `lock`, `acquire`, `send`). By default the report goes
+//! to standard error, once for each; [`on_report`] takes it elsewhere. Programs with debug assertions are watched, others
+//! where [`report_after`] is called. Not watching costs one look at a flag where a waiter is released.
+//!
+//! # Examples
+//!
+//! The future `first` is in line for the lock, and the task waits for `second`:
+//!
+//! ```
+//! use heist_sync::{Mutex, futurelock};
+//! use std::time::Duration;
+//! # use std::{future::Future, pin::pin, task::{Context, Waker}};
+//!
+//! futurelock::report_after(Duration::from_secs(5));
+//! let lock = Mutex::new(());
+//! let guard = lock.try_lock().unwrap();
+//! let mut first = pin!(lock.lock());
+//! let mut second = pin!(lock.lock());
+//! # let mut cx = Context::from_waker(Waker::noop());
+//! # assert!(first.as_mut().poll(&mut cx).is_pending());
+//! # assert!(second.as_mut().poll(&mut cx).is_pending());
+//! drop(guard);
+//! # assert!(second.as_mut().poll(&mut cx).is_pending());
+//! let found = futurelock::unpolled(Duration::ZERO);
+//! assert_eq!(found.len(), 1);
+//! assert!(found[0].to_string().contains("given a lock"), "{}", found[0]);
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. A waiter is in the register, by its address, from just before the outcome that gives it something is stored until
+//!    its owner looks at that outcome or drops the waiter; if watching was on when it was released. The outcome itself
+//!    carries the mark that it is, so its owner pays for the register only then.
+//! 2. The register's lock is taken beneath the lock of a waiting list. Nothing is called under it.
+//! 3. One thread looks, started with the first entry. It sleeps without a limit while nothing is left to report.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::contain::contain;
+use crate::sys::atomic::Ordering;
+use crate::sys::hints::{AtomicBool, AtomicU64};
+use crate::sys::{Condvar, Mutex, thread};
+use crate::waits::Wait;
+
+/// Whether waiters are put into the register. Miri takes a thread that never ends for a leak.
+static WATCHING: AtomicBool = AtomicBool::new(cfg!(debug_assertions) && !cfg!(miri));
+
+/// After how many nanoseconds a waiter is reported.
+static LIMIT_NS: AtomicU64 = AtomicU64::new(1_000_000_000);
+
+/// The thread looks at least so far apart.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+static REGISTER: Mutex<Register> = Mutex::new(Register {
+    granted: BTreeMap::new(),
+    unreported: 0,
+    looker: Looker::None,
+    handler: None,
+});
+
+/// Tells the thread of an entry.
+static NEWS: Condvar = Condvar::new();
+
+type Handler = Arc<dyn Fn(&Futurelock) + Send + Sync>;
+
+struct Register {
+    /// By the address of the waiter.
+    granted: BTreeMap<usize, Granted>,
+    /// How many of them haven't been reported.
+    unreported: usize,
+    looker: Looker,
+    /// `None`: to standard error.
+    handler: Option<Handler>,
+}
+
+struct Granted {
+    place: &'static Location<'static>,
+    wait: Wait,
+    since: Instant,
+    reported: bool,
+}
+
+/// The thread that looks.
+#[derive(PartialEq)]
+enum Looker {
+    None,
+    Awake,
+    Asleep,
+}
+
+/// A waiter that was given what others wait for, and has not been polled since. Its `Display` is for people.
+#[derive(Debug, Clone)]
+pub struct Futurelock {
+    place: &'static Location<'static>,
+    wait: Wait,
+    unpolled: Duration,
+}
+
+impl Futurelock {
+    /// Where the waiter was made: the call of `lock`, `acquire`, `send` or the like.
+    pub fn location(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    /// What it was given.
+    pub fn wait(&self) -> Wait {
+        self.wait
+    }
+
+    /// For how long it has not been polled since.
+    pub fn unpolled_for(&self) -> Duration {
+        self.unpolled
+    }
+}
+
+impl fmt::Display for Futurelock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the future made at {} was given {} {:?} ago and has not been polled since, so others wait for it; does its \
+             task wait for something else, in a `select!` or a loop over other futures?",
+            self.place, self.wait, self.unpolled
+        )
+    }
+}
+
+/// Watches from now on, and reports each waiter that was given something and is not polled for `limit`, which is rounded
+/// up to a millisecond.
+///
+/// With debug assertions a program is watched from its start, with a limit of a second.
+pub fn report_after(limit: Duration) {
+    let nanos = limit.max(SHORTEST_PAUSE).as_nanos();
+    // Ordering: hint only, as all of this module's: a waiter is watched a little earlier or later.
+    LIMIT_NS.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
+    WATCHING.store(true, Ordering::Relaxed);
+    // It may be in the middle of a longer pause.
+    NEWS.notify_one();
+}
+
+/// Watches no more waiters from now on.
+pub fn off() {
+    // Ordering: hint only.
+    WATCHING.store(false, Ordering::Relaxed);
+}
+
+/// Has reports given to `handler`, on a thread of this crate's, instead of standard error.
+///
+/// # Examples
+///
+/// ```
+/// use heist_sync::futurelock;
+///
+/// futurelock::on_report(|report| eprintln!("{} at {}", report.wait(), report.location()));
+/// ```
+pub fn on_report(handler: impl Fn(&Futurelock) + Send + Sync + 'static) {
+    let handler: Option<Handler> = Some(Arc::new(handler));
+    let before = std::mem::replace(&mut REGISTER.lock().handler, handler);
+    // A value of a user's: dropped after the lock was let go.
+    drop(before);
+}
+
+/// The waiters, among those that are watched, that were given something and have not been polled for that long by now,
+/// reported or not.
+pub fn unpolled(at_least: Duration) -> Vec<Futurelock> {
+    let now = Instant::now();
+    let register = REGISTER.lock();
+    let found = register.granted.values();
+    found
+        .filter(|granted| granted.unpolled(now) >= at_least)
+        .map(|granted| granted.describe(now))
+        .collect()
+}
+
+/// Reports what is due at `now`, which may be a time to come.
+#[doc(hidden)]
+pub fn look(now: Instant) {
+    let limit = limit();
+    let mut due = Vec::new();
+    let mut register = REGISTER.lock();
+    let handler = register.handler.clone();
+    for granted in register.granted.values_mut() {
+        if !granted.reported && granted.unpolled(now) >= limit {
+            granted.reported = true;
+            due.push(granted.describe(now));
+        }
+    }
+    register.unreported -= due.len();
+    drop(register);
+    for report in due {
+        match &handler {
+            Some(handler) => {
+                contain(|| handler(&report));
+            }
+            None => eprintln!("heist: {report}"),
+        }
+    }
+}
+
+impl Granted {
+    fn unpolled(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+
+    fn describe(&self, now: Instant) -> Futurelock {
+        Futurelock {
+            place: self.place,
+            wait: self.wait,
+            unpolled: self.unpolled(now),
+        }
+    }
+}
+
+fn limit() -> Duration {
+    // Ordering: hint only.
+    Duration::from_nanos(LIMIT_NS.load(Ordering::Relaxed))
+}
+
+/// Whether waiters are watched.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    // Ordering: hint only.
+    WATCHING.load(Ordering::Relaxed)
+}
+
+/// The waiter at `address` is just about to be given what it waits for.
+#[cold]
+pub(crate) fn granted(address: usize, place: &'static Location<'static>, wait: Wait) {
+    let granted = Granted {
+        place,
+        wait,
+        since: Instant::now(),
+        reported: false,
+    };
+    let mut register = REGISTER.lock();
+    register.unreported += 1;
+    register.granted.insert(address, granted);
+    match register.looker {
+        Looker::Awake => {}
+        Looker::Asleep => {
+            NEWS.notify_one();
+        }
+        Looker::None => {
+            let thread = thread::Builder::new().name("heist-futurelock".into());
+            // Where no thread can be had, the next entry asks again.
+            if thread.spawn(look_for_ever).is_ok() {
+                register.looker = Looker::Awake;
+            }
+        }
+    }
+}
+
+/// The owner of the waiter at `address`, which is in the register, has looked at what it was given, or drops it.
+#[cold]
+pub(crate) fn seen(address: usize) {
+    let mut register = REGISTER.lock();
+    if let Some(granted) = register.granted.remove(&address) {
+        register.unreported -= usize::from(!granted.reported);
+    }
+}
+
+fn look_for_ever() {
+    loop {
+        let mut register = REGISTER.lock();
+        while register.unreported == 0 {
+            register.looker = Looker::Asleep;
+            NEWS.wait(&mut register);
+        }
+        register.looker = Looker::Awake;
+        // Most are gone by then.
+        let pause = (limit() / 4).max(SHORTEST_PAUSE);
+        NEWS.wait_for(&mut register, pause);
+        drop(register);
+        look(Instant::now());
+    }
+}
