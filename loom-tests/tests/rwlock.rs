@@ -75,9 +75,9 @@ fn starving_writer() -> (
     let held = lock.clone().try_read_owned().unwrap();
     let mut waiting = queue(lock.clone().write_owned());
     drop(held);
-    let barged = lock.clone().try_read_owned().unwrap();
+    let barged = lock.clone().try_write_owned().unwrap();
     poll_pending(&mut waiting);
-    (lock, barged, waiting)
+    (lock, barged.downgrade(), waiting)
 }
 
 /// Two writers, one of which goes on as a reader, and a reader between them.

@@ -33,13 +33,13 @@ use crate::park::block_on;
 ///
 /// # Fairness
 ///
-/// Those who wait queue in order, and a reader who comes while a writer waits in the queue waits behind it, even if other
-/// readers are in: readers that overlap don't keep a writer out for ever. A writer that leaves lets in all the readers
-/// who wait before the next writer.
+/// Those who wait queue in order, and a reader who comes while a writer waits does so too, even if other readers are in:
+/// readers that overlap don't keep a writer out for ever. A writer that leaves lets in all the readers who wait before the
+/// next writer.
 ///
-/// They are woken to try, and are not handed the lock: a task that runs may take a free lock ahead of one that has been
-/// woken and is still on its way. One that has waited for longer than half a millisecond, or was woken a few times to
-/// find the lock taken, has it handed over. (tokio's lock hands it over every time, which makes each contended lock as
+/// They are woken to try, and are not handed the lock: a writer that runs may take a free lock ahead of one that has been
+/// woken and is still on its way, and so may a reader where no writer waits. One that has waited for longer than half a
+/// millisecond, or was woken a few times to find the lock taken, has it handed over. (tokio's lock hands it over every time, which makes each contended lock as
 /// slow as a wake-up.)
 ///
 /// A task that holds the lock to read and waits to read again may wait for ever: a writer may wait between the two.
@@ -80,7 +80,7 @@ impl<T> RwLock<T> {
     ///
     /// # Panics
     ///
-    /// With none, or with more than `u32::MAX >> 3` (on 32-bit machines `usize::MAX >> 6`).
+    /// With none, or with more than `u32::MAX >> 3` (on 32-bit machines `usize::MAX >> 7`).
     ///
     /// # Examples
     ///

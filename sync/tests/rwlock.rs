@@ -144,17 +144,30 @@ fn a_runner_may_overtake_a_woken_writer_but_not_for_ever() {
     let since = Instant::now();
     drop(guard);
     assert!(writing.woken());
-    let barged = lock.try_read().expect("the lock is free");
+    assert!(lock.try_read().is_err(), "no reader overtakes a writer");
+    let barged = lock.try_write().expect("the lock is free");
     while since.elapsed() < Duration::from_millis(2) {
         std::hint::spin_loop();
     }
-    // Beaten, and it has waited for long enough: the lock is handed over as soon as the reader leaves.
+    // Beaten, and it has waited for long enough: the lock is handed over as soon as it is free.
     writing.expect_pending();
-    assert!(lock.try_read().is_err());
     drop(barged);
     assert!(writing.woken());
     assert!(lock.try_read().is_err() && lock.try_write().is_err());
     drop(writing.expect_ready());
+    assert!(lock.try_write().is_ok());
+}
+
+#[test]
+fn a_reader_that_runs_may_overtake_woken_readers() {
+    let lock = RwLock::new(());
+    let guard = lock.try_write().unwrap();
+    let mut reading = task(lock.read());
+    reading.expect_pending();
+    drop(guard);
+    assert!(reading.woken());
+    let barged = lock.try_read().unwrap();
+    drop((reading.expect_ready(), barged));
     assert!(lock.try_write().is_ok());
 }
 

@@ -4,14 +4,18 @@
 //! beside it, so it can become the writer without letting go, once the readers beside it have left. Taking the lock and
 //! letting it go are one CAS or addition each while nobody waits.
 //!
-//! Who comes while others wait: a reader keeps out where a writer waits in the queue (write preference: else readers
-//! that overlap would hold the lock for ever). Apart from that somebody who comes while the lock would take them may have
-//! it, even if others wait (barging), as those are woken to try, and are not handed the lock. So that nobody starves, one
-//! who has waited longer than half a millisecond, or was woken in vain a few times, has it handed over.
+//! Who comes while others wait: a reader keeps out where a writer waits, in the queue or woken and on its way (write
+//! preference: else readers that overlap would hold the lock for ever). Apart from that somebody who comes while the lock
+//! would take them may have it, even if others wait (barging), as those are woken to try, and are not handed the lock. So
+//! that nobody starves, one who has waited longer than half a millisecond, or was woken in vain a few times, has it
+//! handed over.
+//!
+//! (Readers that barge in on a woken writer were tried too. They gain nothing where the lock is held for short, and where
+//! it is held for long each writer is woken in vain several times.)
 //!
 //! # The word
 //!
-//! `readers << 6 | flags`; the upgradable reader is counted in `readers`.
+//! `readers << 7 | flags`; the upgradable reader is counted in `readers`.
 //!
 //! | flag | set when |
 //! |---|---|
@@ -21,6 +25,7 @@
 //! | `BARRED` | readers who come keep out: a `Write` or `Upgrade` is queued, or the first in the queue is a starving reader |
 //! | `STARVING` | writers and upgradable readers who come keep out: the first in the queue is starving |
 //! | `WOKEN` | a waiter was released as the scout and has not acted on it yet |
+//! | `EXPECTED` | readers who come keep out: the scout is a writer |
 //!
 //! # Outcomes of a waiter
 //!
@@ -32,8 +37,9 @@
 //! 1. `WAITERS`, `BARRED` and `STARVING` are what the table says, whenever the queue's lock is free. They are changed
 //!    under that lock alone. `Queued` (beside the word) counts what is queued, and is touched under it alone too.
 //! 2. `WOKEN` ⇔ exactly one waiter stands at `Released(SCOUT)` with its owner yet to act: to take the lock, to queue
-//!    again, or to be dropped. Each way it clears the flag and then serves the queue ([`RawRwLock::serve`]), except where
-//!    there is nothing to serve: nobody waits, or it took the lock as a writer.
+//!    again, or to be dropped; `EXPECTED` ⇔ it is so, and the waiter is a `Write`. Each way it clears both and then serves
+//!    the queue ([`RawRwLock::serve`]), except where there is nothing to serve: nobody waits, or it took the lock as a
+//!    writer.
 //! 3. Nobody sleeps beside a lock that would take them. The *window* are the waiters from the first up to the first
 //!    `Write` or `Upgrade`, inclusive. If one in the window could be admitted, then `WOKEN` is set, or somebody whose change
 //!    of the word made it so is on the way to serve; whenever the queue's lock is free. For a starving first: then that
@@ -79,8 +85,11 @@ const WAITERS: usize = 4;
 const WOKEN: usize = 8;
 const BARRED: usize = 16;
 const STARVING: usize = 32;
+const EXPECTED: usize = 64;
+/// What is said of the scout: invariant 2.
+const SCOUT_FLAGS: usize = WOKEN | EXPECTED;
 /// One reader in the word.
-const READER: usize = 64;
+const READER: usize = 128;
 /// What is a function of the queue: invariant 1.
 const QUEUE_FLAGS: usize = WAITERS | BARRED | STARVING;
 
@@ -132,8 +141,8 @@ impl Kind {
     /// The flags that keep out those who come for this and have not waited yet.
     fn kept_out_by(self) -> usize {
         match self {
-            Self::Read => BARRED,
-            Self::Upgradable => BARRED | STARVING,
+            Self::Read => BARRED | EXPECTED,
+            Self::Upgradable => BARRED | EXPECTED | STARVING,
             Self::Write => STARVING,
             Self::Upgrade => 0,
         }
@@ -365,7 +374,7 @@ impl RawRwLock {
         {
             if readers == 0 {
                 self.queued.sub(Kind::Write);
-                self.send_scout();
+                self.send_scout(WOKEN | EXPECTED);
                 wakes.push(locked.pop_front(SCOUT).expect("there is a front"));
             }
             return;
@@ -390,7 +399,7 @@ impl RawRwLock {
             if std::mem::replace(&mut scout_is_out, true) {
                 return Pick::Release(TRY);
             }
-            self.send_scout();
+            self.send_scout(WOKEN);
             Pick::Release(SCOUT)
         });
         if passed_the_window {
@@ -399,10 +408,10 @@ impl RawRwLock {
         }
     }
 
-    /// Invariant 2; before the scout is released, as it may act at once.
-    fn send_scout(&self) {
-        // Ordering: hint only. The scout's outcome orders it before the scout's acts, the queue's lock before all other's.
-        self.word.fetch_or(WOKEN, Ordering::Relaxed);
+    /// Sets what is said of a scout: invariant 2. Before it is released, as it may act at once.
+    fn send_scout(&self, flags: usize) {
+        // Ordering: hint only. The scout's outcome orders it before the scout's acts, the queue's lock before all others'.
+        self.word.fetch_or(flags, Ordering::Relaxed);
     }
 
     /// Takes the lock for one who was woken with `outcome`, if it can be had, and a scout has nobody to serve then.
@@ -413,7 +422,7 @@ impl RawRwLock {
                 return Some(taken);
             }
             // Invariant 2.
-            (kind == Kind::Write || word & WAITERS == 0).then_some(taken & !WOKEN)
+            (kind == Kind::Write || word & WAITERS == 0).then_some(taken & !SCOUT_FLAGS)
         };
         // Ordering: Acquire as in `try_take`.
         self.word
@@ -489,7 +498,7 @@ const fn assert_fits(most_readers: u32) {
     assert!(most_readers > 0, "a lock lets in at least one reader");
     assert!(
         most_readers <= MAX_READERS,
-        "a lock counts at most u32::MAX >> 3 readers, on 32-bit machines usize::MAX >> 6"
+        "a lock counts at most u32::MAX >> 3 readers, on 32-bit machines usize::MAX >> 7"
     );
 }
 
@@ -531,7 +540,7 @@ impl Acquire<'_> {
         } else if standing == Standing::Released(SCOUT) {
             // Ordering: hint only. One who makes room from here on sees that there is no scout, and what room was made
             // before is seen by the serving.
-            lock.word.fetch_and(!WOKEN, Ordering::Relaxed);
+            lock.word.fetch_and(!SCOUT_FLAGS, Ordering::Relaxed);
             lock.serve(&mut locked, &mut wakes);
         }
         drop(locked);
@@ -598,7 +607,7 @@ impl Acquire<'_> {
         *this.attempts += 1;
         let starving = *this.attempts >= ATTEMPTS
             || this.since.is_some_and(|since| since.elapsed() > PATIENCE);
-        let done = if outcome == SCOUT { WOKEN } else { 0 };
+        let done = if outcome == SCOUT { SCOUT_FLAGS } else { 0 };
         let want = Want { kind, starving };
         let mut wakes = Wakes::default();
         let mut locked = lock.queue.lock();
