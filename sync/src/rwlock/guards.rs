@@ -4,11 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
 use super::RwLock;
 use super::raw::{Kind, RawRwLock};
+use crate::contain::contain;
 use crate::held::{Held, Mode, Owner};
 use crate::park::block_on;
 
@@ -453,8 +454,13 @@ where
     M: Mode<RawRwLock>,
     L: Mode<RawRwLock>,
 {
-    // The lock is held in the lesser way before anyone is woken: a waker that panics has it let go.
+    // The lock is held in the lesser way before anyone is woken. A waker that panics has it let go, which may wake another
+    // that panics.
     let lesser: Held<O, L> = Held::new(held.into_owner());
-    lesser.owner().raw().downgrade(from, to);
+    let downgrade = || lesser.owner().raw().downgrade(from, to);
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(downgrade)) {
+        contain(|| drop(lesser));
+        resume_unwind(panic);
+    }
     lesser
 }

@@ -47,7 +47,8 @@
 //!    there is a scout and nobody starves: then the scout's serving, which comes after its clearing of `WOKEN`, sees their
 //!    room. Kept by those who leave the queue, who serve. Kept by those who queue: they are admitted instead where they
 //!    could be, by the same CAS that else sets `WAITERS`, so one who makes room after that sees the flag.
-//! 4. A waiter at `Released(OWNED)` holds the lock; dropped, it lets it go (an `Upgrade` becomes upgradable again).
+//! 4. A waiter at `Released(OWNED)` holds the lock; dropped, it lets it go. (An `Upgrade` becomes upgradable again, for
+//!    the guard that it came from to let go at once.)
 //! 5. An `Upgrade` is first in the queue, always starving, and the only one: only the holder of `UPGRADABLE` queues it, and
 //!    others go no further than to the second place. So nobody it waits for waits behind it but by the user's own doing,
 //!    and nobody who waits for it stands before it.
@@ -69,6 +70,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+use crate::contain::Panics;
 use crate::coop;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::clock::Instant;
@@ -314,6 +316,14 @@ impl RawRwLock {
         }
     }
 
+    /// From a writer that was upgraded and is given up, to the upgradable reader that lets go next, which serves: until
+    /// then it owes that.
+    fn stay_upgradable(&self) {
+        // Ordering: hint only, nothing was written.
+        self.word
+            .fetch_add(READER + UPGRADABLE - WRITER, Ordering::Relaxed);
+    }
+
     /// After a change that left `word`, with waiters: keeps invariant 3.
     #[cold]
     fn made_room(&self, word: usize, one_reader_less: bool) {
@@ -536,7 +546,12 @@ impl Acquire<'_> {
         let standing = this.waiter.standing();
         if removed.is_some() {
             lock.queued.sub(*this.kind);
-            lock.serve(&mut locked, &mut wakes);
+            if *this.kind == Kind::Upgrade {
+                // Its upgradable lock is let go next, and that serves.
+                lock.refresh(&locked);
+            } else {
+                lock.serve(&mut locked, &mut wakes);
+            }
         } else if standing == Standing::Released(SCOUT) {
             // Ordering: hint only. One who makes room from here on sees that there is no scout, and what room was made
             // before is seen by the serving.
@@ -544,14 +559,16 @@ impl Acquire<'_> {
             lock.serve(&mut locked, &mut wakes);
         }
         drop(locked);
-        wakes.wake_all();
-        drop(removed);
+        let mut panics = Panics::default();
+        panics.run(|| wakes.wake_all());
+        panics.run(|| drop(removed));
         if standing == Standing::Released(OWNED) {
-            match *this.kind {
-                Kind::Upgrade => lock.downgrade(Kind::Write, Kind::Upgradable),
+            panics.run(|| match *this.kind {
+                Kind::Upgrade => lock.stay_upgradable(),
                 kind => lock.let_go(kind),
-            }
+            });
         }
+        panics.go_on();
     }
 
     #[inline]
@@ -613,11 +630,19 @@ impl Acquire<'_> {
         let mut locked = lock.queue.lock();
         this.waiter.as_mut().reset();
         if lock.take_or_flag(lock.flags(want), done, |word| lock.taken(word, kind)) {
-            let taken = LetGo { lock, kind };
             lock.serve(&mut locked, &mut wakes);
             drop(locked);
-            wakes.wake_all();
-            std::mem::forget(taken);
+            let mut panics = Panics::default();
+            let mut all_woken = false;
+            panics.run(|| {
+                wakes.wake_all();
+                all_woken = true;
+            });
+            if !all_woken {
+                // This poll has no result to give the lock to.
+                panics.run(|| lock.let_go(kind));
+            }
+            panics.go_on();
             return Poll::Ready(());
         }
         lock.queued.add(kind, true);
@@ -631,18 +656,6 @@ impl Acquire<'_> {
         drop(locked);
         wakes.wake_all();
         Poll::Pending
-    }
-}
-
-/// Lets go of a lock that its taker can't use, as a waker of another has panicked.
-struct LetGo<'a> {
-    lock: &'a RawRwLock,
-    kind: Kind,
-}
-
-impl Drop for LetGo<'_> {
-    fn drop(&mut self) {
-        self.lock.let_go(self.kind);
     }
 }
 
