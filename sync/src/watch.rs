@@ -94,6 +94,14 @@ pub struct Receiver<T> {
 }
 
 /// The value, to look at. Holds a lock: see the [module](self).
+///
+/// It stays on its thread, so a future that keeps one across an `.await` can't be sent:
+///
+/// ```compile_fail
+/// fn sends<T: Send>(_: T) {}
+/// let (_sender, receiver) = heist_sync::watch::channel(1);
+/// sends(receiver.borrow());
+/// ```
 #[derive(Debug)]
 pub struct Ref<'a, T> {
     inner: RwLockReadGuard<'a, T>,
