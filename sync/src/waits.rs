@@ -51,9 +51,9 @@ pub enum Wait {
     Join,
     /// The end of a blocking job.
     BlockingJob,
-    /// A message of an `mpmc` channel.
+    /// A message of an [`mpmc`](crate::mpmc) channel.
     MpmcRecv,
-    /// Room in an `mpmc` channel, or a receiver.
+    /// Room in an [`mpmc`](crate::mpmc) channel, or a receiver.
     MpmcSend,
     /// A shared lock of an `RwLock`.
     Read,

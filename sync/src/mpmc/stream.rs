@@ -59,9 +59,9 @@ impl<T> fmt::Debug for RecvStream<'_, T> {
 /// It waits as [`RecvStream`] does.
 #[must_use = "streams do nothing unless polled"]
 pub struct OwnedRecvStream<T> {
-    receiver: Receiver<T>,
-    /// Made for the first wait, kept for all others.
+    /// Made for the first wait, kept for all others. It gives up what it was given before the receiver goes.
     receiving: Option<Pin<Box<KeptReceiving<T>>>>,
+    receiver: Receiver<T>,
 }
 
 impl<T> OwnedRecvStream<T> {
