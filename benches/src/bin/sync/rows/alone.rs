@@ -12,7 +12,9 @@ use crate::libs::{Channel, Fan, Mutex, Notify, Oneshot, RwLock, Semaphore, Try};
 
 const CAPACITY: usize = 128;
 
-/// What a future that doesn't have to wait gives.
+/// What a future that doesn't have to wait gives. Inlined, as a future that is moved here would cost its copy, which one
+/// that is awaited where it was made doesn't.
+#[inline(always)]
 pub(super) fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
