@@ -84,6 +84,18 @@ pub(crate) trait Notify: Send + Sync + 'static {
     fn there_and_back(&self) -> impl Future<Output = ()> + Send;
 }
 
+/// Where tasks wait until so many have come.
+pub(crate) trait Barrier: Send + Sync + 'static {
+    fn new(tasks: usize) -> Self;
+    fn wait(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// A value that is made by whoever needs it first.
+pub(crate) trait Once: 'static {
+    fn new() -> Self;
+    fn get(&self) -> impl Future<Output = u64> + Send;
+}
+
 /// A channel each of whose receivers gets each value, or each last one.
 pub(crate) trait Fan: 'static {
     type Tx: Send + 'static;

@@ -58,6 +58,20 @@ macro_rules! runs {
             smol: async_lock::RwLock<u64>,
         }
     };
+    (barrier $module:ident $function:ident) => {
+        runs!{ $module $function:
+            heist: ::heist::sync::Barrier,
+            tokio: ::tokio::sync::Barrier,
+            smol: async_lock::Barrier,
+        }
+    };
+    (once $module:ident $function:ident) => {
+        runs!{ $module $function:
+            heist: ::heist::sync::OnceCell<u64>,
+            tokio: ::tokio::sync::OnceCell<u64>,
+            smol: async_lock::OnceCell<u64>,
+        }
+    };
     (broadcast $module:ident $function:ident) => {
         runs!{ $module $function:
             heist: heist::Broadcast,
@@ -206,9 +220,10 @@ rows! {
     Alone "write" "rwlock: locked to write and unlocked", 1_000_000 alone::write rwlock;
     Alone "permit" "semaphore: a permit taken and given back", 1_000_000 alone::semaphore semaphore;
     Alone "notify" "a wait begun, notified, ended", 1_000_000 alone::notify notify;
+    Alone "once" "a value made once, looked at again", 1_000_000 alone::once once;
     Alone "oneshot" "oneshot: made, sent, received", 1_000_000 alone::oneshot oneshot;
     Alone "message" "bounded channel: a message sent and received", 1_000_000 alone::channel channel;
-    Alone "try" "the same by `try_send` and `try_recv`", 1_000_000 alone::try_channel try_channel;
+    Alone "try" "bounded channel: the same by `try_send` and `try_recv`", 1_000_000 alone::try_channel try_channel;
     Alone "unbounded" "unbounded channel: a message sent and received", 1_000_000 alone::channel unbounded;
     Alone "mpmc-message" "channel of several receivers: a message sent and received", 1_000_000 alone::channel mpmc;
     Alone "broadcast" "broadcast: a value sent and received", 1_000_000 alone::fan broadcast;
@@ -220,10 +235,11 @@ rows! {
     Together "lock-yield" "mutex, 64 tasks, held for one round through the scheduler", 192_000 tasks::mutex_yield mutex;
     Together "read-64" "rwlock, 64 tasks that read", 640_000 tasks::reads rwlock;
     Together "rwlock-64" "rwlock, 64 tasks, one write in 10", 640_000 tasks::some_writes rwlock;
-    Together "rwlock-yield" "the same, held for one round through the scheduler", 192_000 tasks::some_writes_yield rwlock;
+    Together "rwlock-yield" "rwlock, 64 tasks, one write in 10, held for one round through the scheduler", 192_000 tasks::some_writes_yield rwlock;
     Together "permit-64" "semaphore of 4, 64 tasks", 640_000 tasks::semaphore semaphore;
     Together "permit-yield" "semaphore of 4, 64 tasks, held for one round through the scheduler", 192_000 tasks::semaphore_yield semaphore;
     Together "notify-2" "2 tasks that notify each other, there and back", 300_000 tasks::notify notify_kept;
+    Together "barrier-8" "barrier of 8 tasks, each time that all have come", 60_000 tasks::barrier barrier;
     Together "oneshot-2" "oneshots there and back between new tasks", 100_000 tasks::oneshot oneshot;
     Together "round-trip" "2 tasks that send a message there and back", 300_000 tasks::round_trip channel;
     Together "mpsc-1" "bounded channel of 128, 1 sender", 2_000_000 tasks::one_to_one channel;
@@ -244,7 +260,7 @@ rows! {
     Together "watch-64" "watch with 64 receivers, a value seen by all", 10_000 tasks::fan_64 watch;
     Together "threads-1" "2 threads, bounded channel of 128", 1_000_000 threads::one_to_one blocking;
     Together "threads-4" "5 threads, bounded channel of 128, 4 senders", 1_000_000 threads::four_to_one blocking;
-    Together "threads-mpmc" "the same by the channel of several receivers", 1_000_000 threads::four_to_one mpmc_blocking;
+    Together "threads-mpmc" "5 threads, bounded channel of several receivers, 4 senders", 1_000_000 threads::four_to_one mpmc_blocking;
 
     Bytes "size-mutex" "a mutex round 8 bytes", 1 memory::size mutex;
     Bytes "size-rwlock" "an rwlock round 8 bytes", 1 memory::size rwlock;

@@ -3,7 +3,8 @@
 use heist::sync::{broadcast, mpmc, mpsc, oneshot, watch};
 
 use super::{
-    Blocking, Channel, Ends, Fan, Mutex, Notify, Oneshot, RwLock, Semaphore, Try, perhaps_yield,
+    Barrier, Blocking, Channel, Ends, Fan, Mutex, Notify, Once, Oneshot, RwLock, Semaphore, Try,
+    perhaps_yield,
 };
 
 pub(crate) struct Mpsc;
@@ -239,5 +240,25 @@ impl Blocking for Mpmc {
 
     fn recv(rx: &mut Self::Rx) -> Option<u64> {
         rx.blocking_recv()
+    }
+}
+
+impl Barrier for heist::sync::Barrier {
+    fn new(tasks: usize) -> Self {
+        Self::new(tasks)
+    }
+
+    async fn wait(&self) {
+        let _ = self.wait().await;
+    }
+}
+
+impl Once for heist::sync::OnceCell<u64> {
+    fn new() -> Self {
+        Self::new()
+    }
+
+    async fn get(&self) -> u64 {
+        *self.get_or_init(|| async { 1 }).await
     }
 }

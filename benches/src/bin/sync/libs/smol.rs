@@ -3,7 +3,8 @@
 use event_listener::{Event, IntoNotification as _};
 
 use super::{
-    Blocking, Channel, Ends, Mutex, Notify, Oneshot, RwLock, Semaphore, Try, perhaps_yield,
+    Barrier, Blocking, Channel, Ends, Mutex, Notify, Once, Oneshot, RwLock, Semaphore, Try,
+    perhaps_yield,
 };
 
 pub(crate) struct Mpmc;
@@ -135,5 +136,25 @@ impl RwLock for async_lock::RwLock<u64> {
         let mut guard = self.write().await;
         perhaps_yield(yields).await;
         *guard += 1;
+    }
+}
+
+impl Barrier for async_lock::Barrier {
+    fn new(tasks: usize) -> Self {
+        Self::new(tasks)
+    }
+
+    async fn wait(&self) {
+        let _ = self.wait().await;
+    }
+}
+
+impl Once for async_lock::OnceCell<u64> {
+    fn new() -> Self {
+        Self::new()
+    }
+
+    async fn get(&self) -> u64 {
+        *self.get_or_init(|| async { 1 }).await
     }
 }

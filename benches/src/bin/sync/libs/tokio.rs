@@ -3,7 +3,8 @@
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
-    Blocking, Channel, Ends, Fan, Mutex, Notify, Oneshot, RwLock, Semaphore, Try, perhaps_yield,
+    Barrier, Blocking, Channel, Ends, Fan, Mutex, Notify, Once, Oneshot, RwLock, Semaphore, Try,
+    perhaps_yield,
 };
 
 pub(crate) struct Mpsc;
@@ -191,5 +192,25 @@ impl Fan for Watch {
     async fn recv(rx: &mut Self::Rx) -> u64 {
         rx.changed().await.unwrap();
         *rx.borrow_and_update()
+    }
+}
+
+impl Barrier for tokio::sync::Barrier {
+    fn new(tasks: usize) -> Self {
+        Self::new(tasks)
+    }
+
+    async fn wait(&self) {
+        let _ = self.wait().await;
+    }
+}
+
+impl Once for tokio::sync::OnceCell<u64> {
+    fn new() -> Self {
+        Self::new()
+    }
+
+    async fn get(&self) -> u64 {
+        *self.get_or_init(|| async { 1 }).await
     }
 }

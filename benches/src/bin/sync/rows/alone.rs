@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use benches::measure::nanos_each;
 
-use crate::libs::{Channel, Fan, Mutex, Notify, Oneshot, RwLock, Semaphore, Try};
+use crate::libs::{Channel, Fan, Mutex, Notify, Once, Oneshot, RwLock, Semaphore, Try};
 
 const CAPACITY: usize = 128;
 
@@ -96,5 +96,12 @@ pub(super) fn fan<F: Fan>(count: usize) -> f64 {
     each(count, || {
         F::send(&tx, black_box(1));
         black_box(now(F::recv(&mut rx)));
+    })
+}
+
+pub(super) fn once<O: Once>(count: usize) -> f64 {
+    let once = black_box(O::new());
+    each(count, || {
+        black_box(now(once.get()));
     })
 }

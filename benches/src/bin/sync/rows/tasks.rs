@@ -8,7 +8,7 @@ use std::time::Instant;
 use benches::measure::nanos_each;
 use heist::runtime::Builder;
 
-use crate::libs::{Channel, Fan, Mutex, Notify, Oneshot, RwLock, Semaphore};
+use crate::libs::{Barrier, Channel, Fan, Mutex, Notify, Oneshot, RwLock, Semaphore};
 
 const CAPACITY: usize = 128;
 
@@ -112,6 +112,21 @@ pub(super) fn semaphore<S: Semaphore>(count: usize) -> f64 {
 
 pub(super) fn semaphore_yield<S: Semaphore>(count: usize) -> f64 {
     permits::<S>(count, true)
+}
+
+/// 8 tasks that wait for each other, again and again: for each time that they all have come.
+pub(super) fn barrier<B: Barrier>(count: usize) -> f64 {
+    const TASKS: usize = 8;
+    let barrier = Arc::new(B::new(TASKS));
+    let nanos = share(TASKS, count * TASKS, move |each| {
+        let barrier = barrier.clone();
+        async move {
+            for _ in 0..each {
+                barrier.wait().await;
+            }
+        }
+    });
+    nanos * TASKS as f64
 }
 
 /// Two tasks, each of which waits for the other.
