@@ -56,8 +56,8 @@ impl<T> Sender<T> {
     /// ```
     #[track_caller]
     pub fn send(&self, message: T) -> impl Future<Output = Result<(), SendError<T>>> {
-        let send = self.inner.send(message, Location::caller());
-        async move { send.await.map_err(SendError) }
+        let place = Location::caller();
+        async move { self.inner.send(message, place).await.map_err(SendError) }
     }
 
     /// Sends a message, if there is room now and nobody waits for it; with a capacity of 0, if a receiver waits.

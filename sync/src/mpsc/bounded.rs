@@ -13,7 +13,7 @@ use super::ends::{Rx, Tx, WeakTx, ends};
 use super::error::{SendError, TryRecvError, TrySendError};
 use super::permit::{OwnedPermit, Permit, PermitIterator};
 use super::receiving::Sole;
-use super::reserve::{Closed, Reserve, SendInTurn};
+use super::reserve::{Closed, OrUnsent, Reserve, SendInTurn};
 use crate::Semaphore;
 use crate::coop;
 use crate::park::block_on;
@@ -97,7 +97,7 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
         let send = SendInTurn::new(self.chan(), value, Location::caller());
-        async move { send.await.map_err(SendError) }
+        OrUnsent { send }
     }
 
     /// Sends a message, if there is room now and nobody waits for it.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::chan::{Chan, GRANTED, Receivers, Refused};
+use super::error::SendError;
 use super::receiving::Sole;
 use crate::coop;
 use crate::waiting::{Place, Standing, Waiter};
@@ -165,5 +166,22 @@ impl<T, R: Receivers> Future for SendInTurn<'_, T, R> {
             }
             Err(Closed) => Err(value),
         })
+    }
+}
+
+pin_project! {
+    /// Sends as `send` does, with the error that users see.
+    pub(crate) struct OrUnsent<F> {
+        #[pin]
+        pub(crate) send: F,
+    }
+}
+
+impl<T, F: Future<Output = Result<(), T>>> Future for OrUnsent<F> {
+    type Output = Result<(), SendError<T>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().send.poll(cx).map_err(SendError)
     }
 }
