@@ -100,6 +100,8 @@ impl Reactor {
     ///
     /// Where the operating system refuses the poller or its descriptors.
     pub fn new(config: Config) -> io::Result<Reactor> {
+        // Whoever has a reactor has a clock for the limits of `heist_sync`.
+        heist_sync::protocol::set_timer(|limit| Box::pin(crate::time::sleep(limit)));
         let (poller, kick) = Poller::new()?;
         let signal = Arc::new(Signal::new(kick));
         // A model must not depend on the machine.

@@ -327,3 +327,16 @@ const _: fn() = || {
     send_sync_unpin::<heist_reactor::time::Timeout<std::future::Ready<()>>>();
     send_sync_unpin::<Reactor>();
 };
+
+#[test]
+fn a_send_with_a_limit_is_ended_by_the_reactor() {
+    within_limit(|| {
+        let reactor = reactor();
+        let (sender, _receiver) = heist_sync::mpsc::channel(1);
+        sender.try_send(1).expect("room");
+        let send = sender.send_timeout(2, Duration::from_millis(1));
+        // Nobody else turns this reactor: it is its timer that ends the wait.
+        let late = turn_until_ready(&reactor, send).expect_err("its time is up");
+        assert_eq!(late.into_inner(), 2);
+    });
+}

@@ -50,6 +50,7 @@ mod set_once;
 mod spin;
 #[doc(hidden)]
 pub mod sys;
+mod timer;
 mod waiting;
 pub mod waits;
 mod wakes;
@@ -83,4 +84,5 @@ pub mod protocol {
     pub use crate::contain::{contain, drop_payload};
     pub use crate::park::{Announce, announce_blocking, block_on, block_on_for};
     pub use crate::spin::Patience;
+    pub use crate::timer::{MakeSleep, Sleep, set_timer};
 }

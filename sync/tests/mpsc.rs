@@ -6,10 +6,11 @@ mod support;
 
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::{Stream as _, StreamExt as _};
 use heist_sync::coop;
-use heist_sync::mpsc::error::{SendError, TryRecvError, TrySendError};
+use heist_sync::mpsc::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
 use heist_sync::mpsc::{self, channel, unbounded_channel};
 use support::{Drops, Wakes, block_on, calling_waker, task, within_limit};
 
@@ -632,4 +633,55 @@ fn a_block_of_large_messages_is_not_made_on_the_stack() {
         receiver.try_recv().unwrap()[0]
     });
     assert_eq!(sending.unwrap().join().unwrap(), 7);
+}
+
+#[test]
+fn a_send_with_a_limit_is_done_refused_or_too_late_and_gives_the_message_back() {
+    within_limit(|| {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let long = Duration::from_secs(3_600);
+        block_on(sender.send_timeout(1, long)).unwrap();
+        let error = block_on(sender.send_timeout(2, Duration::from_millis(1))).unwrap_err();
+        assert_eq!(error, SendTimeoutError::Timeout(2));
+        assert_eq!(error.to_string(), "timed out waiting on send operation");
+        // In time: one that waits for ever, and one with a limit that no clock can hold.
+        for limit in [long, Duration::MAX] {
+            let mut send = task(sender.send_timeout(3, limit));
+            send.expect_pending();
+            assert!(receiver.try_recv().is_ok());
+            assert!(send.woken());
+            send.expect_ready().unwrap();
+        }
+        // Given up, it leaves nothing behind; closed, it hears of it.
+        let mut send = task(sender.send_timeout(4, long));
+        send.expect_pending();
+        drop(send);
+        let mut send = task(sender.send_timeout(5, long));
+        send.expect_pending();
+        receiver.close();
+        assert_eq!(send.expect_ready(), Err(SendTimeoutError::Closed(5)));
+        assert_eq!(receiver.try_recv(), Ok(3));
+        assert!(receiver.try_recv().is_err());
+    });
+}
+
+#[test]
+fn limits_of_many_sends_end_in_their_order() {
+    within_limit(|| {
+        let (sender, receiver) = mpsc::channel(1);
+        sender.try_send(0).unwrap();
+        std::thread::scope(|threads| {
+            for millis in [5, 1, 3] {
+                let sender = &sender;
+                threads.spawn(move || {
+                    let begun = std::time::Instant::now();
+                    let limit = Duration::from_millis(millis);
+                    let late = block_on(sender.send_timeout(1, limit)).unwrap_err();
+                    assert_eq!(late.into_inner(), 1);
+                    assert!(begun.elapsed() >= limit, "never early");
+                });
+            }
+        });
+        drop(receiver);
+    });
 }

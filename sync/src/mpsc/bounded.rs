@@ -5,18 +5,20 @@ use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_core::Stream;
 
 use super::chan::{Chan, MOST};
 use super::ends::{Rx, Tx, WeakTx, ends};
-use super::error::{SendError, TryRecvError, TrySendError};
+use super::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
 use super::permit::{OwnedPermit, Permit, PermitIterator};
 use super::receiving::Sole;
 use super::reserve::{Closed, OrUnsent, Reserve, SendInTurn};
 use crate::Semaphore;
 use crate::coop;
 use crate::park::block_on;
+use crate::timer;
 use crate::waiting::Place;
 
 /// A bounded channel: at most `buffer` messages that have been sent, or for which a permit is out, and not received.
@@ -109,6 +111,60 @@ impl<T> Sender<T> {
         self.chan()
             .send(message)
             .map_err(|(refused, message)| refused.into_error(message))
+    }
+
+    /// Sends a message, in turn, if there is room within `limit`.
+    ///
+    /// The limit is kept by the reactor of heist, where the program has one, else by a thread of this crate's own, which
+    /// is started at first use. A message for which there is room at once is never too late.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// [`SendTimeoutError`] gives the message back and says why.
+    ///
+    /// # Panics
+    ///
+    /// Where that thread is needed and the system refuses it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use heist_sync::mpsc::{self, error::SendTimeoutError};
+    ///
+    /// async fn offer(sender: &mpsc::Sender<u32>, value: u32) {
+    ///     match sender.send_timeout(value, Duration::from_secs(1)).await {
+    ///         Ok(()) => println!("taken"),
+    ///         Err(SendTimeoutError::Timeout(value)) => println!("nobody wants {value}"),
+    ///         Err(SendTimeoutError::Closed(_)) => println!("nobody is there"),
+    ///     }
+    /// }
+    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+    /// # let (sender, mut receiver) = mpsc::channel(1);
+    /// # assert!(pin!(offer(&sender, 7)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    /// # assert_eq!(receiver.try_recv(), Ok(7));
+    /// ```
+    #[track_caller]
+    pub fn send_timeout(
+        &self,
+        value: T,
+        limit: Duration,
+    ) -> impl Future<Output = Result<(), SendTimeoutError<T>>> {
+        let place = Location::caller();
+        async move {
+            match timer::within(limit, self.reserve_room(1, place)).await {
+                None => Err(SendTimeoutError::Timeout(value)),
+                Some(Err(SendError(()))) => Err(SendTimeoutError::Closed(value)),
+                Some(Ok(())) => {
+                    Permit::new(self.chan()).send(value);
+                    Ok(())
+                }
+            }
+        }
     }
 
     /// [`send`](Self::send) that blocks the thread.

@@ -1,0 +1,151 @@
+//! Waiting for at most so long: the one thing in this crate that takes a clock which wakes tasks.
+//!
+//! Whoever has one gives it, by [`set_timer`]: heist's reactor does, the first time one is made. Where nobody has, a
+//! thread of this crate's own serves, which is started at first use and stays.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{LazyLock, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::contain::contain;
+use crate::sys::{Condvar, Mutex};
+
+/// A sleep, whoever's it is.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+/// Makes a sleep.
+pub type MakeSleep = fn(Duration) -> Sleep;
+
+static MAKE: OnceLock<MakeSleep> = OnceLock::new();
+
+/// Has every sleep of this crate made by `make` from now on. The first call counts, for the whole process.
+pub fn set_timer(make: MakeSleep) {
+    let _ = MAKE.set(make);
+}
+
+/// The output of `future`, if it comes within `limit`. It is polled before the clock is looked at, so one that is ready is
+/// never too late.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut sleep = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        let make = || MAKE.get().map_or_else(|| own(limit), |make| make(limit));
+        sleep
+            .get_or_insert_with(make)
+            .as_mut()
+            .poll(cx)
+            .map(|()| None)
+    })
+    .await
+}
+
+/// A sleep on the crate's own thread.
+fn own(limit: Duration) -> Sleep {
+    Box::pin(OwnSleep {
+        deadline: Instant::now().checked_add(limit),
+        key: None,
+    })
+}
+
+/// Who sleeps, by deadline; of equal ones by number.
+static SLEEPERS: LazyLock<Sleepers> = LazyLock::new(|| Sleepers {
+    list: Mutex::new(List {
+        by_deadline: BTreeMap::new(),
+        next: 0,
+        thread_runs: false,
+    }),
+    earlier: Condvar::new(),
+});
+
+struct Sleepers {
+    list: Mutex<List>,
+    /// There is an earlier deadline than the thread waits for.
+    earlier: Condvar,
+}
+
+struct List {
+    by_deadline: BTreeMap<Key, Waker>,
+    next: u64,
+    thread_runs: bool,
+}
+
+type Key = (Instant, u64);
+
+/// A sleep that the crate's own thread ends; one without a deadline never ends.
+struct OwnSleep {
+    deadline: Option<Instant>,
+    /// Its place in the list, once it was polled.
+    key: Option<Key>,
+}
+
+impl Future for OwnSleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else {
+            return Poll::Pending;
+        };
+        if Instant::now() >= deadline {
+            return Poll::Ready(());
+        }
+        // User code, before the lock.
+        let waker = cx.waker().clone();
+        let mut list = SLEEPERS.list.lock();
+        let key = *self.key.get_or_insert_with(|| {
+            list.next += 1;
+            (deadline, list.next)
+        });
+        let is_first = list
+            .by_deadline
+            .first_key_value()
+            .is_none_or(|(&first, _)| key < first);
+        let old = list.by_deadline.insert(key, waker);
+        let starts = !std::mem::replace(&mut list.thread_runs, true);
+        drop(list);
+        drop(old);
+        if starts {
+            let thread = std::thread::Builder::new().name("heist-sync-timer".to_owned());
+            thread.spawn(run).expect("a thread for time limits");
+        } else if is_first {
+            SLEEPERS.earlier.notify_one();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for OwnSleep {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let waker = SLEEPERS.list.lock().by_deadline.remove(&key);
+            drop(waker);
+        }
+    }
+}
+
+/// The thread: wakes each sleeper at its deadline.
+fn run() {
+    let mut list = SLEEPERS.list.lock();
+    loop {
+        match list.by_deadline.first_entry() {
+            None => SLEEPERS.earlier.wait(&mut list),
+            Some(first) => match first.key().0.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => {
+                    let waker = first.remove();
+                    drop(list);
+                    // A waker that panics is nothing to the others.
+                    contain(|| waker.wake());
+                    list = SLEEPERS.list.lock();
+                }
+                left => {
+                    SLEEPERS.earlier.wait_for(&mut list, left);
+                }
+            },
+        }
+    }
+}
