@@ -113,6 +113,10 @@ macro_rules! method {
 fn types_without_a_payload() {
     plain! {
         AcquireError: BOTH;
+        Barrier: BOTH;
+        BarrierWaitResult: BOTH;
+        BrokenBarrier: BOTH;
+        Event: BOTH;
         CancellationToken: BOTH;
         Condvar: BOTH;
         DropGuard: BOTH;
@@ -163,6 +167,8 @@ fn locks_and_their_guards() {
         MutexGuard<'static, _>: NONE, SEND, BOTH;
         MappedMutexGuard<'static, _>: NONE, SEND, BOTH;
         OwnedMutexGuard<_>: NONE, SEND, BOTH;
+        OnceCell<_>: NONE, SEND, BOTH;
+        SetOnce<_>: NONE, SEND, BOTH;
         RwLock<_>: NONE, SEND, BOTH;
         RwLockReadGuard<'static, _>: NONE, NONE, BOTH;
         RwLockUpgradableReadGuard<'static, _>: NONE, NONE, BOTH;
@@ -225,6 +231,7 @@ fn futures() {
         it: &'static RwLock<T> => it.read(), NONE, NONE, BOTH;
         it: &'static RwLock<T> => it.write(), NONE, NONE, BOTH;
         it: &'static RwLock<T> => it.upgradable_read(), NONE, NONE, BOTH;
+        it: &'static SetOnce<T> => it.wait(), NONE, NONE, BOTH;
         it: &'static mut broadcast::Receiver<T> => it.recv(), NONE, BOTH, BOTH;
         it: &'static broadcast::Sender<T> => it.closed(), NONE, BOTH, BOTH;
         it: &'static mut mpsc::Receiver<T> => it.recv(), NONE, BOTH, BOTH;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use heist_sync::{
-    CancellationToken, Condvar, Mutex, Notify, OwnedMutexGuard, OwnedRwLockReadGuard,
-    OwnedRwLockUpgradableReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockUpgradableReadGuard,
-    Semaphore,
+    Barrier, CancellationToken, Condvar, Event, Mutex, Notify, OnceCell, OwnedMutexGuard,
+    OwnedRwLockReadGuard, OwnedRwLockUpgradableReadGuard, OwnedRwLockWriteGuard, RwLock,
+    RwLockUpgradableReadGuard, Semaphore, SetOnce,
 };
 
 use crate::setup::{Case, Lender, case, passing, sturdy};
@@ -18,6 +18,7 @@ pub(crate) fn cases() -> Vec<Case> {
         rwlock(),
         upgrades(),
         token(),
+        gates(),
     ]
     .into_iter()
     .flatten()
@@ -282,6 +283,53 @@ fn token() -> Vec<Case> {
                     .unwrap_or(())
             },
             cancel,
+        ),
+    ]
+}
+
+fn gates() -> Vec<Case> {
+    async fn arrive(barrier: Arc<Barrier>) {
+        let _ = barrier.checked_wait().await;
+    }
+    vec![
+        case(
+            "Event::wait",
+            Event::new,
+            |event: Arc<Event>| async move { event.wait().await },
+            |event: &Event| event.set(),
+        ),
+        case(
+            "Barrier::checked_wait, aborted",
+            || Barrier::new(9),
+            arrive,
+            |barrier: &Barrier| barrier.abort(),
+        ),
+        passing(case(
+            "Barrier::checked_wait, reset",
+            || Barrier::new(9),
+            arrive,
+            |barrier: &Barrier| barrier.reset(),
+        )),
+        case(
+            "SetOnce::wait",
+            SetOnce::new,
+            |cell: Arc<SetOnce<u32>>| async move {
+                cell.wait().await;
+            },
+            |cell: &SetOnce<u32>| assert!(cell.set(1).is_ok()),
+        ),
+        case(
+            "OnceCell::get_or_init, by the one who computes",
+            || (OnceCell::new(), Event::new()),
+            |both: Arc<(OnceCell<u32>, Event)>| async move {
+                both.0
+                    .get_or_init(|| async {
+                        both.1.wait().await;
+                        1
+                    })
+                    .await;
+            },
+            |both: &(OnceCell<u32>, Event)| both.1.set(),
         ),
     ]
 }

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use heist_sync::{CancellationToken, Condvar, Mutex, Notify};
+use heist_sync::{Barrier, CancellationToken, Condvar, Event, Mutex, Notify, OnceCell, SetOnce};
 use shuttle::thread;
 
 use crate::harness::{attempt, explore, on_threads, one_in, perhaps, pick, wait};
@@ -153,5 +153,133 @@ fn token_cancels_all_below_it_and_nothing_else() {
         }
         cancels.join().expect("ends well");
         assert!(root.is_cancelled() && !beside.is_cancelled());
+    });
+}
+
+#[test]
+fn event_releases_all_who_wait_when_it_is_set() {
+    explore(|| {
+        let both = Arc::new((Event::new(), AtomicUsize::new(0)));
+        on_threads(5, move |number| {
+            let (event, sets) = &*both;
+            if number == 0 {
+                // Cleared in between: who was released then stays so. The last time it stays set.
+                for last in [false, true] {
+                    sets.fetch_add(1, Ordering::SeqCst);
+                    event.set();
+                    if !last && one_in(2) {
+                        event.clear();
+                    }
+                }
+                return;
+            }
+            if one_in(3) {
+                attempt(event.wait());
+            }
+            wait(event.wait());
+            assert!(sets.load(Ordering::SeqCst) > 0);
+        });
+    });
+}
+
+#[test]
+fn barrier_lets_all_pass_at_once_and_names_one_leader() {
+    const PARTIES: usize = 3;
+    explore(|| {
+        let both = Arc::new((Barrier::new(PARTIES), [const { AtomicUsize::new(0) }; 4]));
+        on_threads(PARTIES, move |_| {
+            let (barrier, [arrived, again, leaders, leaders_again]) = &*both;
+            for (arrived, leaders) in [(arrived, leaders), (again, leaders_again)] {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                let result = wait(barrier.wait());
+                assert_eq!(arrived.load(Ordering::SeqCst), PARTIES);
+                let before = leaders.fetch_add(usize::from(result.is_leader()), Ordering::SeqCst);
+                assert!(before == 0 || !result.is_leader());
+            }
+        });
+    });
+}
+
+#[test]
+fn barrier_aborted_or_given_up_leaves_nobody_waiting() {
+    explore(|| {
+        let barrier = Arc::new(Barrier::new(3));
+        on_threads(5, move |number| match number {
+            0 => barrier.abort(),
+            1 => {
+                attempt(barrier.checked_wait());
+            }
+            _ => {
+                let _ = perhaps(barrier.checked_wait());
+            }
+        });
+    });
+}
+
+#[test]
+fn once_cell_is_filled_once_whoever_gives_up() {
+    explore(|| {
+        let all = Arc::new((OnceCell::new(), AtomicUsize::new(0)));
+        on_threads(5, move |number| {
+            let (cell, filled) = &*all;
+            let compute = || async {
+                thread::yield_now();
+                YieldOnce(false).await;
+                filled.fetch_add(1, Ordering::SeqCst);
+                number
+            };
+            let got = match pick(4) {
+                0 => perhaps(cell.get_or_init(compute)).copied(),
+                1 => {
+                    let failed = perhaps(cell.get_or_try_init(|| async { Err::<usize, ()>(()) }));
+                    failed.and_then(Result::ok).copied()
+                }
+                2 => cell.set(number).is_ok().then_some(number),
+                _ => Some(*wait(cell.get_or_init(compute))),
+            };
+            if let Some(got) = got {
+                assert_eq!(cell.get(), Some(&got));
+                assert!(filled.load(Ordering::SeqCst) <= 1);
+            }
+        });
+    });
+}
+
+/// Pending once, and woken.
+struct YieldOnce(bool);
+
+impl std::future::Future for YieldOnce {
+    type Output = ();
+
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return std::task::Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    }
+}
+
+#[test]
+fn set_once_shows_one_value_to_all() {
+    explore(|| {
+        let cell = Arc::new(SetOnce::new());
+        let shared = cell.clone();
+        on_threads(5, move |number| {
+            if number < 2 {
+                let set = shared.set(number);
+                assert!(set.is_ok() || shared.get().is_some_and(|value| *value != number));
+                return;
+            }
+            if one_in(3) {
+                attempt(shared.wait());
+            }
+            let value = *wait(shared.wait());
+            assert_eq!(shared.get(), Some(&value));
+        });
+        assert!(cell.initialized());
     });
 }
