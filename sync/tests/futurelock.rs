@@ -1,5 +1,5 @@
 //! Futures that were given what others wait for and are not polled are reported, with the place that made them.
-#![cfg(not(heist_loom))]
+#![cfg(not(any(heist_loom, heist_shuttle)))]
 
 #[path = "support/task.rs"]
 mod support;
