@@ -1,5 +1,5 @@
 //! Futures in models: driven to their end on a model thread, or polled once and given up.
-#![allow(dead_code)] // Each model file uses its part.
+#![allow(dead_code, unused_imports)] // Each model file uses its part.
 
 use std::future::Future;
 use std::pin::pin;
