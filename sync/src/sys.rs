@@ -8,11 +8,11 @@
 //! |---|---|---|---|---|
 //! | [`atomic`], [`cell`], [`Arc`], [`thread`], [`clock`], [`thread_local_const`] | std | loom | shuttle, and cells that see an overlap | std |
 //! | [`Mutex`], [`RwLock`], [`Condvar`] | parking_lot | loom, in parking_lot's shape | shuttle, in the same shape | parking_lot |
-//! | [`deque`] | crossbeam-deque | stand-in | stand-in | stand-in |
+//! | `deque` | crossbeam-deque | stand-in | stand-in | stand-in |
 //!
 //! Traps that this module exists for:
 //! - crossbeam's queues inside a model give false violations, as loom can't see their atomics, and fail Miri's
-//!   strict provenance: a plain [`deque`] stand-in with the same interface serves there.
+//!   strict provenance: a plain `deque` stand-in with the same interface serves there.
 //! - A parking_lot lock held across a switch of loom's stops the model for ever.
 //! - loom treats SeqCst accesses as AcqRel: a store-load order is written with [`atomic::fence`].
 //!

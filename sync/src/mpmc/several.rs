@@ -262,8 +262,9 @@ impl<T> Chan<T, Several> {
             turn.serve(&mut wakes);
         }
         drop(turn);
-        drop(removed);
+        // A waker whose drop panics keeps nobody from being woken.
         wakes.wake_all();
+        drop(removed);
     }
 
     /// Joins the queue: the receiver's side of invariant 4.

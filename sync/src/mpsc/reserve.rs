@@ -57,8 +57,9 @@ impl<'a, T, R: Receivers> Reserve<'a, T, R> {
             this.chan.serve(&mut locked, &mut wakes);
         }
         drop(locked);
-        drop(removed);
+        // A waker whose drop panics keeps nobody from being woken.
         wakes.wake_all();
+        drop(removed);
         if this.waiter.standing() == Standing::Released(GRANTED) {
             this.chan.give_back(*this.want);
         }

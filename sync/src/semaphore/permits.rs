@@ -301,8 +301,9 @@ impl Take<'_> {
             this.permits.serve(&mut locked, &mut wakes);
         }
         drop(locked);
-        drop(removed);
+        // A waker whose drop panics keeps nobody from being woken.
         wakes.wake_all();
+        drop(removed);
         if this.waiter.standing() == Standing::Released(GRANTED) {
             this.permits.give(*this.want);
         }
