@@ -161,9 +161,11 @@ pub(crate) fn at_once(done: impl FnOnce() -> bool) -> bool {
         UNLIMITED => done(),
         0 => false,
         left => {
+            set_left(left - 1);
+            let unit = RestoreOnPending::new(true);
             let done = done();
             if done {
-                set_left(left - 1);
+                unit.made_progress();
             }
             done
         }

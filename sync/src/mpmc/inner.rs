@@ -17,7 +17,7 @@ use super::sender::Sender;
 use super::several::Several;
 use crate::contain::Panics;
 use crate::mpsc::chan::{Chan, Refused};
-use crate::mpsc::reserve::SendInTurn;
+use crate::mpsc::reserve::{SendInTurn, send_at_once};
 use crate::sys::Arc;
 use crate::sys::atomic::AtomicUsize;
 use crate::sys::atomic::Ordering::{AcqRel, Relaxed};
@@ -123,6 +123,15 @@ impl<T> Inner<T> {
             Kind::Meeting(meeting) => Sending::Meeting {
                 offer: Offer::new(meeting, value),
             },
+        }
+    }
+
+    /// Sends if there is room now: what comes before [`send`](Self::send).
+    #[inline]
+    pub(super) fn send_at_once(&self, value: T) -> Result<(), T> {
+        match &self.kind {
+            Kind::Buffer(chan) => send_at_once(chan, value),
+            Kind::Meeting(_) => Err(value),
         }
     }
 

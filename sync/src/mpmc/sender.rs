@@ -57,7 +57,12 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn send(&self, message: T) -> impl Future<Output = Result<(), SendError<T>>> {
         let place = Location::caller();
-        async move { self.inner.send(message, place).await.map_err(SendError) }
+        async move {
+            let Err(message) = self.inner.send_at_once(message) else {
+                return Ok(());
+            };
+            self.inner.send(message, place).await.map_err(SendError)
+        }
     }
 
     /// Sends a message, if there is room now and nobody waits for it; with a capacity of 0, if a receiver waits.

@@ -14,7 +14,7 @@ use super::ends::{Rx, Tx, WeakTx, ends};
 use super::error::{SendError, SendTimeoutError, TryRecvError, TrySendError};
 use super::permit::{OwnedPermit, Permit, PermitIterator};
 use super::receiving::Sole;
-use super::reserve::{Closed, OrUnsent, Reserve, SendInTurn};
+use super::reserve::{Closed, Reserve, SendInTurn, send_at_once};
 use crate::Semaphore;
 use crate::coop;
 use crate::park::block_on;
@@ -98,8 +98,14 @@ impl<T> Sender<T> {
     /// ```
     #[track_caller]
     pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
-        let send = SendInTurn::new(self.chan(), value, Location::caller());
-        OrUnsent { send }
+        let place = Location::caller();
+        async move {
+            let Err(value) = send_at_once(self.chan(), value) else {
+                return Ok(());
+            };
+            let send = SendInTurn::new(self.chan(), value, place);
+            send.await.map_err(SendError)
+        }
     }
 
     /// Sends a message, if there is room now and nobody waits for it.

@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::chan::{Chan, GRANTED, Receivers, Refused};
-use super::error::SendError;
 use super::receiving::Sole;
 use crate::coop;
 use crate::waiting::{Place, Standing, Waiter};
@@ -108,6 +107,24 @@ impl<T, R: Receivers> Future for Reserve<'_, T, R> {
     }
 }
 
+/// Sends `value` if there is room now, for a unit of the budget: what comes before [`SendInTurn`], which is large.
+///
+/// # Errors
+///
+/// Gives the value back.
+#[inline]
+pub(crate) fn send_at_once<T, R: Receivers>(chan: &Chan<T, R>, value: T) -> Result<(), T> {
+    let mut unsent = Some(value);
+    coop::at_once(|| {
+        unsent = unsent
+            .take()
+            .and_then(|value| chan.send(value).err())
+            .map(|(_, value)| value);
+        unsent.is_none()
+    });
+    unsent.map_or(Ok(()), Err)
+}
+
 pin_project! {
     /// Sends, in turn, once there is room; gives the value back where the channel is closed.
     pub(crate) struct SendInTurn<'a, T, R: Receivers = Sole> {
@@ -167,22 +184,5 @@ impl<T, R: Receivers> Future for SendInTurn<'_, T, R> {
             }
             Err(Closed) => Err(value),
         })
-    }
-}
-
-pin_project! {
-    /// Sends as `send` does, with the error that users see.
-    pub(crate) struct OrUnsent<F> {
-        #[pin]
-        pub(crate) send: F,
-    }
-}
-
-impl<T, F: Future<Output = Result<(), T>>> Future for OrUnsent<F> {
-    type Output = Result<(), SendError<T>>;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().send.poll(cx).map_err(SendError)
     }
 }
