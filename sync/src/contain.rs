@@ -23,6 +23,19 @@ pub fn drop_payload(mut payload: Box<dyn Any + Send>) {
     std::mem::forget(payload);
 }
 
+/// Calls user code whose panic keeps the caller from giving out what it has just taken: then `undo` gives that back
+/// before the panic goes on. On a thread that is unwinding already the panic ends here, and the caller goes on.
+pub(crate) fn or_undo(f: impl FnOnce(), undo: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        if std::thread::panicking() {
+            drop_payload(payload);
+        } else {
+            contain(undo);
+            resume_unwind(payload);
+        }
+    }
+}
+
 /// Several calls of user code, each of which is made whatever becomes of the others. The first panic goes on afterwards.
 ///
 /// A guard whose drop makes the next call would do for one panic; where the next call panics too, the process ends.

@@ -145,7 +145,8 @@ pub fn report_after(limit: Duration) {
     // Ordering: hint only, as all of this module's: a waiter is watched a little earlier or later.
     LIMIT_NS.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
     WATCHING.store(true, Ordering::Relaxed);
-    // It may be in the middle of a longer pause.
+    // It may be in the middle of a longer pause, or, with the lock, just before one.
+    drop(REGISTER.lock());
     NEWS.notify_one();
 }
 
@@ -199,13 +200,14 @@ pub fn look(now: Instant) {
     register.unreported -= due.len();
     drop(register);
     for report in due {
-        match &handler {
-            Some(handler) => {
-                contain(|| handler(&report));
-            }
+        // Standard error may be closed, which panics.
+        contain(|| match &handler {
+            Some(handler) => handler(&report),
             None => eprintln!("heist: {report}"),
-        }
+        });
     }
+    // A value of a user's: replaced meanwhile, it ends here.
+    contain(|| drop(handler));
 }
 
 impl Granted {

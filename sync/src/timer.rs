@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{LazyLock, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use crate::contain::contain;
+use crate::coop;
 use crate::sys::{Condvar, Mutex};
 
 /// A sleep, whoever's it is.
@@ -91,12 +92,24 @@ impl Future for OwnSleep {
         let Some(deadline) = self.deadline else {
             return Poll::Pending;
         };
+        // With the budget used up, what is waited for has not been tried.
+        let unit = ready!(coop::poll_proceed(cx));
         if Instant::now() >= deadline {
+            unit.made_progress();
             return Poll::Ready(());
         }
         // User code, before the lock.
         let waker = cx.waker().clone();
         let mut list = SLEEPERS.list.lock();
+        if !list.thread_runs {
+            // Under the lock, and before anybody relies on it: where no thread can be had, the next one tries again.
+            let thread = std::thread::Builder::new().name("heist-sync-timer".to_owned());
+            if let Err(error) = thread.spawn(run) {
+                drop(list);
+                panic!("a thread for time limits: {error}");
+            }
+            list.thread_runs = true;
+        }
         let key = *self.key.get_or_insert_with(|| {
             list.next += 1;
             (deadline, list.next)
@@ -106,13 +119,9 @@ impl Future for OwnSleep {
             .first_key_value()
             .is_none_or(|(&first, _)| key < first);
         let old = list.by_deadline.insert(key, waker);
-        let starts = !std::mem::replace(&mut list.thread_runs, true);
         drop(list);
         drop(old);
-        if starts {
-            let thread = std::thread::Builder::new().name("heist-sync-timer".to_owned());
-            thread.spawn(run).expect("a thread for time limits");
-        } else if is_first {
+        if is_first {
             SLEEPERS.earlier.notify_one();
         }
         Poll::Pending

@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+use crate::contain::or_undo;
 use crate::coop;
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::clock::Instant;
@@ -271,6 +272,8 @@ impl Lock<'_> {
                 let waker = cx.waker().clone();
                 let mut locked = this.mutex.queue.lock();
                 if this.mutex.lock_or_flag(WAITERS, 0) {
+                    drop(locked);
+                    or_undo(|| drop(waker), || this.mutex.unlock());
                     return Poll::Ready(());
                 }
                 *this.since = Some(Instant::now());
@@ -299,6 +302,8 @@ impl Lock<'_> {
                 let mut locked = this.mutex.queue.lock();
                 this.waiter.as_mut().reset();
                 if this.mutex.lock_or_flag(flags, WOKEN) {
+                    drop(locked);
+                    or_undo(|| drop(waker), || this.mutex.unlock());
                     return Poll::Ready(());
                 }
                 locked.push_front(this.waiter, waker);

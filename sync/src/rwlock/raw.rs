@@ -70,7 +70,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use crate::contain::Panics;
+use crate::contain::{Panics, or_undo};
 use crate::coop;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::clock::Instant;
@@ -324,6 +324,14 @@ impl RawRwLock {
             .fetch_add(READER + UPGRADABLE - WRITER, Ordering::Relaxed);
     }
 
+    /// Gives back what an [`Acquire`] of that kind has taken, and its caller will not hear of.
+    fn give_back(&self, kind: Kind) {
+        match kind {
+            Kind::Upgrade => self.stay_upgradable(),
+            kind => self.let_go(kind),
+        }
+    }
+
     /// After a change that left `word`, with waiters: keeps invariant 3.
     #[cold]
     fn made_room(&self, word: usize, one_reader_less: bool) {
@@ -563,10 +571,7 @@ impl Acquire<'_> {
         panics.run(|| wakes.wake_all());
         panics.run(|| drop(removed));
         if standing == Standing::Released(OWNED) {
-            panics.run(|| match *this.kind {
-                Kind::Upgrade => lock.stay_upgradable(),
-                kind => lock.let_go(kind),
-            });
+            panics.run(|| lock.give_back(*this.kind));
         }
         panics.go_on();
     }
@@ -596,6 +601,7 @@ impl Acquire<'_> {
         };
         if lock.take_or_flag(flags, 0, |word| lock.taken_by_comer(word, kind)) {
             drop(locked);
+            or_undo(|| drop(waker), || lock.give_back(kind));
             return Poll::Ready(());
         }
         *this.since = Some(Instant::now());
@@ -632,17 +638,11 @@ impl Acquire<'_> {
         if lock.take_or_flag(lock.flags(want), done, |word| lock.taken(word, kind)) {
             lock.serve(&mut locked, &mut wakes);
             drop(locked);
-            let mut panics = Panics::default();
-            let mut all_woken = false;
-            panics.run(|| {
+            let user_code = || {
                 wakes.wake_all();
-                all_woken = true;
-            });
-            if !all_woken {
-                // This poll has no result to give the lock to.
-                panics.run(|| lock.let_go(kind));
-            }
-            panics.go_on();
+                drop(waker);
+            };
+            or_undo(user_code, || lock.give_back(kind));
             return Poll::Ready(());
         }
         lock.queued.add(kind, true);

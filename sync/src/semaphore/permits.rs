@@ -29,6 +29,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::TryAcquireError;
+use crate::contain::or_undo;
 use crate::coop;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::waiting::{FIRST_OUTCOME, HOLDS, Locked, Outcome, Place, Standing, WaitQueue, Waiter};
@@ -320,7 +321,11 @@ impl Take<'_> {
             let waker = cx.waker().clone();
             let mut locked = this.permits.queue.lock();
             match this.permits.take_or_announce(*this.want) {
-                Look::Taken => return Poll::Ready(Ok(())),
+                Look::Taken => {
+                    drop(locked);
+                    or_undo(|| drop(waker), || this.permits.give(*this.want));
+                    return Poll::Ready(Ok(()));
+                }
                 Look::Closed => return Poll::Ready(Err(Closed)),
                 Look::Short(_) => locked.push_back(this.waiter, waker),
             }

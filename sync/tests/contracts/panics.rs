@@ -2,13 +2,14 @@
 //! nobody who is to be told is left asleep.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex as StdMutex};
+use std::task::{Poll, Wake, Waker};
 
 use heist_sync::queue::Queue;
-use heist_sync::{broadcast, mpmc, mpsc};
+use heist_sync::{Mutex, RwLock, RwLockUpgradableReadGuard, Semaphore, broadcast, mpmc, mpsc};
 
-use crate::support::task;
+use crate::support::{calling_waker, task};
 
 struct Bomb;
 
@@ -126,4 +127,78 @@ fn the_shutdown_of_a_queue_of_mines_tells_all() {
     assert!(joining.woken());
     joining.expect_ready();
     assert!(matches!(queue.try_get(), Err(error) if error.to_string().contains("shut")));
+}
+
+/// A waker whose clone lets `held` go, and the drop of that clone panics.
+fn lets_go<G: Send + 'static>(held: G) -> Waker {
+    let (held, calls) = (StdMutex::new(Some(held)), AtomicUsize::new(0));
+    calling_waker(move || match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => drop(held.lock().unwrap().take()),
+        1 => resume_unwind(Box::new("a waker whose drop panics")),
+        _ => {}
+    })
+}
+
+#[test]
+fn a_poll_that_panics_once_it_has_a_lock_lets_it_go() {
+    let mutex = Arc::new(Mutex::new(()));
+    let waker = lets_go(mutex.clone().try_lock_owned().unwrap());
+    let mut locking = task(mutex.lock());
+    panics(|| drop(locking.poll_with(&waker)));
+    assert!(mutex.try_lock().is_ok());
+
+    let semaphore = Arc::new(Semaphore::new(1));
+    let waker = lets_go(semaphore.clone().try_acquire_owned().unwrap());
+    let mut acquiring = task(semaphore.acquire());
+    panics(|| drop(acquiring.poll_with(&waker)));
+    assert_eq!(semaphore.available_permits(), 1);
+
+    let lock = Arc::new(RwLock::new(()));
+    let waker = lets_go(lock.clone().try_write_owned().unwrap());
+    let mut reading = task(lock.read());
+    panics(|| drop(reading.poll_with(&waker)));
+    assert!(lock.try_write().is_ok());
+
+    let waker = lets_go(lock.clone().try_read_owned().unwrap());
+    let upgradable = lock.try_upgradable_read().unwrap();
+    let mut upgrading = task(RwLockUpgradableReadGuard::upgrade(upgradable));
+    panics(|| drop(upgrading.poll_with(&waker)));
+    drop(upgrading);
+    assert!(lock.try_write().is_ok());
+}
+
+/// Calls a function when dropped.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+#[test]
+fn a_lock_given_out_while_the_thread_unwinds_is_held() {
+    let lock = RwLock::new(());
+    let writer = lock.try_write().unwrap();
+    let mut first = task(lock.read());
+    let mut between = task(lock.write());
+    let mut bombed = task(lock.read());
+    first.expect_pending();
+    between.expect_pending();
+    assert!(bombed.poll_with(&bomb()).is_pending());
+    drop(writer);
+    // The first is on its way, and is to wake the one behind the writer.
+    drop(between);
+    let mut polled = None;
+    panics(|| {
+        let _polls = OnDrop(|| polled = Some(first.poll()));
+        resume_unwind(Box::new("unwinding"));
+    });
+    let Some(Poll::Ready(guard)) = polled else {
+        panic!("the lock is free");
+    };
+    assert!(lock.try_write().is_err());
+    drop(guard);
+    drop(bombed);
+    assert!(lock.try_write().is_ok());
 }
