@@ -30,6 +30,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use crate::contain::or_undo;
 use crate::coop;
 use crate::park::block_on;
 use crate::sys::atomic::{AtomicUsize, Ordering};
@@ -300,8 +301,9 @@ impl Notify {
         }
     }
 
-    /// Under the lock: as `take`, or sets `WAITING`, which the queueing that follows makes true.
-    fn take_or_announce(&self, generation: usize) -> bool {
+    /// Under the lock: as `take`, and then says whether the permit was taken; or sets `WAITING`, which the queueing that
+    /// follows makes true.
+    fn take_or_announce(&self, generation: usize) -> Option<bool> {
         let before = self.update(|word| {
             if word & !STATE != generation {
                 return None;
@@ -314,8 +316,8 @@ impl Notify {
             Some((word & !STATE) | state)
         });
         match before {
-            Ok(word) => word & STATE == NOTIFIED,
-            Err(_) => true,
+            Ok(word) => (word & STATE == NOTIFIED).then_some(true),
+            Err(_) => Some(false),
         }
     }
 
@@ -396,10 +398,17 @@ impl Listen<'_, '_> {
                 if !self.notify.take(*generation) {
                     let waker = cx.waker().clone();
                     let mut locked = self.notify.queue.lock();
-                    if !self.notify.take_or_announce(*generation) {
+                    let Some(permit) = self.notify.take_or_announce(*generation) else {
                         locked.push_back(self.waiter, waker);
                         return Poll::Pending;
-                    }
+                    };
+                    drop(locked);
+                    let pass_on = || {
+                        if permit {
+                            self.notify.notify_one();
+                        }
+                    };
+                    or_undo(|| drop(waker), pass_on);
                 }
             }
             Standing::Queued if enable => return Poll::Pending,

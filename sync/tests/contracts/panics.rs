@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex as StdMutex};
 use std::task::{Poll, Wake, Waker};
 
 use heist_sync::queue::Queue;
-use heist_sync::{Mutex, RwLock, RwLockUpgradableReadGuard, Semaphore, broadcast, mpmc, mpsc};
+use heist_sync::{
+    Mutex, Notify, RwLock, RwLockUpgradableReadGuard, Semaphore, broadcast, mpmc, mpsc,
+};
 
 use crate::support::{calling_waker, task};
 
@@ -140,7 +142,7 @@ fn lets_go<G: Send + 'static>(held: G) -> Waker {
 }
 
 #[test]
-fn a_poll_that_panics_once_it_has_a_lock_lets_it_go() {
+fn a_poll_that_panics_once_it_has_what_it_waited_for_gives_it_back() {
     let mutex = Arc::new(Mutex::new(()));
     let waker = lets_go(mutex.clone().try_lock_owned().unwrap());
     let mut locking = task(mutex.lock());
@@ -152,6 +154,14 @@ fn a_poll_that_panics_once_it_has_a_lock_lets_it_go() {
     let mut acquiring = task(semaphore.acquire());
     panics(|| drop(acquiring.poll_with(&waker)));
     assert_eq!(semaphore.available_permits(), 1);
+
+    let notify = Arc::new(Notify::new());
+    let notifies = notify.clone();
+    let waker = lets_go(OnDrop(move || notifies.notify_one()));
+    let mut notified = task(notify.notified());
+    panics(|| _ = notified.poll_with(&waker));
+    drop(notified);
+    task(notify.notified()).expect_ready();
 
     let lock = Arc::new(RwLock::new(()));
     let waker = lets_go(lock.clone().try_write_owned().unwrap());
