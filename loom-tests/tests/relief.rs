@@ -8,7 +8,7 @@ mod poll;
 use heist_scheduler::protocol::{Idle, Offer, Parker, Place, Whole};
 use heist_scheduler::task;
 use heist_sync::oneshot;
-use heist_sync::sys::{Arc, thread};
+use heist_sync::sys::{Arc, Mutex, thread};
 use loom_tests::{Census, model};
 use poll::block_on;
 
@@ -302,4 +302,93 @@ fn relief_a_blocked_worker_against_shutdown() {
         whole.join_workers();
         assert_eq!(whole.live(), 0);
     });
+}
+
+/// A thread lends its worker for a poll, the lookout calls it in, and another unparks it meanwhile: one thread has the
+/// worker in the end, its own or the one that was sent, and the count of those who search comes out even.
+#[test]
+fn relief_a_lent_worker_is_called_in_or_taken_back() {
+    let census = Census::new(&["called in", "taken back"]);
+    let counted = census.clone();
+    model(
+        "relief_a_lent_worker_is_called_in_or_taken_back",
+        Some(3),
+        move || {
+            let scene = Scene::new();
+            let loan = scene.offer.lend(Arc::new(()));
+            let calling = thread::spawn({
+                let scene = scene.clone();
+                move || {
+                    let called = scene.offer.call_in(|| scene.idle.search());
+                    let sent = called && scene.offer.ask();
+                    let (worker, counts) = sent.then(|| scene.offer.answer()).flatten()?;
+                    scene.arrive(counts);
+                    Some(worker)
+                }
+            });
+            let unparking = thread::spawn({
+                let scene = scene.clone();
+                move || {
+                    // It has a thread, so nobody is to be sent.
+                    assert!(!scene.parker.unpark(|| {}));
+                }
+            });
+            let back = scene.offer.end_loan(loan);
+            let called = calling.join().expect("no panic");
+            unparking.join().expect("no panic");
+            counted.saw(match (&back, &called) {
+                (Some(_), None) => "taken back",
+                (None, Some(_)) => "called in",
+                _ => panic!("R1"),
+            });
+            scene.at_rest();
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// A thread lends its worker and is replaced; the one that has it then lends it too, and so it lies there again when the
+/// first comes back: the number of the loan tells whose it is. A third has work for it meanwhile, and sends nobody.
+#[test]
+fn relief_an_old_loan_takes_back_nothing() {
+    let census = Census::new(&["during the next loan", "before or after"]);
+    let counted = census.clone();
+    model(
+        "relief_an_old_loan_takes_back_nothing",
+        Some(3),
+        move || {
+            let scene = Scene::new();
+            let loan = scene.offer.lend(Arc::new(()));
+            assert!(scene.offer.call_in(|| scene.idle.search()));
+            assert!(scene.offer.ask());
+            let lent = Arc::new(Mutex::new(false));
+            let replacing = thread::spawn({
+                let (scene, lent) = (scene.clone(), lent.clone());
+                move || {
+                    let (worker, counts) = scene.offer.answer().expect("it lies there");
+                    scene.arrive(counts);
+                    let loan = scene.offer.lend(worker);
+                    *lent.lock() = true;
+                    let back = scene.offer.end_loan(loan);
+                    *lent.lock() = false;
+                    back.expect("nobody called it in")
+                }
+            });
+            let late = thread::spawn({
+                let scene = scene.clone();
+                move || assert!(!scene.post() && !scene.offer.ask())
+            });
+            let during = *lent.lock();
+            assert!(scene.offer.end_loan(loan).is_none(), "it was called in");
+            drop(replacing.join().expect("no panic"));
+            late.join().expect("no panic");
+            scene.at_rest();
+            counted.saw(if during {
+                "during the next loan"
+            } else {
+                "before or after"
+            });
+        },
+    );
+    census.assert_all_seen();
 }

@@ -14,6 +14,7 @@ use heist_sync::waits::{self, Wait};
 
 use crate::reactor::Reactor;
 
+pub(crate) mod joining;
 pub(crate) mod pool;
 
 pub use pool::{Job, Pool, PoolConfig, Refused, Spawner};

@@ -36,7 +36,7 @@ pub mod time;
 mod timers;
 
 pub use context::EnterGuard;
-pub use reactor::{Config, Reactor, ThreadHook, ThreadName, Turn};
+pub use reactor::{Config, Reactor, ThreadHook, ThreadName, Turn, wake_all};
 pub use thread::{Monitor, Pace};
 
 #[doc(hidden)]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use heist_sync::protocol::contain;
 use heist_sync::sys::{Arc, Condvar, Mutex, thread};
 
+use crate::blocking::joining::join_all;
 use crate::blocking::pool::{Pool, PoolConfig};
 use crate::context::{self, EnterGuard};
 use crate::handover::{Handover, Held};
@@ -90,6 +91,8 @@ struct ThreadState {
     handle: Option<thread::JoinHandle<()>>,
     running: bool,
     shut_down: bool,
+    /// It had left its loop and hadn't ended when [`Reactor::join_thread`]'s time was over.
+    left_behind: bool,
 }
 
 impl Reactor {
@@ -233,8 +236,15 @@ impl Reactor {
         }
         let handle = state.handle.take();
         drop(state);
-        // It has left its loop, so this takes no longer than the end of a thread. Its panics were caught.
-        handle.is_none_or(|handle| handle.join().is_ok())
+        let left = join_all(handle.into_iter().collect(), deadline);
+        self.0.thread.lock().left_behind |= left > 0;
+        left == 0
+    }
+
+    /// Whether the reactor thread has not ended: it runs, or [`join_thread`](Self::join_thread) has waited for it in vain.
+    pub fn is_thread_left(&self) -> bool {
+        let state = self.0.thread.lock();
+        state.running || state.left_behind
     }
 
     /// The threads for blocking jobs.
@@ -296,8 +306,8 @@ pub(crate) fn call_hook(hook: Option<&ThreadHook>) {
     }
 }
 
-/// Wakes and counts them; one that panics keeps none of the others from being woken.
-pub(crate) fn wake_all(wakers: &mut Vec<Waker>) -> usize {
+/// Wakes them all, and says how many there were; one that panics keeps none of the others from being woken.
+pub fn wake_all(wakers: &mut Vec<Waker>) -> usize {
     let mut woken = 0;
     for waker in wakers.drain(..) {
         contain(|| waker.wake());
@@ -325,6 +335,16 @@ impl<'a> Turn<'a> {
     /// `limit` of a millisecond or more is kept to a millisecond, rounded up; a shorter one, and deadlines, as exactly as
     /// the system can.
     pub fn wait(&mut self, limit: Option<Duration>) -> usize {
+        let mut woken = std::mem::take(&mut self.poller.wakers);
+        self.collect(limit, &mut woken);
+        let count = wake_all(&mut woken);
+        self.poller.wakers = woken;
+        count
+    }
+
+    /// As [`wait`](Self::wait), but wakes nobody: adds to `woken` whom the events and deadlines are for. So the poller can
+    /// be let go before the wakers, which may be anybody's code, are called.
+    pub fn collect(&mut self, limit: Option<Duration>, woken: &mut Vec<Waker>) {
         if limit.is_some_and(|limit| limit.is_zero()) {
             self.poller.look();
             // Armed, it slept until now.
@@ -332,7 +352,9 @@ impl<'a> Turn<'a> {
         } else {
             self.sleep(limit);
         }
-        self.dispatch()
+        let Poller { events, pace, .. } = &mut *self.poller;
+        self.shared.sources.dispatch(events, woken);
+        self.shared.timers.expire(pace, woken);
     }
 
     /// Leaves the wait to whoever waits for the [descriptor](Reactor::descriptor): from now until the next
@@ -366,19 +388,6 @@ impl<'a> Turn<'a> {
                 .wait(limit, until.map(|until| (Instant::now(), until)));
         }
         shared.signal.awake();
-    }
-
-    /// Collects whom the events and the deadlines that have passed are for, and wakes them holding no lock.
-    fn dispatch(&mut self) -> usize {
-        let Poller {
-            wakers,
-            events,
-            pace,
-            ..
-        } = &mut *self.poller;
-        self.shared.sources.dispatch(events, wakers);
-        self.shared.timers.expire(pace, wakers);
-        wake_all(wakers)
     }
 }
 

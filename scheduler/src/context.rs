@@ -9,6 +9,7 @@ use std::ptr::{self, NonNull};
 use heist_sync::sys::thread::LocalKey;
 use heist_sync::sys::{Arc, thread_local_const};
 
+use crate::lookout::thread_state;
 use crate::relief;
 use crate::runtime::Handle;
 use crate::shared::{self, Flavor, Shared};
@@ -44,11 +45,27 @@ thread_local_const! {
     static TASK: Cell<Option<Id>> = Cell::new(None);
 }
 thread_local_const! {
+    static SEAT: Cell<Seat> = Cell::new(Seat::Kept);
+}
+thread_local_const! {
     /// The runtimes entered, each with the number of its guard, the innermost last.
     static ENTERED: RefCell<Vec<(u64, Handle)>> = RefCell::new(Vec::new());
 }
 thread_local_const! {
     static NEXT_GUARD: Cell<u64> = Cell::new(0);
+}
+
+/// How a thread that polls a task stands to its worker.
+#[derive(Clone, Copy)]
+enum Seat {
+    /// It has it, or has left it on its offer and will ask for it there.
+    Kept,
+    /// It has lent it for the length of the poll: the worker's number, and the loan's.
+    Lent(usize, u64),
+    /// It had lent it, and another thread has it by now.
+    Replaced,
+    /// It left it to block, and came back when another had it.
+    Adrift,
 }
 
 /// The wakes of one dispatch, to be published at once.
@@ -147,12 +164,12 @@ pub(crate) fn as_worker<R>(
     f: impl FnOnce() -> R,
 ) -> R {
     /// Empties the seat, however `f` ends.
-    struct Seat<'a> {
+    struct Taken<'a> {
         slot: &'a mut Option<Box<Worker>>,
         before: Option<NonNull<Worker>>,
     }
 
-    impl Drop for Seat<'_> {
+    impl Drop for Taken<'_> {
         fn drop(&mut self) {
             let worker = WORKER.with(|cell| cell.replace(self.before));
             // SAFETY: what is in a seat came from a box, and is taken out once.
@@ -162,44 +179,122 @@ pub(crate) fn as_worker<R>(
 
     let _host = Restore::after_setting(&HOST, Some(NonNull::from(shared)));
     let _polling = Restore::after_setting(&POLLING, true);
+    let _kept = Restore::after_setting(&SEAT, Seat::Kept);
     let worker = slot.take().map(|worker| NonNull::from(Box::leak(worker)));
     let before = WORKER.with(|cell| cell.replace(worker));
-    let _seat = Seat { slot, before };
+    let _taken = Taken { slot, before };
     f()
 }
 
-/// A thread that has left its worker on its offer.
+/// Takes the worker out of this thread's seat, for another to use. Nobody borrows it: the worker's own methods call no
+/// task, and this is called inside a task or around its poll.
+fn vacate() -> Option<Box<Worker>> {
+    let worker = WORKER.with(Cell::take)?;
+    // SAFETY: what is in a seat came from a box, and is taken out once.
+    Some(unsafe { Box::from_raw(worker.as_ptr()) })
+}
+
+fn sit_down(worker: Box<Worker>) {
+    WORKER.with(|cell| cell.set(Some(NonNull::from(Box::leak(worker)))));
+}
+
+/// Lends this thread's worker for the length of a poll (R6).
+#[cold]
+pub(crate) fn lend() {
+    if let Some(worker) = vacate() {
+        let index = worker.index;
+        let loan = with_host(|host| {
+            let shared = host.expect("it works for somebody");
+            shared.remotes[index].offer.lend(worker)
+        });
+        SEAT.with(|seat| seat.set(Seat::Lent(index, loan)));
+    }
+}
+
+/// Ends the loan, if there is one: this thread has its worker again, unless that was called in.
+#[inline]
+pub(crate) fn end_loan() {
+    if let Seat::Lent(index, loan) = SEAT.with(Cell::get) {
+        take_back_loan(index, loan);
+    }
+}
+
+#[cold]
+fn take_back_loan(index: usize, loan: u64) {
+    let worker = with_host(|host| host.and_then(|host| host.remotes[index].offer.end_loan(loan)));
+    let seat = match worker {
+        Some(worker) => {
+            sit_down(worker);
+            Seat::Kept
+        }
+        None => Seat::Replaced,
+    };
+    SEAT.with(|cell| cell.set(seat));
+}
+
+/// This thread has polled a task: it has its worker again, or goes home without.
+#[inline]
+pub(crate) fn poll_has_ended() {
+    end_loan();
+    if !matches!(SEAT.with(Cell::get), Seat::Kept) {
+        stop_drifting();
+    }
+}
+
+/// This thread doesn't compute without a worker any more: it blocks, or its poll has ended. Whether it did.
+#[cold]
+fn stop_drifting() -> bool {
+    let seat = SEAT.with(|cell| cell.replace(Seat::Kept));
+    with_host(|host| match (seat, host) {
+        (Seat::Replaced, Some(host)) => host.crew.adrift.forget(thread_state::here()),
+        (Seat::Adrift, Some(host)) => host.crew.adrift.stop(),
+        _ => {}
+    });
+    !matches!(seat, Seat::Kept)
+}
+
+/// A thread that blocks, and has left its worker on its offer, or had none.
 pub(crate) struct Away {
     shared: Arc<Shared>,
-    index: usize,
+    /// Where it left its worker.
+    index: Option<usize>,
 }
 
 /// Puts this thread's worker on offer, if it polls a task of a runtime whose workers can change threads.
 pub(crate) fn leave_worker() -> Option<Away> {
     TASK.with(Cell::get)?;
+    end_loan();
+    if stop_drifting() {
+        let shared = with_host(|host| host.cloned())?;
+        return Some(Away {
+            shared,
+            index: None,
+        });
+    }
     let away = with_seat(|worker| {
         let worker = worker.filter(|worker| worker.shared.flavor == Flavor::MultiThread)?;
         Some(Away {
             shared: worker.shared.clone(),
-            index: worker.index,
+            index: Some(worker.index),
         })
     })?;
-    let worker = WORKER.with(Cell::take)?;
+    let worker = vacate()?;
     POLLING.with(|cell| cell.set(false));
-    // SAFETY: what is in a seat came from a box, and is taken out once. Nobody borrows it: the worker's own methods call
-    // no task, and this is called inside one.
-    let worker = unsafe { Box::from_raw(worker.as_ptr()) };
     relief::offer(&away.shared, worker);
     Some(away)
 }
 
-/// Takes the worker back, if nobody else has it.
+/// Takes the worker back, if nobody else has it; else goes on without, in its turn.
 pub(crate) fn return_to_worker(away: Away) {
-    if let Some(worker) = relief::take_back(&away.shared, away.index) {
+    let Away { shared, index } = away;
+    if let Some(worker) = index.and_then(|index| relief::take_back(&shared, index)) {
         // In the middle of a poll it doesn't search.
         worker.end_search();
         POLLING.with(|cell| cell.set(true));
-        WORKER.with(|cell| cell.set(Some(NonNull::from(Box::leak(worker)))));
+        sit_down(worker);
+    } else {
+        shared.crew.go_on_adrift(&shared);
+        SEAT.with(|seat| seat.set(Seat::Adrift));
     }
 }
 

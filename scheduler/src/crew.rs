@@ -10,6 +10,8 @@
 //! - **C2** Once `closed`, none is engaged and none put back: each that was engaged drains and leaves, and the last to
 //!   leave ends the reactor.
 //! - **C3** A worker is put back with its queues empty: what was in them has gone to the injector, and is posted.
+//! - **C4** Which workers are regular, and who is dismissed, changes under the lock: nobody dismisses a worker as a spare
+//!   that another makes a regular one.
 
 use std::io;
 
@@ -17,6 +19,7 @@ use heist_sync::sys::atomic::Ordering;
 use heist_sync::sys::channel::Sender;
 use heist_sync::sys::{Mutex, hints};
 
+use crate::adrift::Adrift;
 use crate::relief;
 use crate::shared::Shared;
 use crate::worker::Worker;
@@ -30,6 +33,8 @@ pub(crate) struct Crew {
     /// hardly changes.
     reach: hints::AtomicUsize,
     spares: usize,
+    /// Threads that are in a poll still and have lost their worker.
+    pub(crate) adrift: Adrift,
     /// Held by whoever changes the number of regular workers.
     resizing: Mutex<()>,
 }
@@ -64,6 +69,7 @@ impl Crew {
             regular: hints::AtomicUsize::new(regular),
             reach: hints::AtomicUsize::new(regular),
             spares,
+            adrift: Adrift::new(),
             resizing: Mutex::new(()),
         }
     }
@@ -92,6 +98,20 @@ impl Crew {
     /// How many spares are engaged.
     pub(crate) fn spares(&self) -> usize {
         self.roll.lock().count_from(self.regular())
+    }
+
+    /// Writes to `engaged` whether each worker is engaged.
+    pub(crate) fn read_roll(&self, engaged: &mut Vec<bool>) {
+        engaged.clone_from(&self.roll.lock().engaged);
+    }
+
+    /// This thread comes back from blocking and finds its worker in use: waits until it may go on without.
+    pub(crate) fn go_on_adrift(&self, shared: &Shared) {
+        let bound = match shared.is_closed() {
+            true => usize::MAX,
+            false => self.spares.max(1),
+        };
+        self.adrift.go_on(bound, shared.stalls.threshold);
     }
 
     pub(crate) fn is_spare(&self, worker: usize) -> bool {
@@ -123,13 +143,10 @@ pub(crate) fn engage(shared: &Shared, worker: usize) -> io::Result<()> {
         crew.note(shared, &roll);
         // On its way (R2). Its bit is clear, so nobody else claims it.
         shared.idle.search();
+        shared.remotes[worker].thread.clear();
         shared.remotes[worker].offer.open();
     }
-    let sent = relief::send_thread(shared, worker);
-    if sent.is_err() && shared.remotes[worker].offer.shut() {
-        strike(shared, worker);
-    }
-    sent
+    send_first_thread(shared, worker)
 }
 
 /// Engages a spare, where the bound allows it. Whether it did.
@@ -145,25 +162,55 @@ pub(crate) fn engage_spare(shared: &Shared) -> bool {
     free.is_some_and(|spare| engage(shared, regular + spare).is_ok())
 }
 
-/// Dismisses the last spare.
-pub(crate) fn dismiss_spare(shared: &Shared) {
-    let crew = &shared.crew;
-    let regular = crew.regular();
-    let last = crew.roll.lock().engaged[regular..]
-        .iter()
-        .rposition(|&engaged| engaged);
-    if let Some(spare) = last {
-        dismiss(shared, regular + spare);
-    }
+/// Gives a spare whose thread is blocked in a poll another thread. Whether it did.
+pub(crate) fn replace(shared: &Shared, worker: usize) -> bool {
+    let remote = &shared.remotes[worker];
+    let called_in = remote.offer.call_in(|| {
+        // On its way (R2).
+        shared.idle.search();
+        shared.crew.adrift.replace(remote.thread.get());
+        remote.thread.clear();
+    });
+    called_in && send_first_thread(shared, worker).is_ok()
 }
 
-/// Tells a worker to put itself on its offer, for good, once its poll ends.
-fn dismiss(shared: &Shared, worker: usize) {
-    // Ordering: Release: with the unpark, which follows, the worker sees it at its next turn.
+/// Sends a thread to a worker that has just been opened. Where none can be had it isn't engaged after all.
+fn send_first_thread(shared: &Shared, worker: usize) -> io::Result<()> {
+    let sent = relief::send_thread(shared, worker);
+    let offer = &shared.remotes[worker].offer;
+    if sent.is_err() && offer.shut() {
+        if let Some(lying) = offer.clear() {
+            // C3: it may have been lent.
+            let moved = lying.empty();
+            shared.remotes[worker].parker.come_back();
+            relief::lay_down(shared, lying);
+            shared.wake_for(moved);
+        }
+        strike(shared, worker);
+    }
+    sent
+}
+
+/// Dismisses the last spare that hasn't been told yet. Whether there was one.
+pub(crate) fn dismiss_spare(shared: &Shared) -> bool {
+    let last = {
+        let roll = shared.crew.roll.lock();
+        let regular = shared.crew.regular();
+        let stays =
+            |&worker: &usize| roll.engaged[worker] && !shared.remotes[worker].is_dismissed();
+        let last = (regular..roll.engaged.len()).rev().find(stays);
+        last.inspect(|&spare| tell_to_go(shared, spare))
+    };
+    last.inspect(|&spare| shared.unpark(spare)).is_some()
+}
+
+/// Tells a worker to put itself on its offer, for good, once its poll ends. Under the lock (C4); to be followed by an
+/// unpark.
+fn tell_to_go(shared: &Shared, worker: usize) {
+    // Ordering: Release: with the unpark the worker sees it at its next turn.
     shared.remotes[worker]
         .dismissed
         .store(true, Ordering::Release);
-    shared.unpark(worker);
 }
 
 /// Changes the number of regular workers.
@@ -179,16 +226,20 @@ pub(crate) fn resize(shared: &Shared, workers: usize) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     let _one_at_a_time = crew.resizing.lock();
-    // Ordering: hint only; see `regular`.
-    let before = crew.regular.swap(workers, Ordering::Relaxed);
-    for worker in 0..workers {
-        // Ordering: Relaxed: one that was told to go and hasn't yet stays.
-        shared.remotes[worker]
-            .dismissed
-            .store(false, Ordering::Relaxed);
-        engage(shared, worker)?;
-    }
-    (workers..before).for_each(|worker| dismiss(shared, worker));
+    let gone = {
+        let _roll = crew.roll.lock();
+        // Ordering: hint only; see `regular`.
+        let before = crew.regular.swap(workers, Ordering::Relaxed);
+        for remote in &shared.remotes[..workers] {
+            // Ordering: Relaxed: one that was told to go and hasn't yet stays.
+            remote.dismissed.store(false, Ordering::Relaxed);
+        }
+        let gone = workers..before;
+        gone.clone().for_each(|worker| tell_to_go(shared, worker));
+        gone
+    };
+    gone.for_each(|worker| shared.unpark(worker));
+    (0..workers).try_for_each(|worker| engage(shared, worker))?;
     // What only regular workers take may be for others now.
     shared.wake_one();
     Ok(())

@@ -13,9 +13,9 @@ use heist_reactor::{Monitor, Pace, Reactor};
 use heist_sync::sys::Arc;
 
 use crate::context;
+use crate::lookout::{Lookout, View};
 use crate::park::Parker;
 use crate::shared::Shared;
-use crate::stall::{Lookout, View};
 
 /// A runtime's way to its reactor.
 #[derive(Debug)]
@@ -67,11 +67,10 @@ impl Driver {
     }
 
     /// Sleeps until the parker has a token, or an event came; for `limit` at most, where nobody else waits for events.
-    pub(crate) fn park(&self, parker: &Parker, limit: Option<Duration>) {
+    /// Whom the events are for is added to `woken`.
+    pub(crate) fn park(&self, parker: &Parker, limit: Option<Duration>, woken: &mut Vec<Waker>) {
         match self.reactor.try_borrow() {
-            Some(mut turn) => parker.park_in(|| {
-                turn.wait(limit);
-            }),
+            Some(mut turn) => parker.park_in(|| turn.collect(limit, woken)),
             None => parker.park(),
         }
     }
@@ -96,10 +95,10 @@ impl Driver {
         self.reactor.descriptor()
     }
 
-    /// Hands out what has happened, without waiting.
-    pub(crate) fn poll(&self) {
+    /// Adds to `woken` whom that is for which has happened, without waiting.
+    pub(crate) fn poll(&self, woken: &mut Vec<Waker>) {
         if let Some(mut turn) = self.reactor.try_borrow() {
-            turn.wait(Some(Duration::ZERO));
+            turn.collect(Some(Duration::ZERO), woken);
         }
     }
 
@@ -118,15 +117,21 @@ impl Driver {
         self.reactor.shutdown();
     }
 
-    /// How many threads of workers and blocking jobs there are.
+    /// How many threads have not ended: of workers, of blocking jobs, and the reactor's.
     pub(crate) fn threads_left(&self) -> usize {
-        self.workers.num_threads() + self.pool().num_threads()
+        let reactor = usize::from(self.reactor.is_thread_left());
+        self.workers.num_left() + self.pool().num_left() + reactor
     }
 
     /// Waits until the reactor thread has ended, and whether it has.
     pub(crate) fn join_thread(&self, deadline: Option<Instant>) -> bool {
         self.reactor.join_thread(deadline)
     }
+}
+
+/// Wakes them all; one that panics keeps none of the others from being woken.
+pub(crate) fn wake_all(woken: &mut Vec<Waker>) {
+    heist_reactor::wake_all(woken);
 }
 
 /// Waits for `future`, for so long at most, by the clock of the current reactor.

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Who works is another matter than what is done: threads come and go under the workers (`relief.rs`), spares are engaged
-//! and dismissed (`crew.rs`), and the reactor thread looks out for polls that hold others up (`stall.rs`).
+//! and dismissed (`crew.rs`), and the reactor thread looks out for polls that hold others up (`lookout.rs`).
 //!
 //! What the hot paths touch of what threads share:
 //!
@@ -46,12 +46,14 @@
 //! So while all workers are busy with what they spawn and wake themselves, none of them writes what another reads.
 //! `benches/scaling` counts what each path costs with more and more workers: it must not grow.
 
+mod adrift;
 mod blocking;
 mod context;
 mod crew;
 mod driver;
 mod hooks;
 mod idle;
+mod lookout;
 mod metrics;
 mod park;
 mod queue;

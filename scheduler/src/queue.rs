@@ -142,6 +142,18 @@ impl Open {
         self.steal_fresh(dest).or_else(|| self.steal_yielded(dest))
     }
 
+    /// Takes out what lies there, the yielded tasks where that is allowed; not what comes meanwhile.
+    pub(crate) fn take_out(&self, yielded: bool, mut take: impl FnMut(Runnable)) {
+        let yields = if yielded { self.yielded.len() } else { 0 };
+        let fresh = (0..self.fresh.len()).map_while(|_| persist(|| self.fresh.steal()));
+        let yields = (0..yields).map_while(|_| persist(|| self.yielded.steal()));
+        let slot = self.slot.look().and_then(|seen| self.slot.steal(seen));
+        slot.into_iter()
+            .chain(fresh)
+            .chain(yields)
+            .for_each(&mut take);
+    }
+
     /// Whether a thief would find something, the slot left out (Q2).
     pub fn has_work(&self) -> bool {
         self.has_fresh() || self.has_yielded()

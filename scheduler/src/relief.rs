@@ -1,13 +1,14 @@
 //! How a worker changes threads, so that a thread which blocks holds up nobody.
 //!
 //! A worker (its queues and what else it knows) is used by one thread at a time. While it has none it lies on an
-//! [`Offer`]. There are three reasons to lie there:
+//! [`Offer`]. There are four reasons to lie there:
 //!
 //! | | a thread comes when | counted as |
 //! |---|---|---|
 //! | its thread blocks inside a task: [`block_in_place`] | somebody has work for it, or its thread returns | asleep |
 //! | it was engaged and its thread is on the way | that thread arrives | searching |
 //! | it isn't engaged: a spare that nobody needs | it is engaged (`crew.rs`) | nothing |
+//! | it is a spare's, whose thread polls a task: it is *lent* | its thread has polled, or it is called in | nothing |
 //!
 //! So to leave a worker behind is to let it fall asleep, by the protocol of `idle.rs`: announce, look again, and whoever
 //! has work for it claims it. What differs is the waking: its parker is `AWAY`, so the one who unparks it sends a
@@ -25,6 +26,12 @@
 //!   It never touches the worker again, unless it takes it from the offer itself.
 //! - **R5** A worker that isn't engaged is shut: neither a late thread, nor a late unpark, nor a thread that once left it
 //!   there brings it to life, as it doesn't count as searching. Who engages it counts it first, then opens it.
+//! - **R6** A spare's worker is lent for the length of each poll, shut, with its queues empty but for what the thread stole
+//!   before the poll. Each loan has a number. The thread takes the worker back by that number; where the lookout has
+//!   called it in meanwhile, as the thread is blocked, the number is void, another thread has or gets the worker, and
+//!   this one goes home after its poll. So a spare that blocks holds up neither what it wakes, which goes through the
+//!   injector, nor its own place. Regular workers aren't lent: their wakes stay local, and what lies behind one that is
+//!   held up is moved to the injector (`lookout.rs`).
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -47,8 +54,12 @@ struct Lying<W> {
     asked: bool,
     /// No thread could be had: the worker doesn't count as searching any more (R2).
     refused: bool,
-    /// It isn't engaged: no thread takes it before it is (R5).
+    /// It isn't engaged, or it is lent: no thread takes it before that has changed (R5, R6).
     shut: bool,
+    /// Its thread polls a task, and comes back for it.
+    lent: bool,
+    /// Which loan it is, or was the last.
+    loan: u64,
 }
 
 impl<W> Lying<W> {
@@ -69,6 +80,8 @@ impl<W> Offer<W> {
             asked: false,
             refused: false,
             shut: false,
+            lent: false,
+            loan: 0,
         }))
     }
 
@@ -89,6 +102,43 @@ impl<W> Offer<W> {
         lying.shut = shut;
         lying.worker = Some(worker);
         go_away();
+    }
+
+    /// Its thread polls a task without it, and comes back ([`end_loan`](Self::end_loan)) unless it is
+    /// [called in](Self::call_in). Which loan it is.
+    pub fn lend(&self, worker: W) -> u64 {
+        let mut lying = self.0.lock();
+        lying.refused = false;
+        lying.shut = true;
+        lying.lent = true;
+        lying.worker = Some(worker);
+        lying.loan += 1;
+        lying.loan
+    }
+
+    /// The thread has polled, and takes back what it lent. Nothing where that was called in.
+    pub fn end_loan(&self, loan: u64) -> Option<W> {
+        let mut lying = self.0.lock();
+        if !lying.lent || lying.loan != loan {
+            return None;
+        }
+        lying.lent = false;
+        lying.shut = false;
+        lying.worker.take()
+    }
+
+    /// The thread that lent it is blocked: another is to have it. `count`, called in the same step where it is lent, counts
+    /// it as searching; the caller sends a thread then (R2).
+    #[must_use]
+    pub fn call_in(&self, count: impl FnOnce()) -> bool {
+        let mut lying = self.0.lock();
+        if !lying.lent {
+            return false;
+        }
+        count();
+        lying.lent = false;
+        lying.shut = false;
+        true
     }
 
     /// The worker is engaged, and counts as searching: whichever thread comes first takes it.

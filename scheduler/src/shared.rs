@@ -26,12 +26,13 @@ use crate::crew::{self, Crew};
 use crate::driver::{self, Driver};
 use crate::hooks::{Alarm, Hooks, OnUnjoined, UnhandledPanic};
 use crate::idle::Idle;
+use crate::lookout::thread_state::Tid;
 use crate::metrics::Counters;
 use crate::park::Parker;
 use crate::queue::Open;
 use crate::relief::{self, Offer, Place};
 use crate::runtime;
-use crate::stall::{Stalls, Tid};
+use crate::stall::Stalls;
 use crate::task::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, new_task_from};
 use crate::worker::Worker;
 
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) wakes: CachePadded<hints::AtomicU64>,
     /// Set once: the runtime ends.
     closed: AtomicBool,
+    /// The lookout rests though a worker is awake, whose thread is blocked (`lookout.rs`).
+    unwatched: hints::AtomicBool,
     /// Itself, with the right to make an `Arc` of it.
     home: OnceLock<Home>,
     pub(crate) flavor: Flavor,
@@ -126,6 +129,7 @@ impl Shared {
             injections: CachePadded::new(hints::AtomicU64::new(0)),
             wakes: CachePadded::new(hints::AtomicU64::new(0)),
             closed: AtomicBool::new(false),
+            unwatched: hints::AtomicBool::new(false),
             home: OnceLock::new(),
             flavor,
             id: runtime::Id::next(),
@@ -162,6 +166,7 @@ impl Shared {
         self.injections.fetch_add(1, Ordering::Relaxed);
         self.injector.push(task);
         self.wake_one();
+        self.rouse_lookout();
     }
 
     /// Queues tasks from outside, and wakes the workers that they are worth, once.
@@ -173,6 +178,41 @@ impl Shared {
             self.injector.push(task);
         }
         self.wake_for(n);
+        self.rouse_lookout();
+    }
+
+    /// Work has come from outside: where all workers are blocked, somebody has to notice. (The models have no lookout.)
+    fn rouse_lookout(&self) {
+        if !cfg!(heist_loom) && self.idle.asleep() == 0 {
+            self.driver.work_begins();
+        }
+    }
+
+    /// The lookout, which is about to rest beside a blocked worker, says so, or takes it back.
+    pub(crate) fn set_unwatched(&self, unwatched: bool) {
+        // Ordering: Relaxed, with the fence: the look at the threads' states that follows comes after it. A thread that
+        // slept in the kernel at that look reads this once it runs, as the kernel orders what a thread does before and
+        // after it sleeps. Those who push from outside don't read it: `work_begins` has a fence of its own.
+        if unwatched {
+            self.unwatched.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+        } else if self.is_unwatched() {
+            self.unwatched.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a worker that polls or pushes has to [rouse](Self::rouse) the lookout first.
+    #[inline]
+    pub(crate) fn is_unwatched(&self) -> bool {
+        // Ordering: see `set_unwatched`.
+        self.unwatched.load(Ordering::Relaxed)
+    }
+
+    /// A worker goes on that the lookout took for blocked.
+    #[cold]
+    pub(crate) fn rouse(&self) {
+        self.set_unwatched(false);
+        self.driver.work_begins();
     }
 
     /// After a push of `n` tasks: wakes one sleeper for each, as far as there are any. The first is woken only if
@@ -337,6 +377,14 @@ impl Remote {
         self.dismissed.load(Ordering::Acquire)
     }
 
+    /// Whether its poll has lasted for long: the lookout's word.
+    pub(crate) fn set_stalled(&self, stalled: bool) {
+        if stalled != self.is_stalled() {
+            // Ordering: hint only.
+            self.stalled.store(stalled, Ordering::Relaxed);
+        }
+    }
+
     /// Whether its poll has lasted for long.
     pub(crate) fn is_stalled(&self) -> bool {
         // Ordering: hint only: whoever sets it wakes a spare afterwards.
@@ -442,6 +490,8 @@ impl Schedule for Home {
     }
 
     fn yield_now(&self, task: Runnable) {
+        // The poll has ended.
+        context::end_loan();
         self.with(|shared| {
             context::with_worker(shared, |worker| match worker {
                 Some(worker) => worker.push_yielded(task),

@@ -14,11 +14,16 @@
 //! woken before it, and for one poll in 15 beside them. Neither events nor yields starve the other, and neither starves
 //! the outside.
 //!
+//! A current-thread runtime's worker looks at the reactor itself: after `event_interval` polls, when a millisecond has passed,
+//! and before tasks that yielded are polled anew. Its root, the future of the `block_on`, has its turn as soon as it is
+//! woken; one that wakes itself goes behind `event_interval` polls of tasks that are ready.
+//!
 //! A poll may give its worker away (`relief.rs`). So nothing of the worker is borrowed while user code runs inside a
 //! task: the loop asks the thread's seat for the worker at each turn, and ends where there is none.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use heist_sync::coop;
 use heist_sync::protocol::Patience;
@@ -27,10 +32,11 @@ use heist_sync::sys::{Arc, CachePadded, hint};
 
 use crate::context;
 use crate::crew;
+use crate::driver;
 use crate::hooks::contain;
 use crate::metrics::Samples;
 use crate::queue::{Local, Open, persist};
-use crate::shared::{Remote, Shared};
+use crate::shared::{Flavor, Remote, Shared};
 use crate::task::Runnable;
 
 /// After how many polls the yielded tasks come before the fresh ones.
@@ -38,6 +44,12 @@ const YIELDED_INTERVAL: u32 = 16;
 /// How many polls in a row the slot may give: enough for a request and its answer, and two tasks that wake each other
 /// for ever starve nobody.
 const SLOT_RUN: u32 = 3;
+/// After how many polls a worker that looks at the reactor itself asks the clock whether it is time to.
+const CLOCK_INTERVAL: u32 = 4;
+/// After how long it looks at the latest, once a poll has ended.
+const LOOK_INTERVAL: Duration = Duration::from_millis(1);
+/// After how long it looks where all tasks that yielded have had their turn, or a root has that woke itself.
+const ROUND: Duration = Duration::from_micros(16);
 /// How long a thief watches a slot before it takes what lies there, in turns of a spin loop (some microseconds).
 const SLOT_AGE: u32 = if cfg!(heist_loom) { 1 } else { 128 };
 
@@ -65,6 +77,10 @@ pub(crate) struct Worker {
     samples: Samples,
     /// While events are handed out: how many tasks they woke.
     batch: Cell<Option<usize>>,
+    /// Whom events are for, while they are collected; kept, so that nothing is allocated.
+    woken: Cell<Vec<Waker>>,
+    /// How it looks at the reactor, where no thread does that beside it.
+    looks: Option<Looks>,
     /// A blocking job was given away since the worker last ran out of work.
     expecting: Cell<bool>,
     patience: Cell<Patience>,
@@ -101,6 +117,7 @@ impl Root for NoRoot {
 
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, index: usize, local: Local) -> Self {
+        let alone = shared.flavor == Flavor::CurrentThread;
         Self {
             shared,
             index,
@@ -114,6 +131,8 @@ impl Worker {
             armed: Cell::new(false),
             samples: Samples::default(),
             batch: Cell::new(None),
+            woken: Cell::default(),
+            looks: alone.then(Looks::new),
             expecting: Cell::new(false),
             patience: Cell::default(),
         }
@@ -139,7 +158,10 @@ impl Worker {
                 Next::Poll(task)
             }
             None => {
-                if !self.linger(root) {
+                if root.is_woken(&self.shared) {
+                    // It woke itself, and goes on for as long as it likes.
+                    self.look_if_due(true);
+                } else if !self.linger(root) {
                     self.sleep(root, None);
                 }
                 Next::Look
@@ -199,6 +221,7 @@ impl Worker {
     pub(crate) fn push(&self, task: Runnable) {
         let nth = self.remote().counters.pushes.next();
         self.samples.pushes(nth, task.id().as_u64());
+        self.is_watched();
         if let Some(n) = self.batch.get() {
             // Whoever hands out events announces the whole batch at its end.
             self.batch.set(Some(n + 1));
@@ -214,6 +237,7 @@ impl Worker {
     /// Queues a task that was woken while it was polled.
     pub(crate) fn push_yielded(&self, task: Runnable) {
         self.remote().counters.pushes.add(1);
+        self.is_watched();
         self.local.yielded.push(task);
         self.shared.wake_regular();
     }
@@ -223,10 +247,25 @@ impl Worker {
         self.shared.wake_one();
     }
 
+    /// Sees to it that the lookout watches: this thread isn't blocked, or no longer.
+    #[inline]
+    fn is_watched(&self) {
+        if self.shared.is_unwatched() {
+            self.shared.rouse();
+        }
+    }
+
+    /// Whether it is lent for the length of each poll: a spare's is (R6).
+    #[inline]
+    fn is_lent(&self) -> bool {
+        self.shared.crew.is_spare(self.index) && !self.shared.is_closed()
+    }
+
     /// Before a poll.
     #[inline]
     fn polls(&self, task: &Runnable) {
         self.end_search();
+        self.is_watched();
         let counters = &self.remote().counters;
         let id = task.id().as_u64();
         let nth = counters.polls.next();
@@ -253,7 +292,9 @@ impl Worker {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
         if due(&self.events_in, || self.shared.hooks.event_interval) {
-            self.hand_out(|| self.shared.driver.poll());
+            self.look_at_reactor();
+        } else if tick.is_multiple_of(CLOCK_INTERVAL) {
+            self.look_if_due(false);
         }
         if due(&self.injector_in, || self.shared.hooks.injector_interval)
             && let Some(task) = self.injected()
@@ -268,7 +309,21 @@ impl Worker {
         self.slotted()
             .or_else(|| self.local.fresh.pop())
             .or_else(|| self.injected())
-            .or_else(|| self.local.yielded.pop())
+            .or_else(|| self.yielded())
+    }
+
+    /// The next task that yielded. Where no other thread looks at the reactor, this does at times; what it finds there
+    /// comes first.
+    fn yielded(&self) -> Option<Runnable> {
+        if let Some(looks) = &self.looks {
+            let all_had_their_turn = looks.begins_round(self.local.yielded.len());
+            if self.look_if_due(all_had_their_turn)
+                && let Some(task) = self.local.fresh.pop().or_else(|| self.injected())
+            {
+                return Some(task);
+            }
+        }
+        self.local.yielded.pop()
     }
 
     fn slotted(&self) -> Option<Runnable> {
@@ -378,13 +433,17 @@ impl Worker {
 
     /// S1 to S5 of the sleep protocol.
     fn sleep(&self, root: &impl Root, limit: Option<Duration>) {
-        let shared = &self.shared;
-        if let Some(hook) = &shared.hooks.on_park {
-            contain(|| hook());
-        }
+        let hooks = &self.shared.hooks;
+        self.call(hooks.on_park.as_deref());
         self.sleep_announced(root, limit);
-        if let Some(hook) = &shared.hooks.on_unpark {
-            contain(|| hook());
+        self.call(hooks.on_unpark.as_deref());
+    }
+
+    /// Calls a hook, which may take long: nobody is to wait for what this worker would find meanwhile.
+    fn call(&self, hook: Option<&(dyn Fn() + Send + Sync)>) {
+        if let Some(hook) = hook {
+            self.end_search();
+            contain(hook);
         }
     }
 
@@ -408,12 +467,14 @@ impl Worker {
         self.count_asleep();
         let remote = self.remote();
         remote.counters.parks.add(1);
-        let woken = self.collect(|| shared.driver.park(&remote.parker, limit));
+        let mut woken = self.woken.take();
+        shared.driver.park(&remote.parker, limit, &mut woken);
         self.count_awake();
-        // Before anyone is woken for the batch, lest that be us.
+        // Before any waker is called: that may take long, and whoever is to be woken for the batch must not be us.
         self.searching.set(!idle.retract(self.index));
         shared.driver.work_begins();
-        shared.wake_for(woken.saturating_sub(1));
+        let tasks = self.wake(woken);
+        shared.wake_for(tasks.saturating_sub(1));
     }
 
     /// A thread takes the worker from its offer. `counts`: claimed, it counts as searching.
@@ -458,16 +519,31 @@ impl Worker {
         moved
     }
 
-    /// Calls `events`, which wakes tasks, and sees to it that they are run.
-    fn hand_out(&self, events: impl FnOnce()) {
-        let woken = self.collect(events);
-        self.shared.wake_for(woken);
+    /// Hands out what the reactor has.
+    fn look_at_reactor(&self) {
+        let mut woken = self.woken.take();
+        self.shared.driver.poll(&mut woken);
+        let tasks = self.wake(woken);
+        self.shared.wake_for(tasks);
+        if let Some(looks) = &self.looks {
+            looks.last.set(Instant::now());
+        }
     }
 
-    /// Calls `events`, and counts the tasks of this runtime that it woke. They are in the fresh queue, unannounced.
-    fn collect(&self, events: impl FnOnce()) -> usize {
+    /// Hands out what the reactor has, where no other thread does and it is time to. Whether it did.
+    fn look_if_due(&self, often: bool) -> bool {
+        let due = self.looks.as_ref().is_some_and(|looks| looks.is_due(often));
+        if due {
+            self.look_at_reactor();
+        }
+        due
+    }
+
+    /// Calls the wakers, and counts the tasks of this runtime that they wake. These are in the fresh queue, unannounced.
+    fn wake(&self, mut woken: Vec<Waker>) -> usize {
         self.batch.set(Some(0));
-        events();
+        driver::wake_all(&mut woken);
+        self.woken.set(woken);
         self.batch.take().unwrap_or(0)
     }
 
@@ -492,6 +568,43 @@ impl Worker {
     }
 }
 
+/// How a worker looks at the reactor that no other thread looks at: a current-thread runtime's.
+struct Looks {
+    /// When it did the last time.
+    last: Cell<Instant>,
+    /// How many of those that have yielded are polled before each of them had a turn.
+    round: Cell<usize>,
+}
+
+impl Looks {
+    fn new() -> Self {
+        Self {
+            last: Cell::new(Instant::now()),
+            round: Cell::new(0),
+        }
+    }
+
+    /// Whether a millisecond has passed since the last look; `often`: some microseconds.
+    fn is_due(&self, often: bool) -> bool {
+        let interval = if often { ROUND } else { LOOK_INTERVAL };
+        self.last.get().elapsed() >= interval
+    }
+
+    /// One of `yielded` tasks that have yielded is polled next. Whether each has had its turn since the last time.
+    fn begins_round(&self, yielded: usize) -> bool {
+        match self.round.get() {
+            0 => {
+                self.round.set(yielded.saturating_sub(1));
+                true
+            }
+            left => {
+                self.round.set(left - 1);
+                false
+            }
+        }
+    }
+}
+
 /// Counts down, and says whether it has come to the end; begins anew then.
 #[inline]
 fn due(left: &Cell<u32>, interval: impl FnOnce() -> u32) -> bool {
@@ -508,7 +621,7 @@ fn due(left: &Cell<u32>, interval: impl FnOnce() -> u32) -> bool {
 pub(crate) fn serve(shared: &Arc<Shared>, worker: Box<Worker>) {
     worker.remote().thread.set_here();
     if let Some(hook) = &shared.hooks.on_worker_start {
-        contain(|| hook(worker.index));
+        worker.call(Some(&|| hook(worker.index)));
     }
     let _reactor = shared.driver.enter();
     let mut next = Some(worker);
@@ -536,13 +649,25 @@ fn seated<R>(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, f: impl FnOnc
 /// has given it away: `slot` is empty then.
 pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &mut impl Root) {
     seated(shared, slot, || {
-        while !root.turn(shared)
-            && let Some(next) = context::with_seat(|worker| worker.map(|worker| worker.step(root)))
-        {
+        // In how many polls the root has its next turn: at once, or, where it woke itself, after others had theirs.
+        let mut root_in = 0;
+        loop {
+            if root_in == 0 {
+                if root.turn(shared) {
+                    break;
+                }
+                if root.is_woken(shared) {
+                    root_in = shared.hooks.event_interval;
+                }
+            }
+            let next = context::with_seat(|worker| worker.map(|worker| worker.step(root)));
             match next {
-                Next::Poll(task) => poll(task),
-                Next::Look => {}
-                Next::Leave => break,
+                Some(Next::Poll(task)) => {
+                    poll(task);
+                    root_in = root_in.saturating_sub(1);
+                }
+                Some(Next::Look) => root_in = 0,
+                Some(Next::Leave) | None => break,
             }
         }
         context::with_seat(|worker| worker.map(Worker::end_search));
@@ -565,7 +690,7 @@ pub(crate) fn turn(
         context::with_seat(|worker| {
             worker.map(|worker| match before {
                 0 => worker.sleep(&NoRoot, limit),
-                _ => worker.hand_out(|| shared.driver.poll()),
+                _ => worker.look_at_reactor(),
             })
         });
         let after = run_ready();
@@ -595,7 +720,11 @@ fn run_ready() -> usize {
 
 /// Polls a task. Nothing of the worker is borrowed meanwhile, as the task may give it away.
 fn poll(task: Runnable) {
+    if context::with_seat(|worker| worker.is_some_and(Worker::is_lent)) {
+        context::lend();
+    }
     context::as_task(task.id(), || coop::budget(|| task.run()));
+    context::poll_has_ended();
     context::with_seat(|worker| worker.map(Worker::has_polled));
 }
 

@@ -65,3 +65,38 @@ fn an_idle_runtime_sleeps_for_good() {
     runtime.block_on(job).expect("it runs");
     wait_for_quiet(QUIET);
 }
+
+/// Blocks until the other end is used or dropped.
+fn blocks(gate: &std::sync::mpsc::Receiver<()>) {
+    let _ = gate.recv();
+}
+
+#[test]
+fn nobody_watches_a_poll_that_blocks_while_nothing_waits_and_help_comes_all_the_same() {
+    let _dog = watchdog();
+    for workers in [1, 2] {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(workers)
+            .thread_name("idle-heist")
+            .build()
+            .expect("a runtime");
+        const QUIET: Duration = Duration::from_millis(250);
+        let (first, gate) = std::sync::mpsc::channel();
+        let (ran, runs) = std::sync::mpsc::channel::<()>();
+        let blocked = runtime.spawn(async move {
+            blocks(&gate);
+            // Nobody looks, and this lies behind the poll; the poll waits for it.
+            drop(heist_scheduler::task::spawn(async move { drop(ran) }));
+            blocks(&runs);
+            blocks(&gate);
+        });
+        wait_for_quiet(QUIET);
+        first.send(()).expect("it is blocked");
+        wait_for_quiet(QUIET);
+        // Nor does this, which comes from outside, wait for the poll.
+        runtime.block_on(runtime.spawn(async {})).expect("it runs");
+        wait_for_quiet(QUIET);
+        drop(first);
+        runtime.block_on(blocked).expect("no panic");
+    }
+}

@@ -40,6 +40,7 @@ use heist_sync::protocol::contain;
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::{Arc, Condvar, Mutex, MutexGuard, thread};
 
+use super::joining::join_all;
 use crate::reactor::{Config, ThreadHook, ThreadName, call_hook};
 
 /// A blocking job. If it is dropped instead of called, it will not run.
@@ -163,6 +164,8 @@ struct State {
     handles: BTreeMap<u64, thread::JoinHandle<()>>,
     /// Threads that have ended and whose handles nobody has joined yet.
     unjoined: Vec<u64>,
+    /// How many threads that had left their loops hadn't ended when [`Pool::join`]'s time was over.
+    left_behind: usize,
 }
 
 impl Pool {
@@ -239,8 +242,9 @@ impl Pool {
         drop_jobs(dropped);
     }
 
-    /// Waits until every thread has ended, until `deadline` at the latest; returns whether they have. To be called
-    /// after [`shutdown`](Self::shutdown). Called by a thread of the pool it returns false at once.
+    /// Waits until every thread has ended, the destructors of its thread-locals included, until `deadline` at the latest;
+    /// returns whether they have. To be called after [`shutdown`](Self::shutdown). Called by a thread of the pool it returns
+    /// false at once.
     pub fn join(&self, deadline: Option<Instant>) -> bool {
         let own = thread::current().id();
         let mut state = self.0.state.lock();
@@ -258,9 +262,16 @@ impl Pool {
         }
         let handles = std::mem::take(&mut state.handles);
         drop(state);
-        // They have left their loops, so this takes no longer than the ends of threads.
-        handles.into_values().for_each(|handle| drop(handle.join()));
-        true
+        let left = join_all(handles.into_values().collect(), deadline);
+        self.0.state.lock().left_behind = left;
+        left == 0
+    }
+
+    /// How many threads have not ended: those that there are, those in their last hook, and those that [`join`](Self::join)
+    /// has waited for in vain.
+    pub fn num_left(&self) -> usize {
+        let state = self.0.state.lock();
+        state.alive + state.left_behind
     }
 
     /// How many threads there are, those starting and idle included.

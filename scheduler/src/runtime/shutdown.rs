@@ -86,7 +86,8 @@ impl ShutdownReport {
     }
 
     /// How many threads of the runtime's own were left behind, as a poll or a blocking job doesn't return: those in it,
-    /// and, where it is a task's poll, the workers, none of which leaves before all tasks have. They end when it does.
+    /// and, where it is a task's poll, the workers and the reactor thread, none of which leaves before all tasks have. They
+    /// end when it does. A thread that is held up by `on_thread_stop` or by the destructor of a thread-local counts too.
     pub fn num_threads_left(&self) -> usize {
         self.threads
     }

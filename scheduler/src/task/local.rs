@@ -6,6 +6,7 @@
 //! ```text
 //! wake on the set's thread ──────────────► queue ─┐
 //! wake from elsewhere ──► inbox, wake the pollers ┴► tick: at most TICK polls ─► Pending, woken if some are left
+//!                                                    and, polls being long, TIME
 //! ```
 //!
 //! Invariants:
@@ -26,6 +27,7 @@ use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use heist_sync::coop;
 use heist_sync::sys::{Arc, Condvar, Mutex, thread_local_const};
@@ -37,6 +39,13 @@ use crate::runtime::Runtime;
 
 /// How many tasks a poll of the set polls, before it lets the tasks beside the set run.
 const TICK: usize = if cfg!(heist_loom) { 4 } else { 61 };
+/// After how long a poller gives way, polls being long; asked after each so many of them.
+const TIME: Duration = if cfg!(heist_loom) {
+    Duration::MAX
+} else {
+    Duration::from_millis(1)
+};
+const CLOCK: usize = 4;
 
 thread_local_const! {
     /// The sets entered on this thread, each with the number of its guard, the innermost last.
@@ -332,12 +341,16 @@ impl Local {
         next.or_else(|| self.remote.inbox.lock().tasks.pop_front())
     }
 
-    /// Polls tasks, up to a bound, and says whether some may be left.
+    /// Polls tasks, up to a bound in number and in time, and says whether some may be left.
     fn tick(&self) -> bool {
-        for _ in 0..TICK {
+        let start = Instant::now();
+        for polled in 1..=TICK {
             let next = self.queue.borrow_mut().pop_front();
             let Some(task) = next else { return false };
             run(task);
+            if polled % CLOCK == 0 && start.elapsed() >= TIME {
+                break;
+            }
         }
         !self.queue.borrow().is_empty()
     }

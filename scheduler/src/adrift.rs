@@ -1,0 +1,175 @@
+//! Threads that finish a poll without a worker: they blocked in it, and another thread has their worker by now.
+//!
+//! They are beyond the number of workers, and the poll can't be taken from them. What bounds them:
+//! - One that announced that it blocks ([`block_in_place`](crate::task::block_in_place)) comes back through
+//!   [`Adrift::go_on`]: where as many go on already as there may be spares, it waits in line until one of them has ended
+//!   its poll, or until nobody has been let in for an interval, lest it hold what one of them waits for.
+//! - One that blocked without a word goes on when the operating system lets it. The lookout counts those that compute, and
+//!   gives no other blocked thread's worker away meanwhile (`lookout.rs`).
+
+use std::time::{Duration, Instant};
+
+use heist_sync::sys::{Condvar, Mutex};
+
+use crate::lookout::thread_state::cpu_time;
+
+/// The threads of one runtime that are in a poll without a worker.
+pub(crate) struct Adrift {
+    line: Mutex<Line>,
+    moves: Condvar,
+}
+
+struct Line {
+    /// Those that blocked without a word.
+    replaced: Vec<Replaced>,
+    /// How many came back and go on.
+    going: usize,
+    /// The number that the next one to come back gets.
+    next: u64,
+    /// The number of the one who is let in next.
+    first: u64,
+    /// When one was let in, the last time.
+    last: Option<Instant>,
+}
+
+struct Replaced {
+    thread: u32,
+    /// How much processor time it had when it was looked at last.
+    cpu_time: Option<Duration>,
+}
+
+impl Adrift {
+    pub(crate) fn new() -> Self {
+        Self {
+            line: Mutex::new(Line {
+                replaced: Vec::new(),
+                going: 0,
+                next: 0,
+                first: 0,
+                last: None,
+            }),
+            moves: Condvar::new(),
+        }
+    }
+
+    /// A thread comes back from blocking and goes on without its worker: at once where fewer than `bound` do, else in
+    /// its turn. To be followed by [`stop`](Self::stop).
+    pub(crate) fn go_on(&self, bound: usize, interval: Duration) {
+        let mut line = self.line.lock();
+        let number = line.next;
+        line.next += 1;
+        while number != line.first || line.going >= bound {
+            if number != line.first {
+                self.moves.wait(&mut line);
+                continue;
+            }
+            let waited = line.last.map_or(interval, |last| last.elapsed());
+            if waited >= interval {
+                break;
+            }
+            self.moves.wait_for(&mut line, interval - waited);
+        }
+        line.first += 1;
+        line.going += 1;
+        line.last = Some(Instant::now());
+        self.tell(&line);
+    }
+
+    /// It has ended its poll, or blocks again.
+    pub(crate) fn stop(&self) {
+        let mut line = self.line.lock();
+        line.going -= 1;
+        self.tell(&line);
+    }
+
+    fn tell(&self, line: &Line) {
+        if line.first != line.next {
+            self.moves.notify_all();
+        }
+    }
+
+    /// The thread, which blocks without a word, has lost its worker.
+    pub(crate) fn replace(&self, thread: u32) {
+        let cpu_time = cpu_time(thread);
+        let replaced = Replaced { thread, cpu_time };
+        self.line.lock().replaced.push(replaced);
+    }
+
+    /// It has ended its poll, or says now that it blocks.
+    pub(crate) fn forget(&self, thread: u32) {
+        let mut line = self.line.lock();
+        if let Some(at) = line.replaced.iter().position(|it| it.thread == thread) {
+            line.replaced.swap_remove(at);
+        }
+    }
+
+    /// How many compute: those who were let in, and of the others those that have had processor time since the last
+    /// question.
+    pub(crate) fn computing(&self) -> usize {
+        let mut line = self.line.lock();
+        let mut computing = line.going;
+        for one in &mut line.replaced {
+            let now = cpu_time(one.thread);
+            computing += usize::from(now > one.cpu_time);
+            one.cpu_time = now;
+        }
+        computing
+    }
+}
+
+#[cfg(all(test, not(heist_loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn as_many_go_on_as_may_and_each_that_stops_lets_the_next_one_in() {
+        let adrift = Arc::new(Adrift::new());
+        let (going, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let threads: Vec<_> = (0..20)
+            .map(|_| {
+                let (adrift, going, most) = (adrift.clone(), going.clone(), most.clone());
+                std::thread::spawn(move || {
+                    adrift.go_on(2, LONG);
+                    most.fetch_max(going.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    going.fetch_sub(1, Ordering::SeqCst);
+                    adrift.stop();
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+        assert!((1..=2).contains(&most.load(Ordering::SeqCst)));
+        assert_eq!(adrift.computing(), 0);
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_behind_those_who_never_stop() {
+        let adrift = Adrift::new();
+        for _ in 0..4 {
+            adrift.go_on(1, Duration::from_millis(1));
+        }
+        assert_eq!(adrift.computing(), 4);
+    }
+
+    #[test]
+    fn a_thread_that_was_replaced_counts_while_it_computes_and_is_forgotten_at_the_end() {
+        let adrift = Adrift::new();
+        let here = crate::lookout::thread_state::here();
+        adrift.replace(here);
+        if cfg!(all(target_os = "linux", not(miri))) {
+            let before = cpu_time(here);
+            while cpu_time(here) == before {}
+            assert_eq!(adrift.computing(), 1);
+        }
+        adrift.forget(here);
+        adrift.forget(here);
+        assert_eq!(adrift.computing(), 0);
+    }
+}
