@@ -1,7 +1,8 @@
 //! heist beside tokio and smol: `cargo run --release -p benches -- --help`.
 //!
 //! The parent runs each (shape, runtime) in a process of its own, the runtimes in turn, for several rounds, and
-//! prints the medians with their ratios as a table. The child is this same program with `--child`.
+//! prints the medians with their ratios as a table. The child is this same program with `--child`. Heist runs twice:
+//! with one worker and with as many as the others.
 
 mod rt;
 mod shapes;
@@ -15,16 +16,21 @@ Runs heist beside tokio and smol and prints the medians.
     cargo run --release -p benches -- [OPTIONS]
 
     --shapes A,B      only these (all; see --list)
-    --runtimes A,B    of heist,tokio,smol (all)
+    --runtimes A,B    of heist-1,heist,tokio,smol (all); heist-1: heist with one worker
     --rounds N        each runtime in turn, so often (5)
-    --workers N       worker threads (2)
+    --workers N       worker threads of the others (2)
     --list            the shapes and what they measure
 ";
+
+/// The runtimes, in the order of the table.
+const RUNTIMES: [&str; 4] = [ONE_WORKER, "heist", "tokio", "smol"];
+/// heist with one worker, however many the others have.
+const ONE_WORKER: &str = "heist-1";
 
 /// What the command line asks for.
 struct Options {
     shapes: Vec<&'static shapes::Shape>,
-    runtimes: Vec<String>,
+    runtimes: Vec<&'static str>,
     rounds: usize,
     workers: usize,
 }
@@ -52,7 +58,10 @@ fn main() -> ExitCode {
             }
         }
         _ => match options(&words) {
-            Ok(options) => table::print(&options),
+            Ok(options) => {
+                println!("{}\n", benches::processors::report());
+                table::print(&options);
+            }
             Err(error) => {
                 eprintln!("{error}\n\n{HELP}");
                 return ExitCode::from(2);
@@ -65,7 +74,7 @@ fn main() -> ExitCode {
 fn options(words: &[&str]) -> Result<Options, String> {
     let mut options = Options {
         shapes: shapes::SHAPES.iter().collect(),
-        runtimes: vec!["heist".into(), "tokio".into(), "smol".into()],
+        runtimes: RUNTIMES.to_vec(),
         rounds: 5,
         workers: 2,
     };
@@ -80,16 +89,20 @@ fn options(words: &[&str]) -> Result<Options, String> {
                     .map(|name| find(name).ok_or(format!("no shape is called {name}: see --list")))
                     .collect::<Result<_, _>>()?;
             }
-            "--runtimes" => options.runtimes = value.split(',').map(str::to_owned).collect(),
+            "--runtimes" => {
+                let asked: Vec<&str> = value.split(',').collect();
+                if let Some(name) = asked.iter().find(|name| !RUNTIMES.contains(name)) {
+                    return Err(format!("no runtime is called {name}"));
+                }
+                options.runtimes.retain(|name| asked.contains(name));
+            }
             "--rounds" => options.rounds = at_least_one(option, value)?,
             "--workers" => options.workers = at_least_one(option, value)?,
             _ => return Err(format!("no option is called {option}")),
         }
     }
-    for name in &options.runtimes {
-        if !["heist", "tokio", "smol"].contains(&name.as_str()) {
-            return Err(format!("no runtime is called {name}"));
-        }
+    if options.workers == 1 {
+        options.runtimes.retain(|name| *name != ONE_WORKER);
     }
     Ok(options)
 }

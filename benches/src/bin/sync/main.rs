@@ -74,7 +74,12 @@ fn main() -> ExitCode {
             }
         }
         _ => match options(&words) {
-            Ok(options) => table(&options),
+            Ok(options) => {
+                if options.measure != Measure::Instructions {
+                    println!("{}\n", benches::processors::report());
+                }
+                table(&options);
+            }
             Err(error) => {
                 eprintln!("{error}\n\n{HELP}");
                 return ExitCode::from(2);
