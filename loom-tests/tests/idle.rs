@@ -206,3 +206,47 @@ fn idle_the_last_searcher_sees_what_its_search_hid() {
         },
     );
 }
+
+/// One worker takes tasks for all, and goes to sleep while two threads post; another worker sleeps all the while. Both
+/// tasks run, and the other worker is left alone.
+#[test]
+fn idle_the_chief_is_woken_and_nobody_else() {
+    model("idle_the_chief_is_woken_and_nobody_else", Some(2), || {
+        let pool = Arc::new(Pool::new(2, 2));
+        pool.idle.announce(1, false);
+        let chief = thread::spawn({
+            let pool = pool.clone();
+            move || {
+                while !pool.is_done() {
+                    if let Some(task) = pool.queue.pop() {
+                        pool.run(task);
+                        continue;
+                    }
+                    pool.idle.announce(0, false);
+                    let quiet = pool.queue.is_empty() && !pool.is_done();
+                    if quiet {
+                        pool.parkers[0].park();
+                    }
+                    if !pool.idle.retract(0) {
+                        let _ = pool.idle.search_ended(|| false);
+                    }
+                }
+            }
+        });
+        let post = |pool: &Pool, task| {
+            pool.queue.push(task);
+            if pool.idle.claim_this(0) {
+                pool.parkers[0].unpark(|| {});
+            }
+        };
+        let other = thread::spawn({
+            let pool = pool.clone();
+            move || post(&pool, 1)
+        });
+        post(&pool, 0);
+        other.join().expect("no panic");
+        chief.join().expect("no panic");
+        assert!(pool.idle.is_asleep(1));
+        assert!(pool.idle.claim().is_some(), "somebody searches for ever");
+    });
+}

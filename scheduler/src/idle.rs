@@ -63,6 +63,25 @@ impl Idle {
         self.claim_any_below(usize::MAX)
     }
 
+    /// P2 and P4 where one worker alone takes tasks (`together.rs`): whether it slept, and is claimed now.
+    #[must_use = "the worker picked waits to be unparked"]
+    pub fn claim_this(&self, worker: usize) -> bool {
+        // Ordering: SeqCst, P2: pairs with the fence in `announce`: either its second look sees the push, or the load
+        // below sees that it sleeps.
+        fence(Ordering::SeqCst);
+        if !self.is_asleep(worker) {
+            return false;
+        }
+        let (word, bit) = self.place(worker);
+        // Ordering: as in `claim_any_below`.
+        self.searching.fetch_add(1, Ordering::Relaxed);
+        if word.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
+            return true;
+        }
+        self.searching.fetch_sub(1, Ordering::AcqRel);
+        false
+    }
+
     fn claim_any_below(&self, limit: usize) -> Option<usize> {
         loop {
             let (word, i) = self.some_sleeper().filter(|&(_, i)| i < limit)?;

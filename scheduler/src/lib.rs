@@ -62,6 +62,7 @@ pub mod runtime;
 mod shared;
 mod stall;
 pub mod task;
+mod together;
 mod whole;
 mod worker;
 

@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 use crate::crew;
 use crate::shared::{Remote, Shared};
 use crate::stall;
+use crate::together::Together;
 
 pub(crate) mod thread_state;
 use thread_state::{cpu_time, is_blocked};
@@ -94,6 +95,7 @@ pub(crate) struct Lookout {
     /// When it was found that it may not rest.
     last_restless: Instant,
     spares: usize,
+    together: Together,
 }
 
 /// What one look at all workers came to.
@@ -156,15 +158,19 @@ impl Lookout {
             last_engaged: now,
             last_restless: now,
             spares: 0,
+            together: Together::new(now),
         }
     }
 
     /// Looks at all workers, and helps where one is held up.
     pub(crate) fn look(&mut self, shared: &Shared) -> View {
         let glance = self.glance(shared);
-        self.move_on(shared, &glance);
-        self.wake_sleepers(shared, &glance);
         let trouble = glance.ready && glance.held_up > 0;
+        self.together.tick(shared, glance.now, !trouble);
+        self.move_on(shared, &glance);
+        if shared.chief().is_none() {
+            self.wake_sleepers(shared, &glance);
+        }
         let stuck_for = self.stuck_for(&glance);
         if trouble {
             self.last_trouble = glance.now;
@@ -176,7 +182,7 @@ impl Lookout {
             crew::dismiss_spare(shared);
         }
         self.spares = shared.crew.spares();
-        if trouble || glance.long_polls && glance.queued {
+        if trouble || glance.long_polls && glance.queued || self.together.is_trying() {
             View::HeldUp
         } else if self.may_rest(shared, &glance) {
             View::Asleep

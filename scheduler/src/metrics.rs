@@ -59,6 +59,8 @@ pub(crate) struct Counters {
     pub(crate) polls: Counter,
     /// The id of the task that it polls or has polled last; 0 while it sleeps.
     pub(crate) polled: Counter,
+    /// How many budgeted operations its polls have done.
+    pub(crate) operations: Counter,
     pub(crate) steals: Counter,
     pub(crate) parks: Counter,
     /// How long it has been awake, in nanoseconds, up to the last time it went to sleep.

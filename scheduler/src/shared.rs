@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) wakes: CachePadded<hints::AtomicU64>,
     /// Set once: the runtime ends.
     closed: AtomicBool,
+    /// One more than the number of the worker that polls for all, or 0 (`together.rs`).
+    chief: hints::AtomicUsize,
     /// The lookout rests though a worker is awake, whose thread is blocked (`lookout.rs`).
     unwatched: hints::AtomicBool,
     /// Itself, with the right to make an `Arc` of it.
@@ -129,6 +131,7 @@ impl Shared {
             injections: CachePadded::new(hints::AtomicU64::new(0)),
             wakes: CachePadded::new(hints::AtomicU64::new(0)),
             closed: AtomicBool::new(false),
+            chief: hints::AtomicUsize::new(0),
             unwatched: hints::AtomicBool::new(false),
             home: OnceLock::new(),
             flavor,
@@ -222,6 +225,9 @@ impl Shared {
             return;
         }
         self.wake_one();
+        if self.chief().is_some() {
+            return;
+        }
         for _ in 1..n {
             match self.idle.claim_any() {
                 Some(worker) => self.unpark(worker),
@@ -233,10 +239,37 @@ impl Shared {
     /// After a push: wakes a sleeper, if one has to be woken.
     #[inline]
     pub(crate) fn wake_one(&self) {
+        match self.chief() {
+            None => self.wake_some(),
+            Some(chief) if self.idle.claim_this(chief) => self.unpark(chief),
+            Some(_) => {}
+        }
+        self.wake_draining();
+    }
+
+    #[inline]
+    fn wake_some(&self) {
         if let Some(worker) = self.idle.claim() {
             self.unpark(worker);
         }
-        self.wake_draining();
+    }
+
+    /// Which worker polls for all, if one does.
+    #[inline]
+    pub(crate) fn chief(&self) -> Option<usize> {
+        // Ordering: hint only.
+        self.chief.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Makes a worker the chief, or all work apart. The lookout's.
+    pub(crate) fn set_chief(&self, chief: Option<usize>) {
+        // Ordering: hint only; the fence orders the look at the queues after it.
+        self.chief
+            .store(chief.map_or(0, |it| it + 1), Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if chief.is_none() && self.has_work() {
+            self.wake_for(self.crew.regular());
+        }
     }
 
     /// After a push, and the fence of `claim` after it: a worker that drains either sees the push or is seen here.
@@ -251,6 +284,9 @@ impl Shared {
     /// After a push to a yielded queue, of which spares take nothing: wakes a regular worker that sleeps, if one has to
     /// be woken.
     pub(crate) fn wake_regular(&self) {
+        if self.chief().is_some() {
+            return self.wake_one();
+        }
         if let Some(worker) = self.idle.claim_below(self.crew.regular()) {
             self.unpark(worker);
         }

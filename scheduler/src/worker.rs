@@ -152,6 +152,11 @@ impl Worker {
         if self.remote().is_dismissed() {
             return Next::Leave;
         }
+        if self.shared.chief().is_some_and(|chief| chief != self.index) {
+            self.hand_over();
+            self.sleep(root, None);
+            return Next::Look;
+        }
         match self.next().or_else(|| self.search()) {
             Some(task) => {
                 self.polls(&task);
@@ -275,7 +280,8 @@ impl Worker {
 
     /// After a poll.
     #[inline]
-    fn has_polled(&self) {
+    fn has_polled(&self, operations: u16) {
+        self.remote().counters.operations.add(operations.into());
         self.samples.poll_has_ended(&self.remote().counters);
     }
 
@@ -452,7 +458,10 @@ impl Worker {
         // A hook may have woken a task.
         self.empty_slot();
         idle.announce(self.index, self.searching.replace(false));
-        if shared.has_work_for(self.index) || root.is_woken(shared) || self.remote().is_dismissed()
+        let lets_be = shared.chief().is_some_and(|chief| chief != self.index);
+        if !lets_be && shared.has_work_for(self.index)
+            || root.is_woken(shared)
+            || self.remote().is_dismissed()
         {
             if idle.retract(self.index) {
                 idle.search();
@@ -505,6 +514,14 @@ impl Worker {
     pub(crate) fn empty_slot(&self) {
         if let Some(task) = self.open().slot.take() {
             self.local.fresh.push(task);
+        }
+    }
+
+    /// Leaves what there is to the chief.
+    #[cold]
+    fn hand_over(&self) {
+        if self.empty() > 0 {
+            self.shared.wake_one();
         }
     }
 
@@ -723,9 +740,14 @@ fn poll(task: Runnable) {
     if context::with_seat(|worker| worker.is_some_and(Worker::is_lent)) {
         context::lend();
     }
-    context::as_task(task.id(), || coop::budget(|| task.run()));
+    let operations = context::as_task(task.id(), || {
+        coop::budget(|| {
+            task.run();
+            coop::spent()
+        })
+    });
     context::poll_has_ended();
-    context::with_seat(|worker| worker.map(Worker::has_polled));
+    context::with_seat(|worker| worker.map(|worker| worker.has_polled(operations)));
 }
 
 /// The runtime has closed: cancels all tasks, and leaves once none is alive (H1), unless a task's drop gives the worker

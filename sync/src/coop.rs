@@ -69,6 +69,13 @@ pub fn budget<R>(f: impl FnOnce() -> R) -> R {
     with_left(BUDGET, f)
 }
 
+/// How many operations the poll under way, begun by [`budget`], has done.
+#[doc(hidden)]
+#[inline]
+pub fn spent() -> u16 {
+    BUDGET.saturating_sub(left())
+}
+
 /// Calls `f` without a budget, as for a task that blocks its thread meanwhile, and puts the budget back.
 #[doc(hidden)]
 pub fn without_budget<R>(f: impl FnOnce() -> R) -> R {
