@@ -12,7 +12,8 @@
 //!   its worker is awake, and takes it next. Where that worker is held up by a long poll, the slot ages, and a thief
 //!   may have it.
 
-use std::ptr::NonNull;
+use std::num::NonZeroUsize;
+use std::ptr::{self, NonNull};
 
 use heist_sync::sys::atomic::{AtomicPtr, Ordering};
 use heist_sync::sys::deque::{Steal, Stealer, Worker};
@@ -22,14 +23,15 @@ use crate::task::Runnable;
 /// One task, in a word.
 pub struct Slot(AtomicPtr<()>);
 
-/// What a thief has seen in a slot: whether it is still there tells whether the owner got on meanwhile.
+/// What a thief has seen in a slot: whether it is still there tells whether the owner got on meanwhile. An address and
+/// no pointer: the task may be freed by now, and another one made at its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen(NonNull<()>);
+pub struct Seen(NonZeroUsize);
 
 impl Slot {
     /// An empty slot.
     pub fn new() -> Self {
-        Self(AtomicPtr::new(std::ptr::null_mut()))
+        Self(AtomicPtr::new(ptr::null_mut()))
     }
 
     /// Puts a task in, and gives out the one that was there. The owner's.
@@ -49,31 +51,32 @@ impl Slot {
             return None;
         }
         // Ordering: Acquire pairs with the AcqRel in `put`, though the owner was its caller.
-        let word = self.0.swap(std::ptr::null_mut(), Ordering::Acquire);
+        let word = self.0.swap(ptr::null_mut(), Ordering::Acquire);
         // SAFETY: the swap took the word out, so nobody else has it.
         NonNull::new(word).map(|word| unsafe { Runnable::from_word(word) })
     }
 
     /// What is there now, for a later [`steal`](Self::steal).
     pub fn look(&self) -> Option<Seen> {
-        // Ordering: hint only; the word isn't followed before the CAS in `steal`.
-        NonNull::new(self.0.load(Ordering::Relaxed)).map(Seen)
+        // Ordering: hint only; what the CAS in `steal` takes out is followed, not this.
+        NonZeroUsize::new(self.0.load(Ordering::Relaxed).addr()).map(Seen)
     }
 
-    /// Takes what was `seen`, where it is still there. The same word may be another stay of the same task, which is
-    /// as good: what is in the slot is scheduled.
+    /// Takes what was `seen`, where it is still there. The same address may be another stay of the same task, or another
+    /// task, which is as good: what is in the slot is scheduled.
     pub fn steal(&self, seen: Seen) -> Option<Runnable> {
         // Ordering: Acquire pairs with the AcqRel in `put`, so that the task is seen as its owner left it.
-        self.0
+        let word = self
+            .0
             .compare_exchange(
-                seen.0.as_ptr(),
-                std::ptr::null_mut(),
+                ptr::without_provenance_mut(seen.0.get()),
+                ptr::null_mut(),
                 Ordering::Acquire,
                 Ordering::Relaxed,
             )
             .ok()?;
         // SAFETY: the exchange took the word out, so nobody else has it.
-        Some(unsafe { Runnable::from_word(seen.0) })
+        NonNull::new(word).map(|word| unsafe { Runnable::from_word(word) })
     }
 }
 

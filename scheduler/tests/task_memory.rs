@@ -412,6 +412,31 @@ fn a_slot_gives_each_task_to_one() {
 }
 
 #[test]
+fn a_thief_takes_a_task_that_was_made_where_another_lay() {
+    let _dog = watchdog();
+    let queue = Queue::new();
+    let slot = Slot::new();
+    let put = |number: usize| {
+        let handle = queue.spawn(async move { number });
+        let task = queue.0.tasks.lock().unwrap().pop_front().unwrap();
+        assert!(slot.put(task).is_none());
+        handle
+    };
+    // Until the allocator gives the place anew, which it need not.
+    for number in 0..20 {
+        let first = put(number);
+        let seen = slot.look().expect("it lies there");
+        slot.take().expect("it lies there").run();
+        drop(first);
+        let second = put(number);
+        let stolen = slot.steal(seen);
+        assert_eq!(stolen.is_some(), slot.look().is_none());
+        stolen.or_else(|| slot.take()).expect("either has it").run();
+        assert_eq!(output(second), number);
+    }
+}
+
+#[test]
 fn a_slot_that_is_dropped_cancels_what_it_holds() {
     let _dog = watchdog();
     let queue = Queue::new();
