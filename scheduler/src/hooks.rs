@@ -12,6 +12,15 @@ use heist_sync::sys::atomic::{AtomicBool, Ordering};
 use crate::shared::Shared;
 use crate::task::Id;
 
+/// Drops each of a user's values, also after one whose drop panics.
+pub(crate) fn drop_each<T>(values: Vec<T>) {
+    if std::mem::needs_drop::<T>() {
+        for value in values {
+            contain(|| drop(value));
+        }
+    }
+}
+
 /// Called without arguments, by a thread of the runtime.
 pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
 /// Called with the number of a worker.

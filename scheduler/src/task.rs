@@ -38,6 +38,8 @@ mod state;
 pub mod task_group;
 mod waker;
 
+use crate::context;
+
 pub use api::{block_in_place, id, spawn, spawn_blocking, try_id, yield_now};
 pub use builder::Builder;
 pub use eager::spawn_eager;
@@ -54,3 +56,12 @@ pub use cell::{Runnable, Schedule, TaskRef, new_task, new_task_from};
 pub use origin::Origin;
 #[doc(hidden)]
 pub use owned::Owned;
+
+/// Calls `f`, which polls or drops what is a task's own, with that task's id. In the hands of a worker it has none, lest
+/// `f` give the worker away.
+fn as_own<R>(id: Id, f: impl FnOnce() -> R) -> R {
+    if context::in_a_workers_hands() {
+        return f();
+    }
+    context::as_task(id, f)
+}

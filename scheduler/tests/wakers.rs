@@ -3,6 +3,7 @@
 #[path = "support/watch.rs"]
 mod watch;
 
+use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -348,6 +349,46 @@ fn a_million_wakes_from_a_foreign_thread_end_with_a_poll() {
         });
         runtime.block_on(waits).unwrap();
         foreign.join().unwrap();
+    }
+}
+
+#[test]
+fn a_wake_polls_nobody_on_the_stack_of_the_waker() {
+    thread_local! {
+        static WAKES: Cell<bool> = const { Cell::new(false) };
+    }
+    fn wake(place: &Mutex<Option<Waker>>) {
+        // As whoever holds a lock that the task takes.
+        let waker = place.lock().unwrap().clone().expect("it was polled");
+        WAKES.set(true);
+        waker.wake_by_ref();
+        waker.wake();
+        WAKES.set(false);
+    }
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        let (place, stop) = (Arc::new(Mutex::new(None)), Arc::new(AtomicBool::new(false)));
+        let (leaves, stops) = (place.clone(), stop.clone());
+        let (polled, was_polled) = mpsc::channel();
+        let waits = runtime.spawn(poll_fn(move |cx| {
+            assert!(!WAKES.get(), "polled inside a wake");
+            leaves.lock().unwrap().replace(cx.waker().clone());
+            let _ = polled.send(());
+            if stops.load(Ordering::Relaxed) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        }));
+        runtime.block_on(task::yield_now());
+        was_polled.recv().unwrap();
+        runtime.block_on(async { wake(&place) });
+        let wakes = place.clone();
+        let other = runtime.spawn(async move { wake(&wakes) });
+        runtime.block_on(other).unwrap();
+        stop.store(true, Ordering::Relaxed);
+        thread::spawn(move || wake(&place)).join().unwrap();
+        runtime.block_on(waits).expect("polled by workers alone");
     }
 }
 

@@ -18,7 +18,7 @@ use super::join::JoinHandle;
 use super::owned::Links;
 use super::state::{End, Joiner, Start, State, Wake};
 use super::waker::borrowed_waker;
-use super::{Id, JoinError, Origin};
+use super::{Id, JoinError, Origin, as_own};
 use crate::hooks::{OnUnjoined, contain, drop_payload};
 
 /// Where a task goes when it is woken, and whom it leaves when it is complete.
@@ -309,7 +309,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
         match cell.header.state.complete() {
             Joiner::Silent => {}
             // SAFETY: complete, and no handle left.
-            Joiner::Gone => unsafe { Self::drop_output(header) },
+            Joiner::Gone => unsafe { cell.discard_output() },
             Joiner::Waiting => {
                 cell.join_waker.with(|waker| {
                     // SAFETY: S4: JOIN_WAKER is set and COMPLETE too: read-only for all.
@@ -338,13 +338,27 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
     unsafe fn drop_output(header: NonNull<Header>) {
         // SAFETY: the caller holds a reference.
         let cell = unsafe { Self::of(header) };
-        cell.stage.with(|stage| {
+        // SAFETY: COMPLETE was seen, and the output is the caller's.
+        let taken = |stage: *const Stage<F>| matches!(unsafe { &*stage }, Stage::Consumed);
+        if !cell.stage.with(taken) {
+            // SAFETY: the caller's promise.
+            as_own(cell.header.id, || unsafe { cell.discard_output() });
+        }
+    }
+
+    /// Drops an output that nobody has taken.
+    ///
+    /// # Safety
+    /// As [`Vtable::drop_output`].
+    #[inline(never)]
+    unsafe fn discard_output(&self) {
+        self.stage.with(|stage| {
             // SAFETY: COMPLETE was seen, and the output is the caller's.
             if let Stage::Finished(Err(error)) = unsafe { &*stage } {
                 error.tell();
             }
         });
-        if let Err(payload) = cell.replace_stage(Stage::Consumed) {
+        if let Err(payload) = self.replace_stage(Stage::Consumed) {
             drop_payload(payload);
         }
     }
@@ -449,15 +463,16 @@ impl RawTask {
         unsafe { (self.header().vtable.take_output)(self.0, to) }
     }
 
-    /// Stores the handle's waker.
+    /// Stores the handle's waker, and gives out the one that was there, whose drop is user code.
     ///
     /// # Safety
     /// The caller is the handle and JOIN_WAKER is clear (S4).
-    pub(super) unsafe fn store_join_waker(self, waker: Waker) {
+    #[must_use]
+    pub(super) unsafe fn store_join_waker(self, waker: Waker) -> Option<Waker> {
         // SAFETY: the caller holds a reference.
         let cell = unsafe { (self.header().vtable.join_waker)(self.0).as_ref() };
         // SAFETY: S4: ours alone.
-        cell.with_mut(|slot| unsafe { *slot = Some(waker) });
+        cell.with_mut(|slot| unsafe { (*slot).replace(waker) })
     }
 
     /// Whether the stored waker is as good as `waker`.
@@ -591,7 +606,8 @@ impl Drop for Runnable {
         // Whoever has RUNNING next finds the mark; that is us.
         let wake = self.0.header().state.abort();
         debug_assert_eq!(wake, Wake::Nothing, "S1: scheduled already");
-        Runnable(self.0).run();
+        let task = Runnable(self.0);
+        as_own(task.id(), || task.run());
     }
 }
 

@@ -15,6 +15,7 @@ use super::cell::{RawTask, TaskRef};
 use super::state::{Completed, Outcome};
 use super::{Id, JoinError, local};
 use crate::context;
+use crate::hooks::contain;
 
 /// An owned permission to wait for a task's output.
 ///
@@ -147,39 +148,55 @@ impl<T> JoinHandle<T> {
 
     /// Leaves a waker for the completion; fails where the task is complete by then.
     fn register(&mut self, waker: &Waker) -> Result<(), Completed> {
-        let state = &self.raw.header().state;
-        match state.outcome() {
-            Outcome::Complete => return Err(Completed),
+        // The clones are user code: they run before anything has changed.
+        match self.raw.header().state.outcome() {
+            Outcome::Complete => Err(Completed),
+            // SAFETY: JOIN_WAKER is clear.
+            Outcome::Open => unsafe { self.leave_waker(waker.clone()) },
             // SAFETY: this is the handle, and the bit is its own. If the task completes now, the waker is woken.
-            Outcome::Awaited if unsafe { self.raw.join_waker_is(waker) } => return Ok(()),
-            Outcome::Awaited => state.retract_join_waker()?,
-            Outcome::Open => {}
+            Outcome::Awaited if unsafe { self.raw.join_waker_is(waker) } => Ok(()),
+            Outcome::Awaited => self.replace_waker(waker.clone()),
         }
-        // The clone is user code: it runs before anything has changed.
-        let waker = waker.clone();
-        // SAFETY: JOIN_WAKER is clear: never set, or retracted before COMPLETE.
-        unsafe { self.leave_waker(waker) }
     }
 
     /// Leaves a waker that differs from any left before; fails where the task is complete by then.
     pub(super) fn register_new(&mut self, waker: Waker) -> Result<(), Completed> {
-        let state = &self.raw.header().state;
-        match state.outcome() {
-            Outcome::Complete => return Err(Completed),
-            Outcome::Awaited => state.retract_join_waker()?,
-            Outcome::Open => {}
+        match self.raw.header().state.outcome() {
+            Outcome::Complete => Err(Completed),
+            // SAFETY: JOIN_WAKER is clear.
+            Outcome::Open => unsafe { self.leave_waker(waker) },
+            Outcome::Awaited => self.replace_waker(waker),
         }
-        // SAFETY: as in `register`.
+    }
+
+    #[cold]
+    fn replace_waker(&mut self, waker: Waker) -> Result<(), Completed> {
+        if self.raw.header().state.retract_join_waker().is_err() {
+            drop_waker(waker);
+            return Err(Completed);
+        }
+        // SAFETY: JOIN_WAKER was retracted before COMPLETE.
         unsafe { self.leave_waker(waker) }
     }
 
     /// # Safety
     /// JOIN_WAKER is clear, and COMPLETE was not seen before it was (S4).
+    #[inline]
     unsafe fn leave_waker(&mut self, waker: Waker) -> Result<(), Completed> {
         // SAFETY: this is the handle; for the rest see above.
-        unsafe { self.raw.store_join_waker(waker) };
-        self.raw.header().state.publish_join_waker()
+        let old = unsafe { self.raw.store_join_waker(waker) };
+        let left = self.raw.header().state.publish_join_waker();
+        // With the new one in its place: the drop is user code.
+        if let Some(old) = old {
+            drop_waker(old);
+        }
+        left
     }
+}
+
+#[cold]
+fn drop_waker(waker: Waker) {
+    contain(|| drop(waker));
 }
 
 /// Where blocking this thread could keep the awaited task from running, panics.

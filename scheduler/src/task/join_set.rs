@@ -27,6 +27,7 @@ use heist_sync::waits::{self, Wait};
 use slab::Slab;
 
 use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet};
+use crate::hooks::{contain, drop_each};
 use crate::runtime::Handle;
 
 mod builder;
@@ -77,7 +78,7 @@ impl Queue {
         let waker = ended.waker.take();
         drop(ended);
         if let Some(waker) = waker {
-            waker.wake();
+            contain(|| waker.wake());
         }
     }
 
@@ -102,7 +103,9 @@ impl Queue {
             Some(_) => Some(waker),
         };
         drop(ended);
-        drop(spare);
+        if let Some(spare) = spare {
+            contain(|| drop(spare));
+        }
         key
     }
 }
@@ -332,7 +335,9 @@ impl<T: 'static> JoinSet<T> {
     /// Dropping the future leaves the tasks aborted; those that weren't joined stay in the set.
     pub async fn shutdown(&mut self) {
         self.abort_all();
-        while self.join_next().await.is_some() {}
+        while let Some(result) = self.join_next().await {
+            contain(|| drop(result));
+        }
     }
 
     /// Waits until all tasks have ended, and gives their outputs in the order in which they ended.
@@ -347,10 +352,14 @@ impl<T: 'static> JoinSet<T> {
         while let Some(result) = self.join_next().await {
             match result {
                 Ok(output) => outputs.push(output),
-                Err(error) => match error.try_into_panic() {
-                    Ok(payload) => resume_unwind(payload),
-                    Err(error) => panic!("{error}"),
-                },
+                Err(error) => {
+                    // Their drops are user code, and come before this thread unwinds.
+                    drop_each(outputs);
+                    match error.try_into_panic() {
+                        Ok(payload) => resume_unwind(payload),
+                        Err(error) => panic!("{error}"),
+                    }
+                }
             }
         }
         outputs
@@ -367,6 +376,9 @@ impl<T: 'static> JoinSet<T> {
 impl<T> Drop for JoinSet<T> {
     fn drop(&mut self) {
         self.abort_all();
+        // Notes of tasks that aren't complete keep the queue. The waker's drop is user code.
+        let waker = self.queue.0.lock().waker.take();
+        contain(|| drop(waker));
     }
 }
 

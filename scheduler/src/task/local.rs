@@ -32,8 +32,7 @@ use std::time::{Duration, Instant};
 use heist_sync::coop;
 use heist_sync::sys::{Arc, Condvar, Mutex, thread_local_const};
 
-use super::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, new_task_from};
-use crate::context;
+use super::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, as_own, new_task_from};
 use crate::hooks::contain;
 use crate::runtime::Runtime;
 
@@ -299,12 +298,7 @@ pub(super) fn is_polled_here() -> bool {
 
 /// Polls a task of a set, on its thread.
 fn run(task: Runnable) {
-    let id = task.id();
-    let poll = || coop::budget(|| task.run());
-    if context::in_a_workers_hands() {
-        return poll();
-    }
-    context::as_task(id, poll);
+    as_own(task.id(), || coop::budget(|| task.run()));
 }
 
 impl Local {
@@ -371,7 +365,7 @@ impl Local {
         inbox.pollers.push((poller, waker));
         self.queue.borrow_mut().append(&mut inbox.tasks);
         drop(inbox);
-        drop(old);
+        contain(|| drop(old));
     }
 
     /// Takes what is in the inbox, if the poller's waker there is as good as its present one.

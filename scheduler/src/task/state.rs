@@ -287,6 +287,7 @@ impl State {
 
     /// What the handle finds. One load for both bits: the completing worker clears `JOIN_WAKER` after it has set
     /// `COMPLETE`, so a clear bit means that the cell is the handle's only where the same load saw no `COMPLETE`.
+    #[inline]
     pub(super) fn outcome(&self) -> Outcome {
         // Ordering: Acquire pairs with the AcqRel in `complete`: `Complete` shows the output.
         let word = self.0.load(Ordering::Acquire);

@@ -28,7 +28,7 @@ use pin_project_lite::pin_project;
 
 use super::api::NO_RUNTIME;
 use super::{AbortHandle, Id, JoinError, Origin};
-use crate::hooks::contain;
+use crate::hooks::{contain, drop_each, drop_payload};
 use crate::runtime::Handle;
 use crate::{context, shared};
 
@@ -168,10 +168,11 @@ where
         let Some(report) = this.report.take() else {
             return;
         };
-        let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
-        // A future that is done has its result, and a panic in its drop costs no more than a line.
-        if let (Ended::Cancelled, Err(payload)) = (&ended, dropped) {
-            ended = Ended::Panicked(payload);
+        match catch_unwind(AssertUnwindSafe(|| this.future.set(None))) {
+            Ok(()) => {}
+            Err(payload) if matches!(ended, Ended::Cancelled) => ended = Ended::Panicked(payload),
+            // A future that is done has its result, and a panic in its drop costs no more than a line.
+            Err(payload) => drop_payload(payload),
         }
         report.send(ended);
     }
@@ -339,7 +340,9 @@ impl<T, E> Group<T, E> {
         F: Future<Output = Result<T, E>>,
     {
         child.report = None;
-        drop(self.0.lock().left(id));
+        let left = self.0.lock().left(id);
+        // A join may have begun meanwhile.
+        left.tell();
         drop(child);
         panic!("{NO_RUNTIME}");
     }
@@ -353,7 +356,7 @@ impl<T, E> Group<T, E> {
         if !state.children.is_empty() {
             let old = state.joiner.replace(waker);
             drop(state);
-            drop(old);
+            contain(|| drop(old));
             waits::note(Wait::Join);
             return Poll::Pending;
         }
@@ -361,10 +364,11 @@ impl<T, E> Group<T, E> {
         let outputs = std::mem::take(&mut state.outputs);
         let failures = std::mem::take(&mut state.failures);
         drop(state);
+        contain(|| drop(waker));
         unit.made_progress();
         Poll::Ready(match GroupError::new(failures) {
             Some(error) => {
-                contain(|| drop(outputs));
+                drop_each(outputs);
                 Err(error)
             }
             // All that were added have reported, and none of them a failure.
@@ -492,7 +496,9 @@ impl<T, E> Drop for TaskGroup<T, E> {
         for abort in aborts {
             abort.abort();
         }
-        drop((outputs, failures, joiner));
+        drop_each(outputs);
+        drop_each(failures);
+        contain(|| drop(joiner));
     }
 }
 
@@ -530,5 +536,45 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Child").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(heist_loom)))]
+mod tests {
+    use std::future::{Future, pending};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use super::{Group, TaskGroup};
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_join_that_begins_as_a_child_is_withdrawn_hears_of_it() {
+        let group = TaskGroup::<(), ()>::new();
+        let spawner = group.spawner();
+        let mut join = pin!(group.join());
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(wakes.clone());
+        let mut cx = Context::from_waker(&waker);
+        let withdrawn = catch_unwind(AssertUnwindSafe(|| {
+            Group::add(&spawner.group, pending(), |child, _| {
+                assert!(join.as_mut().poll(&mut cx).is_pending());
+                Err(child)
+            })
+        }));
+        assert!(withdrawn.is_err(), "there is no runtime");
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+        assert!(matches!(join.poll(&mut cx), Poll::Ready(Ok(outputs)) if outputs.is_empty()));
     }
 }
