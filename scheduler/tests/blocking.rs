@@ -3,14 +3,18 @@
 #[path = "support/watch.rs"]
 mod watch;
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
 use heist_scheduler::runtime::{Builder, Handle, Runtime};
-use heist_scheduler::task;
-use watch::{Count, current_thread, each_kind, watchdog};
+use heist_scheduler::task::{self, LocalSet};
+use heist_sync::coop;
+use watch::{Count, current_thread, each_kind, watchdog, workers};
 
 /// A runtime with one worker, and so many threads for blocking jobs.
 fn with_pool(threads: usize, keep_alive: Duration) -> Runtime {
@@ -182,6 +186,33 @@ fn a_job_may_spawn_block_and_start_other_jobs() {
         });
         assert_eq!(answer, 42);
     }
+}
+
+/// Whether what is polled here by a foreign `block_on` goes on for as long as it likes.
+fn is_unlimited() -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    (0..1_000).all(|_| pin!(coop::consume_budget()).poll(&mut cx).is_ready())
+}
+
+#[test]
+fn what_blocks_in_place_has_no_budget_wherever_it_is_called() {
+    let _dog = watchdog();
+    let runtime = workers(1);
+    let blocks = async || {
+        while coop::has_budget_remaining() {
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = pin!(coop::consume_budget()).poll(&mut cx);
+        }
+        assert!(task::block_in_place(is_unlimited));
+        assert!(!coop::has_budget_remaining(), "it is the poll's again");
+    };
+    runtime.block_on(blocks());
+    runtime.block_on(async { runtime.spawn(blocks()).await.expect("no panic") });
+    LocalSet::new().block_on(&runtime, async {
+        let task = task::spawn_local(async move { blocks().await });
+        task.await.expect("no panic");
+    });
+    assert!(task::block_in_place(is_unlimited));
 }
 
 #[test]

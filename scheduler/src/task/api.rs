@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
+use heist_sync::coop;
 use heist_sync::waits::{self, Wait};
 
 use super::{Id, JoinHandle, Origin};
@@ -112,7 +113,8 @@ pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,
 {
-    match relief::block_in_place(f) {
+    // Also where there is no worker to give away: a `block_on` has a budget, too.
+    match relief::block_in_place(|| coop::without_budget(f)) {
         Some(result) => result,
         None => panic!("can call blocking only when running on the multi-threaded runtime"),
     }
