@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use crate::signal::Kick;
 use crate::timers::Pace;
 
-#[cfg(target_os = "linux")]
+// Miri has no timerfd.
+#[cfg(all(target_os = "linux", not(miri)))]
 #[path = "poller/linux.rs"]
 mod alarm;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), miri))]
 #[path = "poller/portable.rs"]
 mod alarm;
 

@@ -64,7 +64,7 @@ pub(crate) fn here() -> u32 {
     system::here()
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))]
 mod system {
     use std::time::Duration;
 
@@ -110,7 +110,7 @@ mod system {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", not(miri))))]
 mod system {
     use std::time::Duration;
 
