@@ -234,6 +234,57 @@ async fn select_takes_every_kind_of_pattern() {
     assert_eq!(number, 5);
 }
 
+/// Patterns that bind by reference, move parts, or compare with what is itself a reference: whatever `match` takes.
+#[heist::test]
+async fn select_takes_what_match_takes() {
+    const NAME: &str = "name";
+    struct NotCopied(u8);
+    enum Either {
+        Left(NotCopied, Vec<u8>),
+        Right,
+    }
+
+    heist::select! { Some(ref mut x) = ready(Some(1)) => { *x += 1; assert_eq!(*x, 2) } }
+    heist::select! { ref mut x = ready(1) => { *x += 1; assert_eq!(*x, 2) } }
+    heist::select! { ref x = ready(NotCopied(1)) => assert_eq!(x.0, 1) }
+    heist::select! { mut x = ready(vec![1]) => { x.push(2); assert_eq!(x, [1, 2]) } }
+    heist::select! { x @ Some(_) = ready(Some(1)) => assert_eq!(x, Some(1)) }
+    heist::select! { ref mut x @ Some(_) = ready(Some(1)) => assert_eq!(x.take(), Some(1)) }
+    heist::select! { mut x @ 1..=9 = ready(5) => { x += 1; assert_eq!(x, 6) } }
+    heist::select! { (Some(ref mut x), mut y) = ready((Some(1), vec![2])) => {
+        *x += 1;
+        y.push(*x);
+        assert_eq!(y, [2, 2]);
+    } }
+    heist::select! { Ok(mut x) | Err(mut x) = ready(Err::<u8, u8>(1)) => { x += 1; assert_eq!(x, 2) } }
+    heist::select! { Some(Ok(ref mut x) | Err(ref mut x)) = ready(Some(Ok::<_, u8>(1))) => *x += 1 }
+    heist::select! { | Some(1 | 2) = ready(Some(2)) => () }
+    heist::select! { [first, .., ref mut last] = ready([1, 2, 3]) => { *last += first; assert_eq!(*last, 4) } }
+    heist::select! { [first, ref rest @ ..] = ready([1, 2, 3]) => assert_eq!((first, rest.len()), (1, 2)) }
+    heist::select! { &x = ready(&1) => assert_eq!(x, 1) }
+    let (mut number, mut maybe) = (1, Some(1));
+    heist::select! { &mut ref mut x = ready(&mut number) => *x += 1 }
+    heist::select! { &(ref x, 1) = ready(&(NotCopied(2), 1)) => assert_eq!(x.0, 2) }
+    heist::select! { Some(x) = ready(&mut maybe) => *x += 1 }
+    assert_eq!((number, maybe), (2, Some(2)));
+
+    // Values that are references themselves.
+    heist::select! { "text" = ready("text") => () }
+    heist::select! { NAME = ready("name") => () }
+    heist::select! { (Some("text"), b"bytes") = ready((Some("text"), b"bytes")) => () }
+    heist::select! { None = ready(None::<NotCopied>) => () }
+    heist::select! { i32::MIN..=-1 = ready(-5) => () }
+
+    // Parts are moved out of what fits; what doesn't fit is dropped whole.
+    for either in [Either::Left(NotCopied(1), vec![2]), Either::Right] {
+        let got = heist::select! {
+            Either::Left(NotCopied(x @ 1), mut rest) = ready(either) => { rest.push(x); rest.len() }
+            else => 0,
+        };
+        assert!(matches!(got, 0 | 2));
+    }
+}
+
 #[heist::test]
 async fn select_runs_else_when_all_branches_are_disabled() {
     let got = heist::select! {

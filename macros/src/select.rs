@@ -8,13 +8,12 @@
 //! 3. The handler of that branch runs, outside of any closure: `?`, `return`, `break` and `.await` mean what they
 //!    mean around the `select!`.
 //!
-//! The pattern stands in the expansion twice: in step 3 as it was written, and in step 2, where the value is only
-//! looked at, as [`Peek`] leaves it.
+//! The pattern stands in the expansion twice, each time as it was written: in step 3, and in step 2, where the value must
+//! stay whole. There a guard behind it notes that it fits and fails, and what fails its guard is not bound.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::visit_mut::{self, VisitMut};
 use syn::{Error, Expr, Ident, Pat, Token};
 
 /// As many as the mask of disabled branches has bits.
@@ -115,24 +114,6 @@ fn parse_handler(input: ParseStream<'_>) -> syn::Result<Expr> {
     Ok(handler)
 }
 
-/// Makes a pattern that binds values one that looks at them through a reference.
-struct Peek;
-
-impl VisitMut for Peek {
-    fn visit_pat_ident_mut(&mut self, pattern: &mut syn::PatIdent) {
-        pattern.by_ref = None;
-        pattern.mutability = None;
-        visit_mut::visit_pat_ident_mut(self, pattern);
-    }
-
-    fn visit_pat_mut(&mut self, pattern: &mut Pat) {
-        while let Pat::Reference(reference) = pattern {
-            *pattern = (*reference.pat).clone();
-        }
-        visit_mut::visit_pat_mut(self, pattern);
-    }
-}
-
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     match syn::parse2::<Select>(input) {
         Ok(select) => select.expand(),
@@ -177,7 +158,9 @@ impl Select {
             #[allow(unused_mut)]
             let mut #disabled: u64 = 0;
             #(#conditions)*
-            let #output = { #step };
+            // A pattern may bind by `ref mut`.
+            #[allow(unused_mut)]
+            let mut #output = { #step };
             #[allow(unreachable_patterns)]
             match #output {
                 #(__HeistSelected::#variants(#patterns) => #handlers,)*
@@ -196,7 +179,8 @@ impl Select {
             quote!(#support::random_below(#count))
         };
         let (disabled, context, pending) = (local("disabled"), local("context"), local("pending"));
-        let (lap, branch, value) = (local("lap"), local("branch"), local("value"));
+        let (lap, branch, value, fits) =
+            (local("lap"), local("branch"), local("value"), local("fits"));
         let pinned = self.branches.iter().enumerate().map(|(index, branch)| {
             let (name, future) = (local(&format!("future_{index}")), &branch.future);
             quote! {
@@ -207,14 +191,14 @@ impl Select {
         });
         let polls = self.branches.iter().zip(self.variants()).enumerate().map(|(index, (branch, variant))| {
             let (name, bit, number) = (local(&format!("future_{index}")), bit(index), index as u32);
-            let mut peek = branch.pattern.clone();
-            Peek.visit_pat_mut(&mut peek);
+            let pattern = &branch.pattern;
             quote! {
                 #number => {
                     if #disabled & #bit != 0 {
                         continue;
                     }
-                    let #value = match #support::Future::poll(#name.as_mut(), #context) {
+                    #[allow(unused_mut)]
+                    let mut #value = match #support::Future::poll(#name.as_mut(), #context) {
                         #support::Poll::Ready(#value) => #value,
                         #support::Poll::Pending => {
                             #pending = true;
@@ -222,10 +206,14 @@ impl Select {
                         }
                     };
                     #disabled |= #bit;
-                    #[allow(unused_variables, unreachable_patterns)]
-                    match &#value {
-                        #peek => return #support::Poll::Ready(__HeistSelected::#variant(#value)),
-                        _ => continue,
+                    let mut #fits = false;
+                    #[allow(unused_variables, unused_mut, unreachable_patterns)]
+                    match #value {
+                        #pattern if { #fits = true; false } => ::core::unreachable!("its guard fails"),
+                        _ => {}
+                    }
+                    if #fits {
+                        return #support::Poll::Ready(__HeistSelected::#variant(#value));
                     }
                 }
             }
