@@ -1,13 +1,21 @@
 //! Reading and writing, by async functions on [`futures_io`]'s traits.
 //!
-//! A reader or writer that claims to have done more than it was asked is answered with an error, never believed.
+//! A reader or writer that claims to have done more than it was asked is answered with an error, never believed. What
+//! may read or write more than once goes on after [`ErrorKind::Interrupted`], and each time but the first costs a unit of
+//! the [budget](heist_sync::coop), so that neither an endless reader nor one that is always interrupted keeps its task
+//! from yielding.
 
 use std::future::{Future, poll_fn};
-use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Result};
+use std::io::{IoSlice, IoSliceMut};
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use heist_sync::coop;
+
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
+#[doc(no_inline)]
+pub use std::io::{Error, ErrorKind, Result, SeekFrom};
 
 /// How much [`copy`] holds at once, and [`AsyncReadExt::read_to_end`] asks for at first.
 const CHUNK: usize = 8 * 1024;
@@ -23,7 +31,7 @@ const CHUNK: usize = 8 * 1024;
 /// let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 /// let (mut server, _) = listener.accept().await.unwrap();
 /// client.write_all(b"to the last byte").await.unwrap();
-/// client.close().await.unwrap();
+/// client.shutdown().await.unwrap();
 ///
 /// let mut start = [0; 2];
 /// server.read_exact(&mut start).await.unwrap();
@@ -72,28 +80,33 @@ pub trait AsyncReadExt: AsyncRead {
         })
     }
 
-    /// Fills `buffer`.
+    /// Fills `buffer`, and completes with its length.
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` where the end comes first, and as the reader tells; what `buffer` holds then is not said.
+    /// `UnexpectedEof` where the end comes first, and as the reader tells, but for `Interrupted`; what `buffer` holds
+    /// then is not said.
     ///
     /// # Cancel safety
     ///
     /// What has been read when the future is dropped is lost but for what it left in `buffer`.
-    fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<()>>
+    fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize>>
     where
         Self: Unpin,
     {
         let mut filled = 0;
         poll_fn(move |cx| {
-            while filled < buffer.len() {
-                match ready!(poll_read(Pin::new(&mut *self), cx, &mut buffer[filled..]))? {
-                    0 => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
-                    done => filled += done,
+            poll_each(cx, |cx| {
+                let rest = &mut buffer[filled..];
+                if rest.is_empty() {
+                    return Poll::Ready(Ok(Some(filled)));
                 }
-            }
-            Poll::Ready(Ok(()))
+                filled += match ready!(poll_read(Pin::new(&mut *self), cx, rest))? {
+                    0 => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
+                    done => done,
+                };
+                Poll::Ready(Ok((filled == buffer.len()).then_some(filled)))
+            })
         })
     }
 
@@ -101,7 +114,7 @@ pub trait AsyncReadExt: AsyncRead {
     ///
     /// # Errors
     ///
-    /// As the reader tells; what was read before stays in `buffer`.
+    /// As the reader tells, but for `Interrupted`; what was read before stays in `buffer`.
     ///
     /// # Cancel safety
     ///
@@ -112,11 +125,8 @@ pub trait AsyncReadExt: AsyncRead {
     {
         let start = buffer.len();
         poll_fn(move |cx| {
-            loop {
-                if ready!(poll_append(Pin::new(&mut *self), cx, buffer))? == 0 {
-                    return Poll::Ready(Ok(buffer.len() - start));
-                }
-            }
+            ready!(poll_to_end(Pin::new(&mut *self), cx, buffer))?;
+            Poll::Ready(Ok(buffer.len() - start))
         })
     }
 
@@ -124,7 +134,8 @@ pub trait AsyncReadExt: AsyncRead {
     ///
     /// # Errors
     ///
-    /// `InvalidData` where what was read is not UTF-8, and as the reader tells; `buffer` is as before then.
+    /// `InvalidData` where what was read is not UTF-8, and as the reader tells, but for `Interrupted`; `buffer` is as
+    /// before then.
     ///
     /// # Cancel safety
     ///
@@ -135,7 +146,7 @@ pub trait AsyncReadExt: AsyncRead {
     {
         let mut bytes = Vec::new();
         poll_fn(move |cx| {
-            while ready!(poll_append(Pin::new(&mut *self), cx, &mut bytes))? > 0 {}
+            ready!(poll_to_end(Pin::new(&mut *self), cx, &mut bytes))?;
             let text = std::str::from_utf8(&bytes)
                 .map_err(|error| Error::new(ErrorKind::InvalidData, error))?;
             buffer.push_str(text);
@@ -177,7 +188,9 @@ pub trait AsyncWriteExt: AsyncWrite {
     where
         Self: Unpin,
     {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        // The same bytes may stand there many times.
+        let lens = buffers.iter().map(|buffer| buffer.len());
+        let len = lens.fold(0, usize::saturating_add);
         poll_fn(move |cx| {
             let done = ready!(Pin::new(&mut *self).poll_write_vectored(cx, buffers))?;
             Poll::Ready(no_more_than(len, done))
@@ -188,7 +201,8 @@ pub trait AsyncWriteExt: AsyncWrite {
     ///
     /// # Errors
     ///
-    /// `WriteZero` where the writer takes no more, and as it tells. How much was written then is not said.
+    /// `WriteZero` where the writer takes no more, and as it tells, but for `Interrupted`. How much was written then is
+    /// not said.
     ///
     /// # Cancel safety
     ///
@@ -198,7 +212,18 @@ pub trait AsyncWriteExt: AsyncWrite {
         Self: Unpin,
     {
         let mut left = buffer;
-        poll_fn(move |cx| poll_write_all(Pin::new(&mut *self), cx, &mut left))
+        poll_fn(move |cx| {
+            poll_each(cx, |cx| {
+                if left.is_empty() {
+                    return Poll::Ready(Ok(Some(())));
+                }
+                match ready!(poll_write(Pin::new(&mut *self), cx, left))? {
+                    0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                    done => left = &left[done..],
+                }
+                Poll::Ready(Ok(left.is_empty().then_some(())))
+            })
+        })
     }
 
     /// Sends what the writer has kept back.
@@ -217,7 +242,8 @@ pub trait AsyncWriteExt: AsyncWrite {
         poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx))
     }
 
-    /// Sends what the writer has kept back, and ends what it writes.
+    /// Sends what the writer has kept back, and ends what it writes: the peer of a connection reads the end of the
+    /// stream, and can still be read from.
     ///
     /// # Errors
     ///
@@ -226,7 +252,7 @@ pub trait AsyncWriteExt: AsyncWrite {
     /// # Cancel safety
     ///
     /// It can be called again.
-    fn close(&mut self) -> impl Future<Output = Result<()>>
+    fn shutdown(&mut self) -> impl Future<Output = Result<()>>
     where
         Self: Unpin,
     {
@@ -236,11 +262,12 @@ pub trait AsyncWriteExt: AsyncWrite {
 
 impl<W: AsyncWrite + ?Sized> AsyncWriteExt for W {}
 
-/// Copies all that `reader` has to `writer`, flushes it, and completes with how much that was.
+/// Copies all that `reader` has to `writer`, flushes it, and completes with how much that was. Whenever `reader` has
+/// nothing for now it flushes `writer` too, so that nothing is kept from a peer whose answer is waited for.
 ///
 /// # Errors
 ///
-/// As the two tell.
+/// As the two tell, but for `Interrupted`; `WriteZero` where `writer` takes no more.
 ///
 /// # Cancel safety
 ///
@@ -255,11 +282,11 @@ impl<W: AsyncWrite + ?Sized> AsyncWriteExt for W {}
 /// let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 /// let (mut server, _) = listener.accept().await.unwrap();
 /// client.write_all(b"echo").await.unwrap();
-/// client.close().await.unwrap();
+/// client.shutdown().await.unwrap();
 ///
 /// let (mut read, mut write) = server.split();
 /// assert_eq!(copy(&mut read, &mut write).await.unwrap(), 4);
-/// write.close().await.unwrap();
+/// write.shutdown().await.unwrap();
 /// let mut answer = String::new();
 /// client.read_to_string(&mut answer).await.unwrap();
 /// assert_eq!(answer, "echo");
@@ -270,16 +297,84 @@ where
     R: AsyncRead + Unpin + ?Sized,
     W: AsyncWrite + Unpin + ?Sized,
 {
-    let mut chunk = vec![0; CHUNK];
-    let mut copied = 0;
-    loop {
-        let len = reader.read(&mut chunk).await?;
-        if len == 0 {
-            writer.flush().await?;
-            return Ok(copied);
+    let mut copying = Copying {
+        chunk: vec![0; CHUNK],
+        waiting: 0..0,
+        copied: 0,
+        unflushed: false,
+        ended: false,
+    };
+    poll_fn(|cx| {
+        poll_each(cx, |cx| {
+            let (reader, writer) = (Pin::new(&mut *reader), Pin::new(&mut *writer));
+            copying.poll_step(reader, writer, cx)
+        })
+    })
+    .await
+}
+
+/// What [`copy`] holds.
+struct Copying {
+    chunk: Vec<u8>,
+    /// What of the chunk has been read but not written.
+    waiting: Range<usize>,
+    copied: u64,
+    /// Whether anything was written since the last flush.
+    unflushed: bool,
+    /// Whether the reader has come to its end, and is not to be polled again.
+    ended: bool,
+}
+
+impl Copying {
+    /// One write, where something waits for it, or else one read. Says how much was copied once that is all.
+    fn poll_step<R: AsyncRead + ?Sized, W: AsyncWrite + ?Sized>(
+        &mut self,
+        reader: Pin<&mut R>,
+        writer: Pin<&mut W>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<u64>>> {
+        if !self.waiting.is_empty() {
+            let done = ready!(poll_write(writer, cx, &self.chunk[self.waiting.clone()]))?;
+            if done == 0 {
+                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+            }
+            self.waiting.start += done;
+            self.copied += done as u64;
+            self.unflushed = true;
+            return Poll::Ready(Ok(None));
         }
-        writer.write_all(&chunk[..len]).await?;
-        copied += len as u64;
+        if !self.ended {
+            match poll_read(reader, cx, &mut self.chunk)? {
+                Poll::Ready(0) => self.ended = true,
+                Poll::Ready(done) => {
+                    self.waiting = 0..done;
+                    return Poll::Ready(Ok(None));
+                }
+                Poll::Pending if !self.unflushed => return Poll::Pending,
+                Poll::Pending => {}
+            }
+        }
+        ready!(writer.poll_flush(cx))?;
+        self.unflushed = false;
+        if self.ended {
+            return Poll::Ready(Ok(Some(self.copied)));
+        }
+        // The reader has taken the waker.
+        Poll::Pending
+    }
+}
+
+/// Polls one step after the other until one gives the result. One that was interrupted is polled again.
+fn poll_each<T>(
+    cx: &mut Context<'_>,
+    mut step: impl FnMut(&mut Context<'_>) -> Poll<Result<Option<T>>>,
+) -> Poll<Result<T>> {
+    loop {
+        match ready!(step(cx)) {
+            Ok(Some(result)) => return Poll::Ready(Ok(result)),
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Poll::Ready(Err(error)),
+            Ok(None) | Err(_) => ready!(coop::poll_proceed(cx)).made_progress(),
+        }
     }
 }
 
@@ -304,19 +399,16 @@ fn poll_write<W: AsyncWrite + ?Sized>(
     Poll::Ready(no_more_than(buffer.len(), done))
 }
 
-/// Polls until all that is `left` is written.
-fn poll_write_all<W: AsyncWrite + ?Sized>(
-    mut writer: Pin<&mut W>,
+/// Polls until all has been read, and appended to `buffer`.
+fn poll_to_end<R: AsyncRead + ?Sized>(
+    mut reader: Pin<&mut R>,
     cx: &mut Context<'_>,
-    left: &mut &[u8],
+    buffer: &mut Vec<u8>,
 ) -> Poll<Result<()>> {
-    while !left.is_empty() {
-        match ready!(poll_write(writer.as_mut(), cx, left))? {
-            0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-            done => *left = &left[done..],
-        }
-    }
-    Poll::Ready(Ok(()))
+    poll_each(cx, |cx| {
+        let done = ready!(poll_append(reader.as_mut(), cx, buffer))?;
+        Poll::Ready(Ok((done == 0).then_some(())))
+    })
 }
 
 /// Polls for one read into what `buffer` can hold without moving, or else into a larger one.

@@ -6,7 +6,8 @@
 //! | bit | set by | cleared by |
 //! |---|---|---|
 //! | READY | an event; registering, where it is likely | an operation that would block, or that drained the source |
-//! | ERROR | an event | together with READY |
+//! | ERROR | an event | together with READY, by an operation that would block |
+//! | URGENT | an event: there is an urgent byte, before which a read stops | likewise |
 //! | CLOSED | an event: the peer, or we, closed this direction | never |
 //! | SHUT_DOWN | the end of the reactor | never |
 //!
@@ -15,7 +16,7 @@
 //!
 //! Invariants:
 //! 1. A clear takes effect only on the word that was seen before the operation: an event since then has changed the
-//!    tick, and stays. The tick has 60 bits, so it does not come round.
+//!    tick, and stays. The tick has 59 bits, so it does not come round.
 //! 2. Each direction has its own tick: an event of the one never keeps the other's clear from taking effect.
 //! 3. Whoever is to wait has looked at the word after its waker was in place, under the lock; whoever sets the word
 //!    takes the wakers out afterwards, under the lock.
@@ -39,8 +40,9 @@ const READY: u64 = 1;
 const ERROR: u64 = 1 << 1;
 const CLOSED: u64 = 1 << 2;
 const SHUT_DOWN: u64 = 1 << 3;
+const URGENT: u64 = 1 << 4;
 /// All bits; the tick is above them.
-const BITS: u64 = 0b1111;
+const BITS: u64 = 0b1_1111;
 /// One event.
 const TICK: u64 = BITS + 1;
 
@@ -55,6 +57,8 @@ impl News {
     pub const READY: News = News(READY);
     /// An error is to be fetched by an operation.
     pub const ERROR: News = News(READY | ERROR);
+    /// There is an urgent byte.
+    pub const URGENT: News = News(READY | URGENT);
     /// No more will come, or go.
     pub const CLOSED: News = News(READY | CLOSED);
     /// The reactor has been shut down.
@@ -85,6 +89,12 @@ impl Seen {
     /// Whether no more will come, or go.
     pub fn is_closed(self) -> bool {
         self.0 & CLOSED != 0
+    }
+
+    /// Whether an operation that goes through for less than it was asked has drained the source, for all that is known.
+    /// Not where it may have stopped before an error or an urgent byte.
+    pub fn may_be_drained(self) -> bool {
+        self.0 & (ERROR | URGENT) == 0
     }
 
     /// Whether the reactor has been shut down.
@@ -171,7 +181,7 @@ impl Direction {
 
     /// Takes back what was seen, as an operation has found it no longer so, unless there has been an event since.
     pub fn clear(&self, seen: Seen) {
-        let cleared = seen.0 & !(READY | ERROR);
+        let cleared = seen.0 & !(READY | ERROR | URGENT);
         // Ordering: Relaxed: nothing is published, and whoever waits next looks under the lock. A failure means that
         // there is news (invariant 1), which the next look acquires.
         let _ = self

@@ -18,7 +18,9 @@ use table::Table;
 pub(crate) mod table;
 
 /// Whether an operation that went through for less than it was asked has drained the source, so that the next one
-/// would block: epoll promises an edge for whatever comes after it.
+/// would block: epoll promises an edge for whatever comes after it. It has not where something else cut it short: a
+/// limit on what one call takes (`short` knows of these), an error, or an urgent byte ([`Seen::may_be_drained`]). An
+/// urgent byte that nobody has been told of yet is told of by an event that keeps the clear from standing.
 const SHORT_MEANS_DRAINED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// The sources of one reactor.
@@ -53,6 +55,7 @@ impl Sources {
             let news = News::NONE.and(event.is_error(), News::ERROR);
             let read = news
                 .and(event.is_readable(), News::READY)
+                .and(event.is_priority(), News::URGENT)
                 .and(event.is_read_closed(), News::CLOSED);
             let write = news
                 .and(event.is_writable(), News::READY)
@@ -181,7 +184,7 @@ fn attempt<R>(
     loop {
         match operation() {
             Ok(result) => {
-                if SHORT_MEANS_DRAINED && short(&result) {
+                if SHORT_MEANS_DRAINED && seen.may_be_drained() && short(&result) {
                     direction.clear(seen);
                 }
                 return Some(Ok(result));
@@ -294,6 +297,43 @@ impl Drop for WaitForNews<'_> {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
             self.direction.unlist(entry);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Direction, News, SHORT_MEANS_DRAINED, attempt};
+    use heist_sync::waits::Wait;
+    use std::io;
+
+    /// Whether the direction is ready after an operation that went through, `short` or not.
+    fn ready_after(news: News, short: bool) -> bool {
+        let direction = Direction::new(news, Wait::Readable);
+        let done = attempt(&direction, direction.look(), &mut || Ok(1), |_| short);
+        assert!(matches!(done, Some(Ok(1))));
+        direction.look().is_ready()
+    }
+
+    #[test]
+    fn short_is_drained_unless_something_else_made_it_short() {
+        assert!(ready_after(News::READY, false));
+        assert_eq!(ready_after(News::READY, true), !SHORT_MEANS_DRAINED);
+        for news in [News::ERROR, News::URGENT, News::CLOSED] {
+            assert!(ready_after(news, true), "{news:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_block_is_ready_no_more_until_there_is_news() {
+        for news in [News::READY, News::ERROR, News::URGENT] {
+            let direction = Direction::new(news, Wait::Readable);
+            let would_block = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+            let seen = direction.look();
+            assert!(attempt(&direction, seen, &mut { would_block }, |_| false).is_none());
+            assert!(!direction.look().is_ready(), "{news:?}");
+            direction.set(News::READY, &mut Vec::new());
+            assert!(direction.look().is_ready() && direction.look().may_be_drained());
         }
     }
 }

@@ -11,6 +11,7 @@ use futures_io::AsyncRead;
 use heist_reactor::io::{AsyncReadExt, AsyncWriteExt};
 use heist_reactor::net::{Interest, TcpListener, TcpSocket, TcpStream, lookup_host};
 use heist_reactor::testing::{CountWakes, block_on, within_limit};
+use heist_reactor::time::timeout;
 use heist_reactor::{Config, Reactor};
 
 /// A connection: this end ours, the other std's, so that the test says when it does what.
@@ -95,6 +96,128 @@ fn several_buffers_are_read_and_written_in_one_go() {
     });
 }
 
+/// Polls a future that has all that it waits for: nothing new comes for it.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let done = block_on(timeout(Duration::from_secs(30), future));
+    done.expect("it waits for what is there already")
+}
+
+#[test]
+fn more_buffers_than_the_system_takes_leave_the_rest_to_be_read() {
+    run(async || {
+        let (mut stream, mut peer) = pair().await;
+        let sent = [7; 3_000];
+        peer.write_all(&sent).unwrap();
+        while stream.peek(&mut [0; 3_000]).await.unwrap() < 3_000 {}
+        let mut room = [0; 2_000];
+        let mut buffers: Vec<_> = room.chunks_mut(1).map(IoSliceMut::new).collect();
+        let first = at_once(stream.read_vectored(&mut buffers)).unwrap();
+        let mut rest = vec![0; 3_000 - first];
+        at_once(stream.read_exact(&mut rest)).unwrap();
+        assert!(room[..first].iter().chain(&rest).all(|&byte| byte == 7));
+        // The same by `try_read_vectored`.
+        peer.write_all(&sent).unwrap();
+        while stream.peek(&mut [0; 3_000]).await.unwrap() < 3_000 {}
+        let mut buffers: Vec<_> = room.chunks_mut(1).map(IoSliceMut::new).collect();
+        let first = stream.try_read_vectored(&mut buffers).unwrap();
+        assert_eq!(stream.try_read(&mut [0; 3_000]).unwrap(), 3_000 - first);
+    });
+}
+
+#[test]
+fn more_buffers_than_the_system_takes_leave_room_to_be_written_to() {
+    run(async || {
+        let (mut stream, mut peer) = pair().await;
+        let buffers = vec![IoSlice::new(b"x"); 2_000];
+        let first = at_once(stream.write_vectored(&buffers)).unwrap();
+        let second = at_once(stream.write_vectored(&buffers)).unwrap();
+        let third = stream.try_write_vectored(&buffers).unwrap();
+        let fourth = stream.try_write(b"x").unwrap();
+        let mut heard = vec![0; first + second + third + fourth];
+        peer.read_exact(&mut heard).unwrap();
+        assert!(heard.iter().all(|&byte| byte == b'x'));
+    });
+}
+
+/// A read stops before an urgent byte, whatever lies behind it.
+#[test]
+fn what_lies_behind_an_urgent_byte_is_read() {
+    run(async || {
+        for inline in [false, true] {
+            let (mut stream, mut peer) = pair().await;
+            let ours = socket2::SockRef::from(&stream);
+            ours.set_out_of_band_inline(inline).unwrap();
+            for _ in 0..100 {
+                peer.write_all(b"before").unwrap();
+                socket2::SockRef::from(&peer)
+                    .send_out_of_band(b"!")
+                    .unwrap();
+                peer.write_all(b"behind").unwrap();
+                let want: &[u8] = if inline {
+                    b"before!behind"
+                } else {
+                    b"beforebehind"
+                };
+                let mut heard = Vec::new();
+                while heard.len() < want.len() {
+                    let mut room = [0; 64];
+                    let len = timeout(Duration::from_secs(30), stream.read(&mut room)).await;
+                    let len = len.expect("what is there is read").unwrap();
+                    heard.extend_from_slice(&room[..len]);
+                }
+                assert_eq!(heard, want);
+            }
+            // After it short means drained again.
+            let error = stream.try_read(&mut [0; 64]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        }
+    });
+}
+
+#[test]
+fn empty_buffers_are_no_short_reads_or_writes() {
+    run(async || {
+        let (mut stream, mut peer) = pair().await;
+        peer.write_all(b"ab").unwrap();
+        while stream.peek(&mut [0; 2]).await.unwrap() < 2 {}
+        assert_eq!(at_once(stream.read(&mut [])).unwrap(), 0);
+        let (mut none, mut one, mut more) = ([], [0; 1], []);
+        let buffers = &mut [&mut none[..], &mut one, &mut more].map(IoSliceMut::new);
+        assert_eq!(at_once(stream.read_vectored(buffers)).unwrap(), 1);
+        assert_eq!(at_once(stream.read(&mut [0; 1])).unwrap(), 1);
+        assert_eq!(at_once(stream.write(&[])).unwrap(), 0);
+        let buffers = [IoSlice::new(&[]), IoSlice::new(b"x"), IoSlice::new(&[])];
+        assert_eq!(at_once(stream.write_vectored(&buffers)).unwrap(), 1);
+        assert_eq!(at_once(stream.write(b"y")).unwrap(), 1);
+
+        // More empty ones in front than the system takes.
+        peer.write_all(b"c").unwrap();
+        let mut buffers: Vec<_> = (0..2_000).map(|_| IoSliceMut::new(&mut [])).collect();
+        buffers.push(IoSliceMut::new(&mut one));
+        assert_eq!(at_once(stream.read_vectored(&mut buffers)).unwrap(), 1);
+        let mut buffers = vec![IoSlice::new(b""); 2_000];
+        buffers.push(IoSlice::new(b"z"));
+        assert_eq!(at_once(stream.write_vectored(&buffers)).unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_direction_that_we_shut_down_is_at_its_end_at_once() {
+    run(async || {
+        let (mut stream, mut peer) = pair().await;
+        peer.write_all(b"ab").unwrap();
+        while stream.peek(&mut [0; 2]).await.unwrap() < 2 {}
+        socket2::SockRef::from(&stream)
+            .shutdown(std::net::Shutdown::Read)
+            .unwrap();
+        // What has come is read, short as it is, and then the end.
+        assert_eq!(at_once(stream.read(&mut [0; 8])).unwrap(), 2);
+        assert_eq!(at_once(stream.read(&mut [0; 8])).unwrap(), 0);
+        stream.shutdown().await.unwrap();
+        assert!(at_once(stream.write(b"x")).is_err());
+    });
+}
+
 #[test]
 fn a_peer_that_closes_one_direction_can_still_be_written_to() {
     run(async || {
@@ -107,7 +230,7 @@ fn a_peer_that_closes_one_direction_can_still_be_written_to() {
             .unwrap();
         assert!(ready.is_readable() && ready.is_writable() && !ready.is_write_closed());
         stream.write_all(b"late").await.unwrap();
-        stream.close().await.unwrap();
+        stream.shutdown().await.unwrap();
         let mut heard = String::new();
         peer.read_to_string(&mut heard).unwrap();
         assert_eq!(heard, "late");
@@ -125,7 +248,7 @@ fn a_reset_is_an_error_for_reader_and_writer() {
         let error = stream.read(&mut [0; 8]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         assert!(stream.write(b"gone").await.is_err());
-        stream.close().await.unwrap();
+        stream.shutdown().await.unwrap();
     });
 }
 

@@ -19,7 +19,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use heist_sync::sys::{Mutex, MutexGuard};
@@ -223,7 +223,7 @@ impl State {
         }
         if eof_due {
             self.eof_sent = true;
-            stream.shutdown(Shutdown::Write)?;
+            stream.shut_down_writing()?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -183,7 +183,7 @@ impl Drop for OwnedWriteHalf {
     fn drop(&mut self) {
         if self.close_on_drop {
             // There is nobody left to tell of an error, and closing the connection is all that follows.
-            let _ = self.stream.shutdown(Shutdown::Write);
+            let _ = self.stream.shut_down_writing();
         }
     }
 }
@@ -248,7 +248,7 @@ impl futures_io::AsyncWrite for WriteHalf<'_> {
 
     /// Closes the writing direction: the peer reads the end of the stream.
     fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.shutdown(Shutdown::Write))
+        Poll::Ready(self.0.shut_down_writing())
     }
 }
 
@@ -277,7 +277,7 @@ impl futures_io::AsyncWrite for OwnedWriteHalf {
     /// Closes the writing direction: the peer reads the end of the stream.
     fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let closed = this.stream.shutdown(Shutdown::Write);
+        let closed = this.stream.shut_down_writing();
         this.close_on_drop &= closed.is_err();
         Poll::Ready(closed)
     }

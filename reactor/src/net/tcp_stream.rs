@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -160,8 +161,11 @@ impl TcpStream {
     }
 
     pub(super) fn register(socket: mio::net::TcpStream, news: News) -> io::Result<TcpStream> {
-        let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
-        let socket = Registered::new(socket, both, news)?;
+        let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        // So that events tell of an urgent byte: a read stops before it.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let interest = interest | mio::Interest::PRIORITY;
+        let socket = Registered::new(socket, interest, news)?;
         Ok(TcpStream { socket })
     }
 
@@ -279,9 +283,9 @@ impl TcpStream {
     ///
     /// `WouldBlock`, and as the system tells.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = buffer.len();
+        let short = short_of(asked([buffer.len()]));
         let read = || self.socket.io().read(buffer);
-        self.socket.reads().try_io(read, short_of(len))
+        self.socket.reads().try_io(read, short)
     }
 
     /// Reads what is there into several buffers, one after the other. As [`try_read`](Self::try_read).
@@ -290,9 +294,11 @@ impl TcpStream {
     ///
     /// `WouldBlock`, and as the system tells.
     pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        let empty = leading_empty(buffers);
+        let buffers = &mut buffers[empty..];
+        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
         let read = || self.socket.io().read_vectored(buffers);
-        self.socket.reads().try_io(read, short_of(len))
+        self.socket.reads().try_io(read, short)
     }
 
     /// Writes what fits, and fails with `WouldBlock` where nothing does.
@@ -302,7 +308,9 @@ impl TcpStream {
     /// `WouldBlock`, and as the system tells.
     pub fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
         let write = || self.socket.io().write(buffer);
-        self.socket.writes().try_io(write, short_of(buffer.len()))
+        self.socket
+            .writes()
+            .try_io(write, short_of(asked([buffer.len()])))
     }
 
     /// Writes what fits of several buffers, one after the other. As [`try_write`](Self::try_write).
@@ -311,9 +319,10 @@ impl TcpStream {
     ///
     /// `WouldBlock`, and as the system tells.
     pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        let buffers = &buffers[leading_empty(buffers)..];
+        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
         let write = || self.socket.io().write_vectored(buffers);
-        self.socket.writes().try_io(write, short_of(len))
+        self.socket.writes().try_io(write, short)
     }
 
     /// Reads and leaves what it has read to be read again.
@@ -345,9 +354,9 @@ impl TcpStream {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let len = buffer.len();
+        let short = short_of(asked([buffer.len()]));
         let read = || self.socket.io().read(buffer);
-        self.socket.reads().poll_io(cx, read, short_of(len))
+        self.socket.reads().poll_io(cx, read, short)
     }
 
     pub(super) fn poll_read_vectored_shared(
@@ -355,9 +364,11 @@ impl TcpStream {
         cx: &mut Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        let empty = leading_empty(buffers);
+        let buffers = &mut buffers[empty..];
+        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
         let read = || self.socket.io().read_vectored(buffers);
-        self.socket.reads().poll_io(cx, read, short_of(len))
+        self.socket.reads().poll_io(cx, read, short)
     }
 
     pub(super) fn poll_write_shared(
@@ -368,7 +379,7 @@ impl TcpStream {
         let write = || self.socket.io().write(buffer);
         self.socket
             .writes()
-            .poll_io(cx, write, short_of(buffer.len()))
+            .poll_io(cx, write, short_of(asked([buffer.len()])))
     }
 
     pub(super) fn poll_write_vectored_shared(
@@ -376,19 +387,19 @@ impl TcpStream {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        let buffers = &buffers[leading_empty(buffers)..];
+        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
         let write = || self.socket.io().write_vectored(buffers);
-        self.socket.writes().poll_io(cx, write, short_of(len))
+        self.socket.writes().poll_io(cx, write, short)
     }
 
-    /// Closes one direction, or both; the peer reads the end of the stream. Where the connection is gone already
-    /// that is no error.
+    /// Closes the writing direction; the peer reads the end of the stream. Where the connection is gone already that is
+    /// no error. For the event loop, which shares its connections; [`AsyncWriteExt::shutdown`] is for users.
     ///
-    /// # Errors
-    ///
-    /// As the system tells.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        match self.socket.io().shutdown(how) {
+    /// [`AsyncWriteExt::shutdown`]: crate::io::AsyncWriteExt::shutdown
+    #[doc(hidden)]
+    pub fn shut_down_writing(&self) -> io::Result<()> {
+        match self.socket.io().shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
         }
@@ -494,9 +505,27 @@ fn poll_one(
     }
 }
 
-/// Whether an operation on `len` bytes went through for less, though for more than none.
-fn short_of(len: usize) -> impl Fn(&usize) -> bool {
-    move |&done| 0 < done && done < len
+/// How many bytes the system is asked for by an operation on buffers of these lengths.
+fn asked(lens: impl IntoIterator<Item = usize>) -> usize {
+    /// How many buffers std hands to the system, which takes no more.
+    const MOST_BUFFERS: usize = 1024;
+    /// The system takes no more bytes than an `i32` counts, less up to a page.
+    const MOST_BYTES: usize = 0x7fff_0000;
+    let lens = lens.into_iter().take(MOST_BUFFERS);
+    // The same bytes may be written many times at once.
+    lens.fold(0, usize::saturating_add).min(MOST_BYTES)
+}
+
+/// Whether an operation went through for less than it was asked for, though for more than none.
+fn short_of(asked: usize) -> impl Fn(&usize) -> bool {
+    move |&done| 0 < done && done < asked
+}
+
+/// How many buffers to leave out in front, so that the system takes one with room, where there is one. With none but
+/// empty ones it would do nothing, which of a read means the end.
+fn leading_empty<B: Deref<Target = [u8]>>(buffers: &[B]) -> usize {
+    let filled = buffers.iter().position(|buffer| !buffer.is_empty());
+    filled.unwrap_or(0)
 }
 
 impl fmt::Debug for TcpStream {
@@ -561,6 +590,26 @@ impl futures_io::AsyncWrite for TcpStream {
 
     /// Closes the writing direction: the peer reads the end of the stream.
     fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.shutdown(Shutdown::Write))
+        Poll::Ready(self.shut_down_writing())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{asked, short_of};
+
+    #[test]
+    fn short_is_less_than_the_system_was_asked_for() {
+        let (gigabyte, short) = (1 << 30, short_of(asked([3, 4])));
+        assert!(short(&1) && short(&6) && !short(&0) && !short(&7));
+        assert!(!short_of(asked([]))(&0) && !short_of(asked([0, 0]))(&0));
+        // No more than 1,024 buffers.
+        let short = short_of(asked([1; 1_025]));
+        assert!(short(&1_023) && !short(&1_024));
+        // No more than 2^31 bytes less a page, of 4 KiB or 64.
+        for lens in [vec![3 * gigabyte], vec![gigabyte; 3], vec![usize::MAX; 2]] {
+            let short = short_of(asked(lens));
+            assert!(short(&gigabyte) && !short(&0x7fff_0000) && !short(&0x7fff_f000));
+        }
     }
 }
