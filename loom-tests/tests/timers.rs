@@ -107,7 +107,7 @@ fn an_earlier_deadline_is_not_slept_past() {
                     Ok(_) => {}
                     // As a task does that is told so: it goes on at once.
                     Err(Rejected::Passed(waker)) => waker.wake(),
-                    Err(Rejected::Closed) => panic!("it is open"),
+                    Err(Rejected::Closed(_)) => panic!("it is open"),
                 }
             })
         });

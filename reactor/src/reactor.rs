@@ -392,8 +392,14 @@ impl<'a> Turn<'a> {
 }
 
 impl Drop for Shared {
+    /// Whoever waits for what can't come any more is woken, as by [`Reactor::shutdown`]; so no waker is left in what
+    /// others may still hold, to be dropped with it at a time that is not theirs.
     fn drop(&mut self) {
         context::forget(self.id);
+        let mut wakers = Vec::new();
+        self.timers.close(&mut wakers);
+        self.sources.shut_down(&mut wakers);
+        wake_all(&mut wakers);
     }
 }
 

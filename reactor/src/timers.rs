@@ -97,8 +97,9 @@ pub struct Closed;
 pub enum Rejected {
     /// It has passed: the waker is back, and has not been woken.
     Passed(Waker),
-    /// The reactor has been shut down.
-    Closed,
+    /// The reactor has been shut down: the waker is back, as it is user code, and whoever inserts may be in the middle of
+    /// something.
+    Closed(Waker),
 }
 
 impl<K: Kick> Timers<K> {
@@ -209,8 +210,7 @@ impl<K: Kick> Shard<K> {
     pub fn insert(&self, deadline: u64, waker: Waker) -> Result<Key, Rejected> {
         let mut state = self.state.lock();
         if state.closed {
-            drop(state);
-            return Err(Rejected::Closed);
+            return Err(Rejected::Closed(waker));
         }
         if self.has_passed(deadline) {
             return Err(Rejected::Passed(waker));

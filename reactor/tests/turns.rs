@@ -285,3 +285,71 @@ fn what_a_dropped_reactor_leaves_behind_is_harmless() {
         drop(slept);
     });
 }
+
+/// A waker that uses the reactor's context, timers and sockets as it is dropped, as user code may.
+struct Meddles(Arc<CountWakes>);
+
+impl std::task::Wake for Meddles {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Meddles {
+    fn drop(&mut self) {
+        let reactor = Reactor::new(Config::default()).expect("a poller");
+        let _entered = reactor.enter();
+        let (_, waker) = CountWakes::new();
+        let mut slept = pin!(sleep(Duration::from_secs(3_600)));
+        let polled = Reactor::nursed(&waker, || {
+            slept.as_mut().poll(&mut Context::from_waker(&waker))
+        });
+        assert!(polled.is_pending());
+        std::task::Wake::wake(self.0.clone());
+    }
+}
+
+#[test]
+fn a_reactor_that_is_dropped_lets_its_wakers_go() {
+    within_limit(|| {
+        let (gone, own) = (reactor(), reactor());
+        let (dropped, _) = CountWakes::new();
+        let meddles = || Waker::from(Arc::new(Meddles(dropped.clone())));
+        let entered = gone.enter();
+        let mut slept = Box::pin(sleep(Duration::from_millis(1)));
+        let polled = slept.as_mut().poll(&mut Context::from_waker(&meddles()));
+        assert!(polled.is_pending());
+        let listener = block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let polled = listener.poll_accept(&mut Context::from_waker(&meddles()));
+        assert!(polled.is_pending());
+        drop(entered);
+        let _entered = own.enter();
+        assert_eq!(dropped.get(), 0);
+        drop(gone);
+        assert_eq!(dropped.get(), 2);
+
+        let (woken, waker) = CountWakes::new();
+        let cx = &mut Context::from_waker(&waker);
+        assert!(matches!(listener.poll_accept(cx), Poll::Ready(Err(_))));
+        if slept.as_mut().poll(cx).is_pending() {
+            while woken.get() == 0 {
+                own.try_borrow().expect("nobody else has it").wait(None);
+            }
+            assert!(slept.as_mut().poll(cx).is_ready());
+        }
+    });
+}
+
+#[test]
+fn a_timer_refused_for_the_end_gives_its_waker_back() {
+    use heist_reactor::protocol::{Kick, Rejected, Signal, Timers};
+    struct NoKick;
+    impl Kick for NoKick {
+        fn kick(&self) {}
+    }
+    let timers = Timers::new(heist_sync::sys::Arc::new(Signal::new(NoKick)), 1);
+    timers.close(&mut Vec::new());
+    let (_, waker) = CountWakes::new();
+    match timers.shards()[0].insert(1, waker.clone()) {
+        Err(Rejected::Closed(back)) => assert!(back.will_wake(&waker)),
+        other => panic!("{other:?}"),
+    }
+}

@@ -8,7 +8,10 @@ use heist_sync::coop;
 
 use super::{Instant, Sleep, sleep_until};
 
-/// Ticks every `period`, the first time at once.
+/// Ticks every `period`, the first time at once. What it does about ticks that nobody waited for in time is up to
+/// [`set_missed_tick_behavior`](Interval::set_missed_tick_behavior); at first it catches up. It ticks until it is dropped.
+///
+/// Unlike a [`sleep`](super::sleep()) in a loop it counts the time between two calls of [`tick`](Interval::tick) too.
 ///
 /// # Panics
 ///
@@ -31,7 +34,7 @@ pub fn interval(period: Duration) -> Interval {
     interval_at(Instant::now(), period)
 }
 
-/// Ticks every `period`, the first time at `start`.
+/// Ticks every `period`, the first time at `start`. Otherwise as [`interval`].
 ///
 /// # Panics
 ///
@@ -56,29 +59,32 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
     }
 }
 
-/// What an [`Interval`] does about the ticks that nobody waited for in time.
+/// How late a tick may be and count as in time.
+const IN_TIME: Duration = Duration::from_millis(5);
+
+/// What an [`Interval`] does about the ticks that nobody waited for in time: about one that comes more than five
+/// milliseconds after it was due. After any other the next is due a period after that was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MissedTickBehavior {
-    /// Ticks as fast as it is asked until it has caught up.
+    /// Ticks as fast as it is asked until it has caught up: the next is due a period after this one was.
     #[default]
     Burst,
-    /// Ticks once, and from then on every period.
+    /// The next is due a period after this one came, and so are all that follow.
     Delay,
-    /// Ticks once, and from then on when it would have ticked had none been missed.
+    /// The next is due at the next of the moments at which it would have ticked had none been missed.
     Skip,
 }
 
 impl MissedTickBehavior {
     /// When the next tick is due, after one that was due at `due` and came at `now`.
     fn next(self, due: Instant, now: Instant, period: Duration) -> Instant {
-        let on_time = due.after(period);
         match self {
-            Self::Burst => on_time,
-            _ if now <= on_time => on_time,
+            _ if now <= due.after(IN_TIME) => due.after(period),
+            Self::Burst => due.after(period),
             Self::Delay => now.after(period),
             Self::Skip => {
                 let past = (now - due).as_nanos() % period.as_nanos();
-                // Less than a period, which can be counted in nanoseconds up to 584 years.
+                // No more than was missed, which can be counted in nanoseconds up to 584 years.
                 let past = Duration::from_nanos_u128(past);
                 now.after(period - past)
             }
@@ -104,7 +110,7 @@ impl Interval {
         std::future::poll_fn(|cx| self.poll_tick(cx)).await
     }
 
-    /// Polls for the next tick.
+    /// Polls for the next tick. Of several pollers the last is woken.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let coop = ready!(coop::poll_proceed(cx));
         ready!(self.sleep.poll_elapsed(cx));
@@ -115,22 +121,22 @@ impl Interval {
         Poll::Ready(due)
     }
 
-    /// Ticks next a period from now.
+    /// Ticks next a period from now, whatever was missed.
     pub fn reset(&mut self) {
         self.move_to(Instant::now().after(self.period));
     }
 
-    /// Ticks next as soon as it is asked.
+    /// Ticks next as soon as it is asked, whatever was missed.
     pub fn reset_immediately(&mut self) {
         self.move_to(Instant::now());
     }
 
-    /// Ticks next after `after`.
+    /// Ticks next after `after`, whatever was missed.
     pub fn reset_after(&mut self, after: Duration) {
         self.move_to(Instant::now().after(after));
     }
 
-    /// Ticks next at `deadline`.
+    /// Ticks next at `deadline`, whatever was missed before. One that is past is a tick that comes late.
     pub fn reset_at(&mut self, deadline: Instant) {
         self.move_to(deadline);
     }
@@ -152,5 +158,51 @@ impl Interval {
     /// The time between two ticks.
     pub fn period(&self) -> Duration {
         self.period
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MissedTickBehavior::{Burst, Delay, Skip};
+    use super::{Duration, Instant, MissedTickBehavior};
+
+    /// When the next tick is due after one that came so late, in milliseconds after the one that was due, with a period
+    /// of so many.
+    fn next(behavior: MissedTickBehavior, period: u64, late: u64) -> u64 {
+        let (due, of) = (Instant::now(), Duration::from_millis);
+        let next = behavior.next(due, due + of(late), of(period));
+        (next - due).as_millis() as u64
+    }
+
+    #[test]
+    fn the_next_tick_is_due_as_tokio_has_it() {
+        // Period, how late it came, and when the next is due: by `Burst`, by `Delay`, by `Skip`.
+        for (period, late, expected) in [
+            (100, 0, [100, 100, 100]),
+            (100, 5, [100, 100, 100]),
+            (100, 6, [100, 106, 100]),
+            (100, 90, [100, 190, 100]),
+            (100, 99, [100, 199, 100]),
+            (100, 100, [100, 200, 200]),
+            (100, 101, [100, 201, 200]),
+            (100, 250, [100, 350, 300]),
+            (2, 5, [2, 2, 2]),
+            (2, 7, [2, 9, 8]),
+            (10, 6, [10, 16, 10]),
+        ] {
+            let got = [Burst, Delay, Skip].map(|behavior| next(behavior, period, late));
+            assert_eq!(got, expected, "{late} ms late, with a period of {period}");
+        }
+    }
+
+    #[test]
+    fn a_period_too_long_to_be_counted_is_as_good_as_for_ever() {
+        let due = Instant::now();
+        for behavior in [Burst, Delay, Skip] {
+            for late in [Duration::ZERO, Duration::from_secs(1)] {
+                let next = behavior.next(due, due + late, Duration::MAX);
+                assert!(next - due > Duration::from_secs(86_400 * 365));
+            }
+        }
     }
 }

@@ -66,6 +66,9 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 ///
 /// It belongs to the reactor of whoever polls it first, also after a [`reset`](Self::reset).
 ///
+/// One that was polled and is then forgotten, as by [`mem::forget`](std::mem::forget), keeps its place among the timers,
+/// and the waker that it was polled with, until its deadline.
+///
 /// # Panics
 ///
 /// Polling it panics where the default reactor is needed and can't be started.
@@ -149,12 +152,13 @@ impl Sleep {
     /// Gives its entry the new deadline: whoever waits for it is woken then.
     fn move_entry(&self, home: Home, key: Key) -> State {
         let deadline = self.deadline.into_std();
+        // A waker that is left over is woken or dropped when nobody looks at the thread's context any more.
         let moved = context::with_shard(home, |shard| {
             let waker = shard.take(key)?;
             Some(shard.insert(shard.deadline(deadline), waker))
         });
         match moved {
-            None | Some(Some(Err(Rejected::Closed))) => State::Unregistered,
+            None | Some(Some(Err(Rejected::Closed(_)))) => State::Unregistered,
             // Nobody waits.
             Some(None) => State::Reset(home),
             Some(Some(Ok(key))) => State::Waiting(home, key),
@@ -251,7 +255,7 @@ impl Sleep {
         match shard.insert(deadline, cx.waker().clone()) {
             Ok(key) => Some(State::Waiting(home, key)),
             Err(Rejected::Passed(_)) => Some(State::Elapsed),
-            Err(Rejected::Closed) => None,
+            Err(Rejected::Closed(_)) => None,
         }
     }
 

@@ -12,8 +12,11 @@ use pin_project_lite::pin_project;
 
 use super::{Instant, Sleep, sleep_until};
 
-/// Gives `future` until `duration` has passed. Completes with its output, or with [`Elapsed`] and the future dropped
-/// where it takes longer. A future that is ready at the deadline wins over it.
+/// Gives `future` until `duration` has passed. Completes with its output, or with [`Elapsed`] where it takes longer; the
+/// future is dropped with the [`Timeout`], unless it is [taken out](Timeout::into_inner).
+///
+/// The future is polled first, and the clock is looked at when it is pending: so one that is ready at once wins over
+/// any deadline, and one that never yields is not ended.
 ///
 /// # Errors
 ///
@@ -22,6 +25,10 @@ use super::{Instant, Sleep, sleep_until};
 /// # Cancel safety
 ///
 /// Dropping it drops the future.
+///
+/// # Panics
+///
+/// Polling it panics where the default reactor is needed and can't be started.
 ///
 /// ```
 /// use heist_reactor::time::{Duration, timeout};
@@ -50,6 +57,10 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 /// # Cancel safety
 ///
 /// Dropping it drops the future.
+///
+/// # Panics
+///
+/// Polling it panics where the default reactor is needed and can't be started.
 ///
 /// ```
 /// use heist_reactor::time::{Duration, Instant, timeout_at};

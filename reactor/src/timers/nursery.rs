@@ -14,8 +14,8 @@
 //!    in `Pending`, and before the scheduler lets the task go, each item that is left becomes an entry, or the task is
 //!    woken: because the deadline has passed, because the reactor is gone, or because the sleep has got into another
 //!    thread meanwhile, which may have polled, reset or dropped it.
-//! 2. Where the poll has ended otherwise nobody waits: items that are left are forgotten, and their places are given up
-//!    when the sleeps are dropped, wherever that is.
+//! 2. Where the poll has ended otherwise nobody waits: items that are left become entries all the same, with a waker that
+//!    does nothing, so that a sleep which nobody ever drops keeps its place until its deadline and no longer.
 //! 3. A place is free or an item's, not both. Its sleep takes the item back, which frees the place, as long as it is here,
 //!    which is as long as the poll lasts. A sleep that was polled elsewhere meanwhile knows that it is an entry, and
 //!    leaves the nursery alone, also when it comes back.
@@ -112,9 +112,8 @@ impl Drop for Opened {
             state.items.get()
         });
         if self.open && left > 0 {
-            // Invariant 2. Where this thread's locals are gone, so are the items.
-            let _ = NURSERY.try_with(|nursery| nursery.borrow_mut().forget(left));
-            STATE.with(|state| state.items.set(0));
+            // Invariant 2.
+            settle_with(Waker::noop());
         }
     }
 }
@@ -126,11 +125,18 @@ fn words(waker: &Waker) -> (*const (), *const RawWakerVTable) {
 /// Invariant 1.
 #[cold]
 fn settle(waker: &Waker) {
-    let items = STATE.with(|state| state.items.replace(0));
-    let owed = NURSERY.try_with(|nursery| nursery.borrow_mut().settle(items, waker));
-    if owed.unwrap_or(true) {
+    if settle_with(waker) {
         waker.wake_by_ref();
     }
+}
+
+/// Makes entries of all items. Returns whether `waker` has to be woken at once. Where this thread's locals are gone, so
+/// are the items.
+#[cold]
+fn settle_with(waker: &Waker) -> bool {
+    let items = STATE.with(|state| state.items.replace(0));
+    let owed = NURSERY.try_with(|nursery| nursery.borrow_mut().settle(items, waker));
+    owed.unwrap_or(true)
 }
 
 /// Makes an item, if `waker` is the one that the nursery is open for and there is room.
@@ -273,12 +279,6 @@ impl Nursery {
         }
     }
 
-    /// Forgets the first places.
-    fn forget(&mut self, first: usize) {
-        self.keys.copy_within(first..self.len, 0);
-        self.len -= first;
-    }
-
     /// Gives all places up.
     fn give_up(&mut self) {
         if let Some(home) = self.home.take() {
@@ -292,5 +292,52 @@ impl Nursery {
 impl Drop for Nursery {
     fn drop(&mut self) {
         self.give_up();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::task::{Context, Poll};
+    use std::time::Duration;
+
+    use super::{PLACES, nursed};
+    use crate::signal::NEVER;
+    use crate::testing::{CountWakes, within_limit};
+    use crate::time::sleep;
+    use crate::{Config, Reactor};
+
+    #[test]
+    fn a_sleep_that_is_forgotten_keeps_its_place_until_its_deadline_and_no_longer() {
+        within_limit(|| {
+            let reactor = Reactor::new(Config::default()).expect("a poller");
+            let _entered = reactor.enter();
+            let (_, waker) = CountWakes::new();
+            let places = || -> usize {
+                let shards = reactor.timers().shards().iter();
+                shards.map(|shard| shard.state.lock().wheel.places()).sum()
+            };
+            let ends: [fn() -> Poll<()>; 3] =
+                [|| Poll::Ready(()), || Poll::Pending, || panic!("in a poll")];
+            for end in ends {
+                for forgotten in 1..1_000 {
+                    let poll = || {
+                        for _ in 0..forgotten % (PLACES + 3) {
+                            let mut slept = Box::pin(sleep(Duration::from_millis(1)));
+                            let _ = slept.as_mut().poll(&mut Context::from_waker(&waker));
+                            std::mem::forget(slept);
+                        }
+                        end()
+                    };
+                    let _ = catch_unwind(AssertUnwindSafe(|| nursed(&waker, poll)));
+                }
+                while reactor.timers().next() != NEVER {
+                    let mut turn = reactor.try_borrow().expect("nobody else has it");
+                    turn.wait(None);
+                }
+                assert!(places() <= PLACES, "{} are left", places());
+            }
+        });
     }
 }

@@ -240,6 +240,12 @@ impl Wheel {
         waker
     }
 
+    /// How many places are taken, by entries or reserved.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.len + self.reserved
+    }
+
     /// No entry is due before then; as soon as something is, exactly that.
     pub(super) fn earliest(&mut self) -> Option<u64> {
         let near = self.first_near().unwrap_or(u64::MAX);
