@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -70,6 +70,10 @@ where
 /// The future of [`spawn`].
 #[must_use = "to detach the job, drop the future"]
 pub struct Spawned<T>(Arc<Mutex<Outcome<T>>>);
+
+// No code of the user's runs under its lock, so a panic leaves it as it is.
+impl<T> UnwindSafe for Spawned<T> {}
+impl<T> RefUnwindSafe for Spawned<T> {}
 
 struct Outcome<T> {
     result: Option<Result<T, Failed>>,

@@ -23,8 +23,8 @@ thread_local! {
 #[must_use = "the reactor is left when the guard is dropped"]
 pub struct EnterGuard {
     number: u64,
-    /// It belongs to the thread that entered.
-    _not_send: PhantomData<*const ()>,
+    /// It belongs to the thread that entered: it may be shared, but not sent.
+    _not_send: PhantomData<std::sync::MutexGuard<'static, ()>>,
 }
 
 pub(crate) fn enter(reactor: Reactor) -> EnterGuard {

@@ -29,6 +29,7 @@
 //! event is about (in the kernel; in a model, a plain word) is seen by the operation that follows the look.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::{Context, Poll, Waker};
 
 use heist_sync::sys::Mutex;
@@ -299,6 +300,10 @@ impl Waiters {
         }
     }
 }
+
+// No code of the user's runs under its lock, so a panic leaves it as it is.
+impl UnwindSafe for Direction {}
+impl RefUnwindSafe for Direction {}
 
 impl fmt::Debug for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -72,6 +73,10 @@ impl Sources {
         }
     }
 }
+
+// No code of the user's runs under its lock, so a panic leaves it as it is.
+impl UnwindSafe for Sources {}
+impl RefUnwindSafe for Sources {}
 
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

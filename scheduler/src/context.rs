@@ -424,8 +424,8 @@ where
 pub(crate) struct Entered {
     number: u64,
     _reactor: heist_reactor::EnterGuard,
-    /// It belongs to the thread that entered.
-    _not_send: PhantomData<*const ()>,
+    /// It belongs to the thread that entered: it may be shared, but not sent.
+    _not_send: PhantomData<std::sync::MutexGuard<'static, ()>>,
 }
 
 pub(crate) fn enter(handle: Handle) -> Entered {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use heist_sync::sys::Arc;
@@ -83,6 +84,9 @@ pub(crate) struct Counters {
 pub struct RuntimeMetrics {
     shared: Arc<Shared>,
 }
+
+impl UnwindSafe for RuntimeMetrics {}
+impl RefUnwindSafe for RuntimeMetrics {}
 
 impl RuntimeMetrics {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {

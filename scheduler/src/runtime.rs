@@ -19,7 +19,7 @@ pub use shutdown::{ShutdownReport, Unfinished};
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use crate::task::JoinHandle;
@@ -64,6 +64,9 @@ pub struct Runtime {
     /// The process that has its threads.
     process: u32,
 }
+
+impl UnwindSafe for Runtime {}
+impl RefUnwindSafe for Runtime {}
 
 /// What a [turn](Runtime::turn) came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

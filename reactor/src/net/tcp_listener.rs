@@ -38,8 +38,9 @@ impl TcpListener {
     ///
     /// Dropping the future binds nothing, or closes what was bound.
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<TcpListener> {
+        let addresses = resolve(address).await?;
         let mut last = None;
-        for address in resolve(address).await? {
+        for address in addresses {
             match Self::bind_one(address) {
                 Ok(listener) => return Ok(listener),
                 Err(error) => last = Some(error),

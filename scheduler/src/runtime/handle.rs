@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use heist_sync::sys::Arc;
 
@@ -40,6 +41,9 @@ pub struct EnterGuard<'a> {
     _entered: Entered,
     _handle: PhantomData<&'a Handle>,
 }
+
+impl UnwindSafe for Handle {}
+impl RefUnwindSafe for Handle {}
 
 impl Handle {
     pub(crate) fn of(shared: Arc<Shared>) -> Self {
