@@ -303,6 +303,7 @@ impl EventLoop {
     ///     assert_eq!(task.await.unwrap(), 2);
     /// }
     /// ```
+    #[track_caller]
     pub fn create_task<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: std::future::Future + Send + 'static,
@@ -323,6 +324,7 @@ impl EventLoop {
     ///     assert!(size.await.unwrap().is_ok());
     /// }
     /// ```
+    #[track_caller]
     pub fn run_in_executor<F, R>(&self, function: F) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,

@@ -219,6 +219,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    #[track_caller]
     fn execute(&self, future: F) {
         // Dropping the handle detaches the task.
         drop(crate::spawn(future));

@@ -40,6 +40,7 @@ pub use pool::{Job, Pool, PoolConfig, Refused, Spawner};
 /// let sum = heist_reactor::blocking::spawn(|| (1..=100).sum::<u32>());
 /// assert_eq!(block_on(sum).unwrap(), 5_050);
 /// ```
+#[track_caller]
 pub fn spawn<T, F>(job: F) -> Spawned<T>
 where
     T: Send + 'static,

@@ -144,11 +144,15 @@ impl Reactor {
     /// # Panics
     ///
     /// Where the default reactor is needed and the operating system refuses it a poller or a thread.
+    #[track_caller]
     pub fn current() -> Reactor {
-        Self::try_current().unwrap_or_else(|| match context::default_reactor() {
+        if let Some(entered) = Self::try_current() {
+            return entered;
+        }
+        match context::default_reactor() {
             Ok(reactor) => reactor.clone(),
             Err(error) => panic!("the default reactor can't be started: {error}"),
-        })
+        }
     }
 
     /// The reactor that this thread has [entered](Self::enter).

@@ -132,17 +132,20 @@ impl RuntimeMetrics {
     }
 
     /// How many times the worker has queued a task in its own queues.
+    #[track_caller]
     pub fn worker_local_schedule_count(&self, worker: usize) -> u64 {
         self.shared.remotes[worker].counters.pushes.get()
     }
 
     /// How many tasks lie in the worker's own queues.
+    #[track_caller]
     pub fn worker_local_queue_depth(&self, worker: usize) -> usize {
         self.shared.remotes[worker].open.depth()
     }
 
     /// How long the worker's polls last on average: a moving average of the polls that are timed, one in 64, where each
     /// weighs a tenth. Zero until one was.
+    #[track_caller]
     pub fn worker_mean_poll_time(&self, worker: usize) -> Duration {
         Duration::from_nanos(self.shared.remotes[worker].counters.mean_poll_nanos.get())
     }
@@ -162,6 +165,7 @@ impl RuntimeMetrics {
     ///
     /// # Panics
     /// If there are no more than `bucket` of them.
+    #[track_caller]
     pub fn poll_time_histogram_bucket_range(&self, bucket: usize) -> Range<Duration> {
         Histogram::range(bucket)
     }
@@ -171,6 +175,7 @@ impl RuntimeMetrics {
     ///
     /// # Panics
     /// If there is no such worker, or no such bucket.
+    #[track_caller]
     pub fn poll_time_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
         self.shared.remotes[worker]
             .counters
@@ -185,6 +190,7 @@ impl RuntimeMetrics {
     ///
     /// # Panics
     /// If there is no such worker, or no such bucket.
+    #[track_caller]
     pub fn schedule_latency_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
         self.shared.remotes[worker].counters.latencies.count(bucket)
     }
@@ -204,21 +210,25 @@ impl RuntimeMetrics {
     /// # Panics
     /// As all that ask for a worker: where there is no place for one of that number. Beyond the
     /// [regular](Self::num_workers) ones there are those of the spares, and of workers that were dismissed.
+    #[track_caller]
     pub fn worker_poll_count(&self, worker: usize) -> u64 {
         self.shared.remotes[worker].counters.polls.get()
     }
 
     /// How often the worker has found work in another's queue.
+    #[track_caller]
     pub fn worker_steal_count(&self, worker: usize) -> u64 {
         self.shared.remotes[worker].counters.steals.get()
     }
 
     /// How often the worker has gone to sleep.
+    #[track_caller]
     pub fn worker_park_count(&self, worker: usize) -> u64 {
         self.shared.remotes[worker].counters.parks.get()
     }
 
     /// For how long the worker has been awake, the stretch included in which it is now.
+    #[track_caller]
     pub fn worker_total_busy_duration(&self, worker: usize) -> Duration {
         let counters = &self.shared.remotes[worker].counters;
         let stretch = match counters.awake_since.get() {

@@ -149,7 +149,7 @@ impl Runtime {
                 context::block_on(|| root::block_on(self.handle.shared(), future))
             }
         };
-        output.unwrap_or_else(|| panic!("{NESTED}"))
+        output.expect(NESTED)
     }
 
     /// One turn of a current-thread runtime, for an event loop that isn't heist's (a window system's, a game's, another
@@ -184,7 +184,7 @@ impl Runtime {
         let _entered = self.enter();
         let turned =
             context::block_on(|| context::driving(|| runtime.turn(self.handle.shared(), limit)));
-        let (polls, wait) = turned.unwrap_or_else(|| panic!("{NESTED}"));
+        let (polls, wait) = turned.expect(NESTED);
         Turn { polls, wait }
     }
 
@@ -269,6 +269,7 @@ impl Runtime {
     /// println!("{report}");
     /// # std::io::Result::Ok(())
     /// ```
+    #[track_caller]
     pub fn shutdown(mut self, grace: Duration) -> ShutdownReport {
         let shared = self.handle.shared().clone();
         shared.refuse_outsiders();

@@ -95,12 +95,19 @@ impl From<Instant> for std::time::Instant {
 
 impl Add<Duration> for Instant {
     type Output = Instant;
+
+    /// # Panics
+    ///
+    /// Where the sum can't be counted; [`checked_add`](Instant::checked_add) asks.
+    #[track_caller]
     fn add(self, duration: Duration) -> Instant {
-        Instant(self.0 + duration)
+        let sum = self.checked_add(duration);
+        sum.expect("overflow when adding duration to instant")
     }
 }
 
 impl AddAssign<Duration> for Instant {
+    #[track_caller]
     fn add_assign(&mut self, duration: Duration) {
         *self = *self + duration;
     }
@@ -115,12 +122,19 @@ impl Sub for Instant {
 
 impl Sub<Duration> for Instant {
     type Output = Instant;
+
+    /// # Panics
+    ///
+    /// Where the difference can't be counted; [`checked_sub`](Instant::checked_sub) asks.
+    #[track_caller]
     fn sub(self, duration: Duration) -> Instant {
-        Instant(self.0 - duration)
+        let difference = self.checked_sub(duration);
+        difference.expect("overflow when subtracting duration from instant")
     }
 }
 
 impl SubAssign<Duration> for Instant {
+    #[track_caller]
     fn sub_assign(&mut self, duration: Duration) {
         *self = *self - duration;
     }

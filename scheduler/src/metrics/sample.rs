@@ -26,11 +26,13 @@ impl Histogram {
         self.0[(doublings as usize).min(BUCKETS - 1)].add(1);
     }
 
+    #[track_caller]
     pub(crate) fn count(&self, bucket: usize) -> u64 {
         self.0[bucket].get()
     }
 
     /// Which times a bucket holds.
+    #[track_caller]
     pub(crate) fn range(bucket: usize) -> Range<Duration> {
         assert!(bucket < BUCKETS, "there are {BUCKETS} buckets");
         let edge = |bucket: usize| Duration::from_nanos(1 << (bucket as u32 + FIRST - 1));

@@ -120,8 +120,7 @@ impl Handle {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
-        context::block_on(|| root::block_on(&self.shared, future))
-            .unwrap_or_else(|| panic!("{NESTED}"))
+        context::block_on(|| root::block_on(&self.shared, future)).expect(NESTED)
     }
 
     /// Changes how many regular workers a multi-thread runtime has. More start at once; of fewer, those that go end

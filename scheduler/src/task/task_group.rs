@@ -281,6 +281,7 @@ impl<T, E> State<T, E> {
 impl<T, E> Group<T, E> {
     /// Adds a child, which `spawn` spawns, or gives back, where there is no runtime. `None` where the group takes no
     /// more.
+    #[track_caller]
     fn add<F>(
         group: &Arc<Self>,
         future: F,
