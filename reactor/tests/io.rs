@@ -1,12 +1,12 @@
 //! Readers and writers that break their promises.
 
-use std::io::{self, ErrorKind};
+use std::io::{IoSlice, IoSliceMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use heist_reactor::io::{AsyncReadExt, AsyncWriteExt, copy};
+use heist_reactor::io::{self, AsyncReadExt, AsyncWriteExt, ErrorKind, copy};
 use heist_reactor::testing::{CountWakes, block_on, within_limit};
 use heist_sync::coop;
 
@@ -302,10 +302,10 @@ fn copy_does_not_ask_a_reader_again_that_has_ended() {
 fn several_buffers_are_no_way_to_claim_more() {
     let mut reader = Always(|len| Ok(len + 1));
     let mut room = [0; 3];
-    let buffers = &mut [io::IoSliceMut::new(&mut room)];
+    let buffers = &mut [IoSliceMut::new(&mut room)];
     let error = block_on(reader.read_vectored(buffers)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
-    let buffers = [io::IoSlice::new(&[0; 3])];
+    let buffers = [IoSlice::new(&[0; 3])];
     let error = block_on(reader.write_vectored(&buffers)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
 }
