@@ -35,6 +35,7 @@ mod heist {
     pub(crate) mod actors;
     pub(crate) mod barrier;
     pub(crate) mod broadcast;
+    pub(crate) mod limits;
     pub(crate) mod mpsc;
     pub(crate) mod mutex;
     pub(crate) mod notify;
@@ -54,6 +55,7 @@ mod tokio {
     pub(crate) mod actors;
     pub(crate) mod barrier;
     pub(crate) mod broadcast;
+    pub(crate) mod limits;
     pub(crate) mod mpsc;
     pub(crate) mod mutex;
     pub(crate) mod notify;
@@ -136,6 +138,20 @@ fn mutex_does_as_tokios() {
 fn rwlock_does_as_tokios() {
     for readers in [1, 2, 1_000] {
         check::<heist::rwlock::World, tokio::rwlock::World>("rwlock", readers);
+    }
+}
+
+#[test]
+fn limits_are_tokios() {
+    let both = heist::limits::outcomes()
+        .into_iter()
+        .zip(tokio::limits::outcomes());
+    for ((what, heist), (_, tokio)) in both {
+        let known = judge("limits", "any", what, &heist, &tokio);
+        assert!(
+            known.is_some(),
+            "{what}: heist has {heist:?}, tokio {tokio:?}"
+        );
     }
 }
 

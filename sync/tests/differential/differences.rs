@@ -89,7 +89,7 @@ pub(crate) const MEANT: &[Difference] = &[
     },
     Difference {
         primitives: &["mpsc"],
-        when: &["closed", "gone"],
+        when: &["closed", "closed, permits out", "gone"],
         what: &["try_reserve_many"],
         is: |heist, tokio| (heist, tokio) == (&Word("closed"), &Word("full")),
         then: Then::GoOn,
@@ -97,7 +97,7 @@ pub(crate) const MEANT: &[Difference] = &[
     },
     Difference {
         primitives: &["mpsc"],
-        when: &["closed", "gone"],
+        when: &["closed", "closed, permits out", "gone"],
         what: &["capacity"],
         is: more,
         then: Then::GoOn,
@@ -113,7 +113,7 @@ pub(crate) const MEANT: &[Difference] = &[
     },
     Difference {
         primitives: &["mpsc"],
-        when: &["closed"],
+        when: &["closed", "closed, permits out"],
         what: &["wakes", "wake of what is polled"],
         is: more,
         then: Then::Stop,
@@ -134,7 +134,7 @@ pub(crate) const MEANT: &[Difference] = &[
 pub(crate) const PENDING: &[Difference] = &[
     Difference {
         primitives: &["mpsc"],
-        when: &["closed", "gone"],
+        when: &["closed", "closed, permits out", "gone"],
         what: &["send", "reserve", "reserve_owned", "reserve_many"],
         is: refused_by_tokio,
         then: Then::Stop,
@@ -222,8 +222,11 @@ pub(crate) fn judge(
         .iter()
         .chain(PENDING)
         .filter(|difference| difference.fits(primitive, state, what));
-    let demanded = |difference: &&Difference| difference.then == Then::Demand;
-    if heist == tokio && listed.clone().find(demanded).is_none() {
+    if heist == tokio
+        && !listed
+            .clone()
+            .any(|difference| difference.then == Then::Demand)
+    {
         return Some(Then::GoOn);
     }
     listed

@@ -5,7 +5,7 @@ use std::task::Context;
 use super::sync::mpsc::error::{TryRecvError, TrySendError};
 use super::sync::mpsc::{self, OwnedPermit, Receiver, Sender, WeakSender};
 use crate::driver::{self, Seen, Value};
-use crate::parts::{Futures, Message, Poller, Pool, Press, stage};
+use crate::parts::{Futures, Held, Message, Poller, Pool, Press, stage};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
@@ -54,6 +54,8 @@ pub(crate) struct World {
     permits: Pool<OwnedPermit<Message>>,
     receivers: Pool<Receiver<Message>>,
     state: &'static str,
+    /// The futures that hold permits.
+    held: Held,
     /// What the receiver is polled with.
     poller: Poller,
 }
@@ -93,11 +95,12 @@ impl World {
         }
     }
 
+    /// Starts what may wait.
     fn send(&mut self, op: Op, n: usize, seen: &Seen) {
         let Some(sender) = self.senders.with(n, |sender| sender.clone()) else {
             return;
         };
-        let press = self.press.clone();
+        let (press, held) = (self.press.clone(), self.held.clone());
         match op {
             Op::Send => {
                 let message = press.message();
@@ -122,6 +125,7 @@ impl World {
                 let Ok(permit) = sender.reserve().await else {
                     return false.into();
                 };
+                let _held = held.hold();
                 stage().await;
                 permit.send(press.message());
                 true.into()
@@ -132,7 +136,8 @@ impl World {
                     let Ok(permits) = sender.reserve_many(many).await else {
                         return false.into();
                     };
-                    // The last one is dropped unused.
+                    let _held = (permits.len() > 0).then(|| held.hold());
+                    // At most two are used.
                     for permit in permits.take(2) {
                         stage().await;
                         permit.send(press.message());
@@ -140,17 +145,26 @@ impl World {
                     true.into()
                 });
             }
+            _ => self.send_at_once(op, n, sender, seen),
+        }
+    }
+
+    fn send_at_once(&mut self, op: Op, n: usize, sender: Sender<Message>, seen: &Seen) {
+        let press = &self.press;
+        match op {
             Op::TrySend => seen.note("try_send", attempt(sender.try_send(press.message()))),
             Op::TryReserve => seen.note("try_reserve", attempt(sender.try_reserve())),
             Op::TryReserveMany => {
                 let result = sender.try_reserve_many(amount(n, sender.max_capacity()));
-                let result = result.map(|permits| {
-                    seen.note("permits", permits.len());
-                    permits
-                        .take(1)
-                        .for_each(|permit| permit.send(press.message()));
-                });
-                seen.note("try_reserve_many", attempt(result));
+                match result {
+                    Ok(permits) => {
+                        seen.note("try_reserve_many", permits.len());
+                        permits
+                            .take(1)
+                            .for_each(|permit| permit.send(press.message()));
+                    }
+                    refused => seen.note("try_reserve_many", attempt(refused)),
+                }
             }
             Op::TryReserveOwned => {
                 let result = sender.try_reserve_owned();
@@ -261,6 +275,7 @@ impl driver::World for World {
                 true => "vast",
                 false => "open",
             },
+            held: Held::default(),
             poller: Poller::default(),
         }
     }
@@ -327,7 +342,11 @@ impl driver::World for World {
     }
 
     fn state(&mut self) -> &'static str {
-        self.state
+        let out = self.permits.len() + self.held.count();
+        match self.state {
+            "closed" if out > 0 => "closed, permits out",
+            state => state,
+        }
     }
 
     fn futures(&mut self) -> &mut Futures {

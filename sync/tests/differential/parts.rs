@@ -5,11 +5,43 @@ use std::future::{Future, poll_fn};
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 
 use crate::driver::{Seen, Value};
-use crate::support::Wakes;
+
+/// A waker that counts, and knows when it was woken last.
+#[derive(Default)]
+struct Wakes {
+    count: AtomicUsize,
+    last: AtomicUsize,
+}
+
+impl Wakes {
+    fn waker(self: &Arc<Self>) -> Waker {
+        Waker::from(self.clone())
+    }
+
+    /// How often it was woken since the last call.
+    fn take(&self) -> usize {
+        self.count.swap(0, Ordering::Relaxed)
+    }
+
+    /// When it was woken, if it was since `take`: what is less was earlier.
+    fn last(&self) -> Option<usize> {
+        (self.count.load(Ordering::Relaxed) > 0).then(|| self.last.load(Ordering::Relaxed))
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        static CLOCK: AtomicUsize = AtomicUsize::new(0);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.last
+            .store(CLOCK.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
 
 /// A future, and the wakers it was polled with.
 struct Entry {
@@ -45,7 +77,7 @@ impl Futures {
             number: self.next,
             kind,
             future: Some(Box::pin(future)),
-            wakes: Wakes::new(),
+            wakes: Arc::default(),
             stale: Vec::new(),
             waits: false,
             forgotten: false,
@@ -82,7 +114,7 @@ impl Futures {
     fn poll_at(&mut self, at: usize, fresh: bool, seen: &Seen) {
         let entry = &mut self.entries[at];
         if fresh {
-            let last = std::mem::replace(&mut entry.wakes, Wakes::new());
+            let last = std::mem::take(&mut entry.wakes);
             entry.stale.push(last);
         }
         let waker = entry.wakes.waker();
@@ -123,15 +155,18 @@ impl Futures {
         self.entries.iter().any(|entry| entry.forgotten)
     }
 
-    /// Polls who was woken, but the forgotten, until nobody is; notes which ones complete, without
+    /// Polls who was woken, but the forgotten, in the order of that, until nobody is; notes which ones complete, without
     /// regard to the order.
     pub(crate) fn settle(&mut self, seen: &Seen) {
-        let woken = |futures: &Self| {
-            let mut entries = futures.entries.iter();
-            entries.position(|entry| !entry.forgotten && entry.wakes.take() > 0)
+        let first = |entries: &[Entry]| {
+            let places = 0..entries.len();
+            let known = places.filter(|&at| !entries[at].forgotten);
+            let woken = known.filter_map(|at| Some((entries[at].wakes.last()?, at)));
+            woken.min().map(|(_, at)| at)
         };
         let mut settled = Vec::new();
-        while let Some(at) = woken(self) {
+        while let Some(at) = first(&self.entries) {
+            self.entries[at].wakes.take();
             let number = self.entries[at].number;
             self.poll_at(at, false, &Seen::default());
             if self
@@ -156,7 +191,7 @@ impl Futures {
         /// Where a leak check finds what is meant to be lost.
         static LOST: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
-        let wakes = Wakes::new();
+        let wakes: Arc<Wakes> = Arc::default();
         let waker = wakes.waker();
         let mut future = Box::pin(future);
         let poll = future.as_mut().poll(&mut Context::from_waker(&waker));
@@ -280,6 +315,10 @@ impl<T> Pool<T> {
         self.0.borrow_mut().push(one);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// Takes some one out.
     pub(crate) fn take(&self, n: usize) -> Option<T> {
         let mut all = self.0.borrow_mut();
@@ -340,6 +379,30 @@ impl<T> DerefMut for Lent<T> {
 impl<T> Drop for Lent<T> {
     fn drop(&mut self) {
         self.pool.0.borrow_mut().extend(self.one.take());
+    }
+}
+
+/// Counts futures that hold something. Clones count the same.
+#[derive(Clone, Default)]
+pub(crate) struct Held(Rc<Cell<usize>>);
+
+/// One that holds something.
+pub(crate) struct Holder(Held);
+
+impl Held {
+    pub(crate) fn hold(&self) -> Holder {
+        self.0.update(|count| count + 1);
+        Holder(self.clone())
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.get()
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.0.0.update(|count| count - 1);
     }
 }
 
