@@ -3,6 +3,9 @@
 #[path = "support/poll.rs"]
 mod support;
 
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
+
 use heist_sync::sys::cell::UnsafeCell;
 use heist_sync::sys::{Arc, thread};
 use heist_sync::{Semaphore, TryAcquireError};
@@ -55,6 +58,50 @@ fn semaphore_given_up_request_makes_way() {
         waiting.join().unwrap();
         assert!(!closed && semaphore.available_permits() == 0);
     });
+}
+
+/// A permit is granted while the semaphore is closed: who looks after the close is refused, and no permit is lost.
+#[test]
+fn semaphore_grant_against_close() {
+    let census = Census::new(&["granted", "refused at once", "refused later"]);
+    let counted = census.clone();
+    model("semaphore_grant_against_close", Some(2), move || {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let mut waiting = Box::pin(semaphore.acquire());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        let granting = {
+            let semaphore = semaphore.clone();
+            thread::spawn(move || semaphore.add_permits(1))
+        };
+        let closing = {
+            let semaphore = semaphore.clone();
+            thread::spawn(move || semaphore.close())
+        };
+        let looked = waiting.as_mut().poll(&mut cx);
+        closing.join().unwrap();
+        let left = match looked {
+            Poll::Ready(Ok(permit)) => {
+                permit.forget();
+                counted.saw("granted");
+                0
+            }
+            Poll::Ready(Err(_)) => {
+                counted.saw("refused at once");
+                1
+            }
+            Poll::Pending => {
+                let Poll::Ready(Err(_)) = waiting.as_mut().poll(&mut cx) else {
+                    panic!("it looked after the close");
+                };
+                counted.saw("refused later");
+                1
+            }
+        };
+        granting.join().unwrap();
+        assert_eq!(semaphore.available_permits(), left);
+    });
+    census.assert_all_seen();
 }
 
 /// A close, an acquire and a forget meet: nobody waits for ever, and closed stays closed.

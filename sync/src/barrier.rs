@@ -12,12 +12,13 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use crate::contain::{Panics, at_last};
 use crate::coop;
 use crate::park::block_on;
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -97,11 +98,15 @@ impl Barrier {
     /// # Panics
     ///
     /// If the barrier is broken, or is reset meanwhile; only [`abort`](Self::abort) and [`reset`](Self::reset) do that.
-    /// Where they are used, take [`checked_wait`](Self::checked_wait).
-    pub async fn wait(&self) -> BarrierWaitResult {
-        match self.checked_wait().await {
-            Ok(result) => result,
-            Err(error) => panic!("{error}"),
+    /// Where they are used, take [`checked_wait`](Self::checked_wait). The panic's message names the caller.
+    #[track_caller]
+    pub fn wait(&self) -> impl Future<Output = BarrierWaitResult> {
+        let place = Location::caller();
+        async move {
+            match self.checked_wait().await {
+                Ok(result) => result,
+                Err(error) => panic!("{error} that was waited at in {place}"),
+            }
         }
     }
 
@@ -127,8 +132,12 @@ impl Barrier {
     /// # Panics
     ///
     /// As of [`wait`](Self::wait).
+    #[track_caller]
     pub fn blocking_wait(&self) -> BarrierWaitResult {
-        block_on(self.wait())
+        match self.blocking_checked_wait() {
+            Ok(result) => result,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// As [`checked_wait`](Self::checked_wait), by blocking this thread.
@@ -136,6 +145,7 @@ impl Barrier {
     /// # Errors
     ///
     /// As of [`checked_wait`](Self::checked_wait).
+    #[track_caller]
     pub fn blocking_checked_wait(&self) -> Result<BarrierWaitResult, BrokenBarrier> {
         block_on(self.checked_wait())
     }
@@ -202,7 +212,7 @@ impl Arrive<'_> {
             this.barrier.waiting.fetch_sub(1, Ordering::Relaxed);
         }
         drop(locked);
-        drop(removed);
+        at_last(|| drop(removed));
     }
 
     fn poll_arrive(
@@ -233,7 +243,10 @@ impl Arrive<'_> {
         }
         this.barrier.release(&mut locked, COMPLETE, &mut wakes);
         drop(locked);
-        wakes.wake_all();
+        let mut panics = Panics::default();
+        panics.run(|| wakes.wake_all());
+        panics.run(|| drop(waker));
+        panics.go_on();
         Poll::Ready(Ok(BarrierWaitResult(true)))
     }
 }

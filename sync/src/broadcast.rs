@@ -149,6 +149,7 @@ impl<T> Sender<T> {
     /// sender.send("after").unwrap();
     /// assert_eq!(new.try_recv(), Ok("after"));
     /// ```
+    #[track_caller]
     pub fn subscribe(&self) -> Receiver<T> {
         Receiver::new(&self.ring)
     }
@@ -214,6 +215,7 @@ impl<T> Sender<T> {
     }
 
     /// As [`closed`](Self::closed), blocking the thread.
+    #[track_caller]
     pub fn blocking_closed(&self) {
         block_on(self.closed());
     }
@@ -305,6 +307,7 @@ fn weak_count<T>(ring: &Ring<T>) -> usize {
 }
 
 impl<T> Receiver<T> {
+    #[track_caller]
     fn new(ring: &Arc<Ring<T>>) -> Self {
         Self {
             next: ring.add_receiver(),
@@ -357,6 +360,7 @@ impl<T: Clone> Receiver<T> {
     /// assert_eq!(receiver.try_recv(), Ok(1));
     /// assert_eq!(other.try_recv(), Err(TryRecvError::Empty));
     /// ```
+    #[track_caller]
     pub fn resubscribe(&self) -> Self {
         Self::new(&self.ring)
     }
@@ -408,6 +412,7 @@ impl<T: Clone> Receiver<T> {
     /// # Panics
     ///
     /// As [`recv`](Self::recv).
+    #[track_caller]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         // Looked at first: what was sent before the end is there by then.
         let closed = self.ring.is_closed();
@@ -438,6 +443,7 @@ impl<T: Clone> Receiver<T> {
     /// sender.send(1).unwrap();
     /// assert_eq!(thread.join().unwrap(), Ok(1));
     /// ```
+    #[track_caller]
     pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
         block_on(self.recv())
     }

@@ -189,6 +189,7 @@ impl CancellationToken {
     ///     token.blocking_cancelled();
     /// });
     /// ```
+    #[track_caller]
     pub fn blocking_cancelled(&self) {
         block_on(self.cancelled());
     }

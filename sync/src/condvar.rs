@@ -21,12 +21,13 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use crate::contain::at_last;
 use crate::mutex::{Mutex, MutexGuard, OwnedMutexGuard};
 use crate::park::block_on;
 use crate::sys::atomic::{AtomicBool, Ordering};
 use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
-use crate::wakes::Wakes;
+use crate::wakes::{Wakes, wake};
 
 /// Released by [`Condvar::notify_one`].
 const ONE: Outcome = FIRST_OUTCOME;
@@ -150,6 +151,7 @@ impl Condvar {
     }
 
     /// [`wait`](Self::wait) that blocks the thread.
+    #[track_caller]
     pub fn blocking_wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         block_on(self.wait(guard))
     }
@@ -171,6 +173,7 @@ impl Condvar {
     ///     assert!(*guard);
     /// });
     /// ```
+    #[track_caller]
     pub fn blocking_wait_while<'a, T, F>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -193,9 +196,7 @@ impl Condvar {
         let waker = locked.pop_front(ONE);
         self.settle(&locked);
         drop(locked);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(waker);
     }
 
     /// Wakes all who wait now.
@@ -270,7 +271,7 @@ impl<G> Waiting<'_, G> {
             this.condvar.settle(&locked);
         }
         drop(locked);
-        drop(removed);
+        at_last(|| drop(removed));
         if this.waiter.standing() == Standing::Released(ONE) {
             this.condvar.notify_one();
         }

@@ -36,6 +36,17 @@ pub(crate) fn or_undo(f: impl FnOnce(), undo: impl FnOnce()) {
     }
 }
 
+/// Calls user code as a caller's last step. Its panic goes on, unless this thread is unwinding already: two at once would
+/// end the process.
+#[inline]
+pub(crate) fn at_last(f: impl FnOnce()) {
+    if std::thread::panicking() {
+        contain(f);
+    } else {
+        f();
+    }
+}
+
 /// Several calls of user code, each of which is made whatever becomes of the others. The first panic goes on afterwards.
 ///
 /// A guard whose drop makes the next call would do for one panic; where the next call panics too, the process ends.

@@ -145,6 +145,7 @@ impl Event {
     }
 
     /// As [`wait`](Self::wait), by blocking this thread.
+    #[track_caller]
     pub fn blocking_wait(&self) {
         if !self.is_set() {
             block_on(self.wait());

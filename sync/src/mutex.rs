@@ -116,6 +116,7 @@ impl<T: ?Sized> Mutex<T> {
     /// *mutex.blocking_lock() += 1;
     /// assert_eq!(mutex.into_inner(), 2);
     /// ```
+    #[track_caller]
     pub fn blocking_lock(&self) -> MutexGuard<'_, T> {
         block_on(self.lock())
     }
@@ -137,6 +138,7 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     /// [`lock_owned`](Self::lock_owned) that blocks the thread.
+    #[track_caller]
     pub fn blocking_lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
         block_on(self.lock_owned())
     }

@@ -30,13 +30,13 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::contain::or_undo;
+use crate::contain::{at_last, or_undo};
 use crate::coop;
 use crate::park::block_on;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::waiting::{FIRST_OUTCOME, KeptWaiter, Locked, Outcome, Standing, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
-use crate::wakes::Wakes;
+use crate::wakes::{Wakes, wake};
 
 const EMPTY: usize = 0;
 const WAITING: usize = 1;
@@ -205,6 +205,7 @@ impl Notify {
     ///     ready.blocking_notified();
     /// });
     /// ```
+    #[track_caller]
     pub fn blocking_notified(&self) {
         block_on(self.notified());
     }
@@ -260,9 +261,7 @@ impl Notify {
         let mut locked = self.queue.lock();
         let waker = self.notify_locked(&mut locked, how);
         drop(locked);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(waker);
     }
 
     fn notify_locked(&self, locked: &mut Locked<'_, ()>, how: Outcome) -> Option<std::task::Waker> {
@@ -437,7 +436,7 @@ impl Listen<'_, '_> {
             self.notify.settle(&locked, EMPTY);
         }
         drop(locked);
-        drop(removed);
+        at_last(|| drop(removed));
         if let Standing::Released(how @ (ONE_FIRST | ONE_LAST)) = self.waiter.standing() {
             self.notify.notify(how);
         }

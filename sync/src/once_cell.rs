@@ -169,6 +169,7 @@ impl<T> OnceCell<T> {
     /// # Panics
     ///
     /// As of [`get_or_init`](Self::get_or_init).
+    #[track_caller]
     pub fn blocking_get_or_init(&self, f: impl FnOnce() -> T) -> &T {
         block_on(self.get_or_init(|| async { f() }))
     }

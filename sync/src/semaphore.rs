@@ -39,14 +39,14 @@ pub struct Semaphore {
 #[must_use = "permits that are not held limit nothing"]
 pub struct SemaphorePermit<'a> {
     semaphore: &'a Semaphore,
-    permits: u32,
+    permits: usize,
 }
 
 /// Permits of a shared [`Semaphore`], given back when dropped.
 #[must_use = "permits that are not held limit nothing"]
 pub struct OwnedSemaphorePermit {
     semaphore: Arc<Semaphore>,
-    permits: u32,
+    permits: usize,
 }
 
 /// The semaphore was closed.
@@ -71,6 +71,7 @@ impl Semaphore {
     /// # Panics
     ///
     /// With more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    #[track_caller]
     pub fn new(permits: usize) -> Self {
         Self {
             permits: Permits::new(permits),
@@ -78,6 +79,10 @@ impl Semaphore {
     }
 
     /// [`new`](Self::new), in a constant.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new), when it is compiled.
     ///
     /// # Examples
     ///
@@ -88,6 +93,7 @@ impl Semaphore {
     /// assert_eq!(AT_ONCE.available_permits(), 8);
     /// ```
     #[cfg(not(heist_loom))]
+    #[track_caller]
     pub const fn const_new(permits: usize) -> Self {
         Self {
             permits: Permits::const_new(permits),
@@ -101,11 +107,15 @@ impl Semaphore {
 
     /// Adds permits.
     ///
+    /// Those that are held count no more: they come back when they are dropped, as far as there is room for them by then.
+    /// What would be more than [`MAX_PERMITS`](Self::MAX_PERMITS) is lost.
+    ///
     /// # Panics
     ///
-    /// Where there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    /// Where there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS), those not counted that are held.
+    #[track_caller]
     pub fn add_permits(&self, n: usize) {
-        self.permits.give(n);
+        self.permits.add(n);
     }
 
     /// Takes up to `n` available permits away for good; says how many there were to take.
@@ -161,7 +171,7 @@ impl Semaphore {
             self.take(n, place).await?;
             Ok(SemaphorePermit {
                 semaphore: self,
-                permits: n,
+                permits: n as usize,
             })
         }
     }
@@ -184,7 +194,7 @@ impl Semaphore {
         self.permits.try_take(n as usize)?;
         Ok(SemaphorePermit {
             semaphore: self,
-            permits: n,
+            permits: n as usize,
         })
     }
 
@@ -193,6 +203,7 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
+    #[track_caller]
     pub fn blocking_acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
         block_on(self.acquire())
     }
@@ -202,6 +213,7 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
+    #[track_caller]
     pub fn blocking_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
         block_on(self.acquire_many(n))
     }
@@ -241,7 +253,7 @@ impl Semaphore {
             self.take(n, place).await?;
             Ok(OwnedSemaphorePermit {
                 semaphore: self,
-                permits: n,
+                permits: n as usize,
             })
         }
     }
@@ -267,7 +279,7 @@ impl Semaphore {
         self.permits.try_take(n as usize)?;
         Ok(OwnedSemaphorePermit {
             semaphore: self,
-            permits: n,
+            permits: n as usize,
         })
     }
 
@@ -276,6 +288,7 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
+    #[track_caller]
     pub fn blocking_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, AcquireError> {
         block_on(self.acquire_owned())
     }
@@ -285,6 +298,7 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
+    #[track_caller]
     pub fn blocking_acquire_many_owned(
         self: Arc<Self>,
         n: u32,
@@ -292,7 +306,8 @@ impl Semaphore {
         block_on(self.acquire_many_owned(n))
     }
 
-    /// Closes the semaphore for good: all who wait for permits, and all who will ask, get an error.
+    /// Closes the semaphore for good: all who wait for permits, and all who will ask, get an error. So do those who have
+    /// been handed permits and were not polled since; the permits go back.
     ///
     /// # Examples
     ///
@@ -336,25 +351,28 @@ macro_rules! permit_methods {
             ///
             /// # Panics
             ///
-            /// Where they are of another semaphore, or would be more than a `u32` counts.
+            /// Where they are of another semaphore, or would be more than a `usize` counts, which only permits that were
+            /// added to those that are held can be.
+            #[track_caller]
             pub fn merge(&mut self, mut other: Self) {
                 assert!(
                     std::ptr::eq(&*self.semaphore, &*other.semaphore),
                     "permits of different semaphores can't be merged"
                 );
-                self.permits = self.permits.checked_add(other.permits).expect("too many permits to merge");
+                let sum = self.permits.checked_add(other.permits);
+                self.permits = sum.expect("there are too many permits to merge");
                 other.permits = 0;
             }
 
             /// How many permits these are.
             pub fn num_permits(&self) -> usize {
-                self.permits as usize
+                self.permits
             }
         }
 
         impl Drop for $permit $(<$lt>)? {
             fn drop(&mut self) {
-                self.semaphore.permits.give(self.permits as usize);
+                self.semaphore.permits.give_back(self.permits);
             }
         }
 
@@ -375,7 +393,6 @@ permit_methods!(OwnedSemaphorePermit);
 impl<'a> SemaphorePermit<'a> {
     /// Takes `n` of the permits off, as permits of their own; `None` where there are fewer.
     pub fn split(&mut self, n: usize) -> Option<Self> {
-        let n = u32::try_from(n).ok()?;
         self.permits = self.permits.checked_sub(n)?;
         Some(Self {
             semaphore: self.semaphore,
@@ -392,7 +409,6 @@ impl<'a> SemaphorePermit<'a> {
 impl OwnedSemaphorePermit {
     /// Takes `n` of the permits off, as permits of their own; `None` where there are fewer.
     pub fn split(&mut self, n: usize) -> Option<Self> {
-        let n = u32::try_from(n).ok()?;
         self.permits = self.permits.checked_sub(n)?;
         Some(Self {
             semaphore: self.semaphore.clone(),

@@ -112,6 +112,7 @@ impl<T> SetOnce<T> {
     }
 
     /// As [`wait`](Self::wait), by blocking this thread.
+    #[track_caller]
     pub fn blocking_wait(&self) -> &T {
         block_on(self.wait())
     }

@@ -5,7 +5,15 @@
 
 use std::task::Waker;
 
-use crate::contain::Panics;
+use crate::contain::{Panics, at_last};
+
+/// Wakes one, if there is one, as a caller's last step.
+#[inline]
+pub(crate) fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        at_last(|| waker.wake());
+    }
+}
 
 /// Wakers to wake, in order. Nearly always one, so only a second one allocates.
 #[derive(Default)]
@@ -33,10 +41,7 @@ impl Wakes {
 
     fn wake_those(self) {
         if self.rest.is_empty() {
-            if let Some(waker) = self.first {
-                waker.wake();
-            }
-            return;
+            return wake(self.first);
         }
         let mut panics = Panics::default();
         for waker in self.first.into_iter().chain(self.rest) {

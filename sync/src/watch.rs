@@ -43,7 +43,7 @@ mod shared;
 
 use std::future::Future;
 use std::ops::Deref;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -51,6 +51,7 @@ use pin_project_lite::pin_project;
 
 use self::error::{RecvError, SendError};
 use self::shared::{Shared, Version};
+use crate::contain::contain;
 use crate::coop;
 use crate::park::block_on;
 use crate::sys::{Arc, RwLockReadGuard};
@@ -231,6 +232,7 @@ impl<T> Receiver<T> {
     /// # Errors
     ///
     /// As [`changed`](Self::changed).
+    #[track_caller]
     pub fn blocking_changed(&mut self) -> Result<(), RecvError> {
         block_on(self.changed())
     }
@@ -297,6 +299,7 @@ impl<T> Receiver<T> {
     /// # Panics
     ///
     /// As [`wait_for`](Self::wait_for).
+    #[track_caller]
     pub fn blocking_wait_for(
         &mut self,
         f: impl FnMut(&T) -> bool,
@@ -450,7 +453,12 @@ impl<T> Sender<T> {
     /// assert_eq!(sender.send_replace(2), 1);
     /// ```
     pub fn send_replace(&self, mut value: T) -> T {
-        self.send_modify(|old| std::mem::swap(old, &mut value));
+        let swap = || self.send_modify(|old| std::mem::swap(old, &mut value));
+        // A waker that panics, and then the last value's drop.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(swap)) {
+            contain(|| drop(value));
+            resume_unwind(panic);
+        }
         value
     }
 
@@ -489,6 +497,7 @@ impl<T> Sender<T> {
     }
 
     /// As [`closed`](Self::closed), blocking the thread.
+    #[track_caller]
     pub fn blocking_closed(&self) {
         block_on(self.closed());
     }

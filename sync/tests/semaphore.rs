@@ -126,6 +126,82 @@ fn the_count_has_a_limit_that_is_checked_before_it_is_passed() {
 }
 
 #[test]
+fn a_permit_granted_before_the_close_and_looked_at_after_it_is_refused_and_goes_back() {
+    let semaphore = Arc::new(Semaphore::new(0));
+    let mut one = task(semaphore.acquire());
+    let mut many = task(semaphore.acquire_many(2));
+    let mut owned = task(semaphore.clone().acquire_owned());
+    let mut many_owned = task(semaphore.clone().acquire_many_owned(2));
+    let mut dropped = task(semaphore.acquire());
+    one.expect_pending();
+    many.expect_pending();
+    owned.expect_pending();
+    many_owned.expect_pending();
+    dropped.expect_pending();
+    semaphore.add_permits(7);
+    semaphore.close();
+    assert_eq!(semaphore.available_permits(), 0);
+    assert!(one.expect_ready().is_err());
+    assert!(many.expect_ready().is_err());
+    assert!(owned.expect_ready().is_err());
+    assert!(many_owned.expect_ready().is_err());
+    drop(dropped);
+    assert_eq!(semaphore.available_permits(), 7);
+    // One that was looked at is kept.
+    let semaphore = Semaphore::new(0);
+    let mut one = task(semaphore.acquire());
+    one.expect_pending();
+    semaphore.add_permits(1);
+    let one = one.expect_ready().unwrap();
+    semaphore.close();
+    assert_eq!(semaphore.available_permits(), 0);
+    drop(one);
+    assert_eq!(semaphore.available_permits(), 1);
+}
+
+#[test]
+fn permits_come_back_to_a_full_semaphore_without_a_panic() {
+    const MAX: usize = Semaphore::MAX_PERMITS;
+    let semaphore = Semaphore::new(MAX);
+    let held = semaphore.try_acquire_many(3).unwrap();
+    semaphore.add_permits(1);
+    drop(held);
+    assert_eq!(semaphore.available_permits(), MAX);
+    // So do those of one who never looked.
+    let mut all = semaphore.try_acquire_many(u32::MAX).unwrap();
+    let mut waiting = task(semaphore.acquire_many(u32::MAX));
+    semaphore.forget_permits(usize::MAX);
+    waiting.expect_pending();
+    drop(all.split(u32::MAX as usize).unwrap());
+    assert!(waiting.woken());
+    semaphore.add_permits(MAX);
+    drop(waiting);
+    assert_eq!(semaphore.available_permits(), MAX);
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn permits_merge_and_split_beyond_what_one_acquire_takes() {
+    const MOST: usize = u32::MAX as usize;
+    let semaphore = Arc::new(Semaphore::new(3 * MOST));
+    let mut all = semaphore.try_acquire_many(u32::MAX).unwrap();
+    all.merge(semaphore.try_acquire_many(u32::MAX).unwrap());
+    all.merge(semaphore.try_acquire_many(1).unwrap());
+    assert_eq!(all.num_permits(), 2 * MOST + 1);
+    let part = all.split(MOST + 2).unwrap();
+    assert_eq!(
+        (all.num_permits(), part.num_permits()),
+        (MOST - 1, MOST + 2)
+    );
+    drop((all, part));
+    let mut owned = semaphore.clone().try_acquire_many_owned(u32::MAX).unwrap();
+    owned.merge(semaphore.clone().try_acquire_many_owned(u32::MAX).unwrap());
+    assert_eq!(owned.split(2 * MOST).unwrap().num_permits(), 2 * MOST);
+    drop(owned);
+    assert_eq!(semaphore.available_permits(), 3 * MOST);
+}
+
+#[test]
 fn forgotten_permits_do_not_come_back() {
     let semaphore = Semaphore::new(5);
     semaphore.try_acquire().unwrap().forget();

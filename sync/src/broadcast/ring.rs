@@ -55,7 +55,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::Notify;
-use crate::contain::Panics;
+use crate::contain::{Panics, at_last};
 use crate::sys::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sys::{Condvar, Mutex, thread_local_const};
 use crate::waiting::{FIRST_OUTCOME, Outcome, Standing, WaitQueue, Waiter};
@@ -225,6 +225,7 @@ impl<T> Ring<T> {
     }
 
     /// Counts one receiver more, and says with which value it begins.
+    #[track_caller]
     pub(super) fn add_receiver(&self) -> u64 {
         let mut receivers = self.receivers.lock();
         assert!(
@@ -352,6 +353,7 @@ impl<T: Clone> Ring<T> {
     ///
     /// Where this is called by the very clone of value `next`; and with the panic of the clone: then the value counts as
     /// received.
+    #[track_caller]
     pub(super) fn take(&self, next: &mut u64) -> Result<T, Missing> {
         let number = *next;
         let (last, value) = loop {
@@ -385,6 +387,7 @@ impl<T: Clone> Ring<T> {
 
 impl<T> Ring<T> {
     /// Waits until value `number` isn't lent, or has been overwritten.
+    #[track_caller]
     fn await_return(&self, number: u64) {
         let mut returns = self.returns.lock();
         loop {
@@ -464,8 +467,9 @@ struct Loan<'a, T> {
     value: Option<T>,
 }
 
-impl<T> Drop for Loan<'_, T> {
-    fn drop(&mut self) {
+impl<T> Loan<'_, T> {
+    /// Puts the value back, if it is still wanted there.
+    fn bring_back(&mut self) {
         let mut held = self.ring.slot(self.number).lock();
         if held.holds != self.number + 1 {
             return;
@@ -474,7 +478,7 @@ impl<T> Drop for Loan<'_, T> {
         let home = match self.value.take() {
             Some(value) if held.rem > 0 => Content::Here(value),
             unwanted => {
-                // Dropped with the loan, after the lock is let go.
+                // Dropped after the lock is let go.
                 self.value = unwanted;
                 Content::Gone
             }
@@ -484,5 +488,13 @@ impl<T> Drop for Loan<'_, T> {
         if let Content::Lent { wanted: true, .. } = loan {
             self.ring.end_wanted_loan();
         }
+    }
+}
+
+impl<T> Drop for Loan<'_, T> {
+    fn drop(&mut self) {
+        self.bring_back();
+        // The clone may have panicked.
+        at_last(|| drop(self.value.take()));
     }
 }

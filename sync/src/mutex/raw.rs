@@ -40,12 +40,13 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use crate::contain::or_undo;
+use crate::contain::{at_last, or_undo};
 use crate::coop;
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::clock::Instant;
 use crate::waiting::{FIRST_OUTCOME, HOLDS, Locked, Outcome, Place, Standing, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
+use crate::wakes::wake;
 
 const LOCKED: u32 = 1;
 const WAITERS: u32 = 2;
@@ -153,9 +154,7 @@ impl RawMutex {
             self.wake_front(&mut locked)
         };
         drop(locked);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(waker);
     }
 
     /// Keeps invariant 3: where the lock is free and somebody waits and none is on the way, releases the first to try.
@@ -189,9 +188,7 @@ impl RawMutex {
         self.word.fetch_and(!WOKEN, Ordering::Relaxed);
         let waker = self.wake_front(&mut locked);
         drop(locked);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(waker);
     }
 
     /// Under the queue's lock: takes the lock, or sets `flags`, which the queueing that follows makes true; in both
@@ -251,7 +248,7 @@ impl Lock<'_> {
             this.mutex.note_popped(&locked, 0);
         }
         drop(locked);
-        drop(removed);
+        at_last(|| drop(removed));
         match this.waiter.standing() {
             Standing::Released(OWNED) => this.mutex.unlock(),
             Standing::Released(_) => this.mutex.pass_on(),

@@ -14,7 +14,8 @@
 //! 4. `CLOSED` is never cleared, and is set under the lock with the queue emptied in the same hold. So nobody is queued
 //!    in a closed semaphore.
 //! 5. Permits are in exactly one place: in the word, in a permit that a caller holds, or with a released waiter whose owner
-//!    has not looked yet; the latter gives them back when it is dropped.
+//!    has not looked yet; the latter gives them back when it is dropped, and when it finds the semaphore closed. What
+//!    is given back beyond `MAX_PERMITS` is lost: others have been added in its place meanwhile.
 //!
 //! # Orderings
 //!
@@ -29,7 +30,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::TryAcquireError;
-use crate::contain::or_undo;
+use crate::contain::{Panics, or_undo};
 use crate::coop;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::waiting::{FIRST_OUTCOME, HOLDS, Locked, Outcome, Place, Standing, WaitQueue, Waiter};
@@ -43,6 +44,8 @@ const ONE: usize = 4;
 
 /// The most permits that a semaphore holds.
 pub(super) const MAX_PERMITS: usize = usize::MAX >> 3;
+
+const TOO_MANY: &str = "a semaphore holds at most MAX_PERMITS permits";
 
 /// The waiter has the permits that it asked for.
 const GRANTED: Outcome = FIRST_OUTCOME | HOLDS;
@@ -67,6 +70,7 @@ enum Look {
 }
 
 impl Permits {
+    #[track_caller]
     pub(super) fn new(permits: usize) -> Self {
         assert_fits(permits);
         Self {
@@ -76,6 +80,7 @@ impl Permits {
     }
 
     #[cfg(not(heist_loom))]
+    #[track_caller]
     pub(super) const fn const_new(permits: usize) -> Self {
         assert_fits(permits);
         Self {
@@ -126,7 +131,7 @@ impl Permits {
             if n > 0 && (word & WAITERS != 0 || word / ONE < n) {
                 return Look::Short(word);
             }
-            // Ordering: Acquire pairs with the Release in `give`, so that what was done under these permits is seen.
+            // Ordering: Acquire pairs with the Release in `raise`, so that what was done under these permits is seen.
             match self.word.compare_exchange_weak(
                 word,
                 word - n * ONE,
@@ -153,32 +158,41 @@ impl Permits {
     /// # Panics
     ///
     /// Where there would be more than `MAX_PERMITS`; nothing has been added then.
-    pub(super) fn give(&self, n: usize) {
+    #[track_caller]
+    pub(super) fn add(&self, n: usize) {
+        let added = self.raise(|held| held.checked_add(n).filter(|sum| *sum <= MAX_PERMITS));
+        let Some(before) = added else {
+            panic!("{TOO_MANY}");
+        };
+        self.serve_after(before);
+    }
+
+    /// Gives back `n` permits that were taken, and hands them to those who wait: invariant 5.
+    #[inline]
+    pub(super) fn give_back(&self, n: usize) {
         if n == 0 {
             return;
         }
-        // Ordering: hint only, the CAS decides.
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            let sum = (word / ONE).checked_add(n);
-            assert!(
-                sum.is_some_and(|sum| sum <= MAX_PERMITS),
-                "a semaphore holds at most MAX_PERMITS permits"
-            );
-            // Ordering: Release pairs with the Acquire in `look` and `serve`, so that the next holder sees what was done
-            // under these permits.
-            match self.word.compare_exchange_weak(
-                word,
-                word + n * ONE,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => break,
-                Err(now) => word = now,
-            }
-        }
-        if word & WAITERS != 0 {
-            // Invariant 3.
+        let given = self.raise(|held| Some(held.saturating_add(n).min(MAX_PERMITS)));
+        self.serve_after(given.expect("whatever is given back fits"));
+    }
+
+    /// Raises the count to what `sum` makes of it, if anything, and gives the word as it was before.
+    #[inline]
+    fn raise(&self, sum: impl Fn(usize) -> Option<usize>) -> Option<usize> {
+        // Ordering: Release pairs with the Acquire in `look` and `serve`, so that the next holder sees what was done under
+        // these permits.
+        self.word
+            .fetch_update(Ordering::Release, Ordering::Relaxed, |word| {
+                sum(word / ONE).map(|sum| sum * ONE + word % ONE)
+            })
+            .ok()
+    }
+
+    /// The count was raised, from `before`: invariant 3.
+    #[inline]
+    fn serve_after(&self, before: usize) {
+        if before & WAITERS != 0 {
             let mut wakes = Wakes::default();
             self.serve(&mut self.queue.lock(), &mut wakes);
             wakes.wake_all();
@@ -226,7 +240,7 @@ impl Permits {
     /// Releases those at the front who can have what they want: restores invariants 1 and 3.
     fn serve(&self, locked: &mut Locked<'_, usize>, wakes: &mut Wakes) {
         while let Some(want) = locked.front() {
-            // Ordering: Acquire pairs with the Release in `give`; the outcome's Release passes it on to the waiter.
+            // Ordering: Acquire pairs with the Release in `raise`; the outcome's Release passes it on to the waiter.
             let taken = self
                 .word
                 .fetch_update(Ordering::Acquire, Ordering::Relaxed, |word| {
@@ -247,7 +261,7 @@ impl Permits {
         loop {
             match self.look(want) {
                 Look::Short(word) if word & WAITERS == 0 => {
-                    // Ordering: hint only. A `give` that comes first makes the CAS fail, one that comes later sees the flag.
+                    // Ordering: hint only. A `raise` that comes first makes the CAS fail, one that comes later sees the flag.
                     let announced = self.word.compare_exchange(
                         word,
                         word | WAITERS,
@@ -264,11 +278,9 @@ impl Permits {
     }
 }
 
+#[track_caller]
 const fn assert_fits(permits: usize) {
-    assert!(
-        permits <= MAX_PERMITS,
-        "a semaphore holds at most MAX_PERMITS permits"
-    );
+    assert!(permits <= MAX_PERMITS, "{}", TOO_MANY);
 }
 
 pin_project! {
@@ -302,12 +314,13 @@ impl Take<'_> {
             this.permits.serve(&mut locked, &mut wakes);
         }
         drop(locked);
-        // A waker whose drop panics keeps nobody from being woken.
-        wakes.wake_all();
-        drop(removed);
+        let mut panics = Panics::default();
+        panics.run(|| wakes.wake_all());
+        panics.run(|| drop(removed));
         if this.waiter.standing() == Standing::Released(GRANTED) {
-            this.permits.give(*this.want);
+            panics.run(|| this.permits.give_back(*this.want));
         }
+        panics.go_on();
     }
 
     fn poll_take(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), Closed>> {
@@ -323,7 +336,7 @@ impl Take<'_> {
             match this.permits.take_or_announce(*this.want) {
                 Look::Taken => {
                     drop(locked);
-                    or_undo(|| drop(waker), || this.permits.give(*this.want));
+                    or_undo(|| drop(waker), || this.permits.give_back(*this.want));
                     return Poll::Ready(Ok(()));
                 }
                 Look::Closed => return Poll::Ready(Err(Closed)),
@@ -333,11 +346,15 @@ impl Take<'_> {
         }
         let outcome = ready!(this.waiter.as_mut().poll_queued(cx));
         this.waiter.reset();
-        Poll::Ready(if outcome == GRANTED {
-            Ok(())
-        } else {
-            Err(Closed)
-        })
+        if outcome == REFUSED {
+            return Poll::Ready(Err(Closed));
+        }
+        if this.permits.is_closed() {
+            // Closed after the grant: invariant 5.
+            this.permits.give_back(*this.want);
+            return Poll::Ready(Err(Closed));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
