@@ -144,6 +144,30 @@ fn rwlock_hand_over_keeps_others_out() {
     census.assert_all_seen();
 }
 
+/// The last reader leaves while another waiter's leaving serves the line: the starving writer has the lock handed over all
+/// the same, and nobody gets in before it looks.
+#[test]
+fn rwlock_room_made_during_a_serve_is_handed_over() {
+    model(
+        "rwlock_room_made_during_a_serve_is_handed_over",
+        Some(3),
+        || {
+            let (lock, held, mut waiting) = starving_writer();
+            let behind = queue(lock.clone().write_owned());
+            let leaving = thread::spawn(move || drop(held));
+            let giving_up = thread::spawn(move || drop(behind));
+            // On real threads it takes longer to starve.
+            let kept_out = || lock.try_write().is_err() || cfg!(not(heist_loom));
+            assert!(kept_out());
+            leaving.join().unwrap();
+            giving_up.join().unwrap();
+            assert!(kept_out(), "it is the starving writer's by now");
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(waiting.as_mut().poll(&mut cx).is_ready());
+        },
+    );
+}
+
 /// The lock is handed to a writer that leaves: a reader that waits behind it gets it all the same.
 #[test]
 fn rwlock_hand_over_to_one_who_leaves() {

@@ -3,6 +3,7 @@
 //! Who may have the lock is decided in `raw`; this file is the data behind it, and `guards` and `owned` lend it out.
 
 mod guards;
+mod line;
 mod owned;
 mod raw;
 
@@ -89,6 +90,7 @@ impl<T> RwLock<T> {
     /// let _readers = (lock.try_read().unwrap(), lock.try_read().unwrap());
     /// assert!(lock.try_read().is_err());
     /// ```
+    #[track_caller]
     pub fn with_max_readers(value: T, max_reads: u32) -> Self {
         Self {
             raw: RawRwLock::new(max_reads),
@@ -118,6 +120,7 @@ impl<T> RwLock<T> {
     ///
     /// As [`with_max_readers`](Self::with_max_readers), when it is compiled.
     #[cfg(not(heist_loom))]
+    #[track_caller]
     pub const fn const_with_max_readers(value: T, max_reads: u32) -> Self {
         Self {
             raw: RawRwLock::new(max_reads),
@@ -157,6 +160,7 @@ impl<T: ?Sized> RwLock<T> {
     /// *lock.blocking_write() += 1;
     /// assert_eq!(*lock.blocking_read(), 2);
     /// ```
+    #[track_caller]
     pub fn blocking_read(&self) -> RwLockReadGuard<'_, T> {
         block_on(self.read())
     }
@@ -178,6 +182,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`read_owned`](Self::read_owned) that blocks the thread.
+    #[track_caller]
     pub fn blocking_read_owned(self: Arc<Self>) -> OwnedRwLockReadGuard<T> {
         block_on(self.read_owned())
     }
@@ -220,6 +225,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`upgradable_read`](Self::upgradable_read) that blocks the thread.
+    #[track_caller]
     pub fn blocking_upgradable_read(&self) -> RwLockUpgradableReadGuard<'_, T> {
         block_on(self.upgradable_read())
     }
@@ -243,6 +249,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`upgradable_read_owned`](Self::upgradable_read_owned) that blocks the thread.
+    #[track_caller]
     pub fn blocking_upgradable_read_owned(self: Arc<Self>) -> OwnedRwLockUpgradableReadGuard<T> {
         block_on(self.upgradable_read_owned())
     }
@@ -287,6 +294,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`write`](Self::write) that blocks the thread.
+    #[track_caller]
     pub fn blocking_write(&self) -> RwLockWriteGuard<'_, T> {
         block_on(self.write())
     }
@@ -308,6 +316,7 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// [`write_owned`](Self::write_owned) that blocks the thread.
+    #[track_caller]
     pub fn blocking_write_owned(self: Arc<Self>) -> OwnedRwLockWriteGuard<T> {
         block_on(self.write_owned())
     }

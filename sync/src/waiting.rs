@@ -46,12 +46,12 @@ use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll, Waker};
 
+use crate::contain::at_last;
 use crate::futurelock;
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::cell::UnsafeCell;
 use crate::sys::{Mutex, MutexGuard};
 use crate::waits::Wait;
-use crate::wakes::Wakes;
 
 const IDLE: u32 = 0;
 const QUEUED: u32 = 1;
@@ -172,16 +172,6 @@ pub(crate) enum Standing {
     Released(Outcome),
 }
 
-/// What becomes of a waiter that [`Locked::release_each`] asks about.
-pub(crate) enum Pick {
-    /// It is released with that outcome.
-    Release(Outcome),
-    /// It goes on waiting.
-    Pass,
-    /// So do it and all behind it.
-    Stop,
-}
-
 impl<N: Copy> WaitQueue<N> {
     /// An empty queue.
     pub(crate) fn new() -> Self {
@@ -280,24 +270,9 @@ impl<N: Copy> Locked<'_, N> {
         });
         match third {
             Some(third) => self.links(third, |links| links.prev = Some(node)),
-            None => debug_assert!(last == first),
+            None => assert!(last == first, "only the last has none behind it"),
         }
         self.list.ends = Some((first, if last == first { node } else { last }));
-    }
-
-    /// Asks `pick` about each waiter, from the first on, and releases those that it names an outcome for.
-    pub(crate) fn release_each(&mut self, wakes: &mut Wakes, mut pick: impl FnMut(N) -> Pick) {
-        let mut next = self.list.ends.map(|(first, _)| first);
-        while let Some(node) = next {
-            // SAFETY: linked nodes are alive (invariant 3), and while they are linked nobody writes `data`.
-            let data = unsafe { (*node.as_ptr()).data };
-            next = self.links(node, |links| links.next);
-            match pick(data) {
-                Pick::Release(outcome) => wakes.push(self.release(node, outcome)),
-                Pick::Pass => {}
-                Pick::Stop => return,
-            }
-        }
     }
 
     /// Takes `waiter` out, by its owner, and gives its waker back, to be dropped after the lock is let go. `None` where
@@ -346,7 +321,8 @@ impl<N: Copy> Locked<'_, N> {
     /// Unlinks a node of this list and stores its outcome.
     #[inline]
     fn release(&mut self, node: Link<N>, outcome: Outcome) -> Waker {
-        debug_assert!(outcome >= FIRST_OUTCOME);
+        // What lies below says whether the node is linked: invariant 1.
+        assert!(outcome >= FIRST_OUTCOME, "an outcome is no state");
         let waker = self.unlink(node).expect("a queued node has a waker");
         let state = if outcome & HOLDS != 0 && futurelock::is_on() {
             // SAFETY: the node was linked, hence alive (invariant 3), until its outcome is stored.
@@ -453,7 +429,10 @@ impl<'q, N: Copy> Waiter<'q, N> {
 
     /// The owner has taken note of the outcome: the waiter may be queued again.
     pub(crate) fn reset(self: Pin<&mut Self>) {
-        debug_assert!(matches!(self.standing(), Standing::Released(_)));
+        assert!(
+            matches!(self.standing(), Standing::Released(_)),
+            "a queued waiter stays linked: invariant 1"
+        );
         self.node.seen();
         // Ordering: hint only. A released node is its owner's alone.
         self.node.state.store(IDLE, Ordering::Relaxed);
@@ -507,7 +486,7 @@ impl<'q, N: Copy> Waiter<'q, N> {
             let waker = locked.unlink(NonNull::from(&self.node));
             // Invariant 5.
             drop(locked);
-            drop(waker);
+            at_last(|| drop(waker));
         } else {
             self.node.seen();
         }

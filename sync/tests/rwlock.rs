@@ -251,6 +251,97 @@ fn readers_pass_one_that_waits_to_be_upgradable() {
 }
 
 #[test]
+fn upgradable_readers_and_others_are_served_in_the_order_in_which_they_came() {
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Kind {
+        Read,
+        Upgradable,
+        Write,
+    }
+    use Kind::{Read, Upgradable, Write};
+    type Waiting<'a> = std::pin::Pin<Box<dyn Future<Output = Box<dyn std::any::Any + 'a>> + 'a>>;
+    // What comes, and which of them are in together.
+    for (come, turns) in [
+        (
+            &[Upgradable, Write, Upgradable, Read][..],
+            &[&[0][..], &[1], &[2, 3]][..],
+        ),
+        (
+            &[Write, Upgradable, Upgradable, Write],
+            &[&[0], &[1], &[2], &[3]],
+        ),
+        (
+            &[Upgradable, Upgradable, Read, Write],
+            &[&[0, 2], &[1], &[3]],
+        ),
+        (&[Read, Upgradable, Write, Read], &[&[0, 1], &[2], &[3]]),
+    ] {
+        let lock = Arc::new(RwLock::new(()));
+        let writer = lock.try_write().unwrap();
+        let mut waiting: Vec<_> = come
+            .iter()
+            .map(|kind| {
+                let lock = lock.clone();
+                let future: Waiting<'_> = match kind {
+                    Read => Box::pin(async { Box::new(lock.read_owned().await) as _ }),
+                    Upgradable => {
+                        Box::pin(async { Box::new(lock.upgradable_read_owned().await) as _ })
+                    }
+                    Write => Box::pin(async { Box::new(lock.write_owned().await) as _ }),
+                };
+                let mut one = task(future);
+                one.expect_pending();
+                one
+            })
+            .collect();
+        drop(writer);
+        for turn in turns {
+            let mut held = Vec::new();
+            loop {
+                let woken = (0..come.len()).find(|i| waiting[*i].woken());
+                let Some(i) = woken else { break };
+                if let Poll::Ready(guard) = waiting[i].poll() {
+                    held.push((i, guard));
+                }
+            }
+            let mut inside: Vec<_> = held.iter().map(|(i, _)| *i).collect();
+            inside.sort_unstable();
+            assert_eq!(inside, *turn, "{come:?}");
+        }
+        assert!(lock.try_write().is_ok());
+    }
+}
+
+#[test]
+fn no_step_walks_along_those_who_wait() {
+    const MANY: usize = if cfg!(miri) { 20 } else { 100_000 };
+    within_limit(|| {
+        let lock = RwLock::new(());
+        let held = lock.try_upgradable_read().unwrap();
+        let mut upgradables: Vec<_> = (0..MANY).map(|_| task(lock.upgradable_read())).collect();
+        upgradables.iter_mut().for_each(|one| one.expect_pending());
+        // Each of them lets in a reader behind that row, or nobody.
+        for round in 0..MANY {
+            let mut write = task(lock.write());
+            write.expect_pending();
+            let mut read = task(lock.read());
+            if round % 2 == 0 {
+                read.expect_pending();
+            }
+            drop(write);
+            assert!(read.poll().is_ready());
+        }
+        drop(held);
+        // Backwards, so that none becomes the first.
+        while upgradables.len() > 1 {
+            drop(upgradables.pop());
+        }
+        drop(upgradables.pop().unwrap().expect_ready());
+        assert!(lock.try_write().is_ok());
+    });
+}
+
+#[test]
 fn an_upgrade_waits_for_the_readers_and_goes_before_all_others() {
     let lock = RwLock::new(1);
     let reader = lock.try_read().unwrap();

@@ -253,6 +253,7 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
     }
 
     /// [`upgrade`](Self::upgrade) that blocks the thread.
+    #[track_caller]
     pub fn blocking_upgrade(this: Self) -> RwLockWriteGuard<'a, T> {
         block_on(Self::upgrade(this))
     }

@@ -170,6 +170,7 @@ impl<T: ?Sized> OwnedRwLockUpgradableReadGuard<T> {
     }
 
     /// [`upgrade`](Self::upgrade) that blocks the thread.
+    #[track_caller]
     pub fn blocking_upgrade(this: Self) -> OwnedRwLockWriteGuard<T> {
         block_on(Self::upgrade(this))
     }

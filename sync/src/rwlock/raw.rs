@@ -1,4 +1,4 @@
-//! The lock behind [`RwLock`](super::RwLock): one word, and a queue of those who wait.
+//! The lock behind [`RwLock`](super::RwLock): one word, and a line of those who wait, which is in `line`.
 //!
 //! It is held by one writer, or by readers, one of whom may be the *upgradable* one: no second of that kind is let in
 //! beside it, so it can become the writer without letting go, once the readers beside it have left. Taking the lock and
@@ -35,7 +35,7 @@
 //! # Invariants
 //!
 //! 1. `WAITERS`, `BARRED` and `STARVING` are what the table says, whenever the queue's lock is free. They are changed
-//!    under that lock alone. `Queued` (beside the word) counts what is queued, and is touched under it alone too.
+//!    under that lock alone.
 //! 2. `WOKEN` ⇔ exactly one waiter stands at `Released(SCOUT)` with its owner yet to act: to take the lock, to queue
 //!    again, or to be dropped; `EXPECTED` ⇔ it is so, and the waiter is a `Write`. Each way it clears both and then serves
 //!    the queue ([`RawRwLock::serve`]), except where there is nothing to serve: nobody waits, or it took the lock as a
@@ -43,17 +43,16 @@
 //! 3. Nobody sleeps beside a lock that would take them. The *window* are the waiters from the first up to the first
 //!    `Write` or `Upgrade`, inclusive. If one in the window could be admitted, then `WOKEN` is set, or somebody whose change
 //!    of the word made it so is on the way to serve; whenever the queue's lock is free. For a starving first: then that
-//!    somebody hands the lock over, `WOKEN` or not. Kept by those who make room (unlock, downgrade), who serve unless
-//!    there is a scout and nobody starves: then the scout's serving, which comes after its clearing of `WOKEN`, sees their
-//!    room. Kept by those who leave the queue, who serve. Kept by those who queue: they are admitted instead where they
-//!    could be, by the same CAS that else sets `WAITERS`, so one who makes room after that sees the flag.
+//!    somebody hands the lock over, `WOKEN` or not, and the first is never woken to try. Kept by those who make room
+//!    (unlock, downgrade), who serve unless there is a scout and nobody starves: then the scout's serving, which comes
+//!    after its clearing of `WOKEN`, sees their room. Kept by those who leave the queue, who serve. Kept by those who
+//!    queue: they are admitted instead where they could be, by the same CAS that else sets `WAITERS`, so one who makes room
+//!    after that sees the flag.
 //! 4. A waiter at `Released(OWNED)` holds the lock; dropped, it lets it go. (An `Upgrade` becomes upgradable again, for
 //!    the guard that it came from to let go at once.)
 //! 5. An `Upgrade` is first in the queue, always starving, and the only one: only the holder of `UPGRADABLE` queues it, and
 //!    others go no further than to the second place. So nobody it waits for waits behind it but by the user's own doing,
 //!    and nobody who waits for it stands before it.
-//! 6. Where `Queued` says so, there is no `Read` in the window: then a search for one to admit ends at the first waiter. So a
-//!    long row of upgradable waiters is not walked at each unlock.
 //!
 //! The flags and the count are one word, so each of these is decided by one CAS, and no fence is needed.
 //!
@@ -70,14 +69,12 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+use super::line::{Line, LockedLine, Want};
 use crate::contain::{Panics, or_undo};
 use crate::coop;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::clock::Instant;
-use crate::sys::hints;
-use crate::waiting::{
-    FIRST_OUTCOME, HOLDS, Locked, Outcome, Pick, Place, Standing, WaitQueue, Waiter,
-};
+use crate::waiting::{FIRST_OUTCOME, HOLDS, Outcome, Place, Standing, Waiter};
 use crate::waits::{self, Wait};
 use crate::wakes::Wakes;
 
@@ -126,14 +123,6 @@ pub(super) enum Kind {
     Upgrade,
 }
 
-/// What the queue knows of a waiter.
-#[derive(Debug, Clone, Copy)]
-struct Want {
-    kind: Kind,
-    /// It has the lock handed over: it has waited for too long.
-    starving: bool,
-}
-
 impl Kind {
     /// Whether readers who come wait behind one who is queued for this.
     fn bars_readers(self) -> bool {
@@ -159,78 +148,32 @@ impl Kind {
     }
 }
 
-/// What is queued. Touched under the queue's lock alone, which orders it; atomic as it lies beside it.
-struct Queued(hints::AtomicU32);
-
-impl Queued {
-    /// There may be a `Read` in the window: invariant 6.
-    const READERS: u32 = 1;
-    /// One `Write` or `Upgrade`.
-    const BARRIER: u32 = 2;
-
-    const fn new() -> Self {
-        Self(hints::AtomicU32::new(0))
-    }
-
-    fn get(&self) -> u32 {
-        // Ordering: hint only, the queue's lock orders it.
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn set(&self, queued: u32) {
-        // Ordering: hint only, the queue's lock orders it.
-        self.0.store(queued, Ordering::Relaxed);
-    }
-
-    fn has_barrier(&self) -> bool {
-        self.get() >= Self::BARRIER
-    }
-
-    /// One is queued, behind all others or at the front.
-    fn add(&self, kind: Kind, at_front: bool) {
-        let queued = self.get();
-        self.set(match kind {
-            Kind::Write | Kind::Upgrade => queued + Self::BARRIER,
-            Kind::Read if at_front || !self.has_barrier() => queued | Self::READERS,
-            Kind::Read | Kind::Upgradable => queued,
-        });
-    }
-
-    /// One has left. Where it was a barrier, the window reaches further now.
-    fn sub(&self, kind: Kind) {
-        if kind.bars_readers() {
-            self.set((self.get() - Self::BARRIER) | Self::READERS);
-        }
-    }
-}
-
 pub(crate) struct RawRwLock {
     word: AtomicUsize,
     most_readers: u32,
-    queued: Queued,
-    queue: WaitQueue<Want>,
+    line: Line,
 }
 
 impl RawRwLock {
     #[cfg(heist_loom)]
+    #[track_caller]
     pub(super) fn new(most_readers: u32) -> Self {
         assert_fits(most_readers);
         Self {
             word: AtomicUsize::new(0),
             most_readers,
-            queued: Queued::new(),
-            queue: WaitQueue::new(),
+            line: Line::new(),
         }
     }
 
     #[cfg(not(heist_loom))]
+    #[track_caller]
     pub(super) const fn new(most_readers: u32) -> Self {
         assert_fits(most_readers);
         Self {
             word: AtomicUsize::new(0),
             most_readers,
-            queued: Queued::new(),
-            queue: WaitQueue::const_new(),
+            line: Line::new(),
         }
     }
 
@@ -351,78 +294,69 @@ impl RawRwLock {
             }
         }
         let mut wakes = Wakes::default();
-        self.serve(&mut self.queue.lock(), &mut wakes);
+        self.serve(&mut self.line.lock(), &mut wakes);
         wakes.wake_all();
     }
 
-    /// Admits from the queue whom it can: hands the lock to those at the front who starve, and wakes others to try.
+    /// Admits from the line whom it can: hands the lock to those at the front who starve, and wakes others to try.
     /// Restores invariants 1 and 3.
-    fn serve(&self, locked: &mut Locked<'_, Want>, wakes: &mut Wakes) {
-        while let Some(Want {
-            kind,
-            starving: true,
-        }) = locked.front()
-        {
-            // Ordering: Acquire as in `try_take`; the outcome's Release passes it on to the waiter.
-            let taken = self
-                .word
-                .fetch_update(Ordering::Acquire, Ordering::Relaxed, |word| {
-                    self.taken(word, kind)
-                });
-            if taken.is_err() {
-                break;
-            }
-            self.queued.sub(kind);
-            wakes.push(locked.pop_front(OWNED).expect("there is a front"));
-        }
-        // Ordering: hint only. Whoever makes room from here on sees WAITERS and comes here, after this hold of the lock.
-        let word = self.word.load(Ordering::Relaxed);
+    fn serve(&self, locked: &mut LockedLine<'_>, wakes: &mut Wakes) {
+        let word = self.hand_over(locked, wakes);
         if word & (WOKEN | WRITER) == 0 {
             self.wake(word, locked, wakes);
         }
         self.refresh(locked);
     }
 
+    /// Hands the lock to those at the front who starve, and gives a word that has no room for the next of them.
+    fn hand_over(&self, locked: &mut LockedLine<'_>, wakes: &mut Wakes) -> usize {
+        loop {
+            // Ordering: hint only. Whoever makes room from here on sees WAITERS and comes here, after this hold of the lock.
+            let word = self.word.load(Ordering::Relaxed);
+            let first = locked.first().filter(|first| first.starving);
+            let Some((first, taken)) =
+                first.and_then(|first| Some((first, self.taken(word, first.kind)?)))
+            else {
+                return word;
+            };
+            // Ordering: Acquire as in `try_take`; the outcome's Release passes it on to the waiter.
+            let handed =
+                self.word
+                    .compare_exchange_weak(word, taken, Ordering::Acquire, Ordering::Relaxed);
+            if handed.is_ok() {
+                wakes.push(locked.release(first.kind, OWNED));
+            }
+        }
+    }
+
     /// Wakes those in the window who could be admitted now: one writer, or readers. There is no scout, and no writer in.
-    fn wake(&self, word: usize, locked: &mut Locked<'_, Want>, wakes: &mut Wakes) {
+    fn wake(&self, word: usize, locked: &mut LockedLine<'_>, wakes: &mut Wakes) {
         let readers = word / READER;
         if locked
-            .front()
+            .first()
             .is_some_and(|first| first.kind == Kind::Write)
         {
             if readers == 0 {
-                self.queued.sub(Kind::Write);
                 self.send_scout(WOKEN | EXPECTED);
-                wakes.push(locked.pop_front(SCOUT).expect("there is a front"));
+                wakes.push(locked.release(Kind::Write, SCOUT));
             }
             return;
         }
         let mut room = (self.most_readers as usize).saturating_sub(readers);
         let mut upgradable = word & UPGRADABLE == 0;
-        let any_readers = self.queued.get() & Queued::READERS != 0;
         let mut scout_is_out = false;
-        let mut passed_the_window = true;
-        locked.release_each(wakes, |want| {
-            match want.kind {
-                Kind::Write | Kind::Upgrade => return Pick::Stop,
-                Kind::Upgradable if room > 0 && upgradable => upgradable = false,
-                Kind::Upgradable if room > 0 && any_readers => return Pick::Pass,
-                Kind::Read if room > 0 => {}
-                Kind::Upgradable | Kind::Read => {
-                    passed_the_window = false;
-                    return Pick::Stop;
-                }
-            }
+        while room > 0
+            && let Some(Want { kind, .. }) = locked.first_of(upgradable)
+            && !kind.bars_readers()
+        {
             room -= 1;
-            if std::mem::replace(&mut scout_is_out, true) {
-                return Pick::Release(TRY);
+            upgradable &= kind != Kind::Upgradable;
+            let outcome = if scout_is_out { TRY } else { SCOUT };
+            if outcome == SCOUT {
+                self.send_scout(WOKEN);
             }
-            self.send_scout(WOKEN);
-            Pick::Release(SCOUT)
-        });
-        if passed_the_window {
-            // Invariant 6.
-            self.queued.set(self.queued.get() & !Queued::READERS);
+            scout_is_out = true;
+            wakes.push(locked.release(kind, outcome));
         }
     }
 
@@ -469,10 +403,10 @@ impl RawRwLock {
     }
 
     /// Restores invariant 1 after a change of the queue.
-    fn refresh(&self, locked: &Locked<'_, Want>) {
-        let flags = match locked.front() {
+    fn refresh(&self, locked: &LockedLine<'_>) {
+        let flags = match locked.first() {
             None => 0,
-            Some(first) => self.flags(first),
+            Some(first) => self.flags(first.kind, first.starving, locked),
         };
         // Ordering: hint only, the queue's lock orders it.
         let _ = self
@@ -482,14 +416,14 @@ impl RawRwLock {
             });
     }
 
-    /// The flags of a queue whose first is `first`.
-    fn flags(&self, first: Want) -> usize {
+    /// The flags of a line whose first is such a one.
+    fn flags(&self, kind: Kind, starving: bool, locked: &LockedLine<'_>) -> usize {
         // One that starves for want of room among the readers is to have the next; one that waits for the upgradable
         // reader to leave keeps no reader out.
         let limited = self.most_readers < MAX_READERS;
-        let starving_reader = first.starving && (first.kind == Kind::Read || limited);
-        let barred = self.queued.has_barrier() || first.kind.bars_readers() || starving_reader;
-        WAITERS | if barred { BARRED } else { 0 } | if first.starving { STARVING } else { 0 }
+        let starving_reader = starving && (kind == Kind::Read || limited);
+        let barred = locked.has_barrier() || kind.bars_readers() || starving_reader;
+        WAITERS | if barred { BARRED } else { 0 } | if starving { STARVING } else { 0 }
     }
 
     /// Comes to the lock for `kind`, in time, for one who asked at `place`.
@@ -500,18 +434,13 @@ impl RawRwLock {
             kind,
             since: None,
             attempts: 0,
-            waiter: Waiter::new(
-                &self.queue,
-                Want {
-                    kind,
-                    starving: kind == Kind::Upgrade,
-                },
-            )
-            .watched(kind.wait(), place),
+            waiter: Waiter::new(self.line.queue_of(kind), Want::new(kind))
+                .watched(kind.wait(), place),
         }
     }
 }
 
+#[track_caller]
 const fn assert_fits(most_readers: u32) {
     assert!(most_readers > 0, "a lock lets in at least one reader");
     assert!(
@@ -549,11 +478,10 @@ impl Acquire<'_> {
         }
         let lock = *this.lock;
         let mut wakes = Wakes::default();
-        let mut locked = lock.queue.lock();
-        let removed = locked.remove(this.waiter.as_mut());
+        let mut locked = lock.line.lock();
+        let removed = locked.remove(*this.kind, this.waiter.as_mut());
         let standing = this.waiter.standing();
         if removed.is_some() {
-            lock.queued.sub(*this.kind);
             if *this.kind == Kind::Upgrade {
                 // Its upgradable lock is let go next, and that serves.
                 lock.refresh(&locked);
@@ -593,7 +521,7 @@ impl Acquire<'_> {
         let this = self.project();
         let (lock, kind) = (*this.lock, *this.kind);
         let waker = cx.waker().clone();
-        let mut locked = lock.queue.lock();
+        let mut locked = lock.line.lock();
         let flags = match kind {
             Kind::Upgrade => WAITERS | BARRED | STARVING,
             Kind::Write => WAITERS | BARRED,
@@ -605,13 +533,11 @@ impl Acquire<'_> {
             return Poll::Ready(());
         }
         *this.since = Some(Instant::now());
-        let at_front = kind == Kind::Upgrade;
-        lock.queued.add(kind, at_front);
-        if at_front {
+        if kind == Kind::Upgrade {
             // Invariant 5.
-            locked.push_front(this.waiter, waker);
+            locked.push_front(kind, true, this.waiter, waker);
         } else {
-            locked.push_back(this.waiter, waker);
+            locked.push_back(kind, this.waiter, waker);
         }
         Poll::Pending
     }
@@ -631,11 +557,11 @@ impl Acquire<'_> {
         let starving = *this.attempts >= ATTEMPTS
             || this.since.is_some_and(|since| since.elapsed() > PATIENCE);
         let done = if outcome == SCOUT { SCOUT_FLAGS } else { 0 };
-        let want = Want { kind, starving };
         let mut wakes = Wakes::default();
-        let mut locked = lock.queue.lock();
+        let mut locked = lock.line.lock();
         this.waiter.as_mut().reset();
-        if lock.take_or_flag(lock.flags(want), done, |word| lock.taken(word, kind)) {
+        let flags = lock.flags(kind, starving, &locked);
+        if lock.take_or_flag(flags, done, |word| lock.taken(word, kind)) {
             lock.serve(&mut locked, &mut wakes);
             drop(locked);
             let user_code = || {
@@ -645,13 +571,7 @@ impl Acquire<'_> {
             or_undo(user_code, || lock.give_back(kind));
             return Poll::Ready(());
         }
-        lock.queued.add(kind, true);
-        this.waiter.as_mut().set_data(want);
-        match locked.front() {
-            // Invariant 5.
-            Some(first) if first.kind == Kind::Upgrade => locked.push_second(this.waiter, waker),
-            _ => locked.push_front(this.waiter, waker),
-        }
+        locked.push_front(kind, starving, this.waiter, waker);
         lock.serve(&mut locked, &mut wakes);
         drop(locked);
         wakes.wake_all();
