@@ -35,7 +35,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use self::error::{PutError, ShutDown, TryGetError, TryPutError};
 pub use self::order::{Fifo, Lifo, Order, Priority};
-use crate::contain::Panics;
+use crate::contain::{Panics, contain};
 use crate::park::block_on;
 use crate::sys::Mutex;
 use crate::waits::{Wait, noting};
@@ -86,9 +86,9 @@ pub type LifoQueue<T> = OrderedQueue<T, Lifo>;
 /// A queue that gives out the least item first, and of those that are equal the one that was put first. For the greatest
 /// first, put [`Reverse`](std::cmp::Reverse)s.
 ///
-/// Items are compared under the queue's lock, so a comparison must not use the queue. One that panics does so in the
-/// caller; the item that it was to put is in the queue then, the one that it was to get may be dropped, and the order of
-/// the others isn't kept.
+/// Items are compared under the queue's lock, so a comparison must not use the queue; the drop of an item may. One that
+/// panics does so in the caller: the item that it was to put is in the queue then, the one that it was to get is still
+/// there, and the order of the others isn't kept.
 ///
 /// # Examples
 ///
@@ -140,15 +140,15 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     #[track_caller]
     pub fn bounded(max_capacity: usize) -> Self {
         assert!(max_capacity > 0, "a queue has room for at least one item");
-        Self::new(Some(max_capacity))
+        Self::new(Some(Semaphore::new(max_capacity)), Some(max_capacity))
     }
 
     /// A queue with room for any number of items.
     pub fn unbounded() -> Self {
-        Self::new(None)
+        Self::new(None, None)
     }
 
-    fn new(max_capacity: Option<usize>) -> Self {
+    fn new(room: Option<Semaphore>, max_capacity: Option<usize>) -> Self {
         Self {
             state: Mutex::new(State {
                 store: O::Store::default(),
@@ -156,7 +156,7 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
                 finishes: 0,
                 shut: false,
             }),
-            room: max_capacity.map(Semaphore::new),
+            room,
             items: Semaphore::new(0),
             finished: Notify::new(),
             max_capacity,
@@ -204,6 +204,7 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// # Errors
     ///
     /// As of [`put`](Self::put).
+    #[track_caller]
     pub fn blocking_put(&self, item: T) -> Result<(), PutError<T>> {
         block_on(self.put(item))
     }
@@ -243,6 +244,7 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// # Errors
     ///
     /// As of [`get`](Self::get).
+    #[track_caller]
     pub fn blocking_get(&self) -> Result<T, ShutDown> {
         block_on(self.get())
     }
@@ -281,6 +283,7 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     }
 
     /// As [`join`](Self::join), by blocking this thread.
+    #[track_caller]
     pub fn blocking_join(&self) {
         block_on(self.join());
     }
@@ -304,7 +307,9 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         if finished == Some(true) {
             panics.run(|| self.finished.notify_waiters());
         }
-        panics.run(|| drop(drained));
+        for item in drained.into_iter().flatten() {
+            panics.run(|| drop(item));
+        }
         panics.go_on();
     }
 
@@ -352,27 +357,36 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
             return Err(PutError(item));
         }
         // Comparing items is user code. Where it panics the item is in the store all the same.
-        let pushed = catch_unwind(AssertUnwindSafe(|| O::push(&mut state.store, item)));
+        let mut panics = Panics::default();
+        panics.run(|| O::push(&mut state.store, item));
         state.unfinished += 1;
         drop(state);
         // Invariant 1. Closed meanwhile, it is of no use, and does no harm.
-        self.items.add_permits(1);
-        pushed.map_err(|panic| resume_unwind(panic))
+        panics.run(|| self.items.add_permits(1));
+        panics.go_on();
+        Ok(())
     }
 
     /// Takes out what a permit was taken for, or, shut down, what there is.
     fn pop(&self) -> Result<T, ShutDown> {
         let mut state = self.state.lock();
-        let before = O::len(&state.store);
         let popped = catch_unwind(AssertUnwindSafe(|| O::pop(&mut state.store)));
-        let after = O::len(&state.store);
-        debug_assert!(before > 0 || state.shut, "a permit, and no item");
         drop(state);
-        if let Some(room) = &self.room {
-            room.add_permits(before - after);
+        match popped {
+            Ok(Some(item)) => {
+                if let Some(room) = &self.room {
+                    // It wakes one who puts: a panic there is none of the caller's, who has the item.
+                    contain(|| room.add_permits(1));
+                }
+                Ok(item)
+            }
+            Ok(None) => Err(ShutDown(())),
+            Err(panic) => {
+                // It is still there.
+                contain(|| self.items.add_permits(1));
+                resume_unwind(panic)
+            }
         }
-        let popped = popped.unwrap_or_else(|panic| resume_unwind(panic));
-        popped.ok_or(ShutDown(()))
     }
 }
 

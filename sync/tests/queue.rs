@@ -289,6 +289,128 @@ fn an_immediate_shutdown_drops_what_there_is_and_counts_it_as_done() {
     drop(taken);
 }
 
+#[test]
+fn an_item_is_not_lost_to_the_waker_of_one_who_puts() {
+    let queue = Queue::bounded(1);
+    let armed = Arc::new(AtomicBool::new(false));
+    for (number, how) in [(0, "try_get"), (1, "get"), (2, "blocking_get")] {
+        queue.try_put(number).unwrap();
+        let mut put = task(queue.put(10 + number));
+        let bomb = armed.clone();
+        let waker = calling_waker(move || assert!(!bomb.load(Ordering::SeqCst), "a waker"));
+        assert!(put.poll_with(&waker).is_pending());
+        armed.store(true, Ordering::SeqCst);
+        let got = catch_unwind(AssertUnwindSafe(|| match how {
+            "try_get" => queue.try_get().ok(),
+            "get" => task(queue.get()).expect_ready().ok(),
+            _ => queue.blocking_get().ok(),
+        }));
+        armed.store(false, Ordering::SeqCst);
+        assert_eq!(got.expect("its panic ends there"), Some(number), "{how}");
+        queue.task_done();
+        assert_eq!(queue.unfinished(), 0);
+        put.expect_ready().unwrap();
+        assert_eq!(queue.try_get(), Ok(10 + number));
+        queue.task_done();
+    }
+}
+
+#[test]
+fn an_immediate_shutdown_survives_all_drops_that_panic() {
+    /// A value whose drop panics, and is counted.
+    struct Mine(u32, Arc<AtomicUsize>);
+    impl Drop for Mine {
+        fn drop(&mut self) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            std::panic::resume_unwind(Box::new(self.0));
+        }
+    }
+    impl PartialEq for Mine {
+        fn eq(&self, other: &Self) -> bool {
+            self.cmp(other).is_eq()
+        }
+    }
+    impl Eq for Mine {}
+    impl PartialOrd for Mine {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Mine {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            self.0.cmp(&other.0)
+        }
+    }
+    fn check<O: Order<Mine>>(queue: &OrderedQueue<Mine, O>) {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        for number in 0..3 {
+            queue.try_put(Mine(number, dropped.clone())).ok().unwrap();
+        }
+        let mut join = task(queue.join());
+        join.expect_pending();
+        let panic = catch_unwind(AssertUnwindSafe(|| queue.shutdown(true))).unwrap_err();
+        assert_eq!(panic.downcast_ref::<u32>(), Some(&0), "the first goes on");
+        assert_eq!(dropped.load(Ordering::SeqCst), 3);
+        join.expect_ready();
+    }
+    check(&Queue::unbounded());
+    check(&LifoQueue::unbounded());
+    check(&PriorityQueue::unbounded());
+}
+
+#[test]
+fn an_item_that_uses_the_queue_as_it_is_dropped_is_dropped_outside_the_lock() {
+    /// Panics when compared, if told to; its drop looks at the queue.
+    struct Curious(Touchy, std::sync::Weak<PriorityQueue<Curious>>);
+    impl Drop for Curious {
+        fn drop(&mut self) {
+            if let Some(queue) = self.1.upgrade() {
+                let _ = (queue.len(), queue.unfinished(), queue.is_full());
+            }
+        }
+    }
+    impl PartialEq for Curious {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+    impl Eq for Curious {}
+    impl PartialOrd for Curious {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Curious {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            self.0.cmp(&other.0)
+        }
+    }
+    within_limit(|| {
+        let touchy = Arc::new(AtomicBool::new(false));
+        let queue = Arc::new(PriorityQueue::bounded(4));
+        for number in [3, 1, 2] {
+            let item = Curious(Touchy(number, touchy.clone()), Arc::downgrade(&queue));
+            queue.try_put(item).ok().unwrap();
+        }
+        touchy.store(true, Ordering::SeqCst);
+        for _ in 0..3 {
+            assert!(catch_unwind(AssertUnwindSafe(|| queue.try_get().is_ok())).is_err());
+        }
+        // Nothing is lost by that: neither an item, nor the right to take it.
+        assert_eq!((queue.len(), queue.unfinished()), (3, 3));
+        touchy.store(false, Ordering::SeqCst);
+        let mut numbers: Vec<_> = drain(&queue).iter().map(|item| item.0.0).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2, 3]);
+        for number in 0..4 {
+            let item = Curious(Touchy(number, touchy.clone()), Arc::downgrade(&queue));
+            queue.try_put(item).ok().unwrap();
+        }
+        assert!(queue.is_full());
+        queue.shutdown(true);
+    });
+}
+
 /// Panics when compared, if told to.
 struct Touchy(u32, Arc<AtomicBool>);
 
@@ -329,10 +451,9 @@ fn a_comparison_that_panics_leaves_the_queue_in_order() {
     touchy.store(true, Ordering::SeqCst);
     assert!(catch_unwind(AssertUnwindSafe(|| queue.try_get().is_ok())).is_err());
     touchy.store(false, Ordering::SeqCst);
-    let left = queue.len();
-    for number in 0..4 - left as u32 {
-        queue.try_put(item(number)).ok().unwrap();
-    }
+    // None has left by that.
+    assert_eq!(queue.len(), 3);
+    queue.try_put(item(0)).ok().unwrap();
     assert!(queue.is_full());
     assert!(matches!(queue.try_put(item(9)), Err(TryPutError::Full(_))));
     assert_eq!(drain(&queue).len(), 4);

@@ -1,7 +1,7 @@
 //! In which order a queue gives out what was put in.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 /// An order: [`Fifo`], [`Lifo`] or [`Priority`].
 pub trait Order<T>: sealed::Order<T> {}
@@ -10,12 +10,23 @@ impl<T, O: sealed::Order<T>> Order<T> for O {}
 
 mod sealed {
     pub trait Order<T> {
-        type Store: Default;
+        type Store: Default + IntoIterator<Item = T>;
 
+        /// Puts `item` in, which is in even where this panics.
         fn push(store: &mut Self::Store, item: T);
+        /// Takes the next out; where this panics, none. No item is dropped.
         fn pop(store: &mut Self::Store) -> Option<T>;
         fn len(store: &Self::Store) -> usize;
     }
+}
+
+/// A store of so much room gives none back.
+const FEW: usize = 32;
+
+/// How much room a store keeps that holds `len` items, if it is less than it has: a store that fills and empties again
+/// moves each item once more at most.
+fn room_to_keep(len: usize, room: usize) -> Option<usize> {
+    (room > FEW && len < room / 4).then_some(room / 2)
 }
 
 /// First in, first out.
@@ -38,7 +49,11 @@ impl<T> sealed::Order<T> for Fifo {
     }
 
     fn pop(store: &mut VecDeque<T>) -> Option<T> {
-        store.pop_front()
+        let item = store.pop_front();
+        if let Some(room) = room_to_keep(store.len(), store.capacity()) {
+            store.shrink_to(room);
+        }
+        item
     }
 
     fn len(store: &VecDeque<T>) -> usize {
@@ -54,12 +69,21 @@ impl<T> sealed::Order<T> for Lifo {
     }
 
     fn pop(store: &mut Vec<T>) -> Option<T> {
-        store.pop()
+        pop_last(store)
     }
 
     fn len(store: &Vec<T>) -> usize {
         store.len()
     }
+}
+
+/// Takes the last one out, and gives back the room that is too much.
+fn pop_last<T>(items: &mut Vec<T>) -> Option<T> {
+    let item = items.pop();
+    if let Some(room) = room_to_keep(items.len(), items.capacity()) {
+        items.shrink_to(room);
+    }
+    item
 }
 
 impl<T: Ord> sealed::Order<T> for Priority {
@@ -69,10 +93,12 @@ impl<T: Ord> sealed::Order<T> for Priority {
         let number = store.pushed;
         store.pushed += 1;
         store.entries.push(Entry { item, number });
+        store.rise(store.entries.len() - 1);
     }
 
     fn pop(store: &mut Heap<T>) -> Option<T> {
-        store.entries.pop().map(|entry| entry.item)
+        store.move_least_to_the_end();
+        pop_last(&mut store.entries).map(|entry| entry.item)
     }
 
     fn len(store: &Heap<T>) -> usize {
@@ -80,46 +106,160 @@ impl<T: Ord> sealed::Order<T> for Priority {
     }
 }
 
-/// The store of a [`Priority`] queue.
+/// The store of a [`Priority`] queue: a heap with the least first.
+///
+/// It is none of std's, as no item leaves it while others are compared: that may panic, and an item that is dropped then
+/// would be dropped under the queue's lock.
 #[derive(Debug)]
 pub struct Heap<T> {
-    entries: BinaryHeap<Entry<T>>,
+    /// None comes before its parent, which lies at (its place - 1) / 2.
+    entries: Vec<Entry<T>>,
     pushed: u64,
 }
 
-impl<T: Ord> Default for Heap<T> {
-    fn default() -> Self {
-        Self {
-            entries: BinaryHeap::new(),
-            pushed: 0,
-        }
-    }
-}
-
-/// An item, and how many were put before it. Ordered for a heap that gives out the greatest.
+/// An item, and how many were put before it.
 #[derive(Debug)]
 struct Entry<T> {
     item: T,
     number: u64,
 }
 
-impl<T: Ord> Ord for Entry<T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_item = other.item.cmp(&self.item);
-        by_item.then_with(|| other.number.cmp(&self.number))
+impl<T: Ord> Entry<T> {
+    fn comes_before(&self, other: &Self) -> bool {
+        match self.item.cmp(&other.item) {
+            Ordering::Less => true,
+            Ordering::Equal => self.number < other.number,
+            Ordering::Greater => false,
+        }
     }
 }
 
-impl<T: Ord> PartialOrd for Entry<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+impl<T: Ord> Heap<T> {
+    /// Moves the entry at `place` up past all those that it comes before.
+    fn rise(&mut self, mut place: usize) {
+        while place > 0 {
+            let parent = (place - 1) / 2;
+            if !self.entries[place].comes_before(&self.entries[parent]) {
+                return;
+            }
+            self.entries.swap(place, parent);
+            place = parent;
+        }
+    }
+
+    /// The rest is a heap by itself then. Where a comparison panics, it may be none.
+    fn move_least_to_the_end(&mut self) {
+        let Some(end) = self.entries.len().checked_sub(1) else {
+            return;
+        };
+        self.entries.swap(0, end);
+        // The one that has come to the top mostly belongs near the end: down without a look at it, then up again.
+        let mut place = 0;
+        loop {
+            let left = 2 * place + 1;
+            if left >= end {
+                break;
+            }
+            let right = left + 1;
+            let right_is_next =
+                right < end && self.entries[right].comes_before(&self.entries[left]);
+            let child = if right_is_next { right } else { left };
+            self.entries.swap(place, child);
+            place = child;
+        }
+        if place < end {
+            self.rise(place);
+        }
     }
 }
 
-impl<T: Ord> PartialEq for Entry<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
+impl<T> Default for Heap<T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            pushed: 0,
+        }
     }
 }
 
-impl<T: Ord> Eq for Entry<T> {}
+/// The items, in no order.
+impl<T> IntoIterator for Heap<T> {
+    type Item = T;
+    type IntoIter = Items<T>;
+
+    fn into_iter(self) -> Items<T> {
+        Items(self.entries.into_iter())
+    }
+}
+
+/// The items of a [`Heap`].
+#[derive(Debug)]
+pub struct Items<T>(std::vec::IntoIter<Entry<T>>);
+
+impl<T> Iterator for Items<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.0.next().map(|entry| entry.item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sealed::Order;
+    use super::{FEW, Fifo, Lifo, Priority};
+
+    fn gives_back<O: Order<u32>>(room: fn(&O::Store) -> usize) {
+        let mut store = O::Store::default();
+        for burst in [10_000, 1_000] {
+            (0..burst).for_each(|item| O::push(&mut store, item));
+            let most = room(&store);
+            // Half of it is kept without a change.
+            while O::len(&store) > most / 4 {
+                O::pop(&mut store);
+                assert_eq!(room(&store), most);
+            }
+            let mut changes = 0;
+            while let before = room(&store)
+                && O::pop(&mut store).is_some()
+            {
+                changes += u32::from(room(&store) != before);
+                assert!(room(&store) <= FEW.max(4 * O::len(&store) + 4));
+            }
+            assert!((5..=10).contains(&changes), "{changes} of {burst}");
+            // A small one gives back nothing and takes nothing.
+            let kept = room(&store);
+            for _ in 0..100 {
+                (0..10).for_each(|item| O::push(&mut store, item));
+                while O::pop(&mut store).is_some() {}
+                assert_eq!(room(&store), kept);
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_gives_back_the_room_that_a_burst_took() {
+        gives_back::<Fifo>(|store| store.capacity());
+        gives_back::<Lifo>(|store| store.capacity());
+        gives_back::<Priority>(|store| store.entries.capacity());
+    }
+
+    #[test]
+    fn a_heap_gives_out_the_least_first_and_equals_in_order() {
+        use super::Heap;
+        let mut heap = Heap::default();
+        let mut number = 1_u32;
+        for round in 0..2_000_u32 {
+            // The first numbers of a sequence that goes round.
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            Priority::push(&mut heap, number >> 26);
+            if round % 3 == 0 {
+                let least = heap.entries.iter().map(|entry| (entry.item, entry.number));
+                let least = least.min().expect("there is one");
+                let popped = Priority::pop(&mut heap);
+                assert_eq!(popped, Some(least.0));
+                assert!(heap.entries.iter().all(|entry| entry.number != least.1));
+            }
+        }
+    }
+}
