@@ -7,8 +7,12 @@
 //!
 //! Here it shows. A waiter that is given a lock, a permit or room in a channel, and isn't polled for a second, is
 //! reported with the place in the source that made it (the call of `lock`, `acquire`, `send`). By default the report goes
-//! to standard error, once for each; [`on_report`] takes it elsewhere. Programs with debug assertions are watched, others
-//! where [`report_after`] is called. Not watching costs one look at a flag where a waiter is released.
+//! to standard error; [`on_report`] takes it elsewhere. Programs with debug assertions are watched, others where
+//! [`report_after`] is called. Not watching costs one look at a flag where a waiter is released.
+//!
+//! A place is reported when its first waiter is found. After that its waiters are counted, and it is reported again each
+//! time that the count has doubled since: so 100,000 waiters of one place make 17 reports at most. [`unpolled`] lists
+//! each waiter that there is now.
 //!
 //! # Examples
 //!
@@ -65,7 +69,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
 static REGISTER: Mutex<Register> = Mutex::new(Register {
     granted: BTreeMap::new(),
-    unreported: 0,
+    not_found: 0,
+    places: BTreeMap::new(),
     looker: Looker::None,
     handler: None,
 });
@@ -78,18 +83,29 @@ type Handler = Arc<dyn Fn(&Futurelock) + Send + Sync>;
 struct Register {
     /// By the address of the waiter.
     granted: BTreeMap<usize, Granted>,
-    /// How many of them haven't been reported.
-    unreported: usize,
+    /// How many of them haven't been found.
+    not_found: usize,
+    /// By the place that made them: those that were found.
+    places: BTreeMap<&'static Location<'static>, Found>,
     looker: Looker,
     /// `None`: to standard error.
     handler: Option<Handler>,
+}
+
+/// Of one place.
+#[derive(Default)]
+struct Found {
+    /// How many waiters were found.
+    count: usize,
+    /// How many there were when it was reported.
+    reported: usize,
 }
 
 struct Granted {
     place: &'static Location<'static>,
     wait: Wait,
     since: Instant,
-    reported: bool,
+    found: bool,
 }
 
 /// The thread that looks.
@@ -106,6 +122,7 @@ pub struct Futurelock {
     place: &'static Location<'static>,
     wait: Wait,
     unpolled: Duration,
+    count: usize,
 }
 
 impl Futurelock {
@@ -123,6 +140,11 @@ impl Futurelock {
     pub fn unpolled_for(&self) -> Duration {
         self.unpolled
     }
+
+    /// How many waiters that were made there have been found so by now, and reported or counted.
+    pub fn count(&self) -> usize {
+        self.count
+    }
 }
 
 impl fmt::Display for Futurelock {
@@ -132,12 +154,16 @@ impl fmt::Display for Futurelock {
             "the future made at {} was given {} {:?} ago and has not been polled since, so others wait for it; does its \
              task wait for something else, in a `select!` or a loop over other futures?",
             self.place, self.wait, self.unpolled
-        )
+        )?;
+        match self.count {
+            0 | 1 => Ok(()),
+            count => write!(f, " ({count} futures of that place so far)"),
+        }
     }
 }
 
-/// Watches from now on, and reports each waiter that was given something and is not polled for `limit`, which is rounded
-/// up to a millisecond.
+/// Watches from now on, and reports waiters that were given something and are not polled for `limit`, which is rounded up
+/// to a millisecond.
 ///
 /// With debug assertions a program is watched from its start, with a limit of a second.
 pub fn report_after(limit: Duration) {
@@ -180,24 +206,19 @@ pub fn unpolled(at_least: Duration) -> Vec<Futurelock> {
     let found = register.granted.values();
     found
         .filter(|granted| granted.unpolled(now) >= at_least)
-        .map(|granted| granted.describe(now))
+        .map(|granted| {
+            let place = register.places.get(granted.place);
+            granted.describe(now, place.map_or(0, |found| found.count))
+        })
         .collect()
 }
 
 /// Reports what is due at `now`, which may be a time to come.
 #[doc(hidden)]
 pub fn look(now: Instant) {
-    let limit = limit();
-    let mut due = Vec::new();
     let mut register = REGISTER.lock();
     let handler = register.handler.clone();
-    for granted in register.granted.values_mut() {
-        if !granted.reported && granted.unpolled(now) >= limit {
-            granted.reported = true;
-            due.push(granted.describe(now));
-        }
-    }
-    register.unreported -= due.len();
+    let due = register.find(now, limit());
     drop(register);
     for report in due {
         // Standard error may be closed, which panics.
@@ -210,16 +231,44 @@ pub fn look(now: Instant) {
     contain(|| drop(handler));
 }
 
+impl Register {
+    /// Counts those that are due at `now`, and gives those whose place is to be reported.
+    fn find(&mut self, now: Instant, limit: Duration) -> Vec<Futurelock> {
+        let mut due: BTreeMap<_, &Granted> = BTreeMap::new();
+        for granted in self.granted.values_mut() {
+            if granted.found || granted.unpolled(now) < limit {
+                continue;
+            }
+            granted.found = true;
+            self.not_found -= 1;
+            self.places.entry(granted.place).or_default().count += 1;
+            let longest = due.entry(granted.place).or_insert(granted);
+            if granted.since < longest.since {
+                *longest = granted;
+            }
+        }
+        let due = due.into_iter().filter_map(|(place, granted)| {
+            let found = self.places.entry(place).or_default();
+            (found.count >= 2 * found.reported).then(|| {
+                found.reported = found.count;
+                granted.describe(now, found.count)
+            })
+        });
+        due.collect()
+    }
+}
+
 impl Granted {
     fn unpolled(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }
 
-    fn describe(&self, now: Instant) -> Futurelock {
+    fn describe(&self, now: Instant, count: usize) -> Futurelock {
         Futurelock {
             place: self.place,
             wait: self.wait,
             unpolled: self.unpolled(now),
+            count,
         }
     }
 }
@@ -243,10 +292,10 @@ pub(crate) fn granted(address: usize, place: &'static Location<'static>, wait: W
         place,
         wait,
         since: Instant::now(),
-        reported: false,
+        found: false,
     };
     let mut register = REGISTER.lock();
-    register.unreported += 1;
+    register.not_found += 1;
     register.granted.insert(address, granted);
     match register.looker {
         Looker::Awake => {}
@@ -270,14 +319,14 @@ pub(crate) fn granted(address: usize, place: &'static Location<'static>, wait: W
 pub(crate) fn seen(address: usize) {
     let mut register = REGISTER.lock();
     if let Some(granted) = register.granted.remove(&address) {
-        register.unreported -= usize::from(!granted.reported);
+        register.not_found -= usize::from(!granted.found);
     }
 }
 
 fn look_for_ever() {
     loop {
         let mut register = REGISTER.lock();
-        while register.unreported == 0 {
+        while register.not_found == 0 {
             register.looker = Looker::Asleep;
             NEWS.wait(&mut register);
         }

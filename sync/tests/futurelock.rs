@@ -31,14 +31,24 @@ fn watch() {
     futurelock::report_after(LONG / 2);
 }
 
+/// Held by tests that look, lest one finds what is another's.
+static LOOKING: StdMutex<()> = StdMutex::new(());
+
+/// All that was reported to the handler, of which there is one for all tests.
+fn reports() -> Vec<Futurelock> {
+    static SEEN: StdMutex<Vec<Futurelock>> = StdMutex::new(Vec::new());
+    futurelock::on_report(|report| SEEN.lock().unwrap().push(report.clone()));
+    SEEN.lock().unwrap().clone()
+}
+
 /// The program of the report that gave the thing its name: a task waits for a lock in one branch of a `select!`, leaves
 /// that branch when time is up, and takes the same lock in the other, while it still holds the first future.
 #[test]
 fn the_select_that_keeps_a_future_in_line_for_the_lock_it_takes_is_reported() {
-    static SEEN: StdMutex<Vec<Futurelock>> = StdMutex::new(Vec::new());
     within_limit(|| {
+        let _looking = LOOKING.lock().unwrap();
         watch();
-        futurelock::on_report(|report| SEEN.lock().unwrap().push(report.clone()));
+        reports();
         let lock = Arc::new(Mutex::new(()));
         let (time_is_up, sleep) = oneshot::channel::<()>();
         let background = lock.try_lock().unwrap();
@@ -63,7 +73,7 @@ fn the_select_that_keeps_a_future_in_line_for_the_lock_it_takes_is_reported() {
         assert!(lock.try_lock().is_ok(), "free, and yet nobody moves");
         futurelock::look(Instant::now() + LONG);
         futurelock::look(Instant::now() + LONG);
-        let seen = SEEN.lock().unwrap().clone();
+        let seen = reports();
         let mine = |report: &&Futurelock| (line..line + 9).contains(&report.location().line());
         let reports: Vec<_> = seen.iter().filter(mine).collect();
         assert_eq!(reports.len(), 1, "once, and the one that is not polled");
@@ -106,6 +116,44 @@ fn a_waiter_is_watched_from_its_grant_to_its_next_poll_or_its_drop() {
             assert!(!told(Wait::Mutex, line));
         }
     }
+}
+
+#[test]
+fn a_place_is_reported_once_and_again_when_its_count_has_doubled() {
+    let _looking = LOOKING.lock().unwrap();
+    watch();
+    reports();
+    let semaphore = Semaphore::new(0);
+    let line = line!() + 1;
+    let acquire = || semaphore.acquire();
+    let mut waiting = Vec::new();
+    let mut grant = |count: usize| {
+        for _ in 0..count {
+            let mut one = task(acquire());
+            one.expect_pending();
+            waiting.push(one);
+        }
+        semaphore.add_permits(count);
+        futurelock::look(Instant::now() + LONG);
+        let mine = |report: &Futurelock| {
+            (report.location().line(), report.location().file()) == (line, file!())
+        };
+        let mine: Vec<_> = reports().into_iter().filter(mine).collect();
+        mine.iter().map(Futurelock::count).collect::<Vec<_>>()
+    };
+    assert_eq!(grant(1), [1]);
+    assert_eq!(grant(1), [1, 2]);
+    assert_eq!(grant(1), [1, 2]);
+    assert_eq!(grant(1), [1, 2, 4]);
+    assert_eq!(grant(996), [1, 2, 4, 1_000]);
+    assert_eq!(grant(999), [1, 2, 4, 1_000]);
+    assert_eq!(grant(1), [1, 2, 4, 1_000, 2_000]);
+    let all = futurelock::unpolled(Duration::ZERO);
+    let mine = all.iter().filter(|one| one.location().line() == line);
+    let mine: Vec<_> = mine.collect();
+    assert_eq!(mine.len(), 2_000);
+    assert!(mine[0].to_string().contains("2000 futures"), "{}", mine[0]);
+    drop(waiting);
 }
 
 #[test]
