@@ -357,13 +357,18 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
             return Err(PutError(item));
         }
         // Comparing items is user code. Where it panics the item is in the store all the same.
-        let mut panics = Panics::default();
-        panics.run(|| O::push(&mut state.store, item));
+        let pushed = catch_unwind(AssertUnwindSafe(|| O::push(&mut state.store, item)));
         state.unfinished += 1;
         drop(state);
         // Invariant 1. Closed meanwhile, it is of no use, and does no harm.
-        panics.run(|| self.items.add_permits(1));
-        panics.go_on();
+        let give = || self.items.add_permits(1);
+        match pushed {
+            Ok(()) => give(),
+            Err(panic) => {
+                contain(give);
+                resume_unwind(panic);
+            }
+        }
         Ok(())
     }
 

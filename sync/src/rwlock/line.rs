@@ -115,6 +115,7 @@ impl Line {
     }
 
     /// The queue that waiters of that kind stand in.
+    #[inline]
     pub(super) fn queue_of(&self, kind: Kind) -> &WaitQueue<Want> {
         match kind {
             Kind::Upgradable => &self.upgradables,
@@ -139,30 +140,39 @@ pub(super) struct LockedLine<'l> {
 
 impl LockedLine<'_> {
     /// The first of all.
+    #[inline]
     pub(super) fn first(&self) -> Option<Want> {
         self.first_of(true)
     }
 
     /// The first of all, or of all but the upgradable readers.
+    #[inline]
     pub(super) fn first_of(&self, upgradables: bool) -> Option<Want> {
         let other = self.queue.front();
         if !upgradables || self.line.upgradable_waiters.get() == 0 {
             return other;
         }
-        let upgradable = self.line.upgradables.lock().front();
-        match (upgradable, other) {
-            (Some(upgradable), Some(other)) if other.number < upgradable.number => Some(other),
-            (None, other) => other,
-            (upgradable, _) => upgradable,
-        }
+        self.lesser(other)
+    }
+
+    /// The one with the lesser number of `other` and the first upgradable reader, which there is.
+    #[cold]
+    fn lesser(&self, other: Option<Want>) -> Option<Want> {
+        let upgradable = self.line.upgradables.lock().front()?;
+        Some(match other {
+            Some(other) if other.number < upgradable.number => other,
+            _ => upgradable,
+        })
     }
 
     /// Whether a `Write` or an `Upgrade` is in line.
+    #[inline]
     pub(super) fn has_barrier(&self) -> bool {
         self.line.barriers.get() > 0
     }
 
     /// Takes the first of that kind's queue out, which there is and which is of that kind, with `outcome`.
+    #[inline]
     pub(super) fn release(&mut self, kind: Kind, outcome: Outcome) -> Waker {
         let waker = match kind {
             Kind::Upgradable => self.line.upgradables.lock().pop_front(outcome),
@@ -189,6 +199,7 @@ impl LockedLine<'_> {
     }
 
     /// Puts an idle waiter behind all others.
+    #[inline]
     pub(super) fn push_back(
         &mut self,
         kind: Kind,
@@ -238,6 +249,7 @@ impl LockedLine<'_> {
     }
 
     /// One is about to be put in.
+    #[inline]
     fn come<'w, 'q>(
         &self,
         mut waiter: Pin<&'w mut Waiter<'q, Want>>,
@@ -250,6 +262,7 @@ impl LockedLine<'_> {
         waiter
     }
 
+    #[inline]
     fn has_left(&self, kind: Kind) {
         if let Some(count) = self.count(kind) {
             count.set(count.get() - 1);
@@ -257,6 +270,7 @@ impl LockedLine<'_> {
     }
 
     /// Where those of that kind are counted.
+    #[inline]
     fn count(&self, kind: Kind) -> Option<&Count> {
         match kind {
             Kind::Read => None,

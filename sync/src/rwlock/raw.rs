@@ -301,41 +301,48 @@ impl RawRwLock {
     /// Admits from the line whom it can: hands the lock to those at the front who starve, and wakes others to try.
     /// Restores invariants 1 and 3.
     fn serve(&self, locked: &mut LockedLine<'_>, wakes: &mut Wakes) {
-        let word = self.hand_over(locked, wakes);
-        if word & (WOKEN | WRITER) == 0 {
-            self.wake(word, locked, wakes);
+        let (word, first) = self.hand_over(locked, wakes);
+        if word & (WOKEN | WRITER) == 0
+            && let Some(first) = first
+        {
+            self.wake(word, first.kind, locked, wakes);
         }
         self.refresh(locked);
     }
 
-    /// Hands the lock to those at the front who starve, and gives a word that has no room for the next of them.
-    fn hand_over(&self, locked: &mut LockedLine<'_>, wakes: &mut Wakes) -> usize {
+    /// Hands the lock to those at the front who starve. Gives the first who is left, and a word that has no room for that
+    /// one if it starves.
+    fn hand_over(&self, locked: &mut LockedLine<'_>, wakes: &mut Wakes) -> (usize, Option<Want>) {
         loop {
             // Ordering: hint only. Whoever makes room from here on sees WAITERS and comes here, after this hold of the lock.
             let word = self.word.load(Ordering::Relaxed);
-            let first = locked.first().filter(|first| first.starving);
-            let Some((first, taken)) =
-                first.and_then(|first| Some((first, self.taken(word, first.kind)?)))
+            let first = locked.first();
+            let Some(Want {
+                kind,
+                starving: true,
+                ..
+            }) = first
             else {
-                return word;
+                return (word, first);
+            };
+            let Some(taken) = self.taken(word, kind) else {
+                return (word, first);
             };
             // Ordering: Acquire as in `try_take`; the outcome's Release passes it on to the waiter.
             let handed =
                 self.word
                     .compare_exchange_weak(word, taken, Ordering::Acquire, Ordering::Relaxed);
             if handed.is_ok() {
-                wakes.push(locked.release(first.kind, OWNED));
+                wakes.push(locked.release(kind, OWNED));
             }
         }
     }
 
-    /// Wakes those in the window who could be admitted now: one writer, or readers. There is no scout, and no writer in.
-    fn wake(&self, word: usize, locked: &mut LockedLine<'_>, wakes: &mut Wakes) {
+    /// Wakes those in the window who could be admitted now: one writer, or readers. There is no scout, and no writer in;
+    /// the first is of that kind.
+    fn wake(&self, word: usize, first: Kind, locked: &mut LockedLine<'_>, wakes: &mut Wakes) {
         let readers = word / READER;
-        if locked
-            .first()
-            .is_some_and(|first| first.kind == Kind::Write)
-        {
+        if first == Kind::Write {
             if readers == 0 {
                 self.send_scout(WOKEN | EXPECTED);
                 wakes.push(locked.release(Kind::Write, SCOUT));
@@ -344,19 +351,17 @@ impl RawRwLock {
         }
         let mut room = (self.most_readers as usize).saturating_sub(readers);
         let mut upgradable = word & UPGRADABLE == 0;
-        let mut scout_is_out = false;
+        let mut outcome = SCOUT;
         while room > 0
             && let Some(Want { kind, .. }) = locked.first_of(upgradable)
             && !kind.bars_readers()
         {
             room -= 1;
             upgradable &= kind != Kind::Upgradable;
-            let outcome = if scout_is_out { TRY } else { SCOUT };
             if outcome == SCOUT {
                 self.send_scout(WOKEN);
             }
-            scout_is_out = true;
-            wakes.push(locked.release(kind, outcome));
+            wakes.push(locked.release(kind, std::mem::replace(&mut outcome, TRY)));
         }
     }
 
