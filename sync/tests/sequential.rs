@@ -12,6 +12,10 @@ mod driver;
 
 #[path = "sequential/broadcast.rs"]
 mod broadcast;
+#[path = "sequential/cancellation_token.rs"]
+mod cancellation_token;
+#[path = "sequential/condvar.rs"]
+mod condvar;
 #[path = "sequential/locks.rs"]
 mod locks;
 #[path = "sequential/mpmc.rs"]
@@ -22,7 +26,11 @@ mod mpsc;
 mod notify;
 #[path = "sequential/oneshot.rs"]
 mod oneshot;
+#[path = "sequential/queues.rs"]
+mod queues;
 #[path = "sequential/semaphore.rs"]
 mod semaphore;
+#[path = "sequential/signals.rs"]
+mod signals;
 #[path = "sequential/watch.rs"]
 mod watch;
