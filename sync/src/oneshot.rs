@@ -24,11 +24,18 @@
 //! 4. The half that sets its `GONE` bit second frees the allocation. So a half that has a waker to take does that first,
 //!    and sets its bit after; a word that has the other half's bit belongs to the one that reads it.
 //! 5. A half that leaves takes its own waker with it: a task is not kept alive by a channel whose end it has dropped.
+//! 6. A step that sets a `GONE` bit may be the last moment of the allocation: it is a method of the [`Word`], which is one
+//!    atomic. No `&Shared` is an argument of a function that does it, as an argument has to outlive its call.
 //!
 //! # Orderings
 //!
 //! Each change of the word is AcqRel and each load of it Acquire: a cell is written before the bit that gives it away
 //! is set, and touched after the bit that gives it was read. Every bit is in the one word, so no fence is needed.
+//!
+//! # Wakers that panic
+//!
+//! The panic of the receiver's waker goes on to who sends, once the value lies in the channel; that of the drop of the
+//! sender's own waker ends in `send`, which has the value in hand.
 
 pub mod error;
 
@@ -39,6 +46,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker, ready};
 
 use self::error::{RecvError, TryRecvError};
+use crate::contain::contain;
 use crate::coop;
 use crate::park::block_on;
 use crate::sys::atomic::{AtomicU32, Ordering};
@@ -52,8 +60,11 @@ const TX_WAKER: u32 = 8;
 const TX_GONE: u32 = 16;
 const RX_GONE: u32 = 32;
 
+/// What a receiver says that is asked once too often.
+const COMPLETED: &str = "a oneshot receiver was polled after it had completed";
+
 struct Shared<T> {
-    word: AtomicU32,
+    word: Word,
     value: UnsafeCell<Option<T>>,
     rx_waker: UnsafeCell<Option<Waker>>,
     tx_waker: UnsafeCell<Option<Waker>>,
@@ -89,29 +100,38 @@ impl Half {
     }
 }
 
-impl<T> Shared<T> {
+/// The word: nothing but an atomic, so that it may be freed while a method of it returns (invariant 6).
+struct Word(AtomicU32);
+
+impl Word {
+    #[inline]
     fn load(&self) -> u32 {
         // Ordering: Acquire pairs with the Release of every change of the word, so that a cell that a bit gives away may
         // be touched.
-        self.word.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire)
     }
 
+    #[inline]
     fn set(&self, bits: u32) -> u32 {
         // Ordering: Release gives the cells away that the bits stand for, Acquire as in `load`.
-        self.word.fetch_or(bits, Ordering::AcqRel)
+        self.0.fetch_or(bits, Ordering::AcqRel)
     }
 
+    #[inline]
     fn clear(&self, bits: u32) -> u32 {
         // Ordering: as of `set`.
-        self.word.fetch_and(!bits, Ordering::AcqRel)
+        self.0.fetch_and(!bits, Ordering::AcqRel)
     }
 
+    #[inline]
     fn swap(&self, from: u32, to: u32) -> Result<u32, u32> {
         // Ordering: as of `set` and `load`.
-        self.word
+        self.0
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
     }
+}
 
+impl<T> Shared<T> {
     fn waker_cell(&self, half: Half) -> &UnsafeCell<Option<Waker>> {
         match half {
             Half::Tx => &self.tx_waker,
@@ -134,12 +154,12 @@ impl<T> Shared<T> {
     /// Leaves the waker of `cx` for the other half to wake, unless the word has one of `done` by now. Called by `half`
     /// alone. True where it has.
     fn register(&self, half: Half, done: u32, cx: &Context<'_>) -> bool {
-        let mut word = self.load();
+        let mut word = self.word.load();
         if word & done != 0 {
             return true;
         }
         if word & half.waker() != 0 {
-            word = self.clear(half.waker());
+            word = self.word.clear(half.waker());
             if word & half.waker() == 0 {
                 // The other half took the waker, and only does so when it is done: invariant 3.
                 return true;
@@ -161,7 +181,7 @@ impl<T> Shared<T> {
         });
         drop(stale);
         // The other half may be done by now, and then it has not seen the bit: so it is looked at again.
-        let word = self.set(half.waker());
+        let word = self.word.set(half.waker());
         if word & done != 0 {
             drop(self.retract(half));
             return true;
@@ -172,7 +192,7 @@ impl<T> Shared<T> {
     /// Takes a half's own waker back, where the other half has not taken it: invariant 5. To be dropped once the word
     /// is as it should be, as dropping it is a user's code.
     fn retract(&self, half: Half) -> Option<Waker> {
-        if self.clear(half.waker()) & half.waker() == 0 {
+        if self.word.clear(half.waker()) & half.waker() == 0 {
             return None;
         }
         // SAFETY: this half cleared the bit: invariant 3.
@@ -187,7 +207,7 @@ impl<T> Shared<T> {
 /// `shared` is of a live channel, the caller owns that half, and doesn't touch it again.
 unsafe fn leave<T>(shared: NonNull<Shared<T>>, half: Half) {
     // SAFETY: this half's bit is not set yet, so the other half can't have freed it.
-    let word = unsafe { shared.as_ref() }.set(half.gone());
+    let word = unsafe { &(*shared.as_ptr()).word }.set(half.gone());
     if word & half.other().gone() != 0 {
         // SAFETY: both have left.
         unsafe { free(shared) };
@@ -217,7 +237,7 @@ unsafe fn free<T>(shared: NonNull<Shared<T>>) {
 /// ```
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let shared = NonNull::from(Box::leak(Box::new(Shared {
-        word: AtomicU32::new(0),
+        word: Word(AtomicU32::new(0)),
         value: UnsafeCell::new(None),
         rx_waker: UnsafeCell::new(None),
         tx_waker: UnsafeCell::new(None),
@@ -272,14 +292,14 @@ impl<T> Sender<T> {
     /// received.
     pub fn send(self, value: T) -> Result<(), T> {
         let shared = self.shared();
-        let mut word = shared.load();
+        let mut word = shared.word.load();
         if word & CLOSED != 0 {
             return Err(value);
         }
         if word & TX_WAKER != 0 {
-            // Only a sender that asked whether it is closed has one.
-            drop(shared.retract(Half::Tx));
-            word = shared.load();
+            // Only a sender that asked whether it is closed has one. A panic of its drop doesn't cost the value.
+            contain(|| drop(shared.retract(Half::Tx)));
+            word = shared.word.load();
         }
         shared.value.with_mut(|cell| {
             // SAFETY: the cell is the sender's until it sets VALUE: invariant 2.
@@ -295,7 +315,7 @@ impl<T> Sender<T> {
             }
             if word & RX_WAKER == 0 {
                 // Nobody to wake: sends and leaves in one step. RX_GONE comes with CLOSED, so it is not the last one.
-                match shared.swap(word, word | VALUE | TX_GONE) {
+                match shared.word.swap(word, word | VALUE | TX_GONE) {
                     Ok(_) => {
                         std::mem::forget(self);
                         return Ok(());
@@ -303,7 +323,7 @@ impl<T> Sender<T> {
                     Err(now) => word = now,
                 }
             } else {
-                match shared.swap(word, (word | VALUE) & !RX_WAKER) {
+                match shared.word.swap(word, (word | VALUE) & !RX_WAKER) {
                     // SAFETY: this half cleared the bit: invariant 3.
                     Ok(_) => break unsafe { shared.take_waker(Half::Rx) },
                     Err(now) => word = now,
@@ -342,7 +362,7 @@ impl<T> Sender<T> {
 
     /// Whether the receiver has been dropped or closed.
     pub fn is_closed(&self) -> bool {
-        self.shared().load() & CLOSED != 0
+        self.shared().word.load() & CLOSED != 0
     }
 
     /// [`closed`](Self::closed) as a poll function; the waker of the last call is woken.
@@ -361,10 +381,10 @@ impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         let shared = self.shared();
         let _own = shared.retract(Half::Tx);
-        let mut word = shared.load();
+        let mut word = shared.word.load();
         let mut waker = None;
         // Takes a waker of the receiver's, if there is one, and tells in the same step that no value will come.
-        while let Err(now) = shared.swap(word, (word | CLOSED) & !RX_WAKER) {
+        while let Err(now) = shared.word.swap(word, (word | CLOSED) & !RX_WAKER) {
             word = now;
         }
         if word & RX_WAKER != 0 {
@@ -406,7 +426,7 @@ impl<T> Receiver<T> {
     /// Whether no value is there to be received now.
     pub fn is_empty(&self) -> bool {
         self.shared()
-            .is_none_or(|shared| shared.load() & VALUE == 0)
+            .is_none_or(|shared| shared.word.load() & VALUE == 0)
     }
 
     /// The value, if it has been sent.
@@ -415,7 +435,7 @@ impl<T> Receiver<T> {
     ///
     /// [`TryRecvError::Empty`] while it may still come, [`TryRecvError::Closed`] once it can't, or has been received.
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        let word = self.shared().ok_or(TryRecvError::Closed)?.load();
+        let word = self.shared().ok_or(TryRecvError::Closed)?.word.load();
         if word & VALUE == 0 && word & CLOSED == 0 {
             return Err(TryRecvError::Empty);
         }
@@ -428,7 +448,13 @@ impl<T> Receiver<T> {
     /// # Errors
     ///
     /// [`RecvError`] where the sender was dropped without a word.
+    ///
+    /// # Panics
+    ///
+    /// Where it has completed already.
+    #[track_caller]
     pub fn blocking_recv(self) -> Result<T, RecvError> {
+        assert!(!self.is_terminated(), "{COMPLETED}");
         block_on(self)
     }
 
@@ -438,8 +464,8 @@ impl<T> Receiver<T> {
     }
 
     fn close_shared(shared: &Shared<T>) {
-        let mut word = shared.load();
-        while let Err(now) = shared.swap(word, (word | CLOSED) & !TX_WAKER) {
+        let mut word = shared.word.load();
+        while let Err(now) = shared.word.swap(word, (word | CLOSED) & !TX_WAKER) {
             word = now;
         }
         if word & TX_WAKER != 0 {
@@ -474,12 +500,13 @@ impl<T> Drop for Leaving<T> {
     fn drop(&mut self) {
         // SAFETY: this half has not left yet.
         let shared = unsafe { self.0.as_ref() };
-        let word = shared.load();
+        let word = shared.word.load();
         if word & TX_GONE != 0 {
             // SAFETY: the sender has left, and this is the receiver's end: invariant 4.
             unsafe { free(self.0) };
             return;
         }
+        // With a value there is none: who sent it took it to wake it.
         let _own = if word & RX_WAKER != 0 {
             shared.retract(Half::Rx)
         } else {
@@ -496,16 +523,15 @@ impl<T> Future for Receiver<T> {
     /// # Panics
     ///
     /// When polled again after it completed.
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
-        let shared = self
-            .shared()
-            .expect("a oneshot receiver was polled after it had completed");
+        let shared = self.shared().expect(COMPLETED);
         if !shared.register(Half::Rx, VALUE | CLOSED, cx) {
             waits::note(Wait::Oneshot);
             return Poll::Pending;
         }
-        let word = shared.load();
+        let word = shared.word.load();
         unit.made_progress();
         Poll::Ready(self.finish(word))
     }
