@@ -38,7 +38,58 @@ const WOKEN: u32 = 2;
 
 /// How often a thread lets others run before it sleeps: about two microseconds where nobody wants to, a fifth of what
 /// it costs to sleep and be woken.
-const TURNS: usize = 4;
+const TURNS: usize = if cfg!(heist_loom) { 1 } else { 4 };
+
+/// What such turns may take: a few times what it costs to sleep and be woken. It takes longer where others have work of
+/// their own, and then a sleeper gets its core back sooner than one who has let them go first.
+const SHORT: Duration = Duration::from_micros(50);
+
+/// How many times what turns have cost that weren't short has to pass before the next are tried: they cost a hundredth.
+const REST: u32 = 100;
+
+/// Lets other threads run before this one sleeps, as long as that is short.
+#[derive(Default)]
+struct Courtesy {
+    /// Since when, and for how long, it isn't tried.
+    rest: Option<(Instant, Duration)>,
+}
+
+impl Courtesy {
+    fn is_due(&mut self) -> bool {
+        if self
+            .rest
+            .is_some_and(|(since, length)| since.elapsed() < length)
+        {
+            return false;
+        }
+        self.rest = None;
+        true
+    }
+
+    /// Lets others run until `done`; whether it was.
+    fn wait(&mut self, done: impl Fn() -> bool) -> bool {
+        if !self.is_due() {
+            return false;
+        }
+        let begun = Instant::now();
+        let mut came = false;
+        for _ in 0..TURNS {
+            thread::yield_now();
+            came = done();
+            if came || begun.elapsed() > SHORT {
+                break;
+            }
+        }
+        self.learn(begun.elapsed());
+        came
+    }
+
+    fn learn(&mut self, cost: Duration) {
+        if cost > SHORT {
+            self.rest = Some((Instant::now(), cost.saturating_mul(REST)));
+        }
+    }
+}
 
 /// What wakes one blocked thread.
 struct Signal {
@@ -57,7 +108,7 @@ impl Signal {
     }
 
     /// Waits for a wake, and whether one came before the limit.
-    fn wait(&self, limit: Limit, patience: &mut Patience) -> bool {
+    fn wait(&self, limit: Limit, patience: &mut Patience, courtesy: &mut Courtesy) -> bool {
         if self.take() {
             return true;
         }
@@ -67,12 +118,7 @@ impl Signal {
             return true;
         }
         // Threads in line for one thing are more than cores: whoever this one waits for may be ready to run.
-        let turns = if cfg!(heist_loom) { 1 } else { TURNS };
-        let given = (0..turns).any(|_| {
-            thread::yield_now();
-            self.take()
-        });
-        given || self.sleep(limit)
+        courtesy.wait(|| self.take()) || self.sleep(limit)
     }
 
     #[cold]
@@ -118,6 +164,7 @@ struct Seat {
     signal: std::sync::Arc<Signal>,
     waker: Waker,
     patience: Patience,
+    courtesy: Courtesy,
 }
 
 thread_local_const! {
@@ -138,6 +185,7 @@ impl Seat {
                 waker: Waker::from(signal.clone()),
                 signal,
                 patience: Patience::new(),
+                courtesy: Courtesy::default(),
             }
         })
     }
@@ -189,7 +237,11 @@ fn block_on_until<F: Future>(future: F, limit: Limit) -> Option<F::Output> {
         output = Some(ready);
     } else {
         let mut wait = || {
-            while output.is_none() && seat.signal.wait(limit, &mut seat.patience) {
+            while output.is_none()
+                && seat
+                    .signal
+                    .wait(limit, &mut seat.patience, &mut seat.courtesy)
+            {
                 if let Poll::Ready(ready) = future.as_mut().poll(&mut cx) {
                     output = Some(ready);
                 }
@@ -202,4 +254,27 @@ fn block_on_until<F: Future>(future: F, limit: Limit) -> Option<F::Output> {
     }
     seat.keep();
     output
+}
+
+#[cfg(all(test, not(any(heist_loom, heist_shuttle))))]
+mod tests {
+    use super::{Courtesy, SHORT};
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    #[test]
+    fn turns_that_were_long_are_not_tried_again_for_a_while() {
+        let mut courtesy = Courtesy::default();
+        courtesy.learn(SHORT);
+        assert!(courtesy.is_due(), "short enough");
+        courtesy.learn(Duration::from_secs(60));
+        let looks = Cell::new(0);
+        for _ in 0..100 {
+            assert!(!courtesy.wait(|| {
+                looks.set(looks.get() + 1);
+                true
+            }));
+        }
+        assert_eq!(looks.get(), 0, "it sleeps at once");
+    }
 }
