@@ -168,7 +168,7 @@ fn mpmc_cancelled_send_makes_way() {
         let cancelling = {
             let sender = sender.clone();
             thread::spawn(move || {
-                let full = sender.is_full();
+                let full = !sender.is_empty();
                 drop(first);
                 if full {
                     "cancelled first"
@@ -298,5 +298,30 @@ fn mpmc_a_meeting_is_called_off() {
             (1, 1)
         );
     });
+    census.assert_all_seen();
+}
+
+/// All receivers go amid two senders, and a third stays: what they have sent by then or after that is dropped.
+#[test]
+fn mpmc_nothing_stays_without_a_receiver() {
+    let census = Census::new(&["0 sent", "1 sent", "2 sent"]);
+    let counted = census.clone();
+    model(
+        "mpmc_nothing_stays_without_a_receiver",
+        Some(2),
+        move || {
+            let value = Arc::new(());
+            let (sender, receiver) = unbounded();
+            let threads = [(); 2].map(|()| {
+                let (sender, value) = (sender.clone(), value.clone());
+                thread::spawn(move || usize::from(sender.try_send(value).is_ok()))
+            });
+            drop(receiver);
+            let sent = threads.map(|thread| thread.join().unwrap());
+            counted.saw(["0 sent", "1 sent", "2 sent"][sent[0] + sent[1]]);
+            assert_eq!(Arc::strong_count(&value), 1);
+            drop(sender);
+        },
+    );
     census.assert_all_seen();
 }

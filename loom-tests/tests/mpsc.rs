@@ -153,3 +153,60 @@ fn mpsc_cancelled_reservation_and_close() {
     });
     census.assert_all_seen();
 }
+
+/// The receiver goes amid two senders, and a third stays: what they have sent by then or after that is dropped, whoever
+/// of them is between claiming a slot and filling it.
+#[test]
+fn mpsc_nothing_stays_without_a_receiver() {
+    let census = Census::new(&["0 sent", "1 sent", "2 sent"]);
+    let counted = census.clone();
+    model(
+        "mpsc_nothing_stays_without_a_receiver",
+        Some(3),
+        move || {
+            let value = Arc::new(());
+            let (sender, receiver) = unbounded_channel();
+            let threads = [(); 2].map(|()| {
+                let (sender, value) = (sender.clone(), value.clone());
+                thread::spawn(move || usize::from(sender.send(value).is_ok()))
+            });
+            drop(receiver);
+            let sent = threads.map(|thread| thread.join().unwrap());
+            counted.saw(["0 sent", "1 sent", "2 sent"][sent[0] + sent[1]]);
+            assert_eq!(Arc::strong_count(&value), 1);
+            drop(sender);
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// Room is granted to a sender that waits, amid a close: either it has sent and the message is received, or it is refused
+/// and its room goes back, so that the receiver comes to the end. A permit that is out may still send.
+#[test]
+fn mpsc_room_granted_before_the_close_is_given_back() {
+    let census = Census::new(&["sent", "refused"]);
+    let counted = census.clone();
+    model(
+        "mpsc_room_granted_before_the_close_is_given_back",
+        Some(1),
+        move || {
+            let (sender, mut receiver) = channel(2);
+            sender.try_send(0).unwrap();
+            let permit = sender.clone().try_reserve_owned().unwrap();
+            let waiting = thread::spawn(move || block_on(sender.send(1)).is_ok());
+            let permitted = thread::spawn(move || drop(permit.send(2)));
+            thread::yield_now();
+            assert_eq!(receiver.try_recv(), Ok(0));
+            receiver.close();
+            let mut received = [0; 2];
+            while let Some(number) = block_on(receiver.recv()) {
+                received[number - 1] += 1;
+            }
+            let sent = waiting.join().unwrap();
+            permitted.join().unwrap();
+            assert_eq!(received, [usize::from(sent), 1]);
+            counted.saw(if sent { "sent" } else { "refused" });
+        },
+    );
+    census.assert_all_seen();
+}

@@ -17,6 +17,8 @@
 //! [`try_recv`](Receiver::try_recv) included. Messages leave in the order in which they were sent; where several receivers
 //! have been woken, which of them gets which of the messages depends on who is polled first.
 //!
+//! A waker that panics and a future that is forgotten do what they do with [`mpsc`](crate::mpsc).
+//!
 //! # Examples
 //!
 //! ```
@@ -45,6 +47,7 @@
 
 mod inner;
 mod meeting;
+mod offers;
 mod receiver;
 mod sender;
 mod several;

@@ -6,6 +6,17 @@
 //! The channel ends when all senders are dropped, or the receiver closes it: what had been sent can still be received,
 //! and then [`Receiver::recv`] gives `None`. When the receiver is dropped, sending fails.
 //!
+//! # Wakers that panic
+//!
+//! The panic of a waker costs no message. That of a sender's waker ends in the call that receives, which has a message to
+//! give out; any other goes on to whoever woke it, once the message lies in the channel.
+//!
+//! # Futures that are forgotten
+//!
+//! A future that has been polled and is forgotten ([`std::mem::forget`]) keeps its place: room that is given to it is not
+//! used by others, and the end of a closed channel waits for it. So it is with [`mpmc`](crate::mpmc), and there with a
+//! message as well, until all receivers are gone.
+//!
 //! # Examples
 //!
 //! ```

@@ -5,7 +5,7 @@
 
 use std::task::Waker;
 
-use crate::contain::{Panics, at_last};
+use crate::contain::{Panics, at_last, contain};
 
 /// Wakes one, if there is one, as a caller's last step.
 #[inline]
@@ -36,6 +36,14 @@ impl Wakes {
     pub(crate) fn wake_all(self) {
         if self.first.is_some() {
             self.wake_those();
+        }
+    }
+
+    /// Wakes all of them, for a caller that has a value to give out: a panic ends here.
+    #[inline]
+    pub(crate) fn wake_all_contained(self) {
+        if self.first.is_some() {
+            contain(|| self.wake_those());
         }
     }
 

@@ -115,6 +115,43 @@ fn what_had_fallen_to_a_wait_given_up_stays_for_one_who_comes() {
 }
 
 #[test]
+fn a_wait_that_is_forgotten_costs_its_own_place_alone() {
+    for polls in 1..4 {
+        each(move |setup| {
+            let mut forgotten = task((setup.wait)());
+            (0..polls).for_each(|_| forgotten.expect_pending());
+            forgotten.forget();
+            let mut behind = task((setup.wait)());
+            let alone = behind.poll().is_ready();
+            let events = setup.behind_forgotten;
+            (0..events.unwrap_or(1)).for_each(|_| (setup.event)());
+            if events.is_some() && !alone {
+                assert!(behind.woken());
+                behind.expect_ready();
+            }
+        });
+    }
+}
+
+#[test]
+fn waits_that_are_forgotten_may_outlive_what_they_waited_for() {
+    for (early, late) in [(1, 0), (0, 1), (2, 1)] {
+        each(move |setup| {
+            let forget = |_| {
+                let mut forgotten = task((setup.wait)());
+                if forgotten.poll().is_pending() {
+                    forgotten.forget();
+                }
+            };
+            (0..early).for_each(forget);
+            (setup.event)();
+            (0..late).for_each(forget);
+            (setup.abandon)();
+        });
+    }
+}
+
+#[test]
 fn what_has_happened_before_the_wait_completes_it() {
     each(|setup| {
         (setup.event)();
@@ -195,8 +232,12 @@ fn a_waker_that_panics_when_woken_keeps_nobody_else_asleep() {
             let mut second = task((setup.wait)());
             let alone = second.poll().is_ready();
             armed.store(true, Ordering::SeqCst);
-            // The panic goes to who woke it, or ends there where that one has taken something out: it is to have it.
-            let _ = catch_unwind(AssertUnwindSafe(|| (setup.event)()));
+            let event = catch_unwind(AssertUnwindSafe(|| (setup.event)()));
+            assert_eq!(
+                event.is_err(),
+                !setup.quiet,
+                "the panic goes to who woke it"
+            );
             if !gives_up {
                 return first.expect_ready();
             }

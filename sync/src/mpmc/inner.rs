@@ -16,7 +16,7 @@ use super::receiver::Receiver;
 use super::sender::Sender;
 use super::several::Several;
 use crate::contain::Panics;
-use crate::mpsc::chan::{Chan, Refused};
+use crate::mpsc::chan::{Chan, MOST, Refused};
 use crate::mpsc::reserve::{SendInTurn, send_at_once};
 use crate::sys::Arc;
 use crate::sys::atomic::AtomicUsize;
@@ -30,7 +30,7 @@ use crate::{Notify, Semaphore, coop};
 ///
 /// # Panics
 ///
-/// With a capacity of more than [`Semaphore::MAX_PERMITS`]. Above 2²⁸ − 1 it counts as that many.
+/// With a capacity of more than [`Semaphore::MAX_PERMITS`]. Above 2²⁸ − 1 the capacity is 2²⁸ − 1, in whatever tells of it.
 ///
 /// # Examples
 ///
@@ -54,14 +54,16 @@ use crate::{Notify, Semaphore, coop};
 /// sender.blocking_send(2).unwrap();
 /// assert_eq!(receiving.join().unwrap(), Some(2));
 /// ```
+#[track_caller]
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(
         capacity <= Semaphore::MAX_PERMITS,
         "a channel's capacity is at most MAX_PERMITS"
     );
+    let capacity = capacity.min(MOST);
     let kind = match capacity {
         0 => Kind::Meeting(Meeting::new()),
-        _ => Kind::Buffer(Chan::bounded(capacity as u64, Several::new())),
+        _ => Kind::Buffer(Chan::bounded(capacity, Several::new())),
     };
     ends(kind, Some(capacity))
 }
@@ -177,16 +179,22 @@ impl<T> Inner<T> {
         }
     }
 
-    /// The next message, if it is there and nobody else's.
+    /// The next message, if it is there and nobody else's, for a unit of the budget: what comes before
+    /// [`recv`](Self::recv).
     #[inline]
-    pub(super) fn take_now(&self) -> Option<T> {
-        match &self.kind {
-            Kind::Buffer(chan) => chan.take_now(),
-            Kind::Meeting(meeting) => match meeting.try_take() {
-                Poll::Ready(taken) => taken,
-                Poll::Pending => None,
-            },
-        }
+    pub(super) fn recv_at_once(&self) -> Option<T> {
+        let mut taken = None;
+        coop::at_once(|| {
+            taken = match &self.kind {
+                Kind::Buffer(chan) => chan.take_now(),
+                Kind::Meeting(meeting) => match meeting.try_take() {
+                    Poll::Ready(taken) => taken,
+                    Poll::Pending => None,
+                },
+            };
+            taken.is_some()
+        });
+        taken
     }
 
     /// The next message without waiting; `Ready(None)` at the channel's end.
@@ -213,7 +221,10 @@ impl<T> Inner<T> {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.capacity.is_some_and(|capacity| self.len() >= capacity)
+        match &self.kind {
+            Kind::Buffer(chan) => chan.capacity() == 0,
+            Kind::Meeting(_) => true,
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -257,7 +268,7 @@ impl<T> Inner<T> {
                 self.close();
             });
             panics.run(|| match &self.kind {
-                Kind::Buffer(chan) => chan.discard(),
+                Kind::Buffer(chan) => chan.receivers_gone(),
                 Kind::Meeting(meeting) => meeting.discard(),
             });
             panics.go_on();

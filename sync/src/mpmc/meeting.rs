@@ -8,9 +8,9 @@
 //! # Invariants
 //!
 //! 1. One of the two queues is empty, whenever the lock is free: who would be second does the exchange instead.
-//! 2. `offers` are the values of the senders in the queue, in the same order, each with its sender's ticket; and besides
-//!    those of senders that were refused and have not been polled nor dropped since. While the channel is open there are
-//!    none of these, so the first in the queue and the first offer belong together.
+//! 2. `offers` are the values of the senders in the queue, in the same order, each known by its sender's ticket; and
+//!    besides those of senders that were refused and have not been polled nor dropped since. While the channel is open
+//!    there are none of these, so the first in the queue and the first offer belong together.
 //! 3. `claims` counts the receivers that were released with `GRANTED` and have neither been polled nor dropped since. At
 //!    least as many values are in `given`. There are more only where receivers were cancelled, and then nobody waits to
 //!    receive: those values go to the next receivers, before any on offer.
@@ -24,6 +24,11 @@
 //! # Orderings
 //!
 //! The lock orders everything; `waiting` says what its outcomes carry.
+//!
+//! # Wakers that panic
+//!
+//! As in `mpsc`: the panic of a sender's waker ends where a receiver has its value; that of a receiver's waker goes on to
+//! the sender, whose value is in `given` by then. And a waker is cloned before a value is on its way.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -33,6 +38,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
+use super::offers::{Offers, shrink};
 use crate::Notify;
 use crate::contain::Panics;
 use crate::coop;
@@ -49,10 +55,8 @@ const REFUSED: Outcome = FIRST_OUTCOME + 1;
 
 struct State<T> {
     closed: bool,
-    /// The ticket of the next sender that waits.
-    next_ticket: u64,
     /// Invariant 2.
-    offers: VecDeque<(u64, T)>,
+    offers: Offers<T>,
     /// Invariant 3.
     given: VecDeque<T>,
     claims: usize,
@@ -72,13 +76,17 @@ impl<T> UnwindSafe for Meeting<T> {}
 impl<T> RefUnwindSafe for Meeting<T> {}
 
 impl<T> State<T> {
-    /// Takes a sender's value back.
-    fn withdraw(&mut self, ticket: u64) -> Option<T> {
-        let index = self
-            .offers
-            .binary_search_by_key(&ticket, |offer| offer.0)
-            .ok()?;
-        self.offers.remove(index).map(|(_, value)| value)
+    /// How many values could be taken now.
+    fn len(&self) -> usize {
+        let offered = if self.closed { 0 } else { self.offers.len() };
+        self.given.len() - self.claims.min(self.given.len()) + offered
+    }
+
+    /// The oldest value that was given. A burst leaves no memory behind.
+    fn take_given(&mut self) -> Option<T> {
+        let value = self.given.pop_front();
+        shrink(&mut self.given);
+        value
     }
 }
 
@@ -87,8 +95,7 @@ impl<T> Meeting<T> {
         Self {
             state: Mutex::new(State {
                 closed: false,
-                next_ticket: 0,
-                offers: VecDeque::new(),
+                offers: Offers::default(),
                 given: VecDeque::new(),
                 claims: 0,
             }),
@@ -123,7 +130,8 @@ impl<T> Meeting<T> {
     pub(super) fn try_take(&self) -> Poll<Option<T>> {
         let mut wakes = Wakes::default();
         let taken = self.take_locked(&mut self.state.lock(), &mut wakes);
-        wakes.wake_all();
+        // The caller is to have its value, whatever becomes of the others' wakers.
+        wakes.wake_all_contained();
         taken
     }
 
@@ -134,10 +142,10 @@ impl<T> Meeting<T> {
         }
         if let Some(waker) = self.senders.lock().pop_front(GRANTED) {
             wakes.push(waker);
-            let (_, value) = state.offers.pop_front().expect("who waits has an offer");
+            let value = state.offers.pop().expect("who waits has an offer");
             // Behind what was sent before it.
             state.given.push_back(value);
-            return Poll::Ready(state.given.pop_front());
+            return Poll::Ready(state.take_given());
         }
         if state.closed && state.given.is_empty() {
             return Poll::Ready(None);
@@ -146,7 +154,7 @@ impl<T> Meeting<T> {
     }
 
     fn take_given(&self, state: &mut State<T>, wakes: &mut Wakes) -> Option<T> {
-        let value = state.given.pop_front();
+        let value = state.take_given();
         self.release_at_end(state, wakes);
         value
     }
@@ -161,18 +169,16 @@ impl<T> Meeting<T> {
         }
     }
 
-    /// Takes up to `limit` values that are there, and says how many.
+    /// Takes up to `limit` values that are there by now, and says how many.
     pub(super) fn take_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        let mut wakes = Wakes::default();
-        let mut state = self.state.lock();
+        // A lock for each, so that others come in between. Who comes meanwhile is left: it could go on for ever.
+        let most = limit.min(self.state.lock().len());
         let before = buffer.len();
-        while buffer.len() - before < limit
-            && let Poll::Ready(Some(value)) = self.take_locked(&mut state, &mut wakes)
+        while buffer.len() - before < most
+            && let Poll::Ready(Some(value)) = self.try_take()
         {
             buffer.push(value);
         }
-        drop(state);
-        wakes.wake_all();
         buffer.len() - before
     }
 
@@ -206,9 +212,12 @@ impl<T> Meeting<T> {
         true
     }
 
-    /// The last receiver is gone: drops what was given to those that were cancelled.
+    /// The last receiver is gone: drops what was given to those that were cancelled, or forgotten.
     pub(super) fn discard(&self) {
-        let given = std::mem::take(&mut self.state.lock().given);
+        let mut state = self.state.lock();
+        state.claims = 0;
+        let given = std::mem::take(&mut state.given);
+        drop(state);
         let mut panics = Panics::default();
         for value in given {
             panics.run(|| drop(value));
@@ -255,7 +264,7 @@ impl<'a, T> Offer<'a, T> {
         let removed = this.meeting.senders.lock().remove(this.waiter.as_mut());
         let value = match this.waiter.standing() {
             Standing::Released(GRANTED) => None,
-            _ => state.withdraw(*this.ticket),
+            _ => state.offers.withdraw(*this.ticket),
         };
         drop(state);
         drop(removed);
@@ -266,8 +275,8 @@ impl<'a, T> Offer<'a, T> {
     /// for.
     fn begin(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), T>> {
         let this = self.project();
-        let value = this.value.take().expect("it is polled to its end once");
         let clone = cx.waker().clone();
+        let value = this.value.take().expect("it is polled to its end once");
         let mut state = this.meeting.state.lock();
         match this.meeting.give_locked(&mut state, value) {
             Ok(waker) => {
@@ -277,9 +286,7 @@ impl<'a, T> Offer<'a, T> {
             }
             Err((Refused::Closed, value)) => Poll::Ready(Err(value)),
             Err((Refused::Full, value)) => {
-                *this.ticket = state.next_ticket;
-                state.next_ticket += 1;
-                state.offers.push_back((*this.ticket, value));
+                *this.ticket = state.offers.push(value);
                 this.meeting.senders.lock().push_back(this.waiter, clone);
                 Poll::Pending
             }
@@ -296,7 +303,7 @@ impl<'a, T> Offer<'a, T> {
         Poll::Ready(if outcome == GRANTED {
             Ok(())
         } else {
-            let value = this.meeting.state.lock().withdraw(*this.ticket);
+            let value = this.meeting.state.lock().offers.withdraw(*this.ticket);
             Err(value.expect("a refused value stays until it is fetched"))
         })
     }
@@ -353,7 +360,7 @@ impl<T> Meeting<T> {
                 self.receivers.lock().push_back(waiter, waker);
             }
             drop(state);
-            wakes.wake_all();
+            wakes.wake_all_contained();
             return taken;
         }
         let outcome = ready!(waiter.as_mut().poll_queued(cx));
@@ -365,9 +372,8 @@ impl<T> Meeting<T> {
         state.claims -= 1;
         let value = self.take_given(&mut state, &mut wakes);
         drop(state);
-        wakes.wake_all();
-        debug_assert!(value.is_some());
-        Poll::Ready(value)
+        wakes.wake_all_contained();
+        Poll::Ready(Some(value.expect("a claimed value is there")))
     }
 
     /// Those who wait for a value.

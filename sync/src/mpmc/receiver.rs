@@ -7,7 +7,6 @@ use super::error::TryRecvError;
 use super::inner::{Inner, upgrade};
 use super::sender::shared_methods;
 use super::stream::{OwnedRecvStream, RecvStream};
-use crate::coop;
 use crate::park::block_on;
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering::Relaxed;
@@ -53,13 +52,9 @@ impl<T> Receiver<T> {
     /// # assert_eq!(pin!(sum(&receiver)).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(6));
     /// ```
     pub async fn recv(&self) -> Option<T> {
-        // What is there costs no future that can wait.
-        let mut taken = None;
-        if coop::at_once(|| {
-            taken = self.inner.take_now();
-            taken.is_some()
-        }) {
-            return taken;
+        // What is there costs no future that can wait. The message is no variable here, which the future would have room for.
+        if let Some(message) = self.inner.recv_at_once() {
+            return Some(message);
         }
         self.inner.recv().await
     }
@@ -120,11 +115,13 @@ impl<T> Receiver<T> {
     }
 
     /// [`recv`](Self::recv) that blocks the thread.
+    #[track_caller]
     pub fn blocking_recv(&self) -> Option<T> {
         block_on(self.recv())
     }
 
     /// [`recv_many`](Self::recv_many) that blocks the thread.
+    #[track_caller]
     pub fn blocking_recv_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
         block_on(self.recv_many(buffer, limit))
     }

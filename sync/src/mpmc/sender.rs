@@ -92,6 +92,7 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// Gives the message back if the channel is closed.
+    #[track_caller]
     pub fn blocking_send(&self, message: T) -> Result<(), SendError<T>> {
         block_on(self.send(message))
     }
@@ -183,12 +184,12 @@ macro_rules! shared_methods {
                 self.len() == 0
             }
 
-            /// Whether there is no room. Always with a capacity of 0, never without a bound.
+            /// Whether there is no room, or senders wait for it. Always with a capacity of 0, never without a bound.
             pub fn is_full(&self) -> bool {
                 self.inner.is_full()
             }
 
-            /// The capacity that the channel was made with; `None` without a bound.
+            /// The capacity that the channel was made with, at most 2²⁸ − 1; `None` without a bound.
             pub fn capacity(&self) -> Option<usize> {
                 self.inner.capacity
             }

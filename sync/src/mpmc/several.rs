@@ -13,13 +13,15 @@
 //!
 //! 1. Messages are taken out of slots by the holder of the lock alone.
 //! 2. `claims` counts the receivers that were released with `GRANTED` and have neither been polled nor dropped since. As
-//!    many messages from the next one on are ready. Which claim gets which of them is settled as they are polled.
+//!    many messages from the next one on have been seen ready ([`Receiving::seen`]), at least. Which claim gets which of
+//!    them is settled as they are polled. A claim whose receiver is forgotten keeps its message for as long as there are
+//!    receivers.
 //! 3. Whoever takes a message without a claim has found the queue empty, and one more message ready than there are claims.
 //!    So receivers are served in the order in which they came.
-//! 4. `parked` is set if and only if the queue is not empty, whenever the lock is free. A receiver sleeps only if, after
-//!    it had queued and set `parked`, no message without a claim was ready and the channel not at its end. Whoever fills a
-//!    slot, closes, or gives the last permit back after that, looks at `parked` afterwards, and serves if it is set.
-//!    Between the two steps of each side stands a SeqCst fence, so one sees the other.
+//! 4. While there are receivers, `alert` is `ASLEEP` if and only if the queue is not empty, whenever the lock is free. A
+//!    receiver sleeps only if, after it had queued and set `ASLEEP`, no message without a claim was ready and the channel
+//!    not at its end. Whoever fills a slot, closes, or gives the last permit back after that, looks at `alert` afterwards,
+//!    and serves if it is set. Between the two steps of each side stands a SeqCst fence, so one sees the other.
 //! 5. The end comes when all is received, claims included: a claim given up is the next receiver's. So whoever takes the
 //!    last message of a closed channel serves those who wait.
 //! 6. The queue's own lock is taken inside the lock of the claims, or alone; never the other way round.
@@ -31,8 +33,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use crate::contain::Panics;
-use crate::mpsc::chan::{Chan, Receivers, snooze};
+use crate::mpsc::chan::{ASLEEP, AWAKE, Chan, GONE, Receivers, snooze};
 use crate::mpsc::receiving::Receiving;
 use crate::sys::atomic::{Ordering, fence};
 use crate::sys::{Mutex, MutexGuard};
@@ -44,6 +45,9 @@ use crate::wakes::Wakes;
 const GRANTED: Outcome = FIRST_OUTCOME;
 /// The channel is at its end.
 const ENDED: Outcome = FIRST_OUTCOME + 1;
+
+/// How many messages one receiver takes before it lets others have the lock.
+const MOST_A_TURN: usize = 64;
 
 /// The receivers of a channel, and who of them waits.
 pub(super) struct Several {
@@ -63,12 +67,22 @@ impl Several {
 
 impl Receivers for Several {
     const SENDING: Wait = Wait::MpmcSend;
+    const LOOK_AHEAD: bool = true;
 
-    #[cold]
-    fn wake<T>(chan: &Chan<T, Self>) {
+    fn wake<T>(chan: &Chan<T, Self>) -> bool {
         let mut wakes = Wakes::default();
-        chan.turn().serve(&mut wakes);
+        let mut turn = chan.turn();
+        if turn.alert() == GONE {
+            return true;
+        }
+        turn.serve(&mut wakes);
+        drop(turn);
         wakes.wake_all();
+        false
+    }
+
+    fn take_left<T>(chan: &Chan<T, Self>) -> Option<T> {
+        chan.turn().receiving().take()
     }
 }
 
@@ -84,21 +98,26 @@ impl<T> Turn<'_, T> {
         unsafe { self.chan.receiving() }
     }
 
-    /// Whether receivers wait: invariant 4.
-    fn somebody_waits(&self) -> bool {
+    fn alert(&self) -> u32 {
         // Ordering: hint only, the lock orders it.
-        self.chan.signals.parked.load(Ordering::Relaxed)
+        self.chan.signals.alert.load(Ordering::Relaxed)
     }
 
-    fn set_somebody_waits(&self, waits: bool) {
+    fn set_alert(&self, alert: u32) {
         // Ordering: hint only. The lock orders it among receivers, the fences between them and senders.
-        self.chan.signals.parked.store(waits, Ordering::Relaxed);
+        self.chan.signals.alert.store(alert, Ordering::Relaxed);
+    }
+
+    /// Whether receivers wait: invariant 4.
+    fn somebody_waits(&self) -> bool {
+        self.alert() == ASLEEP
     }
 
     /// Whether a message is ready that nobody has a claim on.
     fn is_one_free(&mut self) -> bool {
         let claims = *self.claims;
-        self.receiving().is_ready_behind(claims)
+        let mut receiving = self.receiving();
+        receiving.seen() > claims || receiving.see_one_more()
     }
 
     /// Takes the next message, unless there are only as many as claims, or others wait: invariant 3.
@@ -127,7 +146,7 @@ impl<T> Turn<'_, T> {
             };
             wakes.push(queue.pop_front(outcome).expect("it is not empty"));
         }
-        self.set_somebody_waits(false);
+        self.set_alert(AWAKE);
     }
 }
 
@@ -160,7 +179,8 @@ impl<T> Chan<T, Several> {
         let mut wakes = Wakes::default();
         let taken = turn.take_free(&mut wakes);
         drop(turn);
-        wakes.wake_all();
+        // The caller is to have its message, whatever becomes of the others' wakers.
+        wakes.wake_all_contained();
         if taken.is_some() {
             chan.made_room();
         }
@@ -187,22 +207,41 @@ impl<T> Chan<T, Several> {
         }
     }
 
-    /// Takes up to `limit` messages that are there, all in one turn, and says how many.
+    /// Takes up to `limit` messages that are there by now, and says how many.
     pub(super) fn take_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        // What comes meanwhile is left: senders could keep it going for ever.
+        let mut left = limit.min(self.len() as usize);
+        let mut taken = 0;
+        while left > 0 {
+            let most = left.min(MOST_A_TURN);
+            buffer.reserve(most);
+            let count = self.take_in_turn(buffer, most);
+            taken += count;
+            left -= most;
+            if count < most {
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Takes up to `limit` messages in one turn, and says how many. There is capacity for them.
+    fn take_in_turn(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
         let mut wakes = Wakes::default();
         let mut turn = self.turn();
-        let before = buffer.len();
-        while buffer.len() - before < limit
+        let mut count = 0;
+        while count < limit
             && let Some(value) = turn.take_free(&mut wakes)
         {
             buffer.push(value);
+            count += 1;
         }
         drop(turn);
-        wakes.wake_all();
-        if buffer.len() > before {
+        wakes.wake_all_contained();
+        if count > 0 {
             self.made_room();
         }
-        buffer.len() - before
+        count
     }
 
     /// Takes the message that the caller has a claim on.
@@ -216,7 +255,8 @@ impl<T> Chan<T, Several> {
             turn.serve(&mut wakes);
         }
         drop(turn);
-        wakes.wake_all();
+        // The caller is to have its message, whatever becomes of the others' wakers.
+        wakes.wake_all_contained();
         self.made_room();
         value.expect("a claimed message is ready")
     }
@@ -228,16 +268,11 @@ impl<T> Chan<T, Several> {
         was_open
     }
 
-    /// The last receiver is gone: drops what was sent, each message outside the lock. One whose drop panics does not keep
-    /// the others.
-    pub(super) fn discard(&self) {
-        let mut panics = Panics::default();
-        loop {
-            let value = self.turn().receiving().take();
-            let Some(value) = value else { break };
-            panics.run(|| drop(value));
-        }
-        panics.go_on();
+    /// The last receiver has gone: drops what is left for it, and has senders drop what they fill from now on (`chan`,
+    /// invariant 10). Only forgotten receivers are in the queue or have claims, and nobody polls those any more.
+    pub(super) fn receivers_gone(&self) {
+        self.turn().set_alert(GONE);
+        self.gone();
     }
 }
 
@@ -253,7 +288,7 @@ impl<T> Chan<T, Several> {
         let mut queue = self.receivers.queue.lock();
         let removed = queue.remove(waiter.as_mut());
         if removed.is_some() && queue.is_empty() {
-            turn.set_somebody_waits(false);
+            turn.set_alert(AWAKE);
         }
         drop(queue);
         if waiter.standing() == Standing::Released(GRANTED) {
@@ -275,7 +310,7 @@ impl<T> Chan<T, Several> {
         let mut queue = self.receivers.queue.lock();
         queue.push_back(waiter, waker);
         drop(queue);
-        turn.set_somebody_waits(true);
+        turn.set_alert(ASLEEP);
         // Ordering: SeqCst pairs with the fence in `Chan::wake_receiver`.
         fence(Ordering::SeqCst);
         turn.serve(&mut wakes);

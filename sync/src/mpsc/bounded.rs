@@ -25,7 +25,8 @@ use crate::waiting::Place;
 ///
 /// # Panics
 ///
-/// With a buffer of 0, or of more than [`Semaphore::MAX_PERMITS`]. Above 2²⁸ − 1 the buffer counts as that many.
+/// With a buffer of 0, or of more than [`Semaphore::MAX_PERMITS`]. Above 2²⁸ − 1 the buffer is one of 2²⁸ − 1, in
+/// whatever tells of it.
 ///
 /// # Examples
 ///
@@ -38,13 +39,15 @@ use crate::waiting::Place;
 /// assert_eq!(receiver.try_recv(), Ok("first"));
 /// sender.try_send("second").unwrap();
 /// ```
+#[track_caller]
 pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
     assert!(buffer > 0, "a bounded channel needs a buffer of at least 1");
     assert!(
         buffer <= Semaphore::MAX_PERMITS,
         "a channel's buffer is at most MAX_PERMITS"
     );
-    let (tx, rx) = ends(Chan::bounded(buffer as u64, Sole::default()));
+    let buffer = buffer.min(MOST);
+    let (tx, rx) = ends(Chan::bounded(buffer, Sole::default()));
     (Sender { tx, buffer }, Receiver { rx, buffer })
 }
 
@@ -189,6 +192,7 @@ impl<T> Sender<T> {
     /// assert_eq!(std::iter::from_fn(|| receiver.blocking_recv()).sum::<u32>(), 3);
     /// sending.join().unwrap().unwrap();
     /// ```
+    #[track_caller]
     pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
         block_on(self.send(value))
     }
@@ -235,7 +239,8 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError`] if the receiver has been dropped or closed, or `n` is more than the channel ever holds.
+    /// [`SendError`] if the receiver has been dropped or closed, or `n` is more than
+    /// [`max_capacity`](Self::max_capacity).
     ///
     /// # Examples
     ///
@@ -259,7 +264,7 @@ impl<T> Sender<T> {
     ) -> impl Future<Output = Result<PermitIterator<'_, T>, SendError<()>>> {
         let place = Location::caller();
         async move {
-            if n > self.max_capacity() || n as u64 > MOST {
+            if n > self.max_capacity() {
                 return Err(SendError(()));
             }
             self.reserve_room(n as u64, place).await?;
@@ -426,7 +431,7 @@ impl<T> Sender<T> {
         self.chan().capacity() as usize
     }
 
-    /// The buffer that the channel was made with.
+    /// The buffer that the channel was made with, at most 2²⁸ − 1.
     pub fn max_capacity(&self) -> usize {
         self.buffer
     }
@@ -523,7 +528,7 @@ impl<T> Receiver<T> {
         self.rx.chan().capacity() as usize
     }
 
-    /// The buffer that the channel was made with.
+    /// The buffer that the channel was made with, at most 2²⁸ − 1.
     pub fn max_capacity(&self) -> usize {
         self.buffer
     }
@@ -614,11 +619,13 @@ macro_rules! receiver_methods {
             }
 
             /// [`recv`](Self::recv) that blocks the thread.
+            #[track_caller]
             pub fn blocking_recv(&mut self) -> Option<T> {
                 block_on(self.recv())
             }
 
             /// [`recv_many`](Self::recv_many) that blocks the thread.
+            #[track_caller]
             pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
                 block_on(self.recv_many(buffer, limit))
             }

@@ -22,13 +22,13 @@
 //!    instructions. So a CAS from a word without `GROWING` proves that the block read before it is the right one. (The
 //!    counter is too wide to come round between the two.)
 //! 4. A block belongs to the receiver once its last slot is ready: all other slots have been taken by then, the next
-//!    block is linked, and its senders touch it no more. It goes to `spare`, for the next one that grows, or is freed.
+//!    block is linked, and its senders touch it no more. It goes to `spare`, for the next one that grows, or, if there is one or it is large, is freed.
 //! 5. `CLOSED` is set by the receiver and never cleared; no position is claimed without a permit, and no permit, from a
 //!    word that has it. The channel is at its end when it is closed with no permits out, or no senders are left, and
 //!    everything that was sent has been received.
-//! 6. The receiver sleeps only if, after it had left its waker and set `parked`, the next slot was not ready and the
-//!    channel not at its end. Whoever fills a slot, drops the last sender or gives the last permit back after `CLOSED`,
-//!    looks at `parked` afterwards. Between the two steps of each side stands a SeqCst fence, so one sees the other.
+//! 6. The receiver sleeps only if, after it had left its waker and set `alert` to `ASLEEP`, the next slot was not ready
+//!    and the channel not at its end. Whoever fills a slot, drops the last sender or gives the last permit back after
+//!    `CLOSED`, looks at `alert` afterwards. Between the two steps of each side stands a SeqCst fence, so one sees the other.
 //! 7. A sender sleeps only if, after it had queued and set `waiting`, there was no room for the first in the queue.
 //!    Whoever makes room (receives, or gives permits back) looks at `waiting` afterwards; fences as in 6. While
 //!    `waiting` is set nobody takes room but [`Chan::serve`], for the first in the queue: first in, first out. (Who
@@ -36,13 +36,24 @@
 //! 8. `waiting` is set if and only if the queue is not empty, whenever the queue's lock is free.
 //! 9. A closed channel's queue is empty: `CLOSED` is set before the queue's lock is taken to empty it, and looked at
 //!    under that lock before a sender is queued.
+//! 10. A channel without a receiver keeps no message once those who were sending have returned. The receiver that goes
+//!     closes the channel, sets `alert` to `GONE`, for good, and then takes and drops all that is ready, up to the first
+//!     slot that is not. Whoever fills a slot looks at `alert` afterwards (6), and does the same where it reads `GONE`. All
+//!     of them take under one lock, a message at a time. So for a message that is left there is a slot before it, or its
+//!     own, that was not ready when its sender looked; who fills that slot comes by after that.
 //!
 //! # Orderings
 //!
 //! Slots carry the messages (see `block`). The senders' word is changed with AcqRel and read with Acquire, which carries
 //! `tail.block` (3) and, at the end, all that was claimed (5). `received` is stored with Release and read with Acquire,
 //! so a sender that finds room, and perhaps a block in `spare`, comes after the receiver. The two places where one side's
-//! store has to come before its look at the other's are those of invariants 6 and 7, and have fences.
+//! store has to come before its look at the other's are those of invariants 6 (with 10) and 7, and have fences.
+//!
+//! # Wakers that panic
+//!
+//! The panic of a waker never costs a message. Where a message has just been taken out, the panic of a sender's waker ends
+//! there ([`made_room`](Chan::made_room)), as the caller is to have the message; everywhere else it goes on to the caller,
+//! once what was to be stored is stored.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
@@ -52,8 +63,10 @@ use super::block::{BLOCK, Block};
 use super::error::TrySendError;
 use super::receiving::{Receiving, Sole};
 use crate::Notify;
-use crate::contain::Panics;
-use crate::sys::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::contain::{Panics, contain};
+use crate::sys::atomic::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 use crate::sys::{CachePadded, hint, thread};
 use crate::waiting::{FIRST_OUTCOME, HOLDS, Locked, Outcome, WaitQueue};
 use crate::waits::Wait;
@@ -66,8 +79,11 @@ const PERMIT: u64 = 4;
 /// Bits of the permits of a bounded channel.
 const PERMIT_BITS: u32 = 28;
 
-/// The most that a bounded channel holds at once, whatever its capacity.
-pub(crate) const MOST: u64 = (1 << PERMIT_BITS) - 1;
+/// The largest capacity of a bounded channel: as many permits fit into the word.
+pub(crate) const MOST: usize = (1 << PERMIT_BITS) - 1;
+
+/// How large an empty block may be to be kept: making a larger one costs little beside what it carries.
+const MOST_SPARE: usize = 4_096;
 
 /// The bound of an unbounded channel.
 const UNBOUNDED: u64 = u64::MAX;
@@ -94,6 +110,13 @@ impl Refused {
     }
 }
 
+/// The receiver is awake, or was woken: `alert`, invariant 6.
+pub(crate) const AWAKE: u32 = 0;
+/// The receiver sleeps, or is just about to.
+pub(crate) const ASLEEP: u32 = 1;
+/// The receiver has been dropped: invariant 10. Never anything else again.
+pub(crate) const GONE: u32 = 2;
+
 /// What the senders write.
 struct Tail<T> {
     word: AtomicU64,
@@ -108,12 +131,16 @@ pub(super) struct Head<T> {
     pub(super) received: AtomicU64,
     /// The block of the next position to receive.
     pub(super) block: AtomicPtr<Block<T>>,
+    /// How many messages from the next one on are known to be ready, and the block of the one behind those, if there are
+    /// any. Only kept where [`Receivers::LOOK_AHEAD`] says so.
+    pub(super) seen: AtomicU64,
+    pub(super) sight: AtomicPtr<Block<T>>,
 }
 
 /// What both sides read with each message and seldom write.
 pub(crate) struct Signals {
-    /// Invariant 6.
-    pub(crate) parked: AtomicBool,
+    /// What the receiver is to hear of: invariants 6 and 10.
+    pub(crate) alert: AtomicU32,
     /// Invariants 7 and 8.
     waiting: AtomicBool,
     bound: u64,
@@ -121,13 +148,19 @@ pub(crate) struct Signals {
     shift: u32,
 }
 
-/// How receivers sleep and are woken: what differs between a channel with one receiver and one with several.
+/// How receivers sleep, are woken and go: what differs between a channel with one receiver and one with several.
 pub(crate) trait Receivers: Sized {
     /// What a sender notes that waits for room.
     const SENDING: Wait;
 
-    /// Wakes whom there is something for. Called where `parked` was seen, after something was stored: invariant 6.
-    fn wake<T>(chan: &Chan<T, Self>);
+    /// Whether a receiver looks past messages that are ready: [`Receiving::see_one_more`].
+    const LOOK_AHEAD: bool;
+
+    /// Wakes whom there is something for, if `alert` is still `ASLEEP`: invariant 6. Whether it is `GONE` by now.
+    fn wake<T>(chan: &Chan<T, Self>) -> bool;
+
+    /// Takes the next message that is ready of a channel whose receivers have gone, under the lock of invariant 10.
+    fn take_left<T>(chan: &Chan<T, Self>) -> Option<T>;
 }
 
 pub(crate) struct Chan<T, R: Receivers = Sole> {
@@ -170,10 +203,12 @@ enum With {
 }
 
 impl<T, R: Receivers> Chan<T, R> {
-    pub(crate) fn bounded(bound: u64, receivers: R) -> Self {
+    /// At most [`MOST`].
+    pub(crate) fn bounded(bound: usize, receivers: R) -> Self {
+        assert!(bound <= MOST, "so many permits fit into the word");
         Self::new(
             receivers,
-            bound.min(MOST),
+            bound as u64,
             PERMIT.trailing_zeros() + PERMIT_BITS,
         )
     }
@@ -195,9 +230,11 @@ impl<T, R: Receivers> Chan<T, R> {
             head: CachePadded::new(Head {
                 received: AtomicU64::new(start),
                 block: AtomicPtr::new(block),
+                seen: AtomicU64::new(0),
+                sight: AtomicPtr::new(ptr::null_mut()),
             }),
             signals: CachePadded::new(Signals {
-                parked: AtomicBool::new(false),
+                alert: AtomicU32::new(AWAKE),
                 waiting: AtomicBool::new(false),
                 bound,
                 shift,
@@ -226,7 +263,7 @@ impl<T, R: Receivers> Chan<T, R> {
         if self.signals.bound == UNBOUNDED {
             0
         } else {
-            (word / PERMIT) & MOST
+            (word / PERMIT) & MOST as u64
         }
     }
 
@@ -353,7 +390,7 @@ impl<T, R: Receivers> Chan<T, R> {
         Ok(claimed)
     }
 
-    /// Fills what was claimed and wakes the receiver if it sleeps.
+    /// Fills what was claimed, and wakes the receiver if it sleeps, or does for it what it would have done if it has gone.
     #[inline]
     fn publish(&self, claimed: Claimed<T>, value: T) {
         // SAFETY: invariant 3 says that this is the block, 4 that it is alive, and 2 that the slot is ours.
@@ -364,12 +401,37 @@ impl<T, R: Receivers> Chan<T, R> {
     /// Wakes the receiver if it sleeps: the second step of invariant 6, after whatever it has to know was stored.
     #[inline]
     pub(crate) fn wake_receiver(&self) {
-        // Ordering: SeqCst pairs with the fence in `Receiving::park`: it sees what was stored before, or we see `parked`.
+        // Ordering: SeqCst pairs with the fences in `Receiving::park` and `gone`: the receiver sees what was stored before,
+        // or we see what it set.
         fence(Ordering::SeqCst);
         // Ordering: hint only, the fence orders it.
-        if self.signals.parked.load(Ordering::Relaxed) {
-            R::wake(self);
+        if self.signals.alert.load(Ordering::Relaxed) != AWAKE {
+            self.heed();
         }
+    }
+
+    #[cold]
+    fn heed(&self) {
+        if R::wake(self) {
+            self.discard();
+        }
+    }
+
+    /// The last receiver has gone, and `alert` says so: the first step of invariant 10.
+    pub(crate) fn gone(&self) {
+        // Ordering: SeqCst pairs with the fence in `wake_receiver`.
+        fence(Ordering::SeqCst);
+        self.discard();
+    }
+
+    /// Takes and drops what is ready, each message outside the lock: invariant 10. One whose drop panics does not keep the
+    /// others.
+    fn discard(&self) {
+        let mut panics = Panics::default();
+        while let Some(value) = R::take_left(self) {
+            panics.run(|| drop(value));
+        }
+        panics.go_on();
     }
 
     /// Takes `n` permits, if there is room for them and nobody waits.
@@ -411,25 +473,36 @@ impl<T, R: Receivers> Chan<T, R> {
         }
         // Ordering: Release, so that who finds the room comes after; Acquire as in `word`.
         let word = self.tail.word.fetch_sub(n * PERMIT, Ordering::AcqRel);
-        self.made_room();
+        let mut panics = Panics::default();
+        if self.somebody_waits() {
+            panics.run(|| self.serve_waiting());
+        }
         if word & CLOSED != 0 {
             // It may wait for the last permit: invariant 5.
-            self.wake_receiver();
+            panics.run(|| self.wake_receiver());
+        }
+        panics.go_on();
+    }
+
+    /// Releases senders that there is room for now, by a receiver that has just taken a message: a waker's panic ends here,
+    /// and doesn't cost it that message.
+    #[inline]
+    pub(crate) fn made_room(&self) {
+        if self.somebody_waits() {
+            contain(|| self.serve_waiting());
         }
     }
 
-    /// Releases senders that there is room for now: the second step of invariant 7, after room was made.
+    /// Whether a sender waits: the second step of invariant 7, after room was made.
     #[inline]
-    pub(crate) fn made_room(&self) {
+    fn somebody_waits(&self) -> bool {
         if self.signals.bound == UNBOUNDED {
-            return;
+            return false;
         }
         // Ordering: SeqCst pairs with the fence in `enqueued`: the sender sees the room, or we see that it waits.
         fence(Ordering::SeqCst);
         // Ordering: hint only, the fence orders it.
-        if self.signals.waiting.load(Ordering::Relaxed) {
-            self.serve_waiting();
-        }
+        self.signals.waiting.load(Ordering::Relaxed)
     }
 
     #[cold]
@@ -443,7 +516,7 @@ impl<T, R: Receivers> Chan<T, R> {
     pub(crate) fn enqueued(&self, locked: &mut Locked<'_, u64>, wakes: &mut Wakes) {
         // Ordering: hint only, the fence orders it.
         self.signals.waiting.store(true, Ordering::Relaxed);
-        // Ordering: SeqCst pairs with the fence in `made_room`.
+        // Ordering: SeqCst pairs with the fence in `somebody_waits`.
         fence(Ordering::SeqCst);
         self.serve(locked, wakes);
     }
@@ -575,13 +648,17 @@ impl<T, R: Receivers> Chan<T, R> {
             .next
             .store(ptr::null_mut(), Ordering::Relaxed);
         // Ordering: Release pairs with the Acquire in `Grown::prepare`.
-        let kept = self.spare.compare_exchange(
-            ptr::null_mut(),
-            block.as_ptr(),
-            Ordering::Release,
-            Ordering::Relaxed,
-        );
-        if kept.is_err() {
+        let kept = size_of::<Block<T>>() <= MOST_SPARE
+            && self
+                .spare
+                .compare_exchange(
+                    ptr::null_mut(),
+                    block.as_ptr(),
+                    Ordering::Release,
+                    Ordering::Relaxed,
+                )
+                .is_ok();
+        if !kept {
             // SAFETY: the caller's promise.
             unsafe { Block::free(block) };
         }
@@ -600,9 +677,9 @@ impl<T, R: Receivers> Chan<T, R> {
 
 impl<T, R: Receivers> Drop for Chan<T, R> {
     fn drop(&mut self) {
-        // SAFETY: nobody else has the channel.
-        let mut receiving = unsafe { self.receiving() };
-        receiving.drain();
+        // Nothing is left, unless a receiver was forgotten (10).
+        let mut panics = Panics::default();
+        panics.run(|| self.discard());
         // Ordering: hint only. Nobody else has the channel.
         let blocks = [
             self.head.block.load(Ordering::Relaxed),
@@ -612,6 +689,7 @@ impl<T, R: Receivers> Drop for Chan<T, R> {
             // SAFETY: the last block (all before it were taken, all its messages too) and the spare one are the last two.
             unsafe { Block::free(block) };
         }
+        panics.go_on();
     }
 }
 

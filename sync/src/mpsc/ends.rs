@@ -159,7 +159,7 @@ impl<T> Rx<T> {
         Poll::Ready(value)
     }
 
-    /// Takes up to `limit` messages that are ready; at least one, or none at the channel's end.
+    /// Takes up to `limit` messages that are there by now; at least one, or none at the channel's end.
     pub(super) fn poll_recv_many(
         &mut self,
         cx: &mut Context<'_>,
@@ -179,6 +179,8 @@ impl<T> Rx<T> {
         };
         buffer.push(first);
         let mut count = 1;
+        // What comes meanwhile is left: senders could keep it going for ever.
+        let limit = limit.min((self.chan.len() as usize).saturating_add(1));
         while count < limit {
             let Some(value) = receiving.take() else { break };
             buffer.push(value);
@@ -208,9 +210,7 @@ impl<T> Drop for Rx<T> {
         panics.run(|| {
             self.chan.close();
         });
-        // SAFETY: there is one `Rx` to a channel, and it is being dropped.
-        panics.run(|| unsafe { self.chan.receiving() }.drain());
-        panics.run(|| self.chan.forget_receiver());
+        panics.run(|| self.chan.receiver_gone());
         panics.go_on();
     }
 }

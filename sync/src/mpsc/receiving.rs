@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 use super::block::{BLOCK, Block};
-use super::chan::{Chan, Receivers, snooze};
+use super::chan::{ASLEEP, AWAKE, Chan, GONE, Receivers, snooze};
 use crate::contain::Panics;
 use crate::sys::Mutex;
 use crate::sys::atomic::{Ordering, fence};
@@ -20,29 +20,44 @@ pub(crate) struct Sole {
 
 impl Receivers for Sole {
     const SENDING: Wait = Wait::MpscSend;
+    const LOOK_AHEAD: bool = false;
 
-    #[cold]
-    fn wake<T>(chan: &Chan<T, Self>) {
+    fn wake<T>(chan: &Chan<T, Self>) -> bool {
         // Ordering: hint only. It picks one of several senders, the lock does the rest. Only who wakes may clear the flag: a
         // store by one that lost would look like a receiver that is awake.
-        let picked =
-            chan.signals
-                .parked
-                .compare_exchange(true, false, Ordering::Relaxed, Ordering::Relaxed);
+        let picked = chan.signals.alert.compare_exchange(
+            ASLEEP,
+            AWAKE,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
         if picked.is_ok() {
             let waker = chan.receivers.waker.lock().take();
             if let Some(waker) = waker {
                 waker.wake();
             }
         }
+        picked == Err(GONE)
+    }
+
+    fn take_left<T>(chan: &Chan<T, Self>) -> Option<T> {
+        let _alone = chan.receivers.waker.lock();
+        // SAFETY: the only receiver has gone, and who takes what it left holds this lock.
+        unsafe { chan.receiving() }.take()
     }
 }
 
 impl<T> Chan<T, Sole> {
-    /// Drops the receiver's waker: a channel keeps no task alive that has let go of it.
-    pub(super) fn forget_receiver(&self) {
+    /// The receiver has gone: drops what is left for it (`chan`, invariant 10), and its waker, as a channel keeps no task
+    /// alive that has let go of it.
+    pub(super) fn receiver_gone(&self) {
+        // Ordering: hint only, the fence in `gone` orders it.
+        self.signals.alert.store(GONE, Ordering::Relaxed);
         let waker = self.receivers.waker.lock().take();
-        drop(waker);
+        let mut panics = Panics::default();
+        panics.run(|| self.gone());
+        panics.run(|| drop(waker));
+        panics.go_on();
     }
 }
 
@@ -70,48 +85,70 @@ impl<'a, T, R: Receivers> Receiving<'a, T, R> {
         if offset == BLOCK - 1 {
             self.leave_block(block);
         }
+        if R::LOOK_AHEAD {
+            // Ordering: hint only, as above.
+            let seen = head.seen.load(Ordering::Relaxed);
+            if seen > 0 {
+                head.seen.store(seen - 1, Ordering::Relaxed);
+            }
+        }
         let received = self.chan.ahead(received.wrapping_add(1), 0);
         // Ordering: Release pairs with the Acquire in `Chan::has_room`.
         head.received.store(received, Ordering::Release);
         Some(value)
     }
 
-    /// Whether, besides the `ahead` messages that are next, one more is ready. Those must be.
-    pub(crate) fn is_ready_behind(&mut self, ahead: u64) -> bool {
+    /// How many messages from the next one on are known to be ready.
+    pub(crate) fn seen(&self) -> u64 {
+        // Ordering: hint only, as in `take`.
+        self.chan.head.seen.load(Ordering::Relaxed)
+    }
+
+    /// Whether one more is ready behind those, which counts as seen from then on.
+    ///
+    /// What has been seen lies between the head and the sight, so the block of the sight is the head's or one behind that:
+    /// the receiver has not left it yet. `take` keeps the count, and while it is 0 the sight is the head.
+    pub(crate) fn see_one_more(&mut self) -> bool {
+        const { assert!(R::LOOK_AHEAD) };
         let head = &self.chan.head;
         // Ordering: hint only, as in `take`.
-        let mut block = head.block.load(Ordering::Relaxed);
-        let mut offset = head.received.load(Ordering::Relaxed) % BLOCK + ahead;
-        while offset >= BLOCK {
-            // SAFETY: the head's block is alive, and so are those linked behind it: invariant 4.
-            // Ordering: Acquire pairs with the Release in `Grown::link`. It is linked: the block's last slot is ready.
-            block = unsafe { (*block).next.load(Ordering::Acquire) };
-            debug_assert!(!block.is_null());
-            offset -= BLOCK;
+        let seen = head.seen.load(Ordering::Relaxed);
+        let block = if seen == 0 { &head.block } else { &head.sight }.load(Ordering::Relaxed);
+        let offset = head.received.load(Ordering::Relaxed).wrapping_add(seen) % BLOCK;
+        // SAFETY: alive, as said above.
+        if !unsafe { (*block).is_ready(offset) } {
+            return false;
         }
-        // SAFETY: as above.
-        unsafe { (*block).is_ready(offset) }
+        let behind = if offset == BLOCK - 1 {
+            Self::behind(block)
+        } else {
+            block
+        };
+        // Ordering: hint only, as in `take`.
+        head.sight.store(behind, Ordering::Relaxed);
+        head.seen.store(seen + 1, Ordering::Relaxed);
+        true
     }
 
     /// Goes on to the next block: invariant 4.
     fn leave_block(&mut self, block: *mut Block<T>) {
-        // SAFETY: the block is still the receiver's.
-        // Ordering: Acquire pairs with the Release in `Grown::link`; its last slot, which was ready, was filled after.
-        let next = unsafe { (*block).next.load(Ordering::Acquire) };
-        debug_assert!(!next.is_null());
+        let next = Self::behind(block);
         // Ordering: hint only. Only the receiver writes it.
         self.chan.head.block.store(next, Ordering::Relaxed);
         // SAFETY: all slots have been taken, and their senders are done with the block.
         unsafe { self.chan.recycle(NonNull::new_unchecked(block)) };
     }
 
-    /// Takes and drops all that is ready. A message whose drop panics does not keep the others.
-    pub(crate) fn drain(&mut self) {
-        let mut panics = Panics::default();
-        while let Some(value) = self.take() {
-            panics.run(|| drop(value));
-        }
-        panics.go_on();
+    /// The block behind one whose last slot was seen ready and that the receiver has not left.
+    fn behind(block: *mut Block<T>) -> *mut Block<T> {
+        // SAFETY: the block is still the receiver's.
+        // Ordering: Acquire pairs with the Release in `Grown::link`; its last slot, which was ready, was filled after.
+        let next = unsafe { (*block).next.load(Ordering::Acquire) };
+        assert!(
+            !next.is_null(),
+            "a block is linked before the last slot of the one before is filled"
+        );
+        next
     }
 }
 
@@ -139,7 +176,7 @@ impl<T> Receiving<'_, T, Sole> {
         let looked = self.look();
         if looked.is_ready() {
             // Ordering: hint only. Saves a sender a wake for nothing.
-            self.chan.signals.parked.store(false, Ordering::Relaxed);
+            self.chan.signals.alert.store(AWAKE, Ordering::Relaxed);
         } else {
             waits::note(Wait::MpscRecv);
         }
@@ -161,7 +198,7 @@ impl<T> Receiving<'_, T, Sole> {
             drop(stale);
         }
         // Ordering: hint only, the fence orders it.
-        self.chan.signals.parked.store(true, Ordering::Relaxed);
+        self.chan.signals.alert.store(ASLEEP, Ordering::Relaxed);
         // Ordering: SeqCst pairs with the fence in `Chan::wake_receiver`.
         fence(Ordering::SeqCst);
     }

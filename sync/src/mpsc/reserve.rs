@@ -8,6 +8,7 @@ use pin_project_lite::pin_project;
 
 use super::chan::{Chan, GRANTED, Receivers, Refused};
 use super::receiving::Sole;
+use crate::contain::contain;
 use crate::coop;
 use crate::waiting::{Place, Standing, Waiter};
 use crate::waits;
@@ -96,13 +97,18 @@ impl<T, R: Receivers> Future for Reserve<'_, T, R> {
                 return Poll::Ready(Err(closed));
             }
         }
-        let mut waiter = self.project().waiter;
+        let mut waiter = self.as_mut().project().waiter;
         let outcome = ready!(waits::noted(R::SENDING, waiter.as_mut().poll_queued(cx)));
         waiter.reset();
-        Poll::Ready(if outcome == GRANTED {
-            Ok(())
-        } else {
+        let chan = self.chan;
+        Poll::Ready(if outcome != GRANTED {
             Err(Closed)
+        } else if chan.is_closed() {
+            // It was granted before that. A waker's panic doesn't cost the message that the permit was for.
+            contain(|| chan.give_back(self.want));
+            Err(Closed)
+        } else {
+            Ok(())
         })
     }
 }

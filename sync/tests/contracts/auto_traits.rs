@@ -241,7 +241,7 @@ fn futures() {
         it: mpsc::Sender<T> => it.reserve_owned(), NONE, BOTH, BOTH;
         it: &'static mpsc::Sender<T> => it.send(any()), NONE, SEND, BOTH;
         it: &'static mpmc::Sender<T> => it.send(any()), NONE, SEND, BOTH;
-        it: &'static mpmc::Receiver<T> => it.recv(), NONE, SEND, BOTH;
+        it: &'static mpmc::Receiver<T> => it.recv(), NONE, BOTH, BOTH;
         it: &'static mut oneshot::Sender<T> => it.closed(), NONE, BOTH, BOTH;
         it: &'static mut watch::Receiver<T> => it.changed(), NONE, NONE, BOTH;
         it: &'static watch::Sender<T> => it.closed(), NONE, NONE, BOTH;

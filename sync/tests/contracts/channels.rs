@@ -5,7 +5,7 @@ use std::sync::Arc;
 use heist_sync::queue::Queue;
 use heist_sync::{broadcast, mpmc, mpsc, oneshot, watch};
 
-use crate::setup::{Case, Lender, case};
+use crate::setup::{Case, Lender, again, all, case, quiet};
 
 pub(crate) fn cases() -> Vec<Case> {
     [
@@ -84,46 +84,46 @@ fn senders() -> Vec<Case> {
     };
     vec![
         // A message that was sent takes the room of the next, so one behind gets it only where the first gave up.
-        case(
+        again(quiet(case(
             "mpsc::Sender::send",
             full,
             |p: Arc<P>| async move {
                 let _ = p.0.send(3).await;
             },
             take_one,
-        ),
-        case(
+        ))),
+        again(quiet(case(
             "mpsc::Sender::reserve",
             full,
             |p: Arc<P>| async move { drop(p.0.reserve().await) },
             take_one,
-        ),
-        case(
+        ))),
+        quiet(case(
             "mpsc::Sender::reserve_many",
             full,
             |p: Arc<P>| async move { drop(p.0.reserve_many(2).await) },
             take_all,
-        ),
-        case(
+        )),
+        again(quiet(case(
             "mpsc::Sender::reserve_owned",
             full,
             |p: Arc<P>| async move { drop(p.0.clone().reserve_owned().await) },
             take_one,
-        ),
-        case(
+        ))),
+        all(case(
             "mpsc::Sender::send, closed",
             full,
             |p: Arc<P>| async move {
                 let _ = p.0.send(3).await;
             },
             |p: &P| drop(p.1.take()),
-        ),
-        case(
+        )),
+        all(case(
             "mpsc::Sender::closed",
             empty,
             |p: Arc<P>| async move { p.0.closed().await },
             |p: &P| drop(p.1.take()),
-        ),
+        )),
     ]
 }
 
@@ -206,43 +206,43 @@ fn shared() -> Vec<Case> {
         p.1.recv().await;
     }
     vec![
-        case(
+        quiet(case(
             "mpmc::Sender::send",
             full,
             |p: Arc<P>| async move {
                 let _ = p.0.send(3).await;
             },
             receive,
-        ),
-        case(
+        )),
+        all(case(
             "mpmc::Sender::send, closed",
             full,
             |p: Arc<P>| async move {
                 let _ = p.0.send(3).await;
             },
             |p: &P| assert!(p.1.close()),
-        ),
-        case(
+        )),
+        all(case(
             "mpmc::Sender::closed",
             mpmc::unbounded,
             |p: Arc<P>| async move { p.0.closed().await },
             |p: &P| assert!(p.1.close()),
-        ),
-        case("mpmc::Receiver::recv", mpmc::unbounded, recv, send),
-        case(
+        )),
+        again(case("mpmc::Receiver::recv", mpmc::unbounded, recv, send)),
+        all(case(
             "mpmc::Receiver::recv, closed",
             mpmc::unbounded,
             recv,
             |p: &P| assert!(p.0.close()),
-        ),
-        case(
+        )),
+        again(case(
             "mpmc::Receiver::recv_many",
             || mpmc::bounded(2),
             |p: Arc<P>| async move {
                 p.1.recv_many(&mut Vec::new(), 2).await;
             },
             send,
-        ),
+        )),
     ]
 }
 
@@ -341,17 +341,20 @@ fn queues() -> Vec<Case> {
         let _ = queue.put(2).await;
     }
     vec![
-        case("Queue::get", P::unbounded, get, |queue: &P| {
+        again(case("Queue::get", P::unbounded, get, |queue: &P| {
             queue.try_put(1).expect("room")
-        }),
-        case("Queue::get, shut down", P::unbounded, get, |queue: &P| {
+        })),
+        all(case(
+            "Queue::get, shut down",
+            P::unbounded,
+            get,
+            |queue: &P| queue.shutdown(false),
+        )),
+        quiet(case("Queue::put", full, put, take)),
+        all(case("Queue::put, shut down", full, put, |queue: &P| {
             queue.shutdown(false)
-        }),
-        case("Queue::put", full, put, take),
-        case("Queue::put, shut down", full, put, |queue: &P| {
-            queue.shutdown(false)
-        }),
-        case(
+        })),
+        all(case(
             "Queue::join",
             full,
             |queue: Arc<P>| async move { queue.join().await },
@@ -359,12 +362,12 @@ fn queues() -> Vec<Case> {
                 assert!(queue.try_get().is_ok());
                 queue.task_done();
             },
-        ),
-        case(
+        )),
+        all(case(
             "Queue::join, shut down",
             full,
             |queue: Arc<P>| async move { queue.join().await },
             |queue: &P| queue.shutdown(true),
-        ),
+        )),
     ]
 }

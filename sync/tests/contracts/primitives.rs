@@ -8,7 +8,7 @@ use heist_sync::{
     RwLockUpgradableReadGuard, Semaphore, SetOnce,
 };
 
-use crate::setup::{Case, Lender, case, passing, sturdy};
+use crate::setup::{Case, Lender, again, all, case, passing, sturdy};
 
 pub(crate) fn cases() -> Vec<Case> {
     [
@@ -30,36 +30,36 @@ fn semaphore() -> Vec<Case> {
     let new = || Arc::new(Semaphore::new(0));
     let give = |n: usize| move |semaphore: &P| semaphore.add_permits(n);
     vec![
-        case(
+        again(case(
             "Semaphore::acquire",
             new,
             |s: Arc<P>| async move { drop(s.acquire().await) },
             give(1),
-        ),
-        case(
+        )),
+        again(case(
             "Semaphore::acquire_many",
             new,
             |s: Arc<P>| async move { drop(s.acquire_many(3).await) },
             give(3),
-        ),
-        case(
+        )),
+        again(case(
             "Semaphore::acquire_owned",
             new,
             |s: Arc<P>| async move { drop((*s).clone().acquire_owned().await) },
             give(1),
-        ),
-        case(
+        )),
+        again(case(
             "Semaphore::acquire_many_owned",
             new,
             |s: Arc<P>| async move { drop((*s).clone().acquire_many_owned(2).await) },
             give(2),
-        ),
-        case(
+        )),
+        all(case(
             "Semaphore::acquire, closed",
             new,
             |s: Arc<P>| async move { drop(s.acquire().await) },
             |s: &P| s.close(),
-        ),
+        )),
     ]
 }
 
@@ -67,30 +67,30 @@ fn notify() -> Vec<Case> {
     type P = Arc<Notify>;
     let new = || Arc::new(Notify::new());
     vec![
-        case(
+        again(case(
             "Notify::notified, one",
             new,
             |n: Arc<P>| async move { n.notified().await },
             |n: &P| n.notify_one(),
-        ),
-        sturdy(case(
+        )),
+        sturdy(again(case(
             "Notify::notified_owned, one",
             new,
             |n: Arc<P>| (*n).clone().notified_owned(),
             |n: &P| n.notify_one(),
-        )),
-        passing(case(
+        ))),
+        passing(all(case(
             "Notify::notified, all",
             new,
             |n: Arc<P>| async move { n.notified().await },
             |n: &P| n.notify_waiters(),
-        )),
-        passing(case(
+        ))),
+        passing(all(case(
             "Notify::notified_owned, all",
             new,
             |n: Arc<P>| (*n).clone().notified_owned(),
             |n: &P| n.notify_waiters(),
-        )),
+        ))),
     ]
 }
 
@@ -117,19 +117,19 @@ fn mutex() -> Vec<Case> {
             |p: Arc<P>| async move { drop(p.0.clone().lock_owned().await) },
             unlock,
         ),
-        passing(case(
+        passing(again(case(
             "Condvar::wait, one",
             pair,
             |p: Arc<C>| async move { drop(p.1.wait(p.0.lock().await).await) },
             |p: &C| p.1.notify_one(),
-        )),
-        passing(case(
+        ))),
+        passing(all(case(
             "Condvar::wait, all",
             pair,
             |p: Arc<C>| async move { drop(p.1.wait(p.0.lock().await).await) },
             |p: &C| p.1.notify_all(),
-        )),
-        case(
+        ))),
+        all(case(
             "Condvar::wait_while",
             pair,
             |p: Arc<C>| async move { drop(p.1.wait_while(p.0.lock().await, |n| *n == 0).await) },
@@ -137,7 +137,7 @@ fn mutex() -> Vec<Case> {
                 *p.0.blocking_lock() += 1;
                 p.1.notify_all();
             },
-        ),
+        )),
     ]
 }
 
@@ -244,25 +244,25 @@ fn token() -> Vec<Case> {
     type P = CancellationToken;
     let cancel = |token: &P| token.cancel();
     vec![
-        case(
+        all(case(
             "CancellationToken::cancelled",
             P::new,
             |t: Arc<P>| async move { t.cancelled().await },
             cancel,
-        ),
-        sturdy(case(
+        )),
+        sturdy(all(case(
             "CancellationToken::cancelled_owned",
             P::new,
             |t: Arc<P>| (*t).clone().cancelled_owned(),
             cancel,
-        )),
-        case(
+        ))),
+        all(case(
             "CancellationToken::cancelled, of a child",
             P::new,
             |t: Arc<P>| async move { t.child_token().cancelled().await },
             cancel,
-        ),
-        case(
+        )),
+        all(case(
             "CancellationToken::run_until_cancelled",
             P::new,
             |t: Arc<P>| async move {
@@ -271,8 +271,8 @@ fn token() -> Vec<Case> {
                     .unwrap_or(())
             },
             cancel,
-        ),
-        case(
+        )),
+        all(case(
             "CancellationToken::run_until_cancelled_owned",
             P::new,
             |t: Arc<P>| async move {
@@ -283,7 +283,7 @@ fn token() -> Vec<Case> {
                     .unwrap_or(())
             },
             cancel,
-        ),
+        )),
     ]
 }
 
@@ -292,32 +292,32 @@ fn gates() -> Vec<Case> {
         let _ = barrier.checked_wait().await;
     }
     vec![
-        case(
+        all(case(
             "Event::wait",
             Event::new,
             |event: Arc<Event>| async move { event.wait().await },
             |event: &Event| event.set(),
-        ),
-        case(
+        )),
+        all(case(
             "Barrier::checked_wait, aborted",
             || Barrier::new(9),
             arrive,
             |barrier: &Barrier| barrier.abort(),
-        ),
-        passing(case(
+        )),
+        passing(all(case(
             "Barrier::checked_wait, reset",
             || Barrier::new(9),
             arrive,
             |barrier: &Barrier| barrier.reset(),
-        )),
-        case(
+        ))),
+        all(case(
             "SetOnce::wait",
             SetOnce::new,
             |cell: Arc<SetOnce<u32>>| async move {
                 cell.wait().await;
             },
             |cell: &SetOnce<u32>| assert!(cell.set(1).is_ok()),
-        ),
+        )),
         case(
             "OnceCell::get_or_init, by the one who computes",
             || (OnceCell::new(), Event::new()),

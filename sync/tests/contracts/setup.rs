@@ -22,6 +22,12 @@ pub(crate) struct Setup {
     pub(crate) lasts: bool,
     /// The method is one future, which can be polled again after a panic. An `async fn` can't.
     pub(crate) survives_panics: bool,
+    /// The event has a value to give out, so a waker's panic ends in it.
+    pub(crate) quiet: bool,
+    /// How many events serve the one behind a wait that is forgotten; `None` where it may wait for ever.
+    pub(crate) behind_forgotten: Option<usize>,
+    /// Gives up the shares in the primitive that forgotten futures have, where there are no others any more.
+    pub(crate) abandon: Box<dyn Fn()>,
 }
 
 /// A case of a method that is an `async fn`.
@@ -40,6 +46,7 @@ where
         let primitive = Arc::new(new());
         let (shared, wait_on) = (primitive.clone(), wait.clone());
         let (touched, touch_by) = (primitive.clone(), wait.clone());
+        let counted = primitive.clone();
         let event = event.clone();
         Setup {
             wait: Box::new(move || Box::pin(wait_on(shared.clone()))),
@@ -51,7 +58,43 @@ where
             }),
             lasts: true,
             survives_panics: false,
+            quiet: false,
+            behind_forgotten: None,
+            abandon: Box::new(move || {
+                // Those of the four closures here are no future's.
+                for _ in 4..Arc::strong_count(&counted) {
+                    // SAFETY: a forgotten future neither uses nor drops its share.
+                    unsafe { Arc::decrement_strong_count(Arc::as_ptr(&counted)) };
+                }
+            }),
         }
+    };
+    (name, Box::new(make))
+}
+
+/// For an event that gives out a value.
+pub(crate) fn quiet((name, make): Case) -> Case {
+    let make = move || Setup {
+        quiet: true,
+        ..make()
+    };
+    (name, Box::new(make))
+}
+
+/// For an event that all hear of.
+pub(crate) fn all((name, make): Case) -> Case {
+    let make = move || Setup {
+        behind_forgotten: Some(1),
+        ..make()
+    };
+    (name, Box::new(make))
+}
+
+/// For an event that can happen again, for the next.
+pub(crate) fn again((name, make): Case) -> Case {
+    let make = move || Setup {
+        behind_forgotten: Some(2),
+        ..make()
     };
     (name, Box::new(make))
 }

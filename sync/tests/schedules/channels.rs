@@ -187,6 +187,59 @@ fn bounded(leaves: bool) {
 }
 
 #[test]
+fn mpsc_what_races_with_the_end_of_the_receiver_is_gone_when_the_senders_are_back() {
+    explore(|| {
+        let alive = Alive::default();
+        let (tx, mut rx) = mpsc::channel(1 + pick(3));
+        let senders: Vec<_> = (0..3)
+            .map(|sender| {
+                let (tx, alive) = (tx.clone(), alive.clone());
+                thread::spawn(move || send_some(sender, tx, &alive))
+            })
+            .collect();
+        for _ in 0..pick(4) {
+            attempt(rx.recv());
+        }
+        drop(rx);
+        for sender in senders {
+            sender.join().expect("ends well");
+        }
+        assert_eq!(alive.count(), 0, "and a sender is left");
+        drop(tx);
+    });
+}
+
+/// An actor that ends after a few requests, in the midst of its clients: each of them hears of it.
+#[test]
+fn clients_of_an_actor_that_ends_all_hear_of_it() {
+    explore(|| {
+        let (tx, mut requests) = mpsc::channel::<oneshot::Sender<u32>>(1 + pick(2));
+        let clients: Vec<_> = (0..3)
+            .map(|_| {
+                let tx = tx.clone();
+                thread::spawn(move || {
+                    loop {
+                        let (answer, answered) = oneshot::channel();
+                        if wait(tx.send(answer)).is_err() || wait(answered).is_err() {
+                            break;
+                        }
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..1 + pick(4) {
+            let request = wait(requests.recv()).expect("a request");
+            let _ = request.send(7);
+        }
+        drop(requests);
+        for client in clients {
+            client.join().expect("ends well");
+        }
+        drop(tx);
+    });
+}
+
+#[test]
 fn mpsc_bounded_conserves_messages() {
     explore(|| bounded(false));
 }

@@ -63,6 +63,19 @@ impl<F: Future> Task<F> {
         self.wakes.take() > 0
     }
 
+    /// Never polls nor drops it again. Its memory stays, where a leak check finds it.
+    pub(crate) fn forget(self)
+    where
+        F: 'static,
+    {
+        struct Kept(Box<dyn std::any::Any>);
+        // SAFETY: nobody gets at it any more.
+        unsafe impl Send for Kept {}
+        static FORGOTTEN: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+        let kept = Kept(Box::new(std::mem::ManuallyDrop::new(self)));
+        FORGOTTEN.lock().unwrap().push(kept);
+    }
+
     pub(crate) fn expect_pending(&mut self) {
         assert!(self.poll().is_pending(), "expected to wait");
     }
