@@ -22,7 +22,8 @@
 //!    instructions. So a CAS from a word without `GROWING` proves that the block read before it is the right one. (The
 //!    counter is too wide to come round between the two.)
 //! 4. A block belongs to the receiver once its last slot is ready: all other slots have been taken by then, the next
-//!    block is linked, and its senders touch it no more. It goes to `spare`, for the next one that grows, or, if there is one or it is large, is freed.
+//!    block is linked, and its senders touch it no more. It goes to `spare`, for the next one that grows; or it is freed,
+//!    where there is one already, or it is large.
 //! 5. `CLOSED` is set by the receiver and never cleared; no position is claimed without a permit, and no permit, from a
 //!    word that has it. The channel is at its end when it is closed with no permits out, or no senders are left, and
 //!    everything that was sent has been received.
