@@ -92,6 +92,10 @@ pub(crate) trait Root {
     fn turn(&mut self, shared: &Shared) -> bool;
     /// Whether `turn` has something to do.
     fn is_woken(&self, shared: &Shared) -> bool;
+    /// Whether it woke itself in its turn, and so goes on for as long as it likes.
+    fn goes_on(&self) -> bool {
+        false
+    }
 }
 
 /// What a worker's thread does next.
@@ -163,8 +167,7 @@ impl Worker {
                 Next::Poll(task)
             }
             None => {
-                if root.is_woken(&self.shared) {
-                    // It woke itself, and goes on for as long as it likes.
+                if root.goes_on() {
                     self.look_if_due(true);
                 } else if !self.linger(root) {
                     self.sleep(root, None);
@@ -673,7 +676,7 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &m
                 if root.turn(shared) {
                     break;
                 }
-                if root.is_woken(shared) {
+                if root.goes_on() {
                     root_in = shared.hooks.event_interval;
                 }
             }

@@ -245,6 +245,91 @@ fn a_root_that_always_has_something_to_do_starves_no_task_and_no_timer() {
     }
 }
 
+fn burn(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+/// Counts polls after a deadline.
+#[derive(Clone, Default)]
+struct Late(Arc<(Mutex<Option<Instant>>, AtomicUsize)>);
+
+impl Late {
+    /// Begins anew, and sleeps until a deadline. How many polls came after it, before the sleep's task was polled.
+    async fn polls_until_it_wakes(&self) -> usize {
+        self.0.1.store(0, Ordering::Relaxed);
+        let time = Duration::from_millis(1);
+        *self.0.0.lock().unwrap() = Some(Instant::now() + time);
+        sleep(time).await;
+        self.0.1.load(Ordering::Relaxed)
+    }
+
+    fn poll(&self) {
+        let deadline = *self.0.0.lock().unwrap();
+        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            self.0.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn a_current_thread_runtime_looks_at_its_timers_by_the_clock() {
+    let _dog = watchdog();
+    let runtime = current_thread();
+    let (late, stop) = (Late::default(), Arc::new(AtomicBool::new(false)));
+    for _ in 0..4 {
+        let (late, stop) = (late.clone(), stop.clone());
+        drop(runtime.spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                burn(Duration::from_millis(2));
+                late.poll();
+                task::yield_now().await;
+            }
+        }));
+    }
+    for _ in 0..10 {
+        let polls = runtime.block_on(late.polls_until_it_wakes());
+        assert!(polls <= 4, "{polls}");
+    }
+    stop.store(true, Ordering::Relaxed);
+}
+
+#[test]
+fn a_busy_local_set_starves_neither_timers_nor_tasks() {
+    let _dog = watchdog();
+    let runtime = current_thread();
+    let set = task::LocalSet::new();
+    let (late, stop) = (Late::default(), Arc::new(AtomicBool::new(false)));
+    let all = Arc::new(AtomicUsize::new(0));
+    for _ in 0..2 {
+        let (late, stop, all) = (late.clone(), stop.clone(), all.clone());
+        drop(set.spawn_local(async move {
+            while !stop.load(Ordering::Relaxed) {
+                burn(Duration::from_micros(500));
+                late.poll();
+                all.fetch_add(1, Ordering::Relaxed);
+                task::yield_now().await;
+            }
+        }));
+    }
+    for _ in 0..10 {
+        let polls = set.block_on(&runtime, late.polls_until_it_wakes());
+        assert!(polls <= 12, "{polls}");
+    }
+    let before = all.load(Ordering::Relaxed);
+    set.block_on(&runtime, async {
+        let tasks: Vec<_> = (0..100).map(|_| task::spawn(task::yield_now())).collect();
+        for task in tasks {
+            task.await.expect("no panic");
+        }
+    });
+    let polls = all.load(Ordering::Relaxed) - before;
+    assert!(polls <= 100, "{polls}");
+    stop.store(true, Ordering::Relaxed);
+}
+
 #[test]
 fn a_root_is_polled_once_for_each_wake() {
     let _dog = watchdog();

@@ -248,6 +248,25 @@ fn what_is_held_up_is_left_behind_and_reported() {
     waiter.block_on(job).expect("it came to its end");
 }
 
+#[test]
+fn threads_that_are_held_up_by_their_last_hook_are_left_behind_and_reported() {
+    let _dog = watchdog();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .on_thread_stop(move || {
+            let _ = gate.lock().unwrap().recv();
+        })
+        .build()
+        .expect("a runtime");
+    let report = runtime.shutdown(SHORT);
+    assert!(report.tasks().is_empty(), "{report}");
+    assert!(report.num_threads_left() >= 2, "{report}");
+    assert!(!report.is_clean());
+    drop(open);
+}
+
 /// Spawns a task of that name.
 fn spawn_named<F>(runtime: &Runtime, name: &str, future: F)
 where

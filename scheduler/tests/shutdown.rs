@@ -62,6 +62,41 @@ fn a_shutdown_with_a_limit_does_not_wait_for_what_is_held_up() {
     }
 }
 
+/// What a thread-local's destructor waits for.
+struct AtTheEnd(std::cell::RefCell<Option<Arc<Mutex<mpsc::Receiver<()>>>>>);
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        if let Some(gate) = self.0.take() {
+            let _ = gate.lock().unwrap().recv();
+        }
+    }
+}
+
+thread_local! {
+    static AT_THE_END: AtTheEnd = const { AtTheEnd(std::cell::RefCell::new(None)) };
+}
+
+#[test]
+fn a_shutdown_with_a_limit_does_not_wait_for_the_destructors_of_thread_locals() {
+    let _dog = watchdog();
+    for in_pool in [false, true] {
+        let runtime = workers(2);
+        let (open, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let leave = move || AT_THE_END.with(|end| *end.0.borrow_mut() = Some(gate));
+        let left = if in_pool {
+            runtime.spawn_blocking(leave)
+        } else {
+            runtime.spawn(async move { leave() })
+        };
+        runtime.block_on(left).expect("no panic");
+        // The gate opens after it has returned.
+        runtime.shutdown_timeout(Duration::from_millis(50));
+        drop(open);
+    }
+}
+
 #[test]
 fn a_shutdown_in_the_background_waits_for_nothing() {
     let _dog = watchdog();

@@ -72,6 +72,10 @@ impl<F: Future> Root for RootFuture<'_, F> {
     }
 
     fn is_woken(&self, _: &Shared) -> bool {
+        self.goes_on()
+    }
+
+    fn goes_on(&self) -> bool {
         // Ordering: Relaxed: a wake that this misses has left a token.
         self.flag.woken.load(Ordering::Relaxed)
     }
