@@ -110,6 +110,10 @@ impl Builder {
     /// How many spare workers a multi-thread runtime may add while polls that take long hold other tasks up. By default
     /// as many as it has workers; 0 for none. Workers whose thread blocks and says so
     /// ([`block_in_place`](crate::task::block_in_place)) need no spare.
+    ///
+    /// It bounds how many polls compute at once beside the workers. Polls that block, which Linux tells, don't count: a
+    /// spare whose thread blocks is given another thread, as often as needed. With 0 there is nobody to be given one, so
+    /// that polls which block without a word hold the runtime up.
     pub fn max_spare_workers(&mut self, val: usize) -> &mut Self {
         self.max_spares = Some(val);
         self
@@ -117,8 +121,8 @@ impl Builder {
 
     /// How long a poll may take, while other tasks wait for its worker, before it counts as a stall. 10 ms by default.
     ///
-    /// Tasks that can be stolen don't wait that long: where all workers are held up, a spare takes them within about a
-    /// millisecond. From the threshold on it takes those, too, that merely yielded.
+    /// Other tasks don't wait that long: where all workers are held up, a spare takes them within a millisecond or two.
+    /// From the threshold on it takes those, too, that merely yielded.
     pub fn stall_threshold(&mut self, val: Duration) -> &mut Self {
         self.stall_threshold = val;
         self
@@ -150,7 +154,7 @@ impl Builder {
     }
 
     /// How many threads for blocking jobs there may be at once, beside the workers, and how many threads may stand in
-    /// for workers whose own block in place. 512 by default.
+    /// for workers whose own block, in place or in a poll. 512 by default.
     ///
     /// # Panics
     /// If `val` is 0.
