@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Who works is another matter than what is done: threads come and go under the workers (`relief.rs`), spares are engaged
-//! and dismissed (`crew.rs`), and the reactor thread looks out for polls that hold others up (`lookout.rs`).
+//! and dismissed (`crew.rs`), some finish a poll without a worker (`adrift.rs`), and the reactor thread looks out for polls that
+//! hold others up (`lookout.rs`) and finds out whether the workers are faster apart or one for all (`together.rs`).
 //!
 //! What the hot paths touch of what threads share:
 //!
@@ -39,7 +40,7 @@
 //! | a worker's fresh and yielded queue | its worker; thieves | thieves; a worker that falls asleep |
 //! | who searches | a worker that begins or ends a search, or wakes another: nobody while all are busy | all who push |
 //! | who sleeps, one a 64 workers | a worker that falls asleep, or wakes another: nobody while all are busy | all who push while nobody searches |
-//! | what hardly ever changes: that the runtime has closed, how many workers there are | who closes or resizes it | all |
+//! | what hardly ever changes: that the runtime has closed, how many workers there are, whether one polls for all | who closes or resizes it; the lookout | all |
 //! | the injector's ends | all outside; the reactor thread, a batch at a time; a worker that takes a batch | a worker without tasks of its own; one that falls asleep |
 //! | the runtime's count of references | threads outside, for the length of a push; who clones a handle | nobody |
 //!

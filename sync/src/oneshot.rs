@@ -24,7 +24,7 @@
 //! 4. The half that sets its `GONE` bit second frees the allocation. So a half that has a waker to take does that first,
 //!    and sets its bit after; a word that has the other half's bit belongs to the one that reads it.
 //! 5. A half that leaves takes its own waker with it: a task is not kept alive by a channel whose end it has dropped.
-//! 6. A step that sets a `GONE` bit may be the last moment of the allocation: it is a method of the [`Word`], which is one
+//! 6. A step that sets a `GONE` bit may be the last moment of the allocation: it is a method of the `Word`, which is one
 //!    atomic. No `&Shared` is an argument of a function that does it, as an argument has to outlive its call.
 //!
 //! # Orderings
