@@ -193,7 +193,10 @@ fn mpsc_room_granted_before_the_close_is_given_back() {
             let (sender, mut receiver) = channel(2);
             sender.try_send(0).unwrap();
             let permit = sender.clone().try_reserve_owned().unwrap();
-            let waiting = thread::spawn(move || block_on(sender.send(1)).is_ok());
+            let waiting = {
+                let sender = sender.clone();
+                thread::spawn(move || block_on(sender.send(1)).is_ok())
+            };
             let permitted = thread::spawn(move || drop(permit.send(2)));
             thread::yield_now();
             assert_eq!(receiver.try_recv(), Ok(0));
@@ -205,6 +208,8 @@ fn mpsc_room_granted_before_the_close_is_given_back() {
             let sent = waiting.join().unwrap();
             permitted.join().unwrap();
             assert_eq!(received, [usize::from(sent), 1]);
+            // Until here, as the end of all senders is the channel's end, whatever room is out.
+            drop(sender);
             counted.saw(if sent { "sent" } else { "refused" });
         },
     );
