@@ -400,6 +400,9 @@ impl Drop for Shared {
     /// others may still hold, to be dropped with it at a time that is not theirs.
     fn drop(&mut self) {
         context::forget(self.id);
+        if self.thread.get_mut().shut_down {
+            return;
+        }
         let mut wakers = Vec::new();
         self.timers.close(&mut wakers);
         self.sources.shut_down(&mut wakers);
