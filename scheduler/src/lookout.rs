@@ -298,7 +298,9 @@ impl Lookout {
             }
         }
         if blocked > 0 {
-            let computing = glance.awake - blocked + shared.crew.adrift.computing();
+            // A worker that came within reach since the glance may count as blocked and not as awake.
+            let computing =
+                glance.awake.saturating_sub(blocked) + shared.crew.adrift.computing();
             let wanted = shared.crew.regular().saturating_sub(computing).min(blocked);
             for _ in 0..wanted {
                 if !(self.replace(shared) || self.engage(shared, glance)) {

@@ -38,10 +38,21 @@ enum Phase {
     TryApart,
 }
 
-/// What all workers have done by a moment.
-#[derive(Clone, Copy)]
-struct Mark {
-    at: Instant,
+/// What a worker had done by the last tick.
+#[derive(Clone, Copy, Default)]
+struct Done {
+    polls: u64,
+    operations: u64,
+}
+
+/// What the workers have done since the last tick.
+#[derive(Default)]
+struct Fresh {
+    /// How many have done short polls.
+    busy: usize,
+    /// Which has polled most.
+    busiest: usize,
+    /// How many polls and budgeted operations all have done.
     done: u64,
 }
 
@@ -50,14 +61,15 @@ pub(crate) struct Together {
     phase: Phase,
     /// At how many ticks it was so.
     ticks: u32,
-    mark: Mark,
+    /// When the last tick was.
+    at: Instant,
     /// How much was done a second, before the trial.
     rate: f64,
     /// When to try next, and how long to wait after that trial if it is in vain.
     next: Instant,
     pause: Duration,
-    /// How many polls each worker had begun by the last tick.
-    polls: Vec<u64>,
+    /// Each worker's: a spare that goes takes nothing away from what the others have done.
+    seen: Vec<Done>,
 }
 
 impl Together {
@@ -65,18 +77,18 @@ impl Together {
         Self {
             phase: Phase::Apart,
             ticks: 0,
-            mark: Mark { at: now, done: 0 },
+            at: now,
             rate: 0.0,
             next: now,
             pause: SOON,
-            polls: Vec::new(),
+            seen: Vec::new(),
         }
     }
 
     /// Whether it wants to look again soon.
     pub(crate) fn is_trying(&self) -> bool {
         match self.phase {
-            Phase::Apart => self.ticks > 0 && self.mark.at >= self.next,
+            Phase::Apart => self.ticks > 0 && self.at >= self.next,
             Phase::Together => false,
             Phase::TryTogether | Phase::TryApart => true,
         }
@@ -84,14 +96,13 @@ impl Together {
 
     /// Once a tick: `calm` where nobody is held up while others wait.
     pub(crate) fn tick(&mut self, shared: &Shared, now: Instant, calm: bool) {
-        let mark = Mark {
-            at: now,
-            done: done(shared),
-        };
-        let before = std::mem::replace(&mut self.mark, mark);
-        let time = now - before.at;
-        let rate = (mark.done - before.done) as f64 / time.as_secs_f64();
-        let (busy, busiest) = self.busy(shared, time);
+        let time = now - std::mem::replace(&mut self.at, now);
+        let Fresh {
+            busy,
+            busiest,
+            done,
+        } = self.look(shared, time);
+        let rate = done as f64 / time.as_secs_f64();
         self.ticks += 1;
         match self.phase {
             Phase::Apart if !calm || busy < 2 => self.ticks = 0,
@@ -143,28 +154,25 @@ impl Together {
         shared.set_chief(chief);
     }
 
-    /// How many workers have done short polls for the last `time`, and which has done most.
-    fn busy(&mut self, shared: &Shared, time: Duration) -> (usize, usize) {
+    /// What the workers have done, for the last `time`.
+    fn look(&mut self, shared: &Shared, time: Duration) -> Fresh {
         let few = (time.as_nanos() / SHORT.as_nanos()) as u64;
-        let (mut busy, mut busiest, mut most) = (0, 0, 0);
-        self.polls.resize(shared.remotes.len(), 0);
+        let (mut fresh, mut most) = (Fresh::default(), 0);
+        self.seen.resize(shared.remotes.len(), Done::default());
         for (worker, remote) in shared.reachable().iter().enumerate() {
-            let polls = remote.counters.polls.get();
-            let fresh = polls.wrapping_sub(std::mem::replace(&mut self.polls[worker], polls));
-            busy += usize::from(fresh > few && !shared.idle.is_asleep(worker));
-            if fresh > most {
-                (busiest, most) = (worker, fresh);
+            let now = Done {
+                polls: remote.counters.polls.get(),
+                operations: remote.counters.operations.get(),
+            };
+            let before = std::mem::replace(&mut self.seen[worker], now);
+            let polls = now.polls.wrapping_sub(before.polls);
+            let operations = now.operations.wrapping_sub(before.operations);
+            fresh.done += polls + operations;
+            fresh.busy += usize::from(polls > few && !shared.idle.is_asleep(worker));
+            if polls > most {
+                (fresh.busiest, most) = (worker, polls);
             }
         }
-        (busy, busiest)
+        fresh
     }
-}
-
-/// How many polls and budgeted operations all workers have done.
-fn done(shared: &Shared) -> u64 {
-    let each = shared.reachable().iter().map(|remote| {
-        let counters = &remote.counters;
-        counters.polls.get().wrapping_add(counters.operations.get())
-    });
-    each.fold(0, u64::wrapping_add)
 }
