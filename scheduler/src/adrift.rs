@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use heist_sync::sys::{Condvar, Mutex};
 
-use crate::lookout::thread_state::cpu_time;
+use crate::lookout::thread_state::{cpu_time, here, is_blocked};
 
 /// The threads of one runtime that are in a poll without a worker.
 pub(crate) struct Adrift {
@@ -22,8 +22,8 @@ pub(crate) struct Adrift {
 struct Line {
     /// Those that blocked without a word.
     replaced: Vec<Replaced>,
-    /// How many came back and go on.
-    going: usize,
+    /// Those that came back and go on.
+    going: Vec<u32>,
     /// The number that the next one to come back gets.
     next: u64,
     /// The number of the one who is let in next.
@@ -43,7 +43,7 @@ impl Adrift {
         Self {
             line: Mutex::new(Line {
                 replaced: Vec::new(),
-                going: 0,
+                going: Vec::new(),
                 next: 0,
                 first: 0,
                 last: None,
@@ -58,7 +58,7 @@ impl Adrift {
         let mut line = self.line.lock();
         let number = line.next;
         line.next += 1;
-        while number != line.first || line.going >= bound {
+        while number != line.first || line.going.len() >= bound {
             if number != line.first {
                 self.moves.wait(&mut line);
                 continue;
@@ -70,7 +70,7 @@ impl Adrift {
             self.moves.wait_for(&mut line, interval - waited);
         }
         line.first += 1;
-        line.going += 1;
+        line.going.push(here());
         line.last = Some(Instant::now());
         self.tell(&line);
     }
@@ -78,7 +78,10 @@ impl Adrift {
     /// It has ended its poll, or blocks again.
     pub(crate) fn stop(&self) {
         let mut line = self.line.lock();
-        line.going -= 1;
+        let here = here();
+        if let Some(at) = line.going.iter().position(|&it| it == here) {
+            line.going.swap_remove(at);
+        }
         self.tell(&line);
     }
 
@@ -103,11 +106,12 @@ impl Adrift {
         }
     }
 
-    /// How many compute: those who were let in, and of the others those that have had processor time since the last
-    /// question.
+    /// How many compute: of those who were let in, those that don't block anew, and of the others those that have had
+    /// processor time since the last question.
     pub(crate) fn computing(&self) -> usize {
         let mut line = self.line.lock();
-        let mut computing = line.going;
+        let going = line.going.iter();
+        let mut computing = going.filter(|&&thread| !is_blocked(thread)).count();
         for one in &mut line.replaced {
             let now = cpu_time(one.thread);
             computing += usize::from(now > one.cpu_time);

@@ -291,7 +291,12 @@ pub(crate) fn return_to_worker(away: Away) {
         // In the middle of a poll it doesn't search.
         worker.end_search();
         POLLING.with(|cell| cell.set(true));
+        let is_lent = worker.is_lent();
         sit_down(worker);
+        if is_lent {
+            // The rest of the poll may block, too (R6).
+            lend();
+        }
     } else {
         shared.crew.go_on_adrift(&shared);
         SEAT.with(|seat| seat.set(Seat::Adrift));

@@ -20,6 +20,7 @@ use heist_sync::sys::channel::Sender;
 use heist_sync::sys::{Mutex, hints};
 
 use crate::adrift::Adrift;
+use crate::lookout::thread_state::is_blocked;
 use crate::relief;
 use crate::shared::Shared;
 use crate::worker::Worker;
@@ -155,7 +156,14 @@ pub(crate) fn engage_spare(shared: &Shared) -> bool {
     let regular = crew.regular();
     let free = {
         let roll = crew.roll.lock();
-        (roll.count_from(regular) < crew.spares)
+        // A regular worker that was dismissed in a poll that blocks is no help, and isn't lent (R6).
+        let is_gone = |worker: usize| {
+            let remote = &shared.remotes[worker];
+            remote.is_dismissed() && is_blocked(remote.thread.get())
+        };
+        let counts = |&worker: &usize| roll.engaged[worker] && !is_gone(worker);
+        let spares = regular..roll.engaged.len();
+        (spares.clone().filter(counts).count() < crew.spares)
             .then(|| roll.engaged[regular..].iter().position(|&engaged| !engaged))
             .flatten()
     };

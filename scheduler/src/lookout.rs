@@ -299,8 +299,7 @@ impl Lookout {
         }
         if blocked > 0 {
             // A worker that came within reach since the glance may count as blocked and not as awake.
-            let computing =
-                glance.awake.saturating_sub(blocked) + shared.crew.adrift.computing();
+            let computing = glance.awake.saturating_sub(blocked) + shared.crew.adrift.computing();
             let wanted = shared.crew.regular().saturating_sub(computing).min(blocked);
             for _ in 0..wanted {
                 if !(self.replace(shared) || self.engage(shared, glance)) {

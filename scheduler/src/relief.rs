@@ -30,8 +30,9 @@
 //!   before the poll. Each loan has a number. The thread takes the worker back by that number; where the lookout has
 //!   called it in meanwhile, as the thread is blocked, the number is void, another thread has or gets the worker, and
 //!   this one goes home after its poll. So a spare that blocks holds up neither what it wakes, which goes through the
-//!   injector, nor its own place. Regular workers aren't lent: their wakes stay local, and what lies behind one that is
-//!   held up is moved to the injector (`lookout.rs`).
+//!   injector, nor its own place. A thread that gives way in the poll ends the loan, and begins another when it is back
+//!   with the worker; an eager task that yields in the poll ends none. Regular workers aren't lent: their wakes stay
+//!   local, and what lies behind one that is held up is moved to the injector (`lookout.rs`).
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -33,7 +33,9 @@ use crate::queue::Open;
 use crate::relief::{self, Offer, Place};
 use crate::runtime;
 use crate::stall::Stalls;
-use crate::task::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, new_task_from};
+use crate::task::{
+    Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, eager, new_task_from,
+};
 use crate::worker::Worker;
 
 /// What the workers of a runtime share.
@@ -526,8 +528,10 @@ impl Schedule for Home {
     }
 
     fn yield_now(&self, task: Runnable) {
-        // The poll has ended.
-        context::end_loan();
+        // The poll has ended, unless it is an eager one inside another.
+        if !eager::polls_here() {
+            context::end_loan();
+        }
         self.with(|shared| {
             context::with_worker(shared, |worker| match worker {
                 Some(worker) => worker.push_yielded(task),

@@ -265,7 +265,7 @@ impl Worker {
 
     /// Whether it is lent for the length of each poll: a spare's is (R6).
     #[inline]
-    fn is_lent(&self) -> bool {
+    pub(crate) fn is_lent(&self) -> bool {
         self.shared.crew.is_spare(self.index) && !self.shared.is_closed()
     }
 

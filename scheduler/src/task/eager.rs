@@ -41,6 +41,11 @@ impl Drop for Deeper {
     }
 }
 
+/// Whether this thread polls an eager task in the middle of what spawned it.
+pub(crate) fn polls_here() -> bool {
+    DEEP.with(Cell::get) > 0
+}
+
 /// Spawns a task on the current runtime and polls it at once, on this thread, up to its first wait; from there on it is
 /// a task like any other. A task that has nothing to wait for is complete when this returns, without having been in any
 /// queue.

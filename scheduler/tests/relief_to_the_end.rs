@@ -1,0 +1,76 @@
+//! Polls that block strand nobody, whatever their workers went through before: without relief these tests hang.
+
+#[path = "support/watch.rs"]
+mod watch;
+
+use std::sync::mpsc;
+
+use heist_scheduler::runtime::Builder;
+use heist_scheduler::task;
+use watch::watchdog;
+
+/// Tasks that call `before` in a poll and then block in it until another task has run.
+fn strands_nobody_after(before: fn()) {
+    let _dog = watchdog();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_spare_workers(1)
+        .build()
+        .expect("a runtime");
+    for _ in 0..5 {
+        let tasks: Vec<_> = (0..4)
+            .map(|_| {
+                runtime.spawn(async move {
+                    before();
+                    let (ran, runs) = mpsc::channel();
+                    task::spawn(async move { ran.send(()) });
+                    runs.recv().expect("it ran");
+                })
+            })
+            .collect();
+        for task in tasks {
+            runtime.block_on(task).expect("no panic");
+        }
+    }
+}
+
+#[test]
+fn a_poll_that_blocks_after_it_gave_way_strands_nobody() {
+    strands_nobody_after(|| task::block_in_place(|| ()));
+}
+
+#[test]
+fn a_poll_that_blocks_after_an_eager_task_yielded_in_it_strands_nobody() {
+    strands_nobody_after(|| drop(task::spawn_eager(task::yield_now())));
+}
+
+#[test]
+fn regular_workers_that_are_dismissed_while_they_block_strand_nobody() {
+    let _dog = watchdog();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(3)
+        .max_spare_workers(2)
+        .build()
+        .expect("a runtime");
+    let (blocks, blocked) = mpsc::channel();
+    let gates: Vec<_> = (0..3)
+        .map(|_| {
+            let (open, gate) = mpsc::channel::<()>();
+            let blocks = blocks.clone();
+            runtime.spawn(async move {
+                blocks.send(()).expect("the test waits");
+                let _ = gate.recv();
+            });
+            open
+        })
+        .collect();
+    (0..3).for_each(|_| blocked.recv().expect("they run"));
+    // None sleeps that could help.
+    while runtime.metrics().num_spare_workers() > 0 {
+        std::thread::yield_now();
+    }
+    let handle = runtime.handle();
+    handle.set_worker_threads(1).expect("fewer");
+    let opens = runtime.spawn(async move { drop(gates) });
+    runtime.block_on(opens).expect("no panic");
+}
