@@ -180,6 +180,35 @@ fn mpsc_nothing_stays_without_a_receiver() {
     census.assert_all_seen();
 }
 
+/// The receiver takes a message and goes, amid a sender: whoever drops what is left takes no message anew that the receiver
+/// has taken.
+#[test]
+fn mpsc_what_was_received_is_not_dropped_as_left() {
+    let census = Census::new(&["refused", "sent"]);
+    let counted = census.clone();
+    model(
+        "mpsc_what_was_received_is_not_dropped_as_left",
+        None,
+        move || {
+            let value = Arc::new(());
+            let (sender, mut receiver) = unbounded_channel();
+            assert!(sender.send(value.clone()).is_ok());
+            let sending = {
+                let (sender, value) = (sender.clone(), value.clone());
+                thread::spawn(move || sender.send(value).is_ok())
+            };
+            let received = receiver.try_recv();
+            drop(receiver);
+            let sent = sending.join().unwrap();
+            counted.saw(if sent { "sent" } else { "refused" });
+            assert!(received.is_ok_and(|received| Arc::ptr_eq(&received, &value)));
+            assert_eq!(Arc::strong_count(&value), 1);
+            drop(sender);
+        },
+    );
+    census.assert_all_seen();
+}
+
 /// Room is granted to a sender that waits, amid a close: either it has sent and the message is received, or it is refused
 /// and its room goes back, so that the receiver comes to the end. A permit that is out may still send.
 #[test]

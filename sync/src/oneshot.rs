@@ -46,12 +46,13 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker, ready};
 
 use self::error::{RecvError, TryRecvError};
-use crate::contain::contain;
+use crate::contain::{at_last, contain};
 use crate::coop;
 use crate::park::block_on;
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::cell::UnsafeCell;
 use crate::waits::{self, Wait};
+use crate::wakes;
 
 const VALUE: u32 = 1;
 const CLOSED: u32 = 2;
@@ -211,6 +212,18 @@ unsafe fn leave<T>(shared: NonNull<Shared<T>>, half: Half) {
     if word & half.other().gone() != 0 {
         // SAFETY: both have left.
         unsafe { free(shared) };
+    }
+}
+
+/// The waker of a half that leaves. The panic of its drop ends where the thread unwinds already.
+struct Own(Option<Waker>);
+
+impl Drop for Own {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            at_last(|| drop(waker));
+        }
     }
 }
 
@@ -380,7 +393,7 @@ impl<T> Sender<T> {
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         let shared = self.shared();
-        let _own = shared.retract(Half::Tx);
+        let _own = Own(shared.retract(Half::Tx));
         let mut word = shared.word.load();
         let mut waker = None;
         // Takes a waker of the receiver's, if there is one, and tells in the same step that no value will come.
@@ -393,9 +406,7 @@ impl<T> Drop for Sender<T> {
         }
         // SAFETY: the sender is being dropped.
         unsafe { leave(self.shared, Half::Tx) };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wakes::wake(waker);
     }
 }
 
@@ -470,9 +481,7 @@ impl<T> Receiver<T> {
         }
         if word & TX_WAKER != 0 {
             // SAFETY: this half cleared the bit: invariant 3.
-            if let Some(waker) = unsafe { shared.take_waker(Half::Tx) } {
-                waker.wake();
-            }
+            wakes::wake(unsafe { shared.take_waker(Half::Tx) });
         }
     }
 
@@ -507,11 +516,11 @@ impl<T> Drop for Leaving<T> {
             return;
         }
         // With a value there is none: who sent it took it to wake it.
-        let _own = if word & RX_WAKER != 0 {
+        let _own = Own(if word & RX_WAKER != 0 {
             shared.retract(Half::Rx)
         } else {
             None
-        };
+        });
         // SAFETY: the receiver has been taken apart to make this.
         unsafe { leave(self.0, Half::Rx) };
     }

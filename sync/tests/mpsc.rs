@@ -314,6 +314,21 @@ fn a_permit_outlives_its_receiver() {
 }
 
 #[test]
+fn messages_that_hold_room_of_their_channel_are_dropped_one_after_the_other() {
+    struct Holding {
+        _room: mpsc::OwnedPermit<Self>,
+    }
+    const MESSAGES: usize = 100_000;
+    let (sender, receiver) = channel(2 * MESSAGES);
+    for _ in 0..MESSAGES {
+        let _room = sender.clone().try_reserve_owned().unwrap();
+        assert!(sender.try_send(Holding { _room }).is_ok());
+    }
+    drop(receiver);
+    assert_eq!(sender.capacity(), 2 * MESSAGES);
+}
+
+#[test]
 fn the_last_waker_is_the_one_that_is_woken() {
     let (early, late) = (Wakes::new(), Wakes::new());
     let (sender, mut receiver) = channel(1);

@@ -40,13 +40,13 @@ use pin_project_lite::pin_project;
 
 use super::offers::{Offers, shrink};
 use crate::Notify;
-use crate::contain::Panics;
+use crate::contain::{Panics, at_last};
 use crate::coop;
 use crate::mpsc::chan::Refused;
 use crate::sys::Mutex;
 use crate::waiting::{FIRST_OUTCOME, Outcome, Standing, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
-use crate::wakes::Wakes;
+use crate::wakes::{self, Wakes};
 
 /// The sender's value was taken; the receiver has a claim on one.
 const GRANTED: Outcome = FIRST_OUTCOME;
@@ -267,8 +267,10 @@ impl<'a, T> Offer<'a, T> {
             _ => state.offers.withdraw(*this.ticket),
         };
         drop(state);
-        drop(removed);
-        drop(value);
+        let mut panics = Panics::default();
+        panics.run(|| drop(removed));
+        panics.run(|| drop(value));
+        panics.go_on();
     }
 
     /// Gives the value to one who waits, or puts it on offer and joins the queue: `Ready` where there is nothing to wait
@@ -339,10 +341,9 @@ impl<T> Meeting<T> {
         }
         drop(queue);
         drop(state);
-        drop(removed);
-        if let Some(waker) = next {
-            waker.wake();
-        }
+        // One of the two is there at most.
+        at_last(|| drop(removed));
+        wakes::wake(next);
     }
 
     /// Waits for a value, in turn; `None` at the channel's end. After that, for the next one.

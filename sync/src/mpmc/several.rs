@@ -33,6 +33,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use crate::contain::Panics;
 use crate::mpsc::chan::{ASLEEP, AWAKE, Chan, GONE, Receivers, snooze};
 use crate::mpsc::receiving::Receiving;
 use crate::sys::atomic::{Ordering, fence};
@@ -263,8 +264,12 @@ impl<T> Chan<T, Several> {
 
     /// Refuses messages from now on, and lets those who wait for one know; whether it was open.
     pub(super) fn close_for_all(&self) -> bool {
-        let was_open = self.close();
-        self.wake_receiver();
+        // A waker that panics keeps nobody else from being told.
+        let mut was_open = false;
+        let mut panics = Panics::default();
+        panics.run(|| was_open = self.close());
+        panics.run(|| self.wake_receiver());
+        panics.go_on();
         was_open
     }
 
@@ -297,9 +302,11 @@ impl<T> Chan<T, Several> {
             turn.serve(&mut wakes);
         }
         drop(turn);
-        // A waker whose drop panics keeps nobody from being woken.
-        wakes.wake_all();
-        drop(removed);
+        // A waker that panics keeps nobody from being woken.
+        let mut panics = Panics::default();
+        panics.run(|| wakes.wake_all());
+        panics.run(|| drop(removed));
+        panics.go_on();
     }
 
     /// Joins the queue: the receiver's side of invariant 4.

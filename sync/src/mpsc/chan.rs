@@ -40,7 +40,8 @@
 //! 10. A channel without a receiver keeps no message once those who were sending have returned. The receiver that goes
 //!     closes the channel, sets `alert` to `GONE`, for good, and then takes and drops all that is ready, up to the first
 //!     slot that is not. Whoever fills a slot looks at `alert` afterwards (6), and does the same where it reads `GONE`. All
-//!     of them take under one lock, a message at a time. So for a message that is left there is a slot before it, or its
+//!     of them take under one lock, a message at a time, and `GONE` is set under it, so they come after what the receiver
+//!     has taken. So for a message that is left there is a slot before it, or its
 //!     own, that was not ready when its sender looked; who fills that slot comes by after that.
 //!
 //! # Orderings
@@ -396,19 +397,28 @@ impl<T, R: Receivers> Chan<T, R> {
     fn publish(&self, claimed: Claimed<T>, value: T) {
         // SAFETY: invariant 3 says that this is the block, 4 that it is alive, and 2 that the slot is ours.
         unsafe { Block::fill(claimed.block, claimed.offset, value) };
-        self.wake_receiver();
+        if self.is_alerted() {
+            self.heed();
+        }
     }
 
-    /// Wakes the receiver if it sleeps: the second step of invariant 6, after whatever it has to know was stored.
+    /// Wakes the receiver if it sleeps, after whatever it has to know was stored. Nothing was sent, so nothing is dropped
+    /// where it has gone: a message that holds a permit may be what is being dropped.
     #[inline]
     pub(crate) fn wake_receiver(&self) {
+        if self.is_alerted() {
+            R::wake(self);
+        }
+    }
+
+    /// Whether the receiver sleeps, or has gone: the second step of invariant 6.
+    #[inline]
+    fn is_alerted(&self) -> bool {
         // Ordering: SeqCst pairs with the fences in `Receiving::park` and `gone`: the receiver sees what was stored before,
         // or we see what it set.
         fence(Ordering::SeqCst);
         // Ordering: hint only, the fence orders it.
-        if self.signals.alert.load(Ordering::Relaxed) != AWAKE {
-            self.heed();
-        }
+        self.signals.alert.load(Ordering::Relaxed) != AWAKE
     }
 
     #[cold]

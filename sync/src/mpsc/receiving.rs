@@ -11,6 +11,7 @@ use crate::contain::Panics;
 use crate::sys::Mutex;
 use crate::sys::atomic::{Ordering, fence};
 use crate::waits::{self, Wait};
+use crate::wakes;
 
 /// The only receiver of a channel.
 #[derive(Default)]
@@ -33,9 +34,7 @@ impl Receivers for Sole {
         );
         if picked.is_ok() {
             let waker = chan.receivers.waker.lock().take();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            wakes::wake(waker);
         }
         picked == Err(GONE)
     }
@@ -51,9 +50,12 @@ impl<T> Chan<T, Sole> {
     /// The receiver has gone: drops what is left for it (`chan`, invariant 10), and its waker, as a channel keeps no task
     /// alive that has let go of it.
     pub(super) fn receiver_gone(&self) {
-        // Ordering: hint only, the fence in `gone` orders it.
+        let mut locked = self.receivers.waker.lock();
+        // Ordering: hint only, the fence in `gone` orders it. Under the lock, so that who reads it and takes what is left
+        // comes after all that the receiver has taken.
         self.signals.alert.store(GONE, Ordering::Relaxed);
-        let waker = self.receivers.waker.lock().take();
+        let waker = locked.take();
+        drop(locked);
         let mut panics = Panics::default();
         panics.run(|| self.gone());
         panics.run(|| drop(waker));

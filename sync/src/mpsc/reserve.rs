@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 
 use super::chan::{Chan, GRANTED, Receivers, Refused};
 use super::receiving::Sole;
-use crate::contain::contain;
+use crate::contain::{Panics, contain};
 use crate::coop;
 use crate::waiting::{Place, Standing, Waiter};
 use crate::waits;
@@ -57,12 +57,13 @@ impl<'a, T, R: Receivers> Reserve<'a, T, R> {
             this.chan.serve(&mut locked, &mut wakes);
         }
         drop(locked);
-        // A waker whose drop panics keeps nobody from being woken.
-        wakes.wake_all();
-        drop(removed);
+        let mut panics = Panics::default();
+        panics.run(|| wakes.wake_all());
+        panics.run(|| drop(removed));
         if this.waiter.standing() == Standing::Released(GRANTED) {
-            this.chan.give_back(*this.want);
+            panics.run(|| this.chan.give_back(*this.want));
         }
+        panics.go_on();
     }
 
     /// Joins the queue, unless the channel is closed.

@@ -8,7 +8,7 @@ use std::task::{Poll, Wake, Waker};
 
 use heist_sync::queue::Queue;
 use heist_sync::{
-    Mutex, Notify, RwLock, RwLockUpgradableReadGuard, Semaphore, broadcast, mpmc, mpsc,
+    Mutex, Notify, RwLock, RwLockUpgradableReadGuard, Semaphore, broadcast, mpmc, mpsc, oneshot,
 };
 
 use crate::support::{calling_waker, task};
@@ -80,6 +80,82 @@ fn the_close_of_an_mpmc_channel_tells_all() {
         assert!(sending.expect_ready().is_err());
         closed.expect_ready();
         assert!(bombed.expect_ready().is_err());
+    }
+}
+
+#[test]
+fn the_close_of_an_mpmc_channel_tells_its_receivers() {
+    for capacity in [0, 1] {
+        let (sender, receiver) = mpmc::bounded::<u32>(capacity);
+        let mut bombed = task(sender.closed());
+        let mut receiving = task(receiver.recv());
+        assert!(bombed.poll_with(&bomb()).is_pending());
+        receiving.expect_pending();
+        panics(|| {
+            sender.close();
+        });
+        assert!(receiving.woken());
+        assert_eq!(receiving.expect_ready(), None);
+    }
+}
+
+/// A waker whose drop panics.
+struct LateBomb;
+
+impl Wake for LateBomb {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for LateBomb {
+    fn drop(&mut self) {
+        resume_unwind(Box::new("a waker's drop that panics"));
+    }
+}
+
+/// Drops `dropped` while the thread unwinds.
+fn unwind_with<D>(dropped: D) {
+    panics(|| {
+        let _dropped = dropped;
+        resume_unwind(Box::new("whatever it is"));
+    });
+}
+
+#[test]
+fn an_end_of_a_channel_dropped_while_the_thread_unwinds_does_not_end_the_process() {
+    let (sender, mut receiver) = mpsc::channel::<u32>(1);
+    assert!(task(receiver.recv()).poll_with(&bomb()).is_pending());
+    unwind_with(sender);
+    for waker in [bomb, || Arc::new(LateBomb).into()] {
+        let (mut sender, mut receiver) = oneshot::channel::<u32>();
+        assert!(task(&mut receiver).poll_with(&waker()).is_pending());
+        assert!(task(sender.closed()).poll_with(&waker()).is_pending());
+        unwind_with(sender);
+        let (mut sender, mut receiver) = oneshot::channel::<u32>();
+        assert!(task(&mut receiver).poll_with(&waker()).is_pending());
+        assert!(task(sender.closed()).poll_with(&waker()).is_pending());
+        unwind_with(receiver);
+    }
+}
+
+#[test]
+fn a_wait_given_up_while_the_thread_unwinds_does_not_end_the_process() {
+    fn give_up(wait: impl Future) {
+        let mut wait = task(wait);
+        let waker = Arc::new(LateBomb).into();
+        assert!(wait.poll_with(&waker).is_pending());
+        // The wait has the other share of it.
+        drop(waker);
+        unwind_with(wait);
+    }
+    let (sender, _receiver) = mpsc::channel(1);
+    sender.try_send(1).unwrap();
+    give_up(sender.send(2));
+    give_up(sender.reserve());
+    for capacity in [0, 1] {
+        let (sender, receiver) = mpmc::bounded(capacity);
+        give_up(receiver.recv());
+        let _ = sender.try_send(1);
+        give_up(sender.send(2));
     }
 }
 
