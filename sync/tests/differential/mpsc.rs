@@ -90,9 +90,7 @@ fn amount(n: usize, capacity: usize) -> usize {
 
 impl World {
     fn enter(&mut self, state: &'static str) {
-        if self.state != "vast" {
-            self.state = state;
-        }
+        self.state = state;
     }
 
     /// Starts what may wait.
@@ -271,10 +269,7 @@ impl driver::World for World {
             weak: Pool::default(),
             permits: Pool::default(),
             receivers: Pool::of(receiver),
-            state: match size >= 1 << 28 {
-                true => "vast",
-                false => "open",
-            },
+            state: "open",
             held: Held::default(),
             poller: Poller::default(),
         }
