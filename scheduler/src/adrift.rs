@@ -3,15 +3,19 @@
 //! They are beyond the number of workers, and the poll can't be taken from them. What bounds them:
 //! - One that announced that it blocks ([`block_in_place`](crate::task::block_in_place)) comes back through
 //!   [`Adrift::go_on`]: where as many go on already as there may be spares, it waits in line until one of them has ended
-//!   its poll, or until nobody has been let in for an interval, lest it hold what one of them waits for.
-//! - One that blocked without a word goes on when the operating system lets it. The lookout counts those that compute, and
-//!   gives no other blocked thread's worker away meanwhile (`lookout.rs`).
+//!   its poll or blocks, or until nobody has been let in for an interval, lest it hold what one of them waits for.
+//! - One that blocked without a word goes on when the operating system lets it, be it a spare's that was replaced, or one
+//!   of those that were let in. The lookout counts those that compute, and gives no other blocked thread's worker away
+//!   meanwhile (`lookout.rs`).
 
 use std::time::{Duration, Instant};
 
 use heist_sync::sys::{Condvar, Mutex};
 
-use crate::lookout::thread_state::{cpu_time, here, is_blocked};
+use crate::lookout::thread_state::{cpu_time, is_blocked};
+
+/// How often the first in line asks whether those that go on block.
+const GLANCE: Duration = Duration::from_micros(200);
 
 /// The threads of one runtime that are in a poll without a worker.
 pub(crate) struct Adrift {
@@ -21,7 +25,7 @@ pub(crate) struct Adrift {
 
 struct Line {
     /// Those that blocked without a word.
-    replaced: Vec<Replaced>,
+    silent: Vec<Silent>,
     /// Those that came back and go on.
     going: Vec<u32>,
     /// The number that the next one to come back gets.
@@ -32,17 +36,40 @@ struct Line {
     last: Option<Instant>,
 }
 
-struct Replaced {
+struct Silent {
     thread: u32,
     /// How much processor time it had when it was looked at last.
     cpu_time: Option<Duration>,
+}
+
+impl Line {
+    fn add_silent(&mut self, thread: u32) {
+        let cpu_time = cpu_time(thread);
+        self.silent.push(Silent { thread, cpu_time });
+    }
+
+    /// Those that go on and block don't count as going any more.
+    fn set_aside(&mut self) {
+        let blocked = |&mut thread: &mut u32| is_blocked(thread);
+        let blocked: Vec<_> = self.going.extract_if(.., blocked).collect();
+        blocked.into_iter().for_each(|it| self.add_silent(it));
+    }
+
+    /// The thread has ended its poll, or says that it blocks.
+    fn strike(&mut self, thread: u32) {
+        if let Some(at) = self.going.iter().position(|&it| it == thread) {
+            self.going.swap_remove(at);
+        } else if let Some(at) = self.silent.iter().position(|it| it.thread == thread) {
+            self.silent.swap_remove(at);
+        }
+    }
 }
 
 impl Adrift {
     pub(crate) fn new() -> Self {
         Self {
             line: Mutex::new(Line {
-                replaced: Vec::new(),
+                silent: Vec::new(),
                 going: Vec::new(),
                 next: 0,
                 first: 0,
@@ -54,7 +81,7 @@ impl Adrift {
 
     /// A thread comes back from blocking and goes on without its worker: at once where fewer than `bound` do, else in
     /// its turn. To be followed by [`stop`](Self::stop).
-    pub(crate) fn go_on(&self, bound: usize, interval: Duration) {
+    pub(crate) fn go_on(&self, thread: u32, bound: usize, interval: Duration) {
         let mut line = self.line.lock();
         let number = line.next;
         line.next += 1;
@@ -63,25 +90,27 @@ impl Adrift {
                 self.moves.wait(&mut line);
                 continue;
             }
+            line.set_aside();
+            if line.going.len() < bound {
+                break;
+            }
             let waited = line.last.map_or(interval, |last| last.elapsed());
             if waited >= interval {
                 break;
             }
-            self.moves.wait_for(&mut line, interval - waited);
+            self.moves
+                .wait_for(&mut line, GLANCE.min(interval - waited));
         }
         line.first += 1;
-        line.going.push(here());
+        line.going.push(thread);
         line.last = Some(Instant::now());
         self.tell(&line);
     }
 
-    /// It has ended its poll, or blocks again.
-    pub(crate) fn stop(&self) {
+    /// It has ended its poll, or says that it blocks.
+    pub(crate) fn stop(&self, thread: u32) {
         let mut line = self.line.lock();
-        let here = here();
-        if let Some(at) = line.going.iter().position(|&it| it == here) {
-            line.going.swap_remove(at);
-        }
+        line.strike(thread);
         self.tell(&line);
     }
 
@@ -91,28 +120,18 @@ impl Adrift {
         }
     }
 
-    /// The thread, which blocks without a word, has lost its worker.
+    /// The thread, which blocks without a word, has lost its worker. To be followed by [`stop`](Self::stop).
     pub(crate) fn replace(&self, thread: u32) {
-        let cpu_time = cpu_time(thread);
-        let replaced = Replaced { thread, cpu_time };
-        self.line.lock().replaced.push(replaced);
+        self.line.lock().add_silent(thread);
     }
 
-    /// It has ended its poll, or says now that it blocks.
-    pub(crate) fn forget(&self, thread: u32) {
-        let mut line = self.line.lock();
-        if let Some(at) = line.replaced.iter().position(|it| it.thread == thread) {
-            line.replaced.swap_remove(at);
-        }
-    }
-
-    /// How many compute: of those who were let in, those that don't block anew, and of the others those that have had
-    /// processor time since the last question.
+    /// How many compute: those who were let in and don't block, and of the others those that have had processor time
+    /// since the last question.
     pub(crate) fn computing(&self) -> usize {
         let mut line = self.line.lock();
-        let going = line.going.iter();
-        let mut computing = going.filter(|&&thread| !is_blocked(thread)).count();
-        for one in &mut line.replaced {
+        line.set_aside();
+        let mut computing = line.going.len();
+        for one in &mut line.silent {
             let now = cpu_time(one.thread);
             computing += usize::from(now > one.cpu_time);
             one.cpu_time = now;
@@ -127,6 +146,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::lookout::thread_state::here;
 
     const LONG: Duration = Duration::from_secs(3_600);
 
@@ -138,11 +158,11 @@ mod tests {
             .map(|_| {
                 let (adrift, going, most) = (adrift.clone(), going.clone(), most.clone());
                 std::thread::spawn(move || {
-                    adrift.go_on(2, LONG);
+                    adrift.go_on(here(), 2, LONG);
                     most.fetch_max(going.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     std::thread::yield_now();
                     going.fetch_sub(1, Ordering::SeqCst);
-                    adrift.stop();
+                    adrift.stop(here());
                 })
             })
             .collect();
@@ -157,23 +177,58 @@ mod tests {
     fn nobody_waits_for_ever_behind_those_who_never_stop() {
         let adrift = Adrift::new();
         for _ in 0..4 {
-            adrift.go_on(1, Duration::from_millis(1));
+            adrift.go_on(here(), 1, Duration::from_millis(1));
         }
         assert_eq!(adrift.computing(), 4);
     }
 
     #[test]
+    #[cfg_attr(
+        any(miri, not(target_os = "linux")),
+        ignore = "nobody says that it blocks"
+    )]
+    fn those_that_were_let_in_and_block_keep_nobody_in_line() {
+        let adrift = Arc::new(Adrift::new());
+        let (ends, end) = std::sync::mpsc::channel::<()>();
+        let end = Arc::new(std::sync::Mutex::new(end));
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let (adrift, end) = (adrift.clone(), end.clone());
+                std::thread::spawn(move || {
+                    adrift.go_on(here(), 2, LONG);
+                    let _ = end.lock().map(|end| end.recv());
+                    adrift.stop(here());
+                })
+            })
+            .collect();
+        adrift.go_on(here(), 2, LONG);
+        while adrift.line.lock().first < 9 {
+            std::thread::yield_now();
+        }
+        while adrift.computing() > 1 {
+            std::thread::yield_now();
+        }
+        adrift.stop(here());
+        drop(ends);
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+        let line = adrift.line.lock();
+        assert!(line.going.is_empty() && line.silent.is_empty());
+    }
+
+    #[test]
     fn a_thread_that_was_replaced_counts_while_it_computes_and_is_forgotten_at_the_end() {
         let adrift = Adrift::new();
-        let here = crate::lookout::thread_state::here();
+        let here = here();
         adrift.replace(here);
         if cfg!(all(target_os = "linux", not(miri))) {
             let before = cpu_time(here);
             while cpu_time(here) == before {}
             assert_eq!(adrift.computing(), 1);
         }
-        adrift.forget(here);
-        adrift.forget(here);
+        adrift.stop(here);
+        adrift.stop(here);
         assert_eq!(adrift.computing(), 0);
     }
 }

@@ -246,8 +246,7 @@ pub(crate) fn poll_has_ended() {
 fn stop_drifting() -> bool {
     let seat = SEAT.with(|cell| cell.replace(Seat::Kept));
     with_host(|host| match (seat, host) {
-        (Seat::Replaced, Some(host)) => host.crew.adrift.forget(thread_state::here()),
-        (Seat::Adrift, Some(host)) => host.crew.adrift.stop(),
+        (Seat::Replaced | Seat::Adrift, Some(host)) => host.crew.adrift.stop(thread_state::here()),
         _ => {}
     });
     !matches!(seat, Seat::Kept)
@@ -266,6 +265,7 @@ pub(crate) fn leave_worker() -> Option<Away> {
     end_loan();
     if stop_drifting() {
         let shared = with_host(|host| host.cloned())?;
+        POLLING.with(|cell| cell.set(false));
         return Some(Away {
             shared,
             index: None,
@@ -290,7 +290,7 @@ pub(crate) fn return_to_worker(away: Away) {
     if let Some(worker) = index.and_then(|index| relief::take_back(&shared, index)) {
         // In the middle of a poll it doesn't search.
         worker.end_search();
-        POLLING.with(|cell| cell.set(true));
+        worker.goes_on(task_id());
         let is_lent = worker.is_lent();
         sit_down(worker);
         if is_lent {
@@ -301,6 +301,7 @@ pub(crate) fn return_to_worker(away: Away) {
         shared.crew.go_on_adrift(&shared);
         SEAT.with(|seat| seat.set(Seat::Adrift));
     }
+    POLLING.with(|cell| cell.set(true));
 }
 
 /// Calls `f`, which may call user code though it isn't a task's, inside a task.

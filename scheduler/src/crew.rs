@@ -20,7 +20,7 @@ use heist_sync::sys::channel::Sender;
 use heist_sync::sys::{Mutex, hints};
 
 use crate::adrift::Adrift;
-use crate::lookout::thread_state::is_blocked;
+use crate::lookout::thread_state::{self, is_blocked};
 use crate::relief;
 use crate::shared::Shared;
 use crate::worker::Worker;
@@ -112,7 +112,8 @@ impl Crew {
             true => usize::MAX,
             false => self.spares.max(1),
         };
-        self.adrift.go_on(bound, shared.stalls.threshold);
+        let interval = shared.stalls.threshold;
+        self.adrift.go_on(thread_state::here(), bound, interval);
     }
 
     pub(crate) fn is_spare(&self, worker: usize) -> bool {

@@ -282,6 +282,8 @@ pub(crate) fn offer(shared: &Shared, worker: Box<Worker>) {
     let index = worker.index;
     worker.empty_slot();
     worker.count_asleep();
+    // What this thread does says nothing of the worker any more.
+    shared.remotes[index].thread.clear();
     let offer = &shared.remotes[index].offer;
     offer.fall_asleep(worker, shared.place(index));
     // The second look (S3). Where the runtime has closed, what this thread waits for may be a task's drop.

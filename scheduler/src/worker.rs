@@ -37,7 +37,7 @@ use crate::hooks::contain;
 use crate::metrics::Samples;
 use crate::queue::{Local, Open, persist};
 use crate::shared::{Flavor, Remote, Shared};
-use crate::task::Runnable;
+use crate::task::{Id, Runnable};
 
 /// After how many polls the yielded tasks come before the fresh ones.
 const YIELDED_INTERVAL: u32 = 16;
@@ -461,11 +461,12 @@ impl Worker {
         // A hook may have woken a task.
         self.empty_slot();
         idle.announce(self.index, self.searching.replace(false));
-        let lets_be = shared.chief().is_some_and(|chief| chief != self.index);
-        if !lets_be && shared.has_work_for(self.index)
-            || root.is_woken(shared)
-            || self.remote().is_dismissed()
-        {
+        let work = match shared.chief() {
+            // What it has itself it hands over, the rest is the chief's.
+            Some(chief) if chief != self.index => self.open().has_fresh(),
+            _ => shared.has_work_for(self.index),
+        };
+        if work || root.is_woken(shared) || self.remote().is_dismissed() {
             if idle.retract(self.index) {
                 idle.search();
             }
@@ -495,6 +496,13 @@ impl Worker {
         self.searching.set(searches);
         self.count_awake();
         self.shared.driver.work_begins();
+    }
+
+    /// In the middle of a poll of `task`, another thread may have had it meanwhile.
+    pub(crate) fn goes_on(&self, task: Option<Id>) {
+        let remote = self.remote();
+        remote.thread.set_here();
+        remote.counters.polled.set(task.map_or(0, |id| id.as_u64()));
     }
 
     pub(crate) fn count_awake(&self) {

@@ -417,6 +417,53 @@ fn a_stall_is_reported_once_with_all_that_is_known() {
 }
 
 #[test]
+fn a_stall_after_a_poll_has_blocked_in_place_is_told_of_its_own_thread() {
+    let _dog = watchdog();
+    let (report, reports) = mpsc::channel();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_spare_workers(0)
+        .stall_threshold(Duration::from_millis(2))
+        .on_stall(move |stall| report.send(stall.clone()).unwrap())
+        .build()
+        .expect("a runtime");
+    let (told, stop) = (mpsc::channel(), Arc::new(AtomicBool::new(false)));
+    let gates = [Gate::new(), Gate::new()];
+    let mut tasks = Vec::new();
+    let opens = gates.map(|(open, gate)| {
+        let (begun, stop) = (told.0.clone(), stop.clone());
+        tasks.push(runtime.spawn(async move {
+            task::block_in_place(|| {
+                begun.send(()).unwrap();
+                gate.wait();
+            });
+            // For the first with the worker, which the second has left to block.
+            begun.send(()).unwrap();
+            while !stop.load(Ordering::SeqCst) {
+                std::hint::spin_loop();
+            }
+        }));
+        // On a thread of its own each.
+        told.1.recv().unwrap();
+        open
+    });
+    let [first, second] = opens;
+    drop(first);
+    told.1.recv().unwrap();
+    let waits = runtime.spawn(async {});
+    let stall = reports.recv().unwrap();
+    assert_eq!(stall.task_id(), tasks[0].id());
+    if let Some(state) = stall.thread_state() {
+        assert_eq!(state, "running");
+    }
+    stop.store(true, Ordering::SeqCst);
+    drop(second);
+    for task in tasks.into_iter().chain([waits]) {
+        runtime.block_on(task).unwrap();
+    }
+}
+
+#[test]
 fn the_number_of_workers_changes_while_tasks_run() {
     let _dog = watchdog();
     let runtime = Builder::new_multi_thread()

@@ -273,6 +273,53 @@ fn those_that_come_back_from_blocking_go_on_in_turn() {
 }
 
 #[test]
+fn those_that_come_back_from_blocking_and_block_again_hold_up_nobody() {
+    let _dog = watchdog();
+    let adrift = 8;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        // Nobody is let in for having waited long.
+        .stall_threshold(Duration::from_secs(3_600))
+        .build()
+        .expect("a runtime");
+    let (all, gate) = Gate::new();
+    let (end, ends) = Gate::new();
+    let (tell, told) = mpsc::channel();
+    let tasks: Vec<_> = (0..adrift)
+        .map(|_| {
+            let (gate, ends, tell) = (gate.clone(), ends.clone(), tell.clone());
+            runtime.spawn(async move {
+                task::block_in_place(|| {
+                    tell.send(()).expect("the test waits");
+                    gate.wait();
+                });
+                tell.send(()).expect("the test waits");
+                ends.wait();
+            })
+        })
+        .collect();
+    (0..adrift).for_each(|_| told.recv().expect("it blocks in place"));
+    // Their workers are in use as they come back.
+    let (open, blocked) = Gate::new();
+    let (last, ended) = oneshot::channel();
+    runtime.block_on(async {
+        chain(4, blocked.clone(), last);
+        ended.await.expect("the last one tells");
+    });
+    drop(all);
+    (0..adrift).for_each(|_| told.recv().expect("all of them go on"));
+    let (last, ended) = oneshot::channel();
+    runtime.block_on(async {
+        chain(4, blocked, last);
+        ended.await.expect("the last one tells");
+    });
+    drop((open, end));
+    for task in tasks {
+        runtime.block_on(task).expect("no panic");
+    }
+}
+
+#[test]
 fn workers_come_and_go_beside_polls_that_block() {
     let _dog = watchdog();
     let runtime = Builder::new_multi_thread()
