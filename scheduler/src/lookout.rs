@@ -94,6 +94,8 @@ pub(crate) struct Lookout {
     last_engaged: Instant,
     /// When it was found that it may not rest.
     last_restless: Instant,
+    /// Until when not to ask again: all were blocked, and no thread could be brought.
+    in_vain_until: Option<Instant>,
     spares: usize,
     together: Together,
 }
@@ -157,6 +159,7 @@ impl Lookout {
             last_trouble: now,
             last_engaged: now,
             last_restless: now,
+            in_vain_until: None,
             spares: 0,
             together: Together::new(now),
         }
@@ -174,7 +177,11 @@ impl Lookout {
         let stuck_for = self.stuck_for(&glance);
         if trouble {
             self.last_trouble = glance.now;
-            if glance.for_long && shared.idle.asleep() == 0 {
+            let ask = self.in_vain_until.is_none_or(|until| glance.now >= until);
+            if glance.moved || ask {
+                self.in_vain_until = None;
+            }
+            if glance.for_long && shared.idle.asleep() == 0 && self.in_vain_until.is_none() {
                 self.bring_threads(shared, &glance, stuck_for);
             }
         } else if self.spares > 0 && glance.now - self.last_trouble >= QUIET {
@@ -182,7 +189,9 @@ impl Lookout {
             crew::dismiss_spare(shared);
         }
         self.spares = shared.crew.spares();
-        if trouble || glance.long_polls && glance.queued || self.together.is_trying() {
+        if self.in_vain_until.is_some() && trouble {
+            View::Busy
+        } else if trouble || glance.long_polls && glance.queued || self.together.is_trying() {
             View::HeldUp
         } else if self.may_rest(shared, &glance) {
             View::Asleep
@@ -301,10 +310,12 @@ impl Lookout {
             // A worker that came within reach since the glance may count as blocked and not as awake.
             let computing = glance.awake.saturating_sub(blocked) + shared.crew.adrift.computing();
             let wanted = shared.crew.regular().saturating_sub(computing).min(blocked);
-            for _ in 0..wanted {
-                if !(self.replace(shared) || self.engage(shared, glance)) {
-                    break;
-                }
+            let brings = |_: &usize| self.replace(shared) || self.engage(shared, glance);
+            let brought = (0..wanted).take_while(brings).count();
+            if blocked == glance.awake && wanted > 0 && brought == 0 {
+                // As long as nobody moves, asking takes a small part of the time.
+                let pause = RESTLESS.max(32 * glance.now.elapsed());
+                self.in_vain_until = Some(glance.now + pause);
             }
         }
         let soon = self.spares > 0 && glance.now - self.last_engaged < shared.stalls.threshold;

@@ -100,3 +100,40 @@ fn nobody_watches_a_poll_that_blocks_while_nothing_waits_and_help_comes_all_the_
         runtime.block_on(blocked).expect("no panic");
     }
 }
+
+#[test]
+fn a_runtime_whose_workers_all_block_and_that_may_have_no_more_looks_seldom() {
+    let _dog = watchdog();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_spare_workers(0)
+        .thread_name("idle-heist")
+        .build()
+        .expect("a runtime");
+    let (begun, begins) = std::sync::mpsc::channel();
+    let (opens, blocked): (Vec<_>, Vec<_>) = (0..2)
+        .map(|_| {
+            let (open, gate) = std::sync::mpsc::channel::<()>();
+            let begun = begun.clone();
+            let task = runtime.spawn(async move {
+                begun.send(()).expect("the test waits");
+                blocks(&gate);
+            });
+            (open, task)
+        })
+        .unzip();
+    (0..2).for_each(|_| begins.recv().expect("it begins"));
+    let waits = runtime.spawn(async {});
+    // At most once a millisecond, and not with each fast tick; a machine that is slow makes it fewer.
+    const TIME: u32 = 500;
+    let seldom = |before| sleeps() - before <= TIME as usize * 3 / 2;
+    while {
+        let before = sleeps();
+        thread::sleep(Duration::from_millis(TIME.into()));
+        !seldom(before)
+    } {}
+    drop(opens);
+    for task in blocked.into_iter().chain([waits]) {
+        runtime.block_on(task).expect("no panic");
+    }
+}
