@@ -8,19 +8,19 @@
 //!   of those that were let in. The lookout counts those that compute, and gives no other blocked thread's worker away
 //!   meanwhile (`lookout.rs`).
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use heist_sync::sys::{Condvar, Mutex};
+use heist_sync::sys::{Arc, Condvar, Mutex};
 
 use crate::lookout::thread_state::{cpu_time, is_blocked};
 
-/// How often the first in line asks whether those that go on block.
+/// How long the first in line waits, at least, before it asks again whether those that go on block.
 const GLANCE: Duration = Duration::from_micros(200);
 
 /// The threads of one runtime that are in a poll without a worker.
 pub(crate) struct Adrift {
     line: Mutex<Line>,
-    moves: Condvar,
 }
 
 struct Line {
@@ -28,10 +28,8 @@ struct Line {
     silent: Vec<Silent>,
     /// Those that came back and go on.
     going: Vec<u32>,
-    /// The number that the next one to come back gets.
-    next: u64,
-    /// The number of the one who is let in next.
-    first: u64,
+    /// Those that came back and wait, each by what wakes it.
+    waiting: VecDeque<Arc<Condvar>>,
     /// When one was let in, the last time.
     last: Option<Instant>,
 }
@@ -43,6 +41,19 @@ struct Silent {
 }
 
 impl Line {
+    fn is_first(&self, moves: &Arc<Condvar>) -> bool {
+        self.waiting
+            .front()
+            .is_some_and(|first| Arc::ptr_eq(first, moves))
+    }
+
+    /// Has the first in line look again.
+    fn tell(&self) {
+        if let Some(first) = self.waiting.front() {
+            first.notify_one();
+        }
+    }
+
     fn add_silent(&mut self, thread: u32) {
         let cpu_time = cpu_time(thread);
         self.silent.push(Silent { thread, cpu_time });
@@ -71,11 +82,9 @@ impl Adrift {
             line: Mutex::new(Line {
                 silent: Vec::new(),
                 going: Vec::new(),
-                next: 0,
-                first: 0,
+                waiting: VecDeque::new(),
                 last: None,
             }),
-            moves: Condvar::new(),
         }
     }
 
@@ -83,41 +92,36 @@ impl Adrift {
     /// its turn. To be followed by [`stop`](Self::stop).
     pub(crate) fn go_on(&self, thread: u32, bound: usize, interval: Duration) {
         let mut line = self.line.lock();
-        let number = line.next;
-        line.next += 1;
-        while number != line.first || line.going.len() >= bound {
-            if number != line.first {
-                self.moves.wait(&mut line);
-                continue;
-            }
+        let moves = Arc::new(Condvar::new());
+        line.waiting.push_back(moves.clone());
+        while !line.is_first(&moves) {
+            moves.wait(&mut line);
+        }
+        while line.going.len() >= bound {
+            let asked = Instant::now();
             line.set_aside();
             if line.going.len() < bound {
                 break;
             }
+            // To ask takes a small part of the time.
+            let pause = GLANCE.max(16 * asked.elapsed());
             let waited = line.last.map_or(interval, |last| last.elapsed());
             if waited >= interval {
                 break;
             }
-            self.moves
-                .wait_for(&mut line, GLANCE.min(interval - waited));
+            moves.wait_for(&mut line, pause.min(interval - waited));
         }
-        line.first += 1;
+        line.waiting.pop_front();
         line.going.push(thread);
         line.last = Some(Instant::now());
-        self.tell(&line);
+        line.tell();
     }
 
     /// It has ended its poll, or says that it blocks.
     pub(crate) fn stop(&self, thread: u32) {
         let mut line = self.line.lock();
         line.strike(thread);
-        self.tell(&line);
-    }
-
-    fn tell(&self, line: &Line) {
-        if line.first != line.next {
-            self.moves.notify_all();
-        }
+        line.tell();
     }
 
     /// The thread, which blocks without a word, has lost its worker. To be followed by [`stop`](Self::stop).
@@ -202,7 +206,8 @@ mod tests {
             })
             .collect();
         adrift.go_on(here(), 2, LONG);
-        while adrift.line.lock().first < 9 {
+        let let_in = |line: &Line| line.going.len() + line.silent.len();
+        while let_in(&adrift.line.lock()) < 9 {
             std::thread::yield_now();
         }
         while adrift.computing() > 1 {
