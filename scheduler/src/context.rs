@@ -245,9 +245,10 @@ pub(crate) fn poll_has_ended() {
 #[cold]
 fn stop_drifting() -> bool {
     let seat = SEAT.with(|cell| cell.replace(Seat::Kept));
-    with_host(|host| match (seat, host) {
-        (Seat::Replaced | Seat::Adrift, Some(host)) => host.crew.adrift.stop(thread_state::here()),
-        _ => {}
+    with_host(|host| {
+        if let (Seat::Replaced | Seat::Adrift, Some(host)) = (seat, host) {
+            host.crew.adrift.stop(thread_state::here());
+        }
     });
     !matches!(seat, Seat::Kept)
 }
