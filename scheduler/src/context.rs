@@ -235,8 +235,8 @@ fn take_back_loan(index: usize, loan: u64) {
 /// This thread has polled a task: it has its worker again, or goes home without.
 #[inline]
 pub(crate) fn poll_has_ended() {
-    end_loan();
     if !matches!(SEAT.with(Cell::get), Seat::Kept) {
+        end_loan();
         stop_drifting();
     }
 }

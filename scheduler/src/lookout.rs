@@ -66,6 +66,8 @@ struct Sight {
     since: Instant,
     /// Whether it is engaged, awake, and has begun no poll since the last look.
     held_up: bool,
+    /// Whether its thread blocked when it was asked last.
+    blocks: bool,
     /// How much processor time its thread had, and when, as it was first seen held up.
     cpu_time: Option<(Duration, Instant)>,
     /// Tasks have waited for this poll.
@@ -96,13 +98,14 @@ pub(crate) struct Lookout {
     last_restless: Instant,
     /// Until when not to ask again: all were blocked, and no thread could be brought.
     in_vain_until: Option<Instant>,
-    spares: usize,
     together: Together,
 }
 
 /// What one look at all workers came to.
 struct Glance {
     now: Instant,
+    /// How many spares are engaged.
+    spares: usize,
     awake: usize,
     held_up: usize,
     /// A task waits that someone should have taken.
@@ -126,6 +129,7 @@ impl Sight {
             polls,
             since: now,
             held_up: false,
+            blocks: false,
             cpu_time: None,
             waited: false,
             reported: false,
@@ -160,7 +164,6 @@ impl Lookout {
             last_engaged: now,
             last_restless: now,
             in_vain_until: None,
-            spares: 0,
             together: Together::new(now),
         }
     }
@@ -184,11 +187,10 @@ impl Lookout {
             if glance.for_long && shared.idle.asleep() == 0 && self.in_vain_until.is_none() {
                 self.bring_threads(shared, &glance, stuck_for);
             }
-        } else if self.spares > 0 && glance.now - self.last_trouble >= QUIET {
+        } else if glance.spares > 0 && glance.now - self.last_trouble >= QUIET {
             self.last_trouble = glance.now;
             crew::dismiss_spare(shared);
         }
-        self.spares = shared.crew.spares();
         if self.in_vain_until.is_some() && trouble {
             View::Busy
         } else if trouble || glance.long_polls && glance.queued || self.together.is_trying() {
@@ -204,8 +206,11 @@ impl Lookout {
     fn glance(&mut self, shared: &Shared) -> Glance {
         shared.crew.read_roll(&mut self.engaged);
         let injected = !shared.injector.is_empty();
+        let regular = shared.crew.regular().min(self.engaged.len());
+        let spares = self.engaged[regular..].iter();
         let mut glance = Glance {
             now: Instant::now(),
+            spares: spares.filter(|&&engaged| engaged).count(),
             awake: 0,
             held_up: 0,
             ready: injected,
@@ -215,8 +220,11 @@ impl Lookout {
             queued: injected,
             moved: false,
         };
+        // Those beyond reach have gone; should they come again, they are looked at for the first time.
+        self.sights[shared.reachable().len()..].fill(Sight::first(0, glance.now));
         for (worker, remote) in shared.reachable().iter().enumerate() {
             let sight = &mut self.sights[worker];
+            sight.blocks = false;
             let polls = remote.counters.polls.get();
             let asleep = !self.engaged[worker] || shared.idle.is_asleep(worker);
             glance.awake += usize::from(!asleep);
@@ -297,9 +305,11 @@ impl Lookout {
     /// Brings more threads, as far as what those do that are held up is a reason to.
     fn bring_threads(&mut self, shared: &Shared, glance: &Glance, stuck_for: Duration) {
         let (mut blocked, mut burning) = (0, false);
-        for (sight, remote) in self.sights.iter().zip(shared.reachable()) {
+        for (sight, remote) in self.sights.iter_mut().zip(shared.reachable()) {
             if sight.held_up {
-                match sight.doing(remote, glance.now) {
+                let doing = sight.doing(remote, glance.now);
+                sight.blocks = doing == Doing::Blocks;
+                match doing {
                     Doing::Blocks => blocked += 1,
                     Doing::Burns => burning |= glance.now - sight.since >= PATIENCE,
                     Doing::WaitsForProcessor => {}
@@ -318,7 +328,8 @@ impl Lookout {
                 self.in_vain_until = Some(glance.now + pause);
             }
         }
-        let soon = self.spares > 0 && glance.now - self.last_engaged < shared.stalls.threshold;
+        let soon =
+            shared.crew.spares() > 0 && glance.now - self.last_engaged < shared.stalls.threshold;
         if burning && !soon && (stuck_for >= PATIENCE || glance.stalled) {
             self.engage(shared, glance);
         }
@@ -329,18 +340,18 @@ impl Lookout {
         if engaged {
             self.last_engaged = glance.now;
         }
-        self.spares = shared.crew.spares();
         engaged
     }
 
     /// Gives a spare whose thread is blocked another thread.
     fn replace(&mut self, shared: &Shared) -> bool {
-        let mut spares = shared.crew.regular()..shared.crew.reach();
-        spares.any(|worker| {
-            self.sights[worker].held_up
-                && is_blocked(shared.remotes[worker].thread.get())
-                && crew::replace(shared, worker)
-        })
+        let spares = shared.crew.regular()..self.sights.len();
+        let mut spares = spares.filter(|&worker| self.sights[worker].blocks);
+        let replaced = spares.find(|&worker| crew::replace(shared, worker));
+        if let Some(worker) = replaced {
+            self.sights[worker].blocks = false;
+        }
+        replaced.is_some()
     }
 
     /// Whether nothing has to be watched: nothing is ready, and all workers sleep, or are blocked and have been for long.
@@ -350,25 +361,29 @@ impl Lookout {
         if glance.moved || glance.ready {
             return false;
         }
-        if glance.awake == 0 && self.spares == 0 {
+        if glance.awake == 0 && glance.spares == 0 {
             return true;
         }
         if glance.held_up < glance.awake || glance.now - self.last_restless < RESTLESS {
             return false;
         }
         shared.set_unwatched(true);
-        let threads = self.sights.iter().zip(shared.reachable()).enumerate();
-        let rests = |(worker, (sight, remote)): (usize, (&Sight, &Remote))| {
-            let going = shared.crew.is_spare(worker) && !remote.is_dismissed();
-            match sight.held_up {
-                true => is_blocked(remote.thread.get()) && remote.open.depth() == 0,
-                false => !self.engaged[worker] || !going,
-            }
-        };
-        let all = threads
-            .map(|(i, (sight, remote))| (i, (sight, &**remote)))
-            .all(rests);
-        let rests = all && shared.injector.is_empty();
+        let rests = shared
+            .reachable()
+            .iter()
+            .enumerate()
+            .all(|(worker, remote)| {
+                match self.sights[worker].held_up {
+                    true => is_blocked(remote.thread.get()) && remote.open.depth() == 0,
+                    // A spare that sleeps is to be dismissed first.
+                    false => {
+                        !self.engaged[worker]
+                            || !shared.crew.is_spare(worker)
+                            || remote.is_dismissed()
+                    }
+                }
+            });
+        let rests = rests && shared.injector.is_empty();
         if !rests {
             shared.set_unwatched(false);
             self.last_restless = glance.now;

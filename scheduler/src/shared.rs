@@ -12,7 +12,7 @@
 
 use std::future::Future;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
+use std::sync::{Arc as StdArc, OnceLock};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
@@ -40,7 +40,7 @@ use crate::worker::Worker;
 
 /// What the workers of a runtime share.
 pub(crate) struct Shared {
-    pub(crate) remotes: Box<[CachePadded<Remote>]>,
+    pub(crate) remotes: Box<[StdArc<CachePadded<Remote>>]>,
     pub(crate) injector: Injector<Runnable>,
     pub(crate) idle: Idle,
     pub(crate) owned: Owned,
@@ -118,7 +118,10 @@ impl Shared {
     ) -> Arc<Self> {
         let places = remotes.len();
         let shared = Arc::new(Self {
-            remotes: remotes.into_iter().map(CachePadded::new).collect(),
+            remotes: remotes
+                .into_iter()
+                .map(|remote| StdArc::new(CachePadded::new(remote)))
+                .collect(),
             injector: Injector::new(),
             idle: Idle::new(places),
             // One more, for spawns from other threads.
@@ -331,7 +334,7 @@ impl Shared {
     }
 
     /// The workers that may have something to steal.
-    pub(crate) fn reachable(&self) -> &[CachePadded<Remote>] {
+    pub(crate) fn reachable(&self) -> &[StdArc<CachePadded<Remote>>] {
         &self.remotes[..self.crew.reach().min(self.remotes.len())]
     }
 

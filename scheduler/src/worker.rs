@@ -22,6 +22,7 @@
 //! task: the loop asks the thread's seat for the worker at each turn, and ends where there is none.
 
 use std::cell::Cell;
+use std::sync::Arc as StdArc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -44,11 +45,11 @@ const YIELDED_INTERVAL: u32 = 16;
 /// How many polls in a row the slot may give: enough for a request and its answer, and two tasks that wake each other
 /// for ever starve nobody.
 const SLOT_RUN: u32 = 3;
-/// After how many polls a worker that looks at the reactor itself asks the clock whether it is time to.
+/// After how many short polls a worker that looks at the reactor itself asks the clock whether it is time to.
 const CLOCK_INTERVAL: u32 = 4;
 /// After how long it looks at the latest, once a poll has ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
-/// After how long it looks where all tasks that yielded have had their turn, or a root has that woke itself.
+/// After how long it looks before it polls a task that yielded, or a root that woke itself.
 const ROUND: Duration = Duration::from_micros(16);
 /// How long a thief watches a slot before it takes what lies there, in turns of a spin loop (some microseconds).
 const SLOT_AGE: u32 = if cfg!(heist_loom) { 1 } else { 128 };
@@ -61,6 +62,8 @@ const SLOT_AGE: u32 = if cfg!(heist_loom) { 1 } else { 128 };
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
+    /// What others see of it: `shared.remotes[index]`, a step nearer.
+    remote: StdArc<CachePadded<Remote>>,
     local: Local,
     rand: Rand,
     tick: Cell<u32>,
@@ -101,6 +104,8 @@ pub(crate) trait Root {
 /// What a worker's thread does next.
 enum Next {
     Poll(Runnable),
+    /// Poll it with the worker lent (R6).
+    PollOnLoan(Runnable),
     /// Look again: it has slept, or is to.
     Look,
     Leave,
@@ -123,6 +128,7 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, index: usize, local: Local) -> Self {
         let alone = shared.flavor == Flavor::CurrentThread;
         Self {
+            remote: shared.remotes[index].clone(),
             shared,
             index,
             local,
@@ -143,7 +149,7 @@ impl Worker {
     }
 
     fn remote(&self) -> &Remote {
-        &self.shared.remotes[self.index]
+        &self.remote
     }
 
     fn open(&self) -> &Open {
@@ -164,11 +170,14 @@ impl Worker {
         match self.next().or_else(|| self.search()) {
             Some(task) => {
                 self.polls(&task);
-                Next::Poll(task)
+                match self.is_lent() {
+                    false => Next::Poll(task),
+                    true => Next::PollOnLoan(task),
+                }
             }
             None => {
                 if root.goes_on() {
-                    self.look_if_due(true);
+                    self.look_before_yields();
                 } else if !self.linger(root) {
                     self.sleep(root, None);
                 }
@@ -300,10 +309,10 @@ impl Worker {
     fn next(&self) -> Option<Runnable> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
-        if due(&self.events_in, || self.shared.hooks.event_interval) {
+        if due(&self.events_in, || self.shared.hooks.event_interval)
+            || self.looks.as_ref().is_some_and(Looks::is_due)
+        {
             self.look_at_reactor();
-        } else if tick.is_multiple_of(CLOCK_INTERVAL) {
-            self.look_if_due(false);
         }
         if due(&self.injector_in, || self.shared.hooks.injector_interval)
             && let Some(task) = self.injected()
@@ -324,13 +333,10 @@ impl Worker {
     /// The next task that yielded. Where no other thread looks at the reactor, this does at times; what it finds there
     /// comes first.
     fn yielded(&self) -> Option<Runnable> {
-        if let Some(looks) = &self.looks {
-            let all_had_their_turn = looks.begins_round(self.local.yielded.len());
-            if self.look_if_due(all_had_their_turn)
-                && let Some(task) = self.local.fresh.pop().or_else(|| self.injected())
-            {
-                return Some(task);
-            }
+        if self.look_before_yields()
+            && let Some(task) = self.local.fresh.pop().or_else(|| self.injected())
+        {
+            return Some(task);
         }
         self.local.yielded.pop()
     }
@@ -384,7 +390,7 @@ impl Worker {
     }
 
     /// Takes what yielded, where that is this worker's to take.
-    fn steal_yielded(&self, all: &[CachePadded<Remote>]) -> Option<Runnable> {
+    fn steal_yielded(&self, all: &[StdArc<CachePadded<Remote>>]) -> Option<Runnable> {
         let spare = self.shared.crew.is_spare(self.index);
         self.steal(all, |victim| {
             let may = victim.gives_yielded(spare);
@@ -396,7 +402,7 @@ impl Worker {
     /// Asks `from` each other worker of `all`, beginning anywhere, until one gives something.
     fn steal(
         &self,
-        all: &[CachePadded<Remote>],
+        all: &[StdArc<CachePadded<Remote>>],
         from: impl Fn(&Remote) -> Option<Runnable>,
     ) -> Option<Runnable> {
         let first = self.rand.below(all.len() as u32) as usize;
@@ -407,7 +413,7 @@ impl Worker {
     }
 
     /// Takes a task out of a slot that has aged: its owner has polled nothing while we watched.
-    fn steal_slots(&self, all: &[CachePadded<Remote>]) -> Option<Runnable> {
+    fn steal_slots(&self, all: &[StdArc<CachePadded<Remote>>]) -> Option<Runnable> {
         (0..all.len()).filter(|&i| i != self.index).find_map(|i| {
             let seen = all[i].open.slot.look()?;
             let polls = all[i].counters.polls.get();
@@ -554,13 +560,17 @@ impl Worker {
         let tasks = self.wake(woken);
         self.shared.wake_for(tasks);
         if let Some(looks) = &self.looks {
-            looks.last.set(Instant::now());
+            looks.has_looked();
         }
     }
 
-    /// Hands out what the reactor has, where no other thread does and it is time to. Whether it did.
-    fn look_if_due(&self, often: bool) -> bool {
-        let due = self.looks.as_ref().is_some_and(|looks| looks.is_due(often));
+    /// Only tasks that yielded are left: hands out what the reactor has, where no other thread does and it is time to.
+    /// Whether it did.
+    fn look_before_yields(&self) -> bool {
+        let due = self
+            .looks
+            .as_ref()
+            .is_some_and(|it| it.due_before_yields.get());
         if due {
             self.look_at_reactor();
         }
@@ -600,36 +610,48 @@ impl Worker {
 struct Looks {
     /// When it did the last time.
     last: Cell<Instant>,
-    /// How many of those that have yielded are polled before each of them had a turn.
-    round: Cell<usize>,
+    /// When it asked the clock the last time.
+    asked: Cell<Instant>,
+    /// After how many polls it asks the clock again.
+    ask_in: Cell<u32>,
+    /// It is to look before it polls a task that yielded.
+    due_before_yields: Cell<bool>,
 }
 
 impl Looks {
     fn new() -> Self {
+        let now = Instant::now();
         Self {
-            last: Cell::new(Instant::now()),
-            round: Cell::new(0),
+            last: Cell::new(now),
+            asked: Cell::new(now),
+            ask_in: Cell::new(1),
+            due_before_yields: Cell::new(false),
         }
     }
 
-    /// Whether a millisecond has passed since the last look; `often`: some microseconds.
-    fn is_due(&self, often: bool) -> bool {
-        let interval = if often { ROUND } else { LOOK_INTERVAL };
-        self.last.get().elapsed() >= interval
+    /// A poll has ended. Whether it is time to look.
+    #[inline]
+    fn is_due(&self) -> bool {
+        let left = self.ask_in.get() - 1;
+        self.ask_in.set(left);
+        left == 0 && self.ask()
     }
 
-    /// One of `yielded` tasks that have yielded is polled next. Whether each has had its turn since the last time.
-    fn begins_round(&self, yielded: usize) -> bool {
-        match self.round.get() {
-            0 => {
-                self.round.set(yielded.saturating_sub(1));
-                true
-            }
-            left => {
-                self.round.set(left - 1);
-                false
-            }
-        }
+    #[cold]
+    fn ask(&self) -> bool {
+        let now = Instant::now();
+        let asked = self.asked.replace(now);
+        // As long as polls are long, each is followed by a question.
+        let short = now - asked < ROUND;
+        self.ask_in.set(if short { CLOCK_INTERVAL } else { 1 });
+        let time = now - self.last.get();
+        self.due_before_yields.set(time >= ROUND);
+        time >= LOOK_INTERVAL
+    }
+
+    fn has_looked(&self) {
+        self.last.set(Instant::now());
+        self.due_before_yields.set(false);
     }
 }
 
@@ -694,6 +716,10 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &m
                     poll(task);
                     root_in = root_in.saturating_sub(1);
                 }
+                Some(Next::PollOnLoan(task)) => {
+                    context::lend();
+                    poll(task);
+                }
                 Some(Next::Look) => root_in = 0,
                 Some(Next::Leave) | None => break,
             }
@@ -748,9 +774,6 @@ fn run_ready() -> usize {
 
 /// Polls a task. Nothing of the worker is borrowed meanwhile, as the task may give it away.
 fn poll(task: Runnable) {
-    if context::with_seat(|worker| worker.is_some_and(Worker::is_lent)) {
-        context::lend();
-    }
     let operations = context::as_task(task.id(), || {
         coop::budget(|| {
             task.run();
@@ -770,7 +793,7 @@ pub(crate) fn drain(shared: &Arc<Shared>, worker: Box<Worker>) {
         shared.owned.close_with(poll);
         while let Some(next) = context::with_seat(|worker| worker.map(Worker::last_step)) {
             match next {
-                Next::Poll(task) => poll(task),
+                Next::Poll(task) | Next::PollOnLoan(task) => poll(task),
                 Next::Look => shared.remotes[index].parker.park(),
                 Next::Leave => break,
             }
