@@ -1,6 +1,6 @@
 //! The sleep protocol: no task lies in a queue while a worker sleeps and nobody looks for it.
 //!
-//! The workers here follow the procedures of `scheduler/src/idle/README.md` over one queue, a set of bits: a queue under
+//! The workers here follow the procedures of `scheduler/src/workers/idle/README.md` over one queue, a set of bits: a queue under
 //! a lock would order the push and the second look by itself, and hide a missing fence. That a wake was lost shows as
 //! a deadlock: everyone sleeps.
 

@@ -4,17 +4,24 @@
 //! that turns events into wakes, and a pool of threads for blocking jobs. The front door is the crate `heist`, which
 //! re-exports what is here.
 //!
-//! The way of a task, and where to read about each station:
+//! The way of a task:
 //!
 //! ```text
-//! spawn ─► task (task.rs, task/state.rs) ─► queue (queue.rs) ─► worker (worker.rs) ─► poll
-//!            ▲                                 ▲                   │ nothing to do
-//!            └────── Waker::wake ──────────────┘                 idle (idle.rs, idle/README.md) ─► park (park.rs, driver.rs)
+//! spawn ─► task (cell/) ─► queue (queue.rs) ─► worker (workers/worker.rs) ─► poll
+//!            ▲                ▲                  │ nothing to do
+//!            └─ Waker::wake ──┘                idle (workers/idle.rs) ─► park (workers/park.rs, workers/driver.rs)
 //! ```
 //!
-//! Who works is another matter than what is done: threads come and go under the workers (`relief.rs`), spares are engaged
-//! and dismissed (`crew.rs`), some finish a poll without a worker (`adrift.rs`), and the reactor thread looks out for polls that
-//! hold others up (`lookout.rs`) and finds out whether the workers are faster apart or one for all (`together.rs`).
+//! The house has floors; a file uses what is on its own floor or below:
+//!
+//! | floor | what is there |
+//! |---|---|
+//! | `task` | what programs spawn with: `spawn`, `JoinSet`, `TaskGroup`, `LocalSet` |
+//! | `runtime` | a runtime's public face: it is built, entered, measured, ended |
+//! | `workers` | who polls tasks, who sleeps, who is woken, which thread a worker uses |
+//! | `queue` | where tasks wait for a worker |
+//! | `cell` | what a task is: its state, its memory, its handles |
+//! | `thread` | what a thread is about at the moment |
 //!
 //! What the hot paths touch of what threads share:
 //!
@@ -47,32 +54,20 @@
 //! So while all workers are busy with what they spawn and wake themselves, none of them writes what another reads.
 //! `benches/scaling` counts what each path costs with more and more workers: it must not grow.
 
-mod adrift;
-mod blocking;
-mod context;
-mod crew;
-mod driver;
-mod hooks;
-mod idle;
-mod lookout;
-mod metrics;
-mod park;
+mod cell;
 mod queue;
-mod relief;
 pub mod runtime;
-mod shared;
-mod stall;
 pub mod task;
-mod together;
+mod thread;
 mod whole;
-mod worker;
+mod workers;
 
 #[doc(hidden)]
 pub mod protocol {
     //! The protocols by themselves, for the models.
-    pub use crate::idle::Idle;
-    pub use crate::park::Parker;
     pub use crate::queue::{Local, Open, Seen, Slot};
-    pub use crate::relief::{Offer, Place};
     pub use crate::whole::{Seat, Whole};
+    pub use crate::workers::idle::Idle;
+    pub use crate::workers::offer::{Offer, Place};
+    pub use crate::workers::park::Parker;
 }

@@ -1,35 +1,35 @@
 //! Runtimes: how they are built, entered, and ended.
 
+pub(crate) mod blocking;
 mod builder;
 mod current_thread;
+pub(crate) mod eager;
+pub(crate) mod entered;
 mod handle;
-mod id;
+mod metrics;
 mod multi_thread;
 mod root;
 mod shutdown;
 
-pub use crate::hooks::{UnhandledPanic, UnjoinedPanic};
-pub use crate::metrics::RuntimeMetrics;
-pub use crate::stall::Stall;
+pub use crate::cell::UnjoinedPanic;
+pub use crate::workers::hooks::UnhandledPanic;
+pub use crate::workers::runtime_id::Id;
+pub use crate::workers::stall::Stall;
 pub use builder::Builder;
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
-pub use id::Id;
+pub use metrics::RuntimeMetrics;
 pub use shutdown::{ShutdownReport, Unfinished};
 
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
-use crate::task::JoinHandle;
-use crate::{context, driver, relief};
+use crate::cell::JoinHandle;
+use crate::thread;
+use crate::workers::{driver, engage, relief, seat};
 use current_thread::CurrentThread;
 use multi_thread::MultiThread;
-
-/// What a `block_on` inside a current-thread runtime is told.
-const NESTED: &str = "`block_on` was called inside a current-thread runtime, whose one thread would hold up everything \
-                      else: await the future, or block on a thread of `spawn_blocking`";
 
 /// A runtime: workers that run tasks, a reactor, and a pool of threads for blocking jobs.
 ///
@@ -95,14 +95,6 @@ enum Kind {
 }
 
 impl Runtime {
-    /// A multi-thread runtime with a worker for each processor that the process may use.
-    ///
-    /// # Errors
-    /// Where the operating system refuses the poller or a thread.
-    pub fn new() -> io::Result<Self> {
-        Builder::new_multi_thread().build()
-    }
-
     /// The runtime's handle.
     pub fn handle(&self) -> &Handle {
         &self.handle
@@ -142,14 +134,14 @@ impl Runtime {
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
         let output = match &self.kind {
-            Kind::CurrentThread(runtime) => context::block_on(|| {
-                context::driving(|| runtime.block_on(self.handle.shared(), future))
+            Kind::CurrentThread(runtime) => relief::block_on(|| {
+                thread::driving(|| runtime.block_on(self.handle.shared(), future))
             }),
             Kind::MultiThread(_) => {
-                context::block_on(|| root::block_on(self.handle.shared(), future))
+                relief::block_on(|| root::block_on(self.handle.shared(), future))
             }
         };
-        output.expect(NESTED)
+        output.expect(root::NESTED)
     }
 
     /// One turn of a current-thread runtime, for an event loop that isn't heist's (a window system's, a game's, another
@@ -183,8 +175,8 @@ impl Runtime {
         };
         let _entered = self.enter();
         let turned =
-            context::block_on(|| context::driving(|| runtime.turn(self.handle.shared(), limit)));
-        let (polls, wait) = turned.expect(NESTED);
+            relief::block_on(|| thread::driving(|| runtime.turn(self.handle.shared(), limit)));
+        let (polls, wait) = turned.expect(root::NESTED);
         Turn { polls, wait }
     }
 
@@ -272,15 +264,16 @@ impl Runtime {
     #[track_caller]
     pub fn shutdown(mut self, grace: Duration) -> ShutdownReport {
         let shared = self.handle.shared().clone();
-        shared.refuse_outsiders();
-        let wait = AssertUnwindSafe(|| self.block_on(driver::at_most(grace, shared.nobody_left())));
+        shared.alive.refuse_outsiders();
+        let wait =
+            AssertUnwindSafe(|| self.block_on(driver::at_most(grace, shared.alive.nobody_left())));
         if let Err(panic) = catch_unwind(wait)
             && !shared.alarm.is_rung()
         {
             resume_unwind(panic);
         }
         let left = shutdown::Left::of(&shared);
-        let bound = if context::belongs_to(&shared) {
+        let bound = if seat::belongs_to(&shared) {
             Duration::ZERO
         } else {
             shutdown::THREADS
@@ -292,7 +285,7 @@ impl Runtime {
 
     /// Whether this thread is one that must not wait for this runtime's threads.
     fn is_held_up(&self) -> bool {
-        context::is_polling() || context::belongs_to(self.handle.shared())
+        thread::is_polling() || seat::belongs_to(self.handle.shared())
     }
 
     /// Ends the runtime; waits until `deadline`, if there is one, for its threads. Calling it again does nothing, so
@@ -307,7 +300,7 @@ impl Runtime {
             std::mem::forget(shared.clone());
             return;
         }
-        shared.close();
+        engage::close(shared);
         shared.driver.pool().shutdown();
         match &self.kind {
             Kind::CurrentThread(runtime) => {

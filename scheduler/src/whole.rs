@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use heist_sync::sys::Arc;
 
-use crate::crew::Crew;
-use crate::driver::Driver;
-use crate::hooks::Hooks;
 use crate::queue::Local;
 use crate::runtime::Handle;
-use crate::shared::{Flavor, Remote, Shared};
-use crate::stall::Stalls;
-use crate::worker::{self, Worker};
+use crate::workers::crew::Crew;
+use crate::workers::driver::Driver;
+use crate::workers::hooks::Hooks;
+use crate::workers::shared::{Flavor, Remote, Shared, Worker};
+use crate::workers::stall::Stalls;
+use crate::workers::{engage, run};
 
 /// A runtime without threads of its own.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ impl Whole {
             Hooks::default(),
             driver,
             Flavor::MultiThread,
+            run::serve,
         );
         let seats = locals
             .into_iter()
@@ -57,13 +58,13 @@ impl Whole {
 
     /// Begins the end: the workers cancel all tasks and leave.
     pub fn close(&self) {
-        self.0.close();
+        engage::close(&self.0);
     }
 
     /// Refuses what is spawned from outside, and waits until nobody is left.
     pub async fn empty(&self) {
-        self.0.refuse_outsiders();
-        self.0.nobody_left().await;
+        self.0.alive.refuse_outsiders();
+        self.0.alive.nobody_left().await;
     }
 
     /// Ends the threads that were sent to blocked workers.
@@ -73,13 +74,13 @@ impl Whole {
 
     /// How many tasks aren't complete.
     pub fn live(&self) -> usize {
-        self.0.owned.live()
+        self.0.alive.tasks.live()
     }
 }
 
 impl Seat {
     /// What a worker's thread does, from its start to its end.
     pub fn work(self) {
-        worker::serve(&self.0, self.1);
+        run::work(&self.0, self.1);
     }
 }

@@ -23,6 +23,15 @@ pub fn drop_payload(mut payload: Box<dyn Any + Send>) {
     std::mem::forget(payload);
 }
 
+/// Drops each of a user's values, also after one whose drop panics.
+pub fn drop_each<T>(values: Vec<T>) {
+    if std::mem::needs_drop::<T>() {
+        for value in values {
+            contain(|| drop(value));
+        }
+    }
+}
+
 /// Calls user code whose panic keeps the caller from giving out what it has just taken: then `undo` gives that back
 /// before the panic goes on. On a thread that is unwinding already the panic ends here, and the caller goes on.
 pub(crate) fn or_undo(f: impl FnOnce(), undo: impl FnOnce()) {

@@ -81,7 +81,7 @@ pub use set_once::{SetOnce, SetOnceError};
 #[doc(hidden)]
 pub mod protocol {
     //! What the models and the other crates of heist use beside the public types; no promise is made to anyone else.
-    pub use crate::contain::{contain, drop_payload};
+    pub use crate::contain::{contain, drop_each, drop_payload};
     pub use crate::park::{Announce, announce_blocking, block_on, block_on_for};
     pub use crate::spin::Patience;
     pub use crate::timer::{MakeSleep, Sleep, set_timer};

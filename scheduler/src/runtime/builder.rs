@@ -4,18 +4,20 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use heist_sync::protocol::contain;
+
 use super::current_thread::CurrentThread;
 use super::multi_thread::MultiThread;
 use super::{Handle, Kind, Runtime};
-use crate::crew::Crew;
-use crate::driver::Driver;
-use crate::hooks::contain;
-use crate::hooks::{Hooks, UnhandledPanic, UnjoinedPanic};
+use crate::cell::UnjoinedPanic;
 use crate::queue::Local;
-use crate::relief;
-use crate::shared::{Flavor, Remote, Shared};
-use crate::stall::{OnStall, Stall, Stalls};
-use crate::worker::Worker;
+use crate::workers::crew::Crew;
+use crate::workers::driver::Driver;
+use crate::workers::hooks::{Hooks, UnhandledPanic};
+use crate::workers::shared::{Flavor, Remote, Shared, Worker};
+use crate::workers::stall::{OnStall, Stall, Stalls};
+use crate::workers::watch::Watch;
+use crate::workers::{relief, run};
 
 const DEFAULT_NAME: &str = "heist-worker";
 
@@ -356,6 +358,7 @@ impl Builder {
             self.hooks.clone(),
             driver,
             self.flavor,
+            run::serve,
         );
         let mut workers: Vec<_> = locals
             .into_iter()
@@ -369,7 +372,8 @@ impl Builder {
                 Kind::CurrentThread(CurrentThread::new(Box::new(worker)))
             }
             Flavor::MultiThread => {
-                shared.driver.start_thread(&shared)?;
+                let watch = Watch::new(shared.clone());
+                shared.driver.start_thread(Box::new(watch))?;
                 Kind::MultiThread(MultiThread::start(&shared, workers)?)
             }
         };
@@ -407,6 +411,16 @@ impl Builder {
             on_thread_start: self.threads.on_start.clone(),
             on_thread_stop: self.threads.on_stop.clone(),
         }
+    }
+}
+
+impl Runtime {
+    /// A multi-thread runtime with a worker for each processor that the process may use.
+    ///
+    /// # Errors
+    /// Where the operating system refuses the poller or a thread.
+    pub fn new() -> io::Result<Self> {
+        Builder::new_multi_thread().build()
     }
 }
 

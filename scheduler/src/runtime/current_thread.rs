@@ -13,10 +13,10 @@ use std::time::Duration;
 use heist_sync::sys::{Arc, Mutex};
 
 use super::root;
-use crate::hooks;
-use crate::park::Parker;
-use crate::shared::Shared;
-use crate::worker::{self, Root, Worker};
+use crate::workers::park::Parker;
+use crate::workers::run;
+use crate::workers::shared::{Shared, Worker};
+use crate::workers::sleep::Root;
 
 /// A current-thread runtime's worker, and who waits for it.
 pub(super) struct CurrentThread {
@@ -102,11 +102,11 @@ impl CurrentThread {
             output: None,
         };
         let _waiting = Waiting::enter(self, &root.flag);
-        let _listening = hooks::listen(shared, &root.waker);
+        let _listening = shared.alarm.listen_if(&shared.hooks, &root.waker);
         loop {
             shared.alarm.check();
             match self.take(shared) {
-                Some(mut taken) => worker::run(shared, &mut taken.worker, &mut root),
+                Some(mut taken) => run::run(shared, &mut taken.worker, &mut root),
                 None if !root.poll_if_woken() => root.flag.thread.park(),
                 None => {}
             }
@@ -116,14 +116,14 @@ impl CurrentThread {
         }
     }
 
-    /// One turn for a foreign event loop; see [`worker::turn`]. It does nothing where another thread has the worker.
+    /// One turn for a foreign event loop; see [`run::turn`]. It does nothing where another thread has the worker.
     pub(super) fn turn(
         &self,
         shared: &Arc<Shared>,
         limit: Option<Duration>,
     ) -> (usize, Option<Duration>) {
         match self.take(shared) {
-            Some(mut taken) => worker::turn(shared, &mut taken.worker, limit),
+            Some(mut taken) => run::turn(shared, &mut taken.worker, limit),
             None => (0, None),
         }
     }
@@ -143,7 +143,7 @@ impl CurrentThread {
     pub(super) fn drain(&self, shared: &Arc<Shared>) {
         let worker = self.worker.lock().take();
         if let Some(worker) = worker {
-            worker::drain(shared, worker);
+            run::drain(shared, worker);
         }
     }
 }
@@ -166,7 +166,7 @@ impl Drop for Taken<'_> {
             "nobody else takes a current-thread runtime's worker"
         );
         *self.from.worker.lock() = worker;
-        if self.shared.is_closed() {
+        if self.shared.modes.is_closed() {
             self.from.drain(self.shared);
         }
         for waiting in &*self.from.waiting.lock() {

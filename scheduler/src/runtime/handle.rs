@@ -9,12 +9,13 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use heist_sync::sys::Arc;
 
-use super::{Id, NESTED, RuntimeMetrics, root};
-use crate::blocking;
-use crate::context::{self, Entered};
-use crate::crew;
-use crate::shared::{self, Flavor, Shared};
-use crate::task::{self, JoinHandle, Origin};
+use super::entered::{self, Entered};
+use super::metrics::RuntimeMetrics;
+use super::{blocking, eager, root};
+use crate::cell::{self, JoinHandle, Origin};
+use crate::workers::runtime_id::Id;
+use crate::workers::shared::{Flavor, Shared};
+use crate::workers::{engage, home, relief};
 
 /// A reference to a runtime, which it doesn't keep from ending.
 ///
@@ -71,38 +72,38 @@ impl Handle {
     /// # Errors
     /// If it is in none.
     pub fn try_current() -> Result<Self, TryCurrentError> {
-        context::current().ok_or(TryCurrentError(()))
+        entered::current().map(Self::of).ok_or(TryCurrentError(()))
     }
 
     /// As [`Runtime::enter`](super::Runtime::enter).
     pub fn enter(&self) -> EnterGuard<'_> {
         EnterGuard {
-            _entered: context::enter(self.clone()),
+            _entered: entered::enter(self.shared.clone()),
             _handle: PhantomData,
         }
     }
 
-    /// As [`task::spawn`], on this runtime.
+    /// As [`task::spawn`](crate::task::spawn), on this runtime.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        shared::spawn(&self.shared, future, task::Id::next(), Origin::caller())
+        home::spawn(&self.shared, future, cell::Id::next(), Origin::caller())
     }
 
-    /// As [`task::spawn_eager`], on this runtime.
+    /// As [`task::spawn_eager`](crate::task::spawn_eager), on this runtime.
     #[track_caller]
     pub fn spawn_eager<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        task::eager::spawn_on(self, future, Origin::caller())
+        eager::spawn_on(&self.shared, future, Origin::caller())
     }
 
-    /// As [`task::spawn_blocking`], on this runtime.
+    /// As [`task::spawn_blocking`](crate::task::spawn_blocking), on this runtime.
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where
@@ -120,7 +121,7 @@ impl Handle {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
-        context::block_on(|| root::block_on(&self.shared, future)).expect(NESTED)
+        relief::block_on(|| root::block_on(&self.shared, future)).expect(root::NESTED)
     }
 
     /// Changes how many regular workers a multi-thread runtime has. More start at once; of fewer, those that go end
@@ -145,7 +146,7 @@ impl Handle {
     #[track_caller]
     pub fn set_worker_threads(&self, workers: usize) -> io::Result<()> {
         assert!(workers > 0, "Worker threads cannot be set to 0");
-        crew::resize(&self.shared, workers)
+        engage::resize(&self.shared, workers)
     }
 
     /// Which kind of runtime it is.

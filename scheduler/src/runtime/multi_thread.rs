@@ -6,10 +6,8 @@ use std::time::Instant;
 use heist_sync::sys::Arc;
 use heist_sync::sys::channel::{self, Receiver, RecvTimeoutError};
 
-use crate::crew;
-use crate::relief;
-use crate::shared::Shared;
-use crate::worker::Worker;
+use crate::workers::engage;
+use crate::workers::shared::{Shared, Worker};
 
 /// The end of the workers.
 pub(super) struct MultiThread {
@@ -23,17 +21,17 @@ impl MultiThread {
         let (leaving, left) = channel::bounded(0);
         shared.crew.tell(leaving);
         for worker in workers {
-            relief::lay_down(shared, Box::new(worker));
+            shared.lay_down(Box::new(worker));
         }
         let started = Self { left };
         let regular = 0..shared.crew.regular();
         match regular
             .into_iter()
-            .try_for_each(|worker| crew::engage(shared, worker))
+            .try_for_each(|worker| engage::engage(shared, worker))
         {
             Ok(()) => Ok(started),
             Err(error) => {
-                shared.close();
+                engage::close(shared);
                 started.join(shared, None);
                 shared.driver.join_thread(None);
                 Err(error)

@@ -7,9 +7,12 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use heist_sync::coop;
 
-use crate::hooks;
-use crate::park::Parker;
-use crate::shared::Shared;
+use crate::workers::park::Parker;
+use crate::workers::shared::Shared;
+
+/// What a `block_on` inside a current-thread runtime is told.
+pub(super) const NESTED: &str = "`block_on` was called inside a current-thread runtime, whose one thread would hold up everything \
+                      else: await the future, or block on a thread of `spawn_blocking`";
 
 /// Wakes the thread of a `block_on`.
 #[derive(Debug, Default)]
@@ -39,7 +42,7 @@ pub(super) fn block_on<F: Future>(shared: &Shared, future: F) -> F::Output {
     let mut future = pin!(future);
     let thread = Arc::new(ThreadWaker::default());
     let waker = Waker::from(thread.clone());
-    let _listening = hooks::listen(shared, &waker);
+    let _listening = shared.alarm.listen_if(&shared.hooks, &waker);
     loop {
         shared.alarm.check();
         if let Poll::Ready(output) = poll(future.as_mut(), &waker) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use heist_sync::waits::Wait;
 
-use crate::shared::Shared;
-use crate::task::{Id, TaskRef};
+use crate::cell::{Id, TaskRef};
+use crate::workers::shared::Shared;
 
 /// How long a shutdown waits for threads once everything has been cancelled.
 pub(super) const THREADS: Duration = Duration::from_secs(1);
@@ -33,8 +33,8 @@ impl Left {
                 .collect()
         };
         Self {
-            tasks: sorted(shared.owned.all()),
-            jobs: sorted(shared.jobs.all()),
+            tasks: sorted(shared.alive.tasks.all()),
+            jobs: sorted(shared.alive.jobs.all()),
         }
     }
 

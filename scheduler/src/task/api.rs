@@ -6,8 +6,10 @@ use std::task::Poll;
 use heist_sync::coop;
 use heist_sync::waits::{self, Wait};
 
-use super::{Id, JoinHandle, Origin};
-use crate::{blocking, context, relief};
+use crate::cell::{Id, JoinHandle, Origin};
+use crate::runtime::{blocking, eager, entered};
+use crate::thread;
+use crate::workers::relief;
 
 /// What a thread outside any runtime is told.
 pub(super) const NO_RUNTIME: &str = "there is no runtime here: this must be called from a task, inside `block_on`, or with a runtime entered";
@@ -43,9 +45,45 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    match context::try_spawn(future, Id::next(), Origin::caller()) {
+    match entered::try_spawn(future, Id::next(), Origin::caller()) {
         Ok(handle) => handle,
         Err(_) => panic!("{NO_RUNTIME}"),
+    }
+}
+
+/// Spawns a task on the current runtime and polls it at once, on this thread, up to its first wait; from there on it is
+/// a task like any other. A task that has nothing to wait for is complete when this returns, without having been in any
+/// queue.
+///
+/// The first poll delays the caller, so it suits tasks that start something and then wait for it. A panic in it is the
+/// task's: the caller doesn't see it, the handle gives it. The poll has a budget of its own (see `coop`). An eager task
+/// that spawns eager tasks does so up to a bounded depth; below it they are spawned as by [`spawn`], and so
+/// they are by a waker that a worker wakes outside any task.
+///
+/// # Panics
+/// If called outside any runtime.
+///
+/// # Examples
+/// ```
+/// use heist_scheduler::{runtime::Runtime, task};
+///
+/// let runtime = Runtime::new()?;
+/// runtime.block_on(async {
+///     let begun = task::spawn_eager(async { 42 });
+///     assert!(begun.is_finished());
+///     assert_eq!(begun.await.expect("no panic"), 42);
+/// });
+/// # std::io::Result::Ok(())
+/// ```
+#[track_caller]
+pub fn spawn_eager<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match entered::current() {
+        Some(shared) => eager::spawn_on(&shared, future, Origin::caller()),
+        None => panic!("{NO_RUNTIME}"),
     }
 }
 
@@ -78,8 +116,8 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    match context::current() {
-        Some(handle) => blocking::spawn(handle.shared(), f, Origin::caller()),
+    match entered::current() {
+        Some(shared) => blocking::spawn(&shared, f, Origin::caller()),
         None => panic!("{NO_RUNTIME}"),
     }
 }
@@ -148,5 +186,5 @@ pub fn id() -> Id {
 
 /// The id of the task that is being polled, if one is.
 pub fn try_id() -> Option<Id> {
-    context::task_id()
+    thread::task_id()
 }

@@ -5,9 +5,9 @@ use std::io;
 
 use super::api::NO_RUNTIME;
 use super::local::{self, LocalSet};
-use super::{Id, JoinHandle, Origin};
-use crate::runtime::Handle;
-use crate::{blocking, context, shared};
+use crate::cell::{Id, JoinHandle, Origin};
+use crate::runtime::{Handle, blocking, entered};
+use crate::workers::home;
 
 /// Spawns tasks that have a name, by which reports of stalls and shutdowns call them.
 ///
@@ -55,7 +55,7 @@ impl<'a> Builder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match context::try_spawn(future, Id::next(), self.origin()) {
+        match entered::try_spawn(future, Id::next(), self.origin()) {
             Ok(handle) => Ok(handle),
             Err(_) => panic!("{NO_RUNTIME}"),
         }
@@ -71,7 +71,7 @@ impl<'a> Builder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Ok(shared::spawn(
+        Ok(home::spawn(
             handle.shared(),
             future,
             Id::next(),
@@ -125,8 +125,8 @@ impl<'a> Builder<'a> {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        match context::current() {
-            Some(handle) => self.spawn_blocking_on(f, &handle),
+        match entered::current() {
+            Some(shared) => Ok(blocking::spawn(&shared, f, self.origin())),
             None => panic!("{NO_RUNTIME}"),
         }
     }

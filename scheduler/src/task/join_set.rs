@@ -22,12 +22,14 @@ use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use heist_sync::coop;
+use heist_sync::protocol::{contain, drop_each};
 use heist_sync::sys::{Arc, Mutex};
 use heist_sync::waits::{self, Wait};
 use slab::Slab;
 
-use super::{AbortHandle, Id, JoinError, JoinHandle, LocalSet};
-use crate::hooks::{contain, drop_each};
+use super::local::LocalSet;
+use super::{api, local};
+use crate::cell::{AbortHandle, Id, JoinError, JoinHandle};
 use crate::runtime::Handle;
 
 mod builder;
@@ -176,7 +178,7 @@ impl<T: 'static> JoinSet<T> {
         F: Future<Output = T> + Send + 'static,
         T: Send,
     {
-        self.insert(super::spawn(task))
+        self.insert(api::spawn(task))
     }
 
     /// Spawns a task into the set, on the runtime of `handle`.
@@ -198,7 +200,7 @@ impl<T: 'static> JoinSet<T> {
     where
         F: Future<Output = T> + 'static,
     {
-        self.insert(super::spawn_local(task))
+        self.insert(local::spawn_local(task))
     }
 
     /// Spawns a task into this set and into `local_set`.
@@ -232,7 +234,7 @@ impl<T: 'static> JoinSet<T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        self.insert(super::spawn_blocking(f))
+        self.insert(api::spawn_blocking(f))
     }
 
     /// Runs `f` on the blocking pool of the runtime of `handle`, as a task of the set.

@@ -30,11 +30,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use heist_sync::coop;
+use heist_sync::protocol::contain;
 use heist_sync::sys::{Arc, Condvar, Mutex, thread_local_const};
 
-use super::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, as_own, new_task_from};
-use crate::hooks::contain;
+use crate::cell::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, new_task_from};
 use crate::runtime::Runtime;
+use crate::thread::{self, as_own};
 
 /// How many tasks a poll of the set polls, before it lets the tasks beside the set run.
 const TICK: usize = if cfg!(heist_loom) { 4 } else { 61 };
@@ -127,7 +128,11 @@ struct Poller {
 }
 
 /// Sets `polled` back, when dropped.
-struct Polled<'a>(&'a Local, bool);
+struct Polled<'a> {
+    local: &'a Local,
+    before: bool,
+    _here: thread::PollsLocal,
+}
 
 /// Spawns a task that need not be `Send` into the [`LocalSet`] that this is called in: from one of its tasks, from the
 /// future of its [`run_until`](LocalSet::run_until) or [`block_on`](LocalSet::block_on), or with the set
@@ -285,15 +290,6 @@ impl Drop for LocalSet {
             }
         }
     }
-}
-
-/// Whether this thread polls a set.
-pub(super) fn is_polled_here() -> bool {
-    let polled = ENTERED.try_with(|entered| {
-        let entered = entered.borrow();
-        entered.iter().any(|(_, set)| set.polled.get())
-    });
-    polled.unwrap_or(false)
 }
 
 /// Polls a task of a set, on its thread.
@@ -499,13 +495,17 @@ impl Drop for LocalEnterGuard {
 
 impl<'a> Polled<'a> {
     fn set(local: &'a Local) -> Self {
-        Self(local, local.polled.replace(true))
+        Self {
+            local,
+            before: local.polled.replace(true),
+            _here: thread::PollsLocal::set(),
+        }
     }
 }
 
 impl Drop for Polled<'_> {
     fn drop(&mut self) {
-        self.0.polled.set(self.1);
+        self.local.polled.set(self.before);
     }
 }
 

@@ -22,15 +22,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use heist_sync::coop;
+use heist_sync::protocol::{contain, drop_each, drop_payload};
 use heist_sync::sys::{Arc, Mutex};
 use heist_sync::waits::{self, Wait};
 use pin_project_lite::pin_project;
 
 use super::api::NO_RUNTIME;
-use super::{AbortHandle, Id, JoinError, Origin};
-use crate::hooks::{contain, drop_each, drop_payload};
-use crate::runtime::Handle;
-use crate::{context, shared};
+use crate::cell::{AbortHandle, Id, JoinError, Origin};
+use crate::runtime::{Handle, entered};
+use crate::workers::home;
 
 mod error;
 
@@ -458,7 +458,7 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
     {
         let origin = Origin::caller();
         Group::add(&self.group, future, |child, id| {
-            Ok(shared::spawn(handle.shared(), child, id, origin).abort_handle())
+            Ok(home::spawn(handle.shared(), child, id, origin).abort_handle())
         })
     }
 }
@@ -482,7 +482,7 @@ fn spawn<F>(child: F, id: Id, origin: Origin) -> Result<AbortHandle, F>
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    Ok(context::try_spawn(child, id, origin)?.abort_handle())
+    Ok(entered::try_spawn(child, id, origin)?.abort_handle())
 }
 
 impl<T, E> Drop for TaskGroup<T, E> {

@@ -4,21 +4,23 @@ use std::future::Future;
 use std::io;
 
 use super::JoinSet;
+use crate::cell::AbortHandle;
 use crate::runtime::Handle;
-use crate::task::{self, AbortHandle, LocalSet};
+use crate::task::builder;
+use crate::task::local::LocalSet;
 
-/// Spawns a task with a name into a [`JoinSet`]; made by [`JoinSet::build_task`]. As [`task::Builder`].
+/// Spawns a task with a name into a [`JoinSet`]; made by [`JoinSet::build_task`]. As [`task::Builder`](crate::task::Builder).
 #[must_use = "builders do nothing unless used to spawn a task"]
 pub struct Builder<'a, T> {
     set: &'a mut JoinSet<T>,
-    builder: task::Builder<'a>,
+    builder: builder::Builder<'a>,
 }
 
 impl<'a, T: 'static> Builder<'a, T> {
     pub(super) fn new(set: &'a mut JoinSet<T>) -> Self {
         Self {
             set,
-            builder: task::Builder::new(),
+            builder: builder::Builder::new(),
         }
     }
 
@@ -33,7 +35,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// As [`JoinSet::spawn`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn`].
+    /// As of [`task::Builder::spawn`](crate::task::Builder::spawn).
     ///
     /// # Panics
     /// If called outside any runtime.
@@ -49,7 +51,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// As [`JoinSet::spawn_on`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn_on`].
+    /// As of [`task::Builder::spawn_on`](crate::task::Builder::spawn_on).
     #[track_caller]
     pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<AbortHandle>
     where
@@ -62,7 +64,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// As [`JoinSet::spawn_local`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn_local`].
+    /// As of [`task::Builder::spawn_local`](crate::task::Builder::spawn_local).
     ///
     /// # Panics
     /// If called outside a [`LocalSet`].
@@ -77,7 +79,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// As [`JoinSet::spawn_local_on`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn_local_on`].
+    /// As of [`task::Builder::spawn_local_on`](crate::task::Builder::spawn_local_on).
     #[track_caller]
     pub fn spawn_local_on<F>(self, future: F, local_set: &LocalSet) -> io::Result<AbortHandle>
     where
@@ -90,7 +92,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// As [`JoinSet::spawn_blocking`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn_blocking`].
+    /// As of [`task::Builder::spawn_blocking`](crate::task::Builder::spawn_blocking).
     ///
     /// # Panics
     /// If called outside any runtime.
@@ -106,7 +108,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// As [`JoinSet::spawn_blocking_on`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn_blocking_on`].
+    /// As of [`task::Builder::spawn_blocking_on`](crate::task::Builder::spawn_blocking_on).
     #[track_caller]
     pub fn spawn_blocking_on<F>(self, f: F, handle: &Handle) -> io::Result<AbortHandle>
     where

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::task::{Id, JoinError};
+use crate::cell::{Id, JoinError};
 
 /// The failures of a group's children, at least one; the first is the one that cancelled the others.
 pub struct GroupError<E> {

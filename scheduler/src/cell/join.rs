@@ -1,0 +1,345 @@
+//! What a spawner keeps of its task.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use heist_sync::coop;
+use heist_sync::protocol::contain;
+use heist_sync::waits;
+
+use super::error::JoinError;
+use super::header::{RawTask, TaskRef};
+use super::id::Id;
+use super::state::{Completed, Outcome};
+use crate::thread;
+
+/// An owned permission to wait for a task's output.
+///
+/// Awaiting it gives `Ok(output)`, or a [`JoinError`] where the task panicked or was cancelled. Dropping it detaches
+/// the task, which runs on.
+///
+/// # Cancel safety
+/// Awaiting `&mut handle` in a `select!` loses nothing: the output stays until the handle takes it.
+///
+/// # Panics
+/// If polled again after it gave the output.
+pub struct JoinHandle<T> {
+    raw: RawTask,
+    _output: PhantomData<T>,
+}
+
+// SAFETY: the handle moves an output of type `T` between threads, and shares nothing but the atomic state.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: a shared handle gives no access to the output.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
+impl<T> Unpin for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// Takes over the handle's reference of a task whose output is `T`.
+    pub(super) fn new(raw: RawTask) -> Self {
+        Self {
+            raw,
+            _output: PhantomData,
+        }
+    }
+
+    /// Cancels the task: its future is dropped before its next poll, and the handle gives a cancelled
+    /// [`JoinError`]. A task that is complete, or completes first, isn't affected; a blocking job that has begun
+    /// runs to its end.
+    pub fn abort(&self) {
+        self.raw.follow(self.raw.header().state.abort());
+    }
+
+    /// Whether the task is complete. May still be `false` right after [`abort`](Self::abort).
+    pub fn is_finished(&self) -> bool {
+        self.raw.header().state.is_complete()
+    }
+
+    /// A handle that can abort the task and no more.
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle(TaskRef::again(self.raw))
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> Id {
+        self.raw.header().id
+    }
+
+    /// Waits for the task on this thread, which is blocked meanwhile: for threads that are in no runtime, or may block.
+    ///
+    /// A task of a multi-threaded runtime may call it too, as it may call any `blocking_` operation: another thread
+    /// does the worker's work meanwhile. It would rather await the handle.
+    ///
+    /// # Errors
+    /// As of awaiting the handle.
+    ///
+    /// # Panics
+    /// On the thread of a current-thread runtime that runs tasks, and in a [`LocalSet`](crate::task::LocalSet) that is being
+    /// polled: what it waits for might have to run on this very thread.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist_scheduler::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let task = runtime.spawn(async { 6 * 7 });
+    /// let joining = std::thread::spawn(|| task.blocking_join());
+    /// assert_eq!(joining.join().expect("no panic").expect("no panic"), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn blocking_join(self) -> Result<T, JoinError> {
+        assert_may_block();
+        heist_sync::protocol::block_on(self)
+    }
+
+    /// As [`blocking_join`](Self::blocking_join), for a time: `None` if the task hasn't ended by then. It runs on, and
+    /// the handle can be used again.
+    ///
+    /// # Errors
+    /// As of awaiting the handle.
+    ///
+    /// # Panics
+    /// As [`blocking_join`](Self::blocking_join); and if the handle gave the output before.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::{future::pending, time::Duration};
+    /// use heist_scheduler::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let mut task = runtime.spawn(pending::<()>());
+    /// assert!(task.blocking_join_timeout(Duration::from_millis(1)).is_none());
+    /// task.abort();
+    /// assert!(task.blocking_join().expect_err("aborted").is_cancelled());
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn blocking_join_timeout(&mut self, timeout: Duration) -> Option<Result<T, JoinError>> {
+        assert_may_block();
+        heist_sync::protocol::block_on_for(self, timeout)
+    }
+
+    /// Takes the output, or leaves a waker for the completion.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        if self.register(cx.waker()).is_ok() {
+            return Poll::Pending;
+        }
+        let mut output = Poll::Pending;
+        // SAFETY: COMPLETE was seen, and `T` is the task's output type.
+        unsafe { self.raw.take_output((&raw mut output).cast()) };
+        output
+    }
+
+    /// Takes the output of a task that is complete.
+    pub(crate) fn take_output(&mut self) -> Result<T, JoinError> {
+        match self.poll_output(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result,
+            Poll::Pending => unreachable!("the task is complete"),
+        }
+    }
+
+    /// Leaves a waker for the completion; fails where the task is complete by then.
+    fn register(&mut self, waker: &Waker) -> Result<(), Completed> {
+        // The clones are user code: they run before anything has changed.
+        match self.raw.header().state.outcome() {
+            Outcome::Complete => Err(Completed),
+            // SAFETY: JOIN_WAKER is clear.
+            Outcome::Open => unsafe { self.leave_waker(waker.clone()) },
+            // SAFETY: this is the handle, and the bit is its own. If the task completes now, the waker is woken.
+            Outcome::Awaited if unsafe { self.raw.join_waker_is(waker) } => Ok(()),
+            Outcome::Awaited => self.replace_waker(waker.clone()),
+        }
+    }
+
+    /// Leaves a waker that differs from any left before; fails where the task is complete by then.
+    pub(crate) fn register_new(&mut self, waker: Waker) -> Result<(), Completed> {
+        match self.raw.header().state.outcome() {
+            Outcome::Complete => Err(Completed),
+            // SAFETY: JOIN_WAKER is clear.
+            Outcome::Open => unsafe { self.leave_waker(waker) },
+            Outcome::Awaited => self.replace_waker(waker),
+        }
+    }
+
+    #[cold]
+    fn replace_waker(&mut self, waker: Waker) -> Result<(), Completed> {
+        if self.raw.header().state.retract_join_waker().is_err() {
+            drop_waker(waker);
+            return Err(Completed);
+        }
+        // SAFETY: JOIN_WAKER was retracted before COMPLETE.
+        unsafe { self.leave_waker(waker) }
+    }
+
+    /// # Safety
+    /// JOIN_WAKER is clear, and COMPLETE was not seen before it was (S4).
+    #[inline]
+    unsafe fn leave_waker(&mut self, waker: Waker) -> Result<(), Completed> {
+        // SAFETY: this is the handle; for the rest see above.
+        let old = unsafe { self.raw.store_join_waker(waker) };
+        let left = self.raw.header().state.publish_join_waker();
+        // With the new one in its place: the drop is user code.
+        if let Some(old) = old {
+            drop_waker(old);
+        }
+        left
+    }
+}
+
+#[cold]
+fn drop_waker(waker: Waker) {
+    contain(|| drop(waker));
+}
+
+/// Where blocking this thread could keep the awaited task from running, panics.
+#[track_caller]
+fn assert_may_block() {
+    assert!(
+        !thread::drives() && !thread::polls_local(),
+        "a task cannot be joined by blocking the thread that may have to run it: await its handle"
+    );
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let progress = ready!(coop::poll_proceed(cx));
+        let wait = self.raw.header().joined();
+        let output = ready!(waits::noted(wait, self.poll_output(cx)));
+        progress.made_progress();
+        Poll::Ready(output)
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        let state = &self.raw.header().state;
+        if state.leave_at_birth() {
+            return;
+        }
+        let leave = state.leave();
+        if leave.drop_waker {
+            // SAFETY: `leave` has handed the cell to us (S4).
+            unsafe { self.raw.drop_join_waker() };
+        }
+        if leave.drop_output {
+            // SAFETY: `leave` has seen COMPLETE, and this is the handle.
+            unsafe { self.raw.drop_output() };
+        }
+        self.raw.drop_ref();
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.raw.header().describe(f.debug_struct("JoinHandle"))
+    }
+}
+
+/// An owned permission to abort a task, without its output.
+#[derive(Clone)]
+pub struct AbortHandle(TaskRef);
+
+impl AbortHandle {
+    /// As [`JoinHandle::abort`].
+    pub fn abort(&self) {
+        self.0.abort();
+    }
+
+    /// As [`JoinHandle::is_finished`].
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> Id {
+        self.0.id()
+    }
+}
+
+impl UnwindSafe for AbortHandle {}
+impl RefUnwindSafe for AbortHandle {}
+
+impl fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .raw()
+            .header()
+            .describe(f.debug_struct("AbortHandle"))
+    }
+}
+
+/// A [`JoinHandle`] that aborts its task when it is dropped, instead of detaching it. For a task that must not outlive
+/// the future which awaits it.
+///
+/// # Cancel safety
+/// Awaiting `&mut handle` in a `select!` loses nothing; dropping the handle aborts the task.
+///
+/// # Examples
+/// ```
+/// use std::future::pending;
+/// use heist_scheduler::{runtime::Runtime, task::{self, AbortOnDropHandle}};
+///
+/// # Runtime::new()?.block_on(async {
+/// let task = AbortOnDropHandle::new(task::spawn(pending::<()>()));
+/// let abort = task.abort_handle();
+/// drop(task);
+/// while !abort.is_finished() {
+///     task::yield_now().await;
+/// }
+/// # });
+/// # std::io::Result::Ok(())
+/// ```
+#[must_use = "dropping the handle aborts the task"]
+#[derive(Debug)]
+pub struct AbortOnDropHandle<T>(Option<JoinHandle<T>>);
+
+impl<T> AbortOnDropHandle<T> {
+    /// Takes over a task's handle.
+    pub fn new(handle: JoinHandle<T>) -> Self {
+        Self(Some(handle))
+    }
+
+    /// The handle again: the task is no longer aborted.
+    pub fn detach(mut self) -> JoinHandle<T> {
+        self.0.take().expect("it is there until this or the drop")
+    }
+}
+
+impl<T> std::ops::Deref for AbortOnDropHandle<T> {
+    type Target = JoinHandle<T>;
+
+    fn deref(&self) -> &JoinHandle<T> {
+        self.0
+            .as_ref()
+            .expect("it is there until `detach` or the drop")
+    }
+}
+
+impl<T> Future for AbortOnDropHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let handle = self.0.as_mut();
+        let handle = handle.expect("it is there until `detach` or the drop");
+        Pin::new(handle).poll(cx)
+    }
+}
+
+impl<T> Drop for AbortOnDropHandle<T> {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            handle.abort();
+        }
+    }
+}

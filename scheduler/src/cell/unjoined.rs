@@ -1,0 +1,55 @@
+//! Panics that nobody joins.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::id::Id;
+
+/// Told of panics that nobody joined.
+pub(crate) type OnUnjoined = Arc<dyn Fn(&UnjoinedPanic<'_>) + Send + Sync>;
+
+/// A panic of a task or a blocking job whose handle was dropped before or after, so that nobody heard of it.
+#[derive(Debug)]
+pub struct UnjoinedPanic<'a> {
+    pub(crate) id: Id,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) message: Option<&'a str>,
+}
+
+impl UnjoinedPanic<'_> {
+    /// The task that panicked.
+    pub fn task_id(&self) -> Id {
+        self.id
+    }
+
+    /// Its name, if it was given one.
+    pub fn task_name(&self) -> Option<&str> {
+        self.name
+    }
+
+    /// Where it was spawned.
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    /// The panic's message, where its payload is a text.
+    pub fn message(&self) -> Option<&str> {
+        self.message
+    }
+}
+
+impl fmt::Display for UnjoinedPanic<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.id)?;
+        if let Some(name) = self.name {
+            write!(f, " ({name:?})")?;
+        }
+        write!(f, ", spawned at {}, panicked", self.location)?;
+        match self.message {
+            Some(message) => write!(f, " with message {message:?}"),
+            None => Ok(()),
+        }
+    }
+}

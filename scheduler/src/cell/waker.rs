@@ -1,0 +1,58 @@
+//! A task's waker: a pointer to its header and one table for all tasks, so that wakers of one task are recognised
+//! ([`Waker::will_wake`]) wherever they were made.
+
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use super::header::RawTask;
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// A waker without a reference, for the length of a poll, over which the task is alive (S2).
+pub(super) struct BorrowedWaker(ManuallyDrop<Waker>);
+
+impl Deref for BorrowedWaker {
+    type Target = Waker;
+    fn deref(&self) -> &Waker {
+        &self.0
+    }
+}
+
+/// The waker that the poll of `task` passes to the future.
+pub(super) fn borrowed_waker(task: RawTask) -> BorrowedWaker {
+    // SAFETY: the table's functions keep RawWaker's contract, on a pointer that is alive for the poll.
+    let waker = unsafe { Waker::new(task.0.as_ptr().cast(), &VTABLE) };
+    BorrowedWaker(ManuallyDrop::new(waker))
+}
+
+/// # Safety
+/// `data` is the pointer of a waker of this table.
+unsafe fn task(data: *const ()) -> RawTask {
+    // SAFETY: made from a `NonNull` in `borrowed_waker`.
+    RawTask(unsafe { NonNull::new_unchecked(data.cast_mut()) }.cast())
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: RawWaker's contract: `data` is a live waker's.
+    unsafe { task(data) }.header().state.add_ref();
+    RawWaker::new(data, &VTABLE)
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: as in `clone`.
+    let task = unsafe { task(data) };
+    task.follow(task.header().state.wake_by_val());
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: as in `clone`.
+    let task = unsafe { task(data) };
+    task.follow(task.header().state.wake_by_ref());
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: as in `clone`.
+    unsafe { task(data) }.drop_ref();
+}

@@ -1,0 +1,43 @@
+//! Tasks that begin at once, on the thread that spawns them.
+
+use std::future::Future;
+
+use heist_sync::coop;
+use heist_sync::sys::Arc;
+
+use super::entered;
+use crate::cell::{Id, JoinHandle, Origin, Runnable};
+use crate::thread;
+use crate::workers::home;
+use crate::workers::shared::Shared;
+
+/// How many eager polls may lie on a thread's stack above each other. One more is queued instead.
+const DEPTH: u8 = 16;
+
+/// Spawns a task on `shared` and polls it at once, where it may be: see [`spawn_eager`](crate::task::spawn_eager).
+pub(crate) fn spawn_on<F>(shared: &Arc<Shared>, future: F, origin: Origin) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    home::spawn_by(shared, future, Id::next(), origin, |task| {
+        let mut task = Some(task);
+        if !thread::in_a_workers_hands() {
+            thread::eagerly(DEPTH, || task.take().map(|task| poll_here(shared, task)));
+        }
+        if let Some(task) = task {
+            shared.schedule(task);
+        }
+    })
+}
+
+/// Polls a task of `shared` on whatever thread this is, inside that runtime.
+fn poll_here(shared: &Arc<Shared>, task: Runnable) {
+    let poll = || thread::as_task(task.id(), || coop::budget(|| task.run()));
+    if entered::is_current(shared) {
+        return thread::as_polling(poll);
+    }
+    let entered = entered::enter(shared.clone());
+    thread::as_polling(poll);
+    drop(entered);
+}

@@ -1,0 +1,168 @@
+//! What a thread is about at the moment, in thread-locals. The lowest floor: it knows no worker and no runtime.
+//!
+//! Each value is set for the length of a call, and put back afterwards, also where that call panics.
+
+use std::cell::Cell;
+use std::ptr;
+
+use heist_sync::sys::thread::LocalKey;
+use heist_sync::sys::thread_local_const;
+
+use crate::cell::Id;
+
+thread_local_const! {
+    static TASK: Cell<Option<Id>> = Cell::new(None);
+}
+
+thread_local_const! {
+    /// Whether this thread polls a future: a worker, or inside a `block_on`.
+    static POLLING: Cell<bool> = Cell::new(false);
+}
+
+thread_local_const! {
+    /// Whether this thread drives a current-thread runtime: nobody else can do its work.
+    static DRIVES: Cell<bool> = Cell::new(false);
+}
+
+thread_local_const! {
+    /// The runtime whose blocking job this thread runs, borrowed as long. Compared, never followed.
+    static JOB_OF: Cell<*const ()> = Cell::new(ptr::null());
+}
+
+thread_local_const! {
+    /// Whether this thread is the worker of a multi-thread runtime, and the caller's code could give that worker away.
+    static WORKS: Cell<bool> = Cell::new(false);
+}
+thread_local_const! {
+    /// Whether this thread polls a set of local tasks.
+    static LOCAL: Cell<bool> = Cell::new(false);
+}
+thread_local_const! {
+    /// How many eager polls lie on this thread's stack above each other.
+    static EAGER: Cell<u8> = Cell::new(0);
+}
+
+/// Sets a cell back to what it was, when dropped.
+pub(crate) struct Restore<T: Copy + 'static>(&'static LocalKey<Cell<T>>, T);
+
+impl<T: Copy> Restore<T> {
+    pub(crate) fn after_setting(key: &'static LocalKey<Cell<T>>, value: T) -> Self {
+        Self(key, key.with(|cell| cell.replace(value)))
+    }
+}
+
+impl<T: Copy> Drop for Restore<T> {
+    fn drop(&mut self) {
+        self.0.with(|cell| cell.set(self.1));
+    }
+}
+
+/// Calls `f` as the poll of a task.
+#[inline]
+pub(crate) fn as_task<R>(id: Id, f: impl FnOnce() -> R) -> R {
+    let _task = Restore::after_setting(&TASK, Some(id));
+    f()
+}
+
+/// Calls `f`, which may call user code though it isn't a task's, inside a task.
+pub(crate) fn aside<R>(f: impl FnOnce() -> R) -> R {
+    let _task = Restore::after_setting(&TASK, None);
+    f()
+}
+
+/// The task that this thread polls.
+pub(crate) fn task_id() -> Option<Id> {
+    TASK.with(Cell::get)
+}
+
+/// Calls `f`, which polls or drops what is a task's own, with that task's id. In the hands of a worker it has none, lest
+/// `f` give the worker away.
+pub(crate) fn as_own<R>(id: Id, f: impl FnOnce() -> R) -> R {
+    if in_a_workers_hands() {
+        return f();
+    }
+    as_task(id, f)
+}
+
+/// Calls `f` on a thread that works for a multi-thread runtime, or for another one.
+pub(crate) fn as_worker<R>(multi_thread: bool, f: impl FnOnce() -> R) -> R {
+    let _works = Restore::after_setting(&WORKS, multi_thread);
+    as_polling(f)
+}
+
+/// Whether a worker of this thread's calls user code in the middle of its own business, as a waker does that an event
+/// woke: then nothing may be polled as a task here, lest it give the worker away.
+pub(crate) fn in_a_workers_hands() -> bool {
+    task_id().is_none() && WORKS.with(Cell::get)
+}
+
+/// Calls `f` as the driver of a current-thread runtime.
+pub(crate) fn driving<R>(f: impl FnOnce() -> R) -> R {
+    let _drives = Restore::after_setting(&DRIVES, true);
+    f()
+}
+
+/// Whether this thread drives a current-thread runtime.
+pub(crate) fn drives() -> bool {
+    DRIVES.with(Cell::get)
+}
+
+/// Calls `f` as something that polls a future.
+pub(crate) fn as_polling<R>(f: impl FnOnce() -> R) -> R {
+    let _polling = Restore::after_setting(&POLLING, true);
+    f()
+}
+
+/// Whether this thread polls futures, so that to block it would hold others up.
+pub(crate) fn is_polling() -> bool {
+    POLLING.with(Cell::get)
+}
+
+/// This thread blocks in the middle of a poll, or no longer.
+pub(crate) fn set_polling(polling: bool) {
+    POLLING.with(|cell| cell.set(polling));
+}
+
+/// Calls `f` as a blocking job of the runtime at `runtime`.
+pub(crate) fn as_job<R, T>(runtime: &T, f: impl FnOnce() -> R) -> R {
+    let _job = Restore::after_setting(&JOB_OF, ptr::from_ref(runtime).cast());
+    f()
+}
+
+/// Whether this thread runs a blocking job of the runtime at `runtime`.
+pub(crate) fn is_job_of<T>(runtime: &T) -> bool {
+    ptr::eq(JOB_OF.with(Cell::get), ptr::from_ref(runtime).cast())
+}
+
+/// This thread polls a set of local tasks, until this is dropped.
+pub(crate) struct PollsLocal {
+    _restore: Restore<bool>,
+}
+
+impl PollsLocal {
+    pub(crate) fn set() -> Self {
+        Self {
+            _restore: Restore::after_setting(&LOCAL, true),
+        }
+    }
+}
+
+/// Whether this thread polls a set of local tasks.
+pub(crate) fn polls_local() -> bool {
+    LOCAL.with(Cell::get)
+}
+
+/// Calls `f` as an eager poll. `None`, at once, where `most` of them lie on this thread's stack.
+pub(crate) fn eagerly<R>(most: u8, f: impl FnOnce() -> R) -> Option<R> {
+    let below = EAGER.with(Cell::get);
+    if below >= most {
+        return None;
+    }
+    let _deeper = Restore::after_setting(&EAGER, below + 1);
+    Some(f())
+}
+
+/// Whether this thread polls an eager task in the middle of what spawned it.
+pub(crate) fn polls_eagerly() -> bool {
+    EAGER.with(Cell::get) > 0
+}

@@ -1,0 +1,33 @@
+//! The workers: which task each polls next, when it sleeps, who wakes it, and which thread it uses. `workers/README.md`
+//! leads through the files.
+
+pub(crate) mod adrift;
+pub(crate) mod alive;
+mod counters;
+pub(crate) mod crew;
+pub(crate) mod driver;
+pub(crate) mod engage;
+pub(crate) mod figures;
+pub(crate) mod home;
+pub(crate) mod hooks;
+pub(crate) mod idle;
+mod lookout;
+mod looks;
+mod modes;
+pub(crate) mod offer;
+mod own_queues;
+pub(crate) mod park;
+pub(crate) mod relief;
+pub(crate) mod run;
+pub(crate) mod runtime_id;
+mod samples;
+mod search;
+pub(crate) mod seat;
+pub(crate) mod shared;
+pub(crate) mod sleep;
+pub(crate) mod stall;
+mod thread_state;
+mod together;
+mod wake;
+pub(crate) mod watch;
+mod worker;

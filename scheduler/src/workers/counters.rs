@@ -1,0 +1,26 @@
+//! What a worker counts.
+
+use super::figures::{Counter, Histogram};
+
+/// What a worker counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) polls: Counter,
+    /// The id of the task that it polls or has polled last; 0 while it sleeps.
+    pub(crate) polled: Counter,
+    /// How many budgeted operations its polls have done.
+    pub(crate) operations: Counter,
+    pub(crate) steals: Counter,
+    pub(crate) parks: Counter,
+    /// How long it has been awake, in nanoseconds, up to the last time it went to sleep.
+    pub(crate) busy_nanos: Counter,
+    /// Since when it has been awake, in nanoseconds from the runtime's start; 0 while it sleeps.
+    pub(crate) awake_since: Counter,
+    /// How many tasks it has queued in its own queues.
+    pub(crate) pushes: Counter,
+    /// How many of those that it polled were timed, by their length.
+    pub(crate) poll_times: Histogram,
+    pub(crate) mean_poll_nanos: Counter,
+    /// How long tasks that it queued waited for it.
+    pub(crate) latencies: Histogram,
+}

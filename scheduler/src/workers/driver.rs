@@ -1,0 +1,141 @@
+//! Where the scheduler meets the reactor: the one file that names it.
+//!
+//! Down: a worker with nothing to do sleeps in the poller where that is free, else on its condition variable. Up:
+//! wakers, which the scheduler collects while a turn dispatches, so that a batch is published at once.
+
+use std::future::Future;
+use std::io;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use heist_reactor::blocking::{Pool, PoolConfig, Refused};
+use heist_reactor::{Monitor, Reactor};
+
+use super::park::Parker;
+
+/// A runtime's way to its reactor.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    reactor: Reactor,
+    /// The threads of a multi-thread runtime's workers, those included that have lost theirs.
+    workers: Pool,
+}
+
+impl Driver {
+    /// A reactor, and room for so many threads of workers.
+    pub(crate) fn new(config: heist_reactor::Config, worker_threads: usize) -> io::Result<Self> {
+        let mut workers = PoolConfig::from_config(&config);
+        workers.max_threads = worker_threads;
+        Ok(Self {
+            reactor: Reactor::new(config)?,
+            workers: Pool::new(workers),
+        })
+    }
+
+    /// Has a thread do `work`, at once.
+    ///
+    /// # Errors
+    /// Where none can be had.
+    pub(crate) fn start_worker(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        self.workers
+            .submit_now(work)
+            .map_err(|refused| match refused {
+                Refused::NoThread(_, error) => error,
+                Refused::Shutdown(_) => io::Error::other("the runtime has shut down"),
+            })
+    }
+
+    /// Waits until the workers' threads have ended, and whether they have. None is started from here on.
+    pub(crate) fn join_workers(&self, deadline: Option<Instant>) -> bool {
+        self.workers.shutdown();
+        self.workers.join(deadline)
+    }
+
+    /// Starts the reactor thread, which does what `monitor` says beside its own work.
+    pub(crate) fn start_thread(&self, monitor: Box<dyn Monitor>) -> io::Result<()> {
+        self.reactor.start_thread(monitor)
+    }
+
+    /// Makes the reactor the one that this thread's sockets and timers use.
+    pub(crate) fn enter(&self) -> heist_reactor::EnterGuard {
+        self.reactor.enter()
+    }
+
+    /// Sleeps until the parker has a token, or an event came; for `limit` at most, where nobody else waits for events.
+    /// Whom the events are for is added to `woken`.
+    pub(crate) fn park(&self, parker: &Parker, limit: Option<Duration>, woken: &mut Vec<Waker>) {
+        match self.reactor.try_borrow() {
+            Some(mut turn) => parker.park_in(|| turn.collect(limit, woken)),
+            None => parker.park(),
+        }
+    }
+
+    /// Wakes the thread that sleeps by `parker` in [`park`](Self::park). True where the caller has to send one.
+    pub(crate) fn unpark(&self, parker: &Parker) -> bool {
+        parker.unpark(|| self.reactor.unpark())
+    }
+
+    /// Leaves the wait for events to whoever waits for the [descriptor](Self::descriptor), until the next
+    /// [`poll`](Self::poll) or [`park`](Self::park). Answers for how long one may wait for it at most.
+    pub(crate) fn arm(&self) -> Option<Duration> {
+        match self.reactor.try_borrow() {
+            Some(mut turn) => turn.arm(),
+            None => Some(Duration::ZERO),
+        }
+    }
+
+    /// What becomes readable when there are events, once [armed](Self::arm).
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> std::os::fd::RawFd {
+        self.reactor.descriptor()
+    }
+
+    /// Adds to `woken` whom that is for which has happened, without waiting.
+    pub(crate) fn poll(&self, woken: &mut Vec<Waker>) {
+        if let Some(mut turn) = self.reactor.try_borrow() {
+            turn.collect(Some(Duration::ZERO), woken);
+        }
+    }
+
+    /// A worker gets up: whoever watches over the workers has to be awake too.
+    pub(crate) fn work_begins(&self) {
+        self.reactor.rouse_thread();
+    }
+
+    /// The threads for blocking jobs.
+    pub(crate) fn pool(&self) -> &heist_reactor::blocking::Pool {
+        self.reactor.pool()
+    }
+
+    /// Ends the reactor: what still waits for it fails.
+    pub(crate) fn shutdown(&self) {
+        self.reactor.shutdown();
+    }
+
+    /// How many threads have not ended: of workers, of blocking jobs, and the reactor's.
+    pub(crate) fn threads_left(&self) -> usize {
+        let reactor = usize::from(self.reactor.is_thread_left());
+        self.workers.num_left() + self.pool().num_left() + reactor
+    }
+
+    /// Waits until the reactor thread has ended, and whether it has.
+    pub(crate) fn join_thread(&self, deadline: Option<Instant>) -> bool {
+        self.reactor.join_thread(deadline)
+    }
+}
+
+/// Wakes them all; one that panics keeps none of the others from being woken.
+pub(crate) fn wake_all(woken: &mut Vec<Waker>) {
+    heist_reactor::wake_all(woken);
+}
+
+/// Waits for `future`, for so long at most, by the clock of the current reactor.
+pub(crate) async fn at_most(limit: Duration, future: impl Future<Output = ()>) {
+    let _ = heist_reactor::time::timeout(limit, future).await;
+}
+
+/// Polls a task with its own waker, so that timers which the poll both begins and ends cost next to nothing.
+#[inline]
+pub(crate) fn nursed<R>(waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
+    Reactor::nursed(waker, poll)
+}

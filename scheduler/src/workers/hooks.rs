@@ -1,0 +1,114 @@
+//! What a runtime was told to call, and how often it looks after this and that.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use heist_sync::sys::Mutex;
+use heist_sync::sys::atomic::{AtomicBool, Ordering};
+
+use crate::cell::OnUnjoined;
+
+/// Called without arguments, by a thread of the runtime.
+pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
+
+/// Called with the number of a worker.
+pub(crate) type WorkerHook = Arc<dyn Fn(usize) + Send + Sync>;
+
+/// What workers call, and their intervals, in polls.
+#[derive(Clone)]
+pub(crate) struct Hooks {
+    pub(crate) event_interval: u32,
+    pub(crate) injector_interval: u32,
+    pub(crate) on_park: Option<Hook>,
+    pub(crate) on_unpark: Option<Hook>,
+    pub(crate) on_worker_start: Option<WorkerHook>,
+    pub(crate) on_unjoined: Option<OnUnjoined>,
+    pub(crate) unhandled: UnhandledPanic,
+}
+
+/// After how many polls a worker looks at the injector first and hands out what the reactor has. A prime, so that it
+/// doesn't fall in step with programs' own periods; the value is the one that other runtimes settled on.
+const INTERVAL: u32 = 61;
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            event_interval: INTERVAL,
+            injector_interval: INTERVAL,
+            on_park: None,
+            on_unpark: None,
+            on_worker_start: None,
+            on_unjoined: None,
+            unhandled: UnhandledPanic::Ignore,
+        }
+    }
+}
+
+/// What a runtime does when a task panics. The task's handle gives the panic in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnhandledPanic {
+    /// It goes on. The default.
+    Ignore,
+    /// It ends, as by a drop: all tasks are dropped, and every `block_on` of it panics.
+    ShutdownRuntime,
+}
+
+/// That a task has panicked in a runtime that ends then, and who has to hear of it.
+#[derive(Default)]
+pub(crate) struct Alarm {
+    rung: AtomicBool,
+    roots: Mutex<Vec<Waker>>,
+}
+
+/// A root future that hears of the panic.
+pub(crate) struct Listening<'a>(&'a Alarm, Waker);
+
+impl Alarm {
+    /// Whether it has been rung.
+    pub(crate) fn is_rung(&self) -> bool {
+        // Ordering: Relaxed: whoever waits is woken after it was set, and acquires by that.
+        self.rung.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn ring(&self) {
+        // Ordering: Relaxed: see above.
+        self.rung.store(true, Ordering::Relaxed);
+        let roots = std::mem::take(&mut *self.roots.lock());
+        roots.into_iter().for_each(Waker::wake);
+    }
+
+    /// To be looked at before each poll of a root future.
+    ///
+    /// # Panics
+    /// If it has been rung.
+    #[track_caller]
+    pub(crate) fn check(&self) {
+        assert!(
+            !self.is_rung(),
+            "a spawned task panicked and the runtime is configured to shut down on unhandled panic"
+        );
+    }
+
+    /// Has `waker` woken when it is rung, until the answer is dropped. To be followed by a look.
+    fn listen(&self, waker: &Waker) -> Listening<'_> {
+        self.roots.lock().push(waker.clone());
+        Listening(self, waker.clone())
+    }
+
+    /// As [`listen`](Self::listen), where a panic may end the runtime.
+    pub(crate) fn listen_if<'a>(&'a self, hooks: &Hooks, waker: &Waker) -> Option<Listening<'a>> {
+        let ends = hooks.unhandled == UnhandledPanic::ShutdownRuntime;
+        ends.then(|| self.listen(waker))
+    }
+}
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        let mut roots = self.0.roots.lock();
+        let own = roots.iter().position(|waker| waker.will_wake(&self.1));
+        let own = own.map(|at| roots.swap_remove(at));
+        drop(roots);
+        drop(own);
+    }
+}

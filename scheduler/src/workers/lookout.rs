@@ -1,0 +1,408 @@
+//! Polls that hold others up: how the reactor thread sees them, and what it does about them.
+//!
+//! At each tick the [`Lookout`] reads what every worker has written about itself. A worker that is awake and hasn't begun
+//! a poll since the last tick is *held up*: by its poll, by a hook, by a waker. Where others are busy, what lies in its
+//! queues goes to the injector after [`PATIENCE`], what yielded from the threshold on, so that the injector's turn bounds
+//! how long it waits. What else follows, where tasks are ready, depends on who could take them:
+//!
+//! | the others | the lookout |
+//! |---|---|
+//! | one sleeps | wakes it; after [`PATIENCE`] even where another counts as searching, which may be in a hook |
+//! | all are awake | asks what the threads of those that are held up do, and brings more threads, or none |
+//!
+//! | a thread that | is told by | brings |
+//! |---|---|---|
+//! | *blocks* | the operating system: it sleeps in the kernel | another thread at once, as long as fewer threads compute than there are regular workers: a spare that is blocked loses its worker to another thread (R6), or else another spare is engaged |
+//! | *burns* | its processor time: at least an eighth of the time that passed | a spare; the first one where all are held up, any other a threshold after the one before it |
+//! | *waits for a processor* | neither of the two | nothing: more threads would make it worse |
+//!
+//! Where the operating system doesn't say, a thread is taken to burn. There are never more spares than the bound. A spare
+//! takes what waits and no task that merely goes on, and sleeps among the others when there is nothing to take. When
+//! nobody has been held up for [`QUIET`], the last spare is dismissed, and so on; its thread ends by itself.
+//!
+//! The lookout rests, and with it the reactor thread, where nothing is ready and every worker sleeps or is blocked
+//! ([`Lookout::may_rest`]). Then whoever queues a task wakes it ([`Shared::rouse_lookout`]): from outside, by a fence on
+//! both sides; on a blocked worker's own thread without a fence, as the kernel's word that this thread slept orders all
+//! that it does afterwards behind `unwatched`.
+//!
+//! All else that is judged here is a hint: figures are read one by one, without order. A wrong guess wakes or engages a
+//! worker too many, or the right one a tick later.
+
+use std::time::{Duration, Instant};
+
+use super::engage;
+use super::shared::{Remote, Shared};
+use super::stall::Stall;
+use super::thread_state::{cpu_time, describe, is_blocked};
+use super::together::Together;
+use crate::cell::Id;
+
+/// For how long a worker may be held up, with tasks waiting, before something is done.
+const PATIENCE: Duration = Duration::from_micros(500);
+/// How many polls in a tick are so few that the next one may last.
+const FEW: u64 = 4;
+/// For how long nobody may be held up before a spare is dismissed.
+const QUIET: Duration = Duration::from_millis(100);
+/// After how long the lookout asks again whether it may rest.
+const RESTLESS: Duration = Duration::from_millis(10);
+
+/// What the lookout sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    /// Nothing to watch.
+    Asleep,
+    /// Work, now or a moment ago, and nobody held up that others wait for.
+    Busy,
+    /// Something needs help, or may soon: polls are long, and tasks wait.
+    HeldUp,
+}
+
+/// What the lookout remembers of a worker.
+#[derive(Clone, Copy)]
+struct Sight {
+    polls: u64,
+    /// When it had begun that many at the latest.
+    since: Instant,
+    /// Whether it is engaged, awake, and has begun no poll since the last look.
+    held_up: bool,
+    /// Whether its thread blocked when it was asked last.
+    blocks: bool,
+    /// How much processor time its thread had, and when, as it was first seen held up.
+    cpu_time: Option<(Duration, Instant)>,
+    /// Tasks have waited for this poll.
+    waited: bool,
+    reported: bool,
+}
+
+/// What a thread does that holds up its worker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Blocks,
+    Burns,
+    WaitsForProcessor,
+}
+
+/// Watches the workers of a runtime, for the reactor thread.
+pub(crate) struct Lookout {
+    sights: Box<[Sight]>,
+    engaged: Vec<bool>,
+    /// Since when all have been held up.
+    stuck_since: Option<Instant>,
+    /// Since when a task has been ready beside a worker that sleeps.
+    unserved_since: Option<Instant>,
+    /// When someone was held up with tasks waiting, or a spare was dismissed, the last time.
+    last_trouble: Instant,
+    last_engaged: Instant,
+    /// When it was found that it may not rest.
+    last_restless: Instant,
+    /// Until when not to ask again: all were blocked, and no thread could be brought.
+    in_vain_until: Option<Instant>,
+    together: Together,
+}
+
+/// What one look at all workers came to.
+struct Glance {
+    now: Instant,
+    /// How many spares are engaged.
+    spares: usize,
+    awake: usize,
+    held_up: usize,
+    /// A task waits that someone should have taken.
+    ready: bool,
+    /// Someone has been held up for [`PATIENCE`].
+    for_long: bool,
+    /// Someone has stalled, and tasks wait for it.
+    stalled: bool,
+    /// Someone's polls are long.
+    long_polls: bool,
+    /// Something lies in some queue.
+    queued: bool,
+    /// Someone has polled since the last look.
+    moved: bool,
+}
+
+impl Sight {
+    /// A worker that has begun `polls` polls, looked at for the first time in this one.
+    fn first(polls: u64, now: Instant) -> Self {
+        Self {
+            polls,
+            since: now,
+            held_up: false,
+            blocks: false,
+            cpu_time: None,
+            waited: false,
+            reported: false,
+        }
+    }
+
+    /// What the thread of `remote` does, which is held up.
+    fn doing(&self, remote: &Remote, now: Instant) -> Doing {
+        let thread = remote.thread.get();
+        if is_blocked(thread) {
+            return Doing::Blocks;
+        }
+        let (Some((before, since)), Some(after)) = (self.cpu_time, cpu_time(thread)) else {
+            return Doing::Burns;
+        };
+        match 8 * after.saturating_sub(before) >= now - since {
+            true => Doing::Burns,
+            false => Doing::WaitsForProcessor,
+        }
+    }
+}
+
+impl Lookout {
+    pub(crate) fn new(shared: &Shared) -> Self {
+        let now = Instant::now();
+        Self {
+            sights: vec![Sight::first(0, now); shared.remotes.len()].into_boxed_slice(),
+            engaged: Vec::new(),
+            stuck_since: None,
+            unserved_since: None,
+            last_trouble: now,
+            last_engaged: now,
+            last_restless: now,
+            in_vain_until: None,
+            together: Together::new(now),
+        }
+    }
+
+    /// Looks at all workers, and helps where one is held up.
+    pub(crate) fn look(&mut self, shared: &Shared) -> View {
+        let glance = self.glance(shared);
+        let trouble = glance.ready && glance.held_up > 0;
+        self.together.tick(shared, glance.now, !trouble);
+        self.move_on(shared, &glance);
+        if shared.modes.chief().is_none() {
+            self.wake_sleepers(shared, &glance);
+        }
+        let stuck_for = self.stuck_for(&glance);
+        if trouble {
+            self.last_trouble = glance.now;
+            let ask = self.in_vain_until.is_none_or(|until| glance.now >= until);
+            if glance.moved || ask {
+                self.in_vain_until = None;
+            }
+            if glance.for_long && shared.idle.asleep() == 0 && self.in_vain_until.is_none() {
+                self.bring_threads(shared, &glance, stuck_for);
+            }
+        } else if glance.spares > 0 && glance.now - self.last_trouble >= QUIET {
+            self.last_trouble = glance.now;
+            engage::dismiss_spare(shared);
+        }
+        if self.in_vain_until.is_some() && trouble {
+            View::Busy
+        } else if trouble || glance.long_polls && glance.queued || self.together.is_trying() {
+            View::HeldUp
+        } else if self.may_rest(shared, &glance) {
+            View::Asleep
+        } else {
+            View::Busy
+        }
+    }
+
+    /// Reads what every worker is about.
+    fn glance(&mut self, shared: &Shared) -> Glance {
+        shared.crew.read_roll(&mut self.engaged);
+        let injected = !shared.injector.is_empty();
+        let regular = shared.crew.regular().min(self.engaged.len());
+        let spares = self.engaged[regular..].iter();
+        let mut glance = Glance {
+            now: Instant::now(),
+            spares: spares.filter(|&&engaged| engaged).count(),
+            awake: 0,
+            held_up: 0,
+            ready: injected,
+            for_long: false,
+            stalled: false,
+            long_polls: false,
+            queued: injected,
+            moved: false,
+        };
+        // Those beyond reach have gone; should they come again, they are looked at for the first time.
+        self.sights[shared.reachable().len()..].fill(Sight::first(0, glance.now));
+        for (worker, remote) in shared.reachable().iter().enumerate() {
+            let sight = &mut self.sights[worker];
+            sight.blocks = false;
+            let polls = remote.counters.polls.get();
+            let asleep = !self.engaged[worker] || shared.idle.is_asleep(worker);
+            glance.awake += usize::from(!asleep);
+            glance.long_polls |= !asleep && polls.wrapping_sub(sight.polls) <= FEW;
+            glance.moved |= polls != sight.polls;
+            glance.queued |= remote.open.depth() > 0;
+            if asleep || polls != sight.polls {
+                *sight = Sight::first(polls, glance.now);
+                remote.set_stalled(false);
+                continue;
+            }
+            glance.held_up += 1;
+            sight.held_up = true;
+            if sight.cpu_time.is_none() {
+                let time = cpu_time(remote.thread.get());
+                sight.cpu_time = time.map(|time| (time, glance.now));
+            }
+            let duration = glance.now - sight.since;
+            let long = duration >= shared.stalls.threshold;
+            // Before anyone is woken: whoever is looks afterwards.
+            remote.set_stalled(long);
+            let waiting = waits_behind(remote, long);
+            glance.ready |= waiting;
+            glance.for_long |= duration >= PATIENCE;
+            glance.stalled |= long && (waiting || injected);
+            sight.waited |= waiting || injected;
+            if long && sight.waited && !sight.reported {
+                sight.reported = true;
+                let polled = remote.counters.polled.get();
+                report(shared, worker, polled, duration);
+            }
+        }
+        glance
+    }
+
+    /// Moves to the injector what lies behind those that are held up, where others are busy and don't look for it. Where
+    /// nobody is, whoever comes steals it, in its order.
+    fn move_on(&self, shared: &Shared, glance: &Glance) {
+        if glance.held_up == glance.awake || !glance.for_long {
+            return;
+        }
+        let mut moved = 0;
+        for (sight, remote) in self.sights.iter().zip(shared.reachable()) {
+            if sight.held_up && glance.now - sight.since >= PATIENCE {
+                remote.open.take_out(remote.is_stalled(), |task| {
+                    shared.injector.push(task);
+                    moved += 1;
+                });
+            }
+        }
+        shared.wake_for(moved);
+    }
+
+    /// Wakes a worker that sleeps beside a ready task.
+    fn wake_sleepers(&mut self, shared: &Shared, glance: &Glance) {
+        if !glance.ready || shared.idle.asleep() == 0 {
+            self.unserved_since = None;
+            return;
+        }
+        let since = *self.unserved_since.get_or_insert(glance.now);
+        if glance.now - since < PATIENCE {
+            shared.wake_one();
+        } else if let Some(worker) = shared.idle.claim_any() {
+            self.unserved_since = None;
+            shared.unpark(worker);
+        }
+    }
+
+    /// For how long all that are awake have been held up.
+    fn stuck_for(&mut self, glance: &Glance) -> Duration {
+        if glance.held_up < glance.awake || glance.awake == 0 {
+            self.stuck_since = None;
+            return Duration::ZERO;
+        }
+        glance.now - *self.stuck_since.get_or_insert(glance.now)
+    }
+
+    /// Brings more threads, as far as what those do that are held up is a reason to.
+    fn bring_threads(&mut self, shared: &Shared, glance: &Glance, stuck_for: Duration) {
+        let (mut blocked, mut burning) = (0, false);
+        for (sight, remote) in self.sights.iter_mut().zip(shared.reachable()) {
+            if sight.held_up {
+                let doing = sight.doing(remote, glance.now);
+                sight.blocks = doing == Doing::Blocks;
+                match doing {
+                    Doing::Blocks => blocked += 1,
+                    Doing::Burns => burning |= glance.now - sight.since >= PATIENCE,
+                    Doing::WaitsForProcessor => {}
+                }
+            }
+        }
+        if blocked > 0 {
+            // A worker that came within reach since the glance may count as blocked and not as awake.
+            let computing = glance.awake.saturating_sub(blocked) + shared.crew.adrift.computing();
+            let wanted = shared.crew.regular().saturating_sub(computing).min(blocked);
+            let brings = |_: &usize| self.replace(shared) || self.engage(shared, glance);
+            let brought = (0..wanted).take_while(brings).count();
+            if blocked == glance.awake && wanted > 0 && brought == 0 {
+                // As long as nobody moves, asking takes a small part of the time.
+                let pause = RESTLESS.max(32 * glance.now.elapsed());
+                self.in_vain_until = Some(glance.now + pause);
+            }
+        }
+        let soon =
+            shared.crew.spares() > 0 && glance.now - self.last_engaged < shared.stalls.threshold;
+        if burning && !soon && (stuck_for >= PATIENCE || glance.stalled) {
+            self.engage(shared, glance);
+        }
+    }
+
+    fn engage(&mut self, shared: &Shared, glance: &Glance) -> bool {
+        let engaged = engage::engage_spare(shared);
+        if engaged {
+            self.last_engaged = glance.now;
+        }
+        engaged
+    }
+
+    /// Gives a spare whose thread is blocked another thread.
+    fn replace(&mut self, shared: &Shared) -> bool {
+        let spares = shared.crew.regular()..self.sights.len();
+        let mut spares = spares.filter(|&worker| self.sights[worker].blocks);
+        let replaced = spares.find(|&worker| engage::replace(shared, worker));
+        if let Some(worker) = replaced {
+            self.sights[worker].blocks = false;
+        }
+        replaced.is_some()
+    }
+
+    /// Whether nothing has to be watched: nothing is ready, and all workers sleep, or are blocked and have been for long.
+    /// Then whoever makes something ready rouses the lookout.
+    fn may_rest(&mut self, shared: &Shared, glance: &Glance) -> bool {
+        shared.modes.set_unwatched(false);
+        if glance.moved || glance.ready {
+            return false;
+        }
+        if glance.awake == 0 && glance.spares == 0 {
+            return true;
+        }
+        if glance.held_up < glance.awake || glance.now - self.last_restless < RESTLESS {
+            return false;
+        }
+        shared.modes.set_unwatched(true);
+        let rests = shared
+            .reachable()
+            .iter()
+            .enumerate()
+            .all(|(worker, remote)| {
+                match self.sights[worker].held_up {
+                    true => is_blocked(remote.thread.get()) && remote.open.depth() == 0,
+                    // A spare that sleeps is to be dismissed first.
+                    false => {
+                        !self.engaged[worker]
+                            || !shared.crew.is_spare(worker)
+                            || remote.is_dismissed()
+                    }
+                }
+            });
+        let rests = rests && shared.injector.is_empty();
+        if !rests {
+            shared.modes.set_unwatched(false);
+            self.last_restless = glance.now;
+        }
+        rests
+    }
+}
+
+/// Tells of a poll of `worker` that has lasted for `duration`, of the task with the number `polled`.
+fn report(shared: &Shared, worker: usize, polled: u64, duration: Duration) {
+    if let Some(id) = Id::from_u64(polled) {
+        let task = shared.alive.tasks.find(id);
+        let thread_state = describe(shared.remotes[worker].thread.get());
+        let stall = Stall::new(id, task, worker, duration, thread_state);
+        shared.stalls.report(&stall);
+    }
+}
+
+/// Whether tasks lie in the queues of a worker that is held up which others may take.
+fn waits_behind(remote: &Remote, long: bool) -> bool {
+    let open = &remote.open;
+    open.slot.look().is_some() || open.has_fresh() || long && open.has_yielded()
+}

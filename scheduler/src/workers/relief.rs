@@ -1,0 +1,127 @@
+//! A thread that blocks inside a task leaves its worker to others, and takes it back or goes on without: the table's first
+//! row in `offer.rs`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use heist_sync::coop;
+use heist_sync::sys::Arc;
+
+use super::seat;
+use super::shared::{Flavor, Shared, Worker};
+use super::thread_state;
+use super::wake::send_thread;
+use crate::thread;
+
+/// Calls `f`, which may block, with this thread's worker on offer.
+///
+/// `None` inside a current-thread runtime, whose worker can't go elsewhere. On a thread that is no worker `f` is simply
+/// called: it holds up nobody else.
+pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> Option<R> {
+    if thread::drives() {
+        return None;
+    }
+    Some(give_way(f))
+}
+
+/// As [`block_in_place`], but calls `f` also where the worker can't be relieved.
+pub(crate) fn give_way<R>(f: impl FnOnce() -> R) -> R {
+    let Some(away) = leave_worker() else {
+        return f();
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| coop::without_budget(f)));
+    return_to_worker(away);
+    result.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Calls `f` as the inside of a `block_on`, which gives way where this thread is a worker; `None` where it drives a
+/// current-thread runtime.
+pub(crate) fn block_on<R>(f: impl FnOnce() -> R) -> Option<R> {
+    block_in_place(|| thread::as_polling(f))
+}
+
+/// A thread that blocks, and has left its worker on its offer, or had none.
+struct Away {
+    shared: Arc<Shared>,
+    /// Where it left its worker.
+    index: Option<usize>,
+}
+
+/// Puts this thread's worker on offer, if it polls a task of a runtime whose workers can change threads.
+fn leave_worker() -> Option<Away> {
+    thread::task_id()?;
+    seat::end_loan();
+    if seat::stop_drifting() {
+        let shared = seat::with_host(|host| host.cloned())?;
+        thread::set_polling(false);
+        return Some(Away {
+            shared,
+            index: None,
+        });
+    }
+    let away = seat::with_seat(|worker| {
+        let worker = worker.filter(|worker| worker.shared.flavor == Flavor::MultiThread)?;
+        Some(Away {
+            shared: worker.shared.clone(),
+            index: Some(worker.index),
+        })
+    })?;
+    let worker = seat::vacate()?;
+    thread::set_polling(false);
+    offer(&away.shared, worker);
+    Some(away)
+}
+
+/// Takes the worker back, if nobody else has it; else goes on without, in its turn.
+fn return_to_worker(away: Away) {
+    let Away { shared, index } = away;
+    if let Some(worker) = index.and_then(|index| take_back(&shared, index)) {
+        // In the middle of a poll it doesn't search.
+        worker.end_search();
+        worker.goes_on(thread::task_id());
+        let is_lent = worker.is_lent();
+        seat::sit_down(worker);
+        if is_lent {
+            // The rest of the poll may block, too (R6).
+            seat::lend();
+        }
+    } else {
+        go_on_adrift(&shared);
+        seat::set_adrift();
+    }
+    thread::set_polling(true);
+}
+
+/// Puts a worker on offer, asleep.
+fn offer(shared: &Shared, worker: Box<Worker>) {
+    let index = worker.index;
+    worker.empty_slot();
+    worker.count_asleep();
+    // What this thread does says nothing of the worker any more.
+    shared.remotes[index].thread.clear();
+    let offer = &shared.remotes[index].offer;
+    offer.fall_asleep(worker, shared.place(index));
+    // The second look (S3). Where the runtime has closed, what this thread waits for may be a task's drop.
+    if (shared.has_work_for(index) || shared.modes.is_closed()) && shared.idle.retract(index) {
+        shared.idle.search();
+        // Refused, the queues wait for this thread to return, or for others to steal from them.
+        let _ = send_thread(shared, index);
+    }
+}
+
+/// Takes the worker back from its offer, if it is there still.
+fn take_back(shared: &Shared, index: usize) -> Option<Box<Worker>> {
+    let (worker, counts) = shared.remotes[index].offer.take_back()?;
+    worker.arrive(counts);
+    Some(worker)
+}
+
+/// This thread comes back from blocking and finds its worker in use: waits until it may go on without.
+fn go_on_adrift(shared: &Shared) {
+    let bound = match shared.modes.is_closed() {
+        true => usize::MAX,
+        false => shared.crew.spares.max(1),
+    };
+    let interval = shared.stalls.threshold;
+    let adrift = &shared.crew.adrift;
+    adrift.go_on(thread_state::here(), bound, interval);
+}

@@ -1,0 +1,351 @@
+//! What the workers of a runtime share, and the ways by which a task comes to them.
+//!
+//! A task points here without counting: [`Home`]. That is sound by
+//! - **H1** A worker leaves only when no task is alive: `drain` in `run.rs` waits for it. Each
+//!   worker holds `Shared` by an `Arc` of its own. So a task that isn't complete has a `Shared`.
+//! - **H2** A thread that queues a task touches `Shared` after the push (someone has to be woken), by when the task
+//!   may be complete. So it holds `Shared` by something else: a worker and the reactor thread by what they are, any
+//!   other thread by an `Arc` that it takes before the push.
+//! - **H3** A blocking job, which is no worker's, has an `Arc` of its own until it is complete.
+//!
+//! So spawning, waking and completing on a worker touch no counter that the workers share.
+
+use std::cell::Cell;
+use std::ptr::NonNull;
+use std::sync::{Arc as StdArc, OnceLock};
+use std::task::Waker;
+use std::time::Instant;
+
+use heist_sync::protocol::Patience;
+use heist_sync::sys::atomic::{Ordering, fence};
+use heist_sync::sys::deque::Injector;
+use heist_sync::sys::rand::Rand;
+use heist_sync::sys::{Arc, CachePadded, hints};
+
+use super::alive::Alive;
+use super::counters::Counters;
+use super::crew::Crew;
+use super::driver::Driver;
+use super::hooks::{Alarm, Hooks};
+use super::idle::Idle;
+use super::looks::Looks;
+use super::modes::Modes;
+use super::offer::{Offer, Place};
+use super::park::Parker;
+use super::runtime_id::Id;
+use super::samples::Samples;
+use super::stall::Stalls;
+use super::thread_state::Tid;
+use crate::cell::Runnable;
+use crate::queue::{Local, Open};
+
+/// What the workers of a runtime share.
+pub(crate) struct Shared {
+    /// What others see of each worker; it writes most of it.
+    pub(crate) remotes: Box<[StdArc<CachePadded<Remote>>]>,
+    /// Tasks from outside: those outside write it, and workers that have none of their own.
+    pub(crate) injector: Injector<Runnable>,
+    /// Who sleeps and who searches: workers write it as they fall asleep and are woken.
+    pub(crate) idle: Idle,
+    /// Who isn't complete: spawners write it, and who completes a task.
+    pub(crate) alive: Alive,
+    /// What hardly ever changes: who closes the runtime writes it, and the lookout.
+    pub(crate) modes: Modes,
+    /// Who is engaged: the lookout writes it, and who changes the number of workers.
+    pub(crate) crew: Crew,
+    pub(crate) driver: Driver,
+    pub(crate) stalls: Stalls,
+    pub(crate) hooks: Hooks,
+    /// Rung by a panic, where the runtime is to end then.
+    pub(crate) alarm: Alarm,
+    /// How many tasks came from outside.
+    pub(crate) injections: CachePadded<hints::AtomicU64>,
+    /// How often a worker was woken.
+    pub(crate) wakes: CachePadded<hints::AtomicU64>,
+    /// Itself, with the right to make an `Arc` of it.
+    home: OnceLock<Home>,
+    /// What a thread does that has come for a worker.
+    pub(super) serve: Serve,
+    pub(crate) flavor: Flavor,
+    pub(crate) id: Id,
+    started: Instant,
+}
+
+/// Works with a worker, which was taken from its offer and may count as searching. The one call from down here up to
+/// where the workers' loops are (`run.rs`).
+pub(crate) type Serve = fn(&Arc<Shared>, Box<Worker>, bool);
+
+/// Which kind of runtime it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flavor {
+    CurrentThread,
+    MultiThread,
+}
+
+/// What others see of a worker.
+pub(crate) struct Remote {
+    pub(crate) open: Open,
+    pub(crate) parker: Parker,
+    pub(crate) counters: Counters,
+    /// Where the worker lies that no thread uses.
+    pub(crate) offer: Offer<Box<Worker>>,
+    /// The thread that uses it.
+    pub(crate) thread: Tid,
+    /// It is to put itself there. Real in a model too: the token that follows orders it.
+    pub(super) dismissed: hints::AtomicBool,
+    /// Its poll has lasted so long that spares may take what yielded, too.
+    pub(crate) stalled: hints::AtomicBool,
+}
+
+/// A worker, which belongs to one thread at a time.
+///
+/// Aligned, so that no two share a cache line: they are made one after the other, and each thread writes its own at every
+/// poll.
+#[repr(align(128))]
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: usize,
+    /// What others see of it: `shared.remotes[index]`, a step nearer.
+    pub(super) remote: StdArc<CachePadded<Remote>>,
+    pub(super) local: Local,
+    pub(super) rand: Rand,
+    pub(super) tick: Cell<u32>,
+    /// In how many polls it hands out what the reactor has.
+    pub(super) events_in: Cell<u32>,
+    /// In how many polls it looks at the injector first.
+    pub(super) injector_in: Cell<u32>,
+    /// How many of the last polls came from the slot.
+    pub(super) slot_run: Cell<u32>,
+    /// Whether it counts in `Idle::searching`.
+    pub(super) searching: Cell<bool>,
+    /// Whether it sleeps between two turns of a foreign event loop.
+    pub(super) armed: Cell<bool>,
+    pub(super) samples: Samples,
+    /// While events are handed out: how many tasks they woke.
+    pub(super) batch: Cell<Option<usize>>,
+    /// Whom events are for, while they are collected; kept, so that nothing is allocated.
+    pub(super) woken: Cell<Vec<Waker>>,
+    /// How it looks at the reactor, where no thread does that beside it.
+    pub(super) looks: Option<Looks>,
+    /// A blocking job was given away since the worker last ran out of work.
+    pub(super) expecting: Cell<bool>,
+    pub(super) patience: Cell<Patience>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        remotes: Vec<Remote>,
+        crew: Crew,
+        stalls: Stalls,
+        hooks: Hooks,
+        driver: Driver,
+        flavor: Flavor,
+        serve: Serve,
+    ) -> Arc<Self> {
+        let places = remotes.len();
+        let shared = Arc::new(Self {
+            remotes: remotes
+                .into_iter()
+                .map(|remote| StdArc::new(CachePadded::new(remote)))
+                .collect(),
+            injector: Injector::new(),
+            idle: Idle::new(places),
+            // One more, for spawns from other threads.
+            alive: Alive::new(places + 1),
+            modes: Modes::new(),
+            driver,
+            crew,
+            stalls,
+            hooks,
+            alarm: Alarm::default(),
+            injections: CachePadded::new(hints::AtomicU64::new(0)),
+            wakes: CachePadded::new(hints::AtomicU64::new(0)),
+            home: OnceLock::new(),
+            serve,
+            flavor,
+            id: Id::next(),
+            started: Instant::now(),
+        });
+        let _ = shared.home.set(Home::of(&shared));
+        shared
+    }
+
+    /// An `Arc` of it.
+    pub(crate) fn counted(&self) -> Arc<Self> {
+        let home = self.home.get().expect("set as it was made");
+        // SAFETY: it is borrowed, so it is there.
+        unsafe { home.counted() }
+    }
+
+    /// Nanoseconds since the runtime's start, at least one.
+    pub(crate) fn nanos(&self) -> u64 {
+        (self.started.elapsed().as_nanos() as u64).max(1)
+    }
+
+    /// Where a worker sleeps.
+    pub(crate) fn place(&self, worker: usize) -> Place<'_> {
+        Place {
+            idle: &self.idle,
+            index: worker,
+            parker: &self.remotes[worker].parker,
+        }
+    }
+
+    /// Puts a worker on its offer that nobody is to claim.
+    pub(crate) fn lay_down(&self, worker: Box<Worker>) {
+        let place = self.place(worker.index);
+        let offer = &self.remotes[worker.index].offer;
+        offer.lay_down(worker, place);
+    }
+
+    /// The workers that may have something to steal.
+    pub(crate) fn reachable(&self) -> &[StdArc<CachePadded<Remote>>] {
+        &self.remotes[..self.crew.reach().min(self.remotes.len())]
+    }
+
+    /// Every queue that can hold work. A worker's slot is none (Q2).
+    pub(crate) fn has_work(&self) -> bool {
+        self.has_work_for(0)
+    }
+
+    /// S3: every queue that can hold work for `worker`.
+    pub(crate) fn has_work_for(&self, worker: usize) -> bool {
+        let spare = self.crew.is_spare(worker);
+        !self.injector.is_empty()
+            || self.reachable().iter().any(|remote| {
+                remote.open.has_fresh() || remote.gives_yielded(spare) && remote.open.has_yielded()
+            })
+    }
+
+    /// Whether a task lies somewhere that only regular workers may take.
+    pub(crate) fn has_yielded(&self) -> bool {
+        self.reachable()
+            .iter()
+            .any(|remote| remote.open.has_yielded())
+    }
+
+    /// For a worker that drains and has found nothing: whether all tasks are complete. If they aren't, the worker
+    /// looks once more and parks, as whoever queues a task, or completes the last, unparks all.
+    pub(crate) fn settled(&self) -> bool {
+        let settled = self.alive.tasks.live() == 0;
+        // Ordering: SeqCst: pairs with the fence in `Idle::claim`: a push that the look after this doesn't see has
+        // its fence after this one, and reads `closed` as true.
+        fence(Ordering::SeqCst);
+        settled
+    }
+}
+
+impl Remote {
+    pub(crate) fn new(open: Open) -> Self {
+        Self {
+            open,
+            parker: Parker::default(),
+            counters: Counters::default(),
+            offer: Offer::new(),
+            thread: Tid::new(),
+            dismissed: hints::AtomicBool::new(false),
+            stalled: hints::AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn is_dismissed(&self) -> bool {
+        // Ordering: Acquire pairs with the Release in `dismiss`.
+        self.dismissed.load(Ordering::Acquire)
+    }
+
+    /// Whether its poll has lasted for long: the lookout's word.
+    pub(crate) fn set_stalled(&self, stalled: bool) {
+        if stalled != self.is_stalled() {
+            // Ordering: hint only.
+            self.stalled.store(stalled, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether its poll has lasted for long.
+    pub(crate) fn is_stalled(&self) -> bool {
+        // Ordering: hint only: whoever sets it wakes a spare afterwards.
+        self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// Whether another worker may take what yielded here; a spare may not, unless this one has stalled.
+    pub(crate) fn gives_yielded(&self, to_spare: bool) -> bool {
+        !to_spare || self.is_stalled()
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, local: Local) -> Self {
+        let alone = shared.flavor == Flavor::CurrentThread;
+        Self {
+            remote: shared.remotes[index].clone(),
+            shared,
+            index,
+            local,
+            rand: Rand::new(index as u64 + 1),
+            tick: Cell::new(0),
+            events_in: Cell::new(1),
+            injector_in: Cell::new(1),
+            slot_run: Cell::new(0),
+            searching: Cell::new(false),
+            armed: Cell::new(false),
+            samples: Samples::default(),
+            batch: Cell::new(None),
+            woken: Cell::default(),
+            looks: alone.then(Looks::new),
+            expecting: Cell::new(false),
+            patience: Cell::default(),
+        }
+    }
+
+    pub(super) fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    pub(super) fn open(&self) -> &Open {
+        &self.remote().open
+    }
+}
+
+/// A task's pointer to the runtime that it belongs to, uncounted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Home(pub(super) NonNull<Shared>);
+
+// SAFETY: `Shared` is `Send` and `Sync`; that it is there is H1's business, and H3's.
+unsafe impl Send for Home {}
+
+// SAFETY: as for `Send`.
+unsafe impl Sync for Home {}
+
+impl Home {
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        // From the `Arc`, not through a reference, as `with` makes an `Arc` of it again.
+        Self(NonNull::new(Arc::as_ptr(shared).cast_mut()).expect("an Arc points somewhere"))
+    }
+
+    /// # Safety
+    /// The runtime is there.
+    pub(super) unsafe fn counted(self) -> Arc<Shared> {
+        // SAFETY: the caller's promise; `Shared` is made in an `Arc` and nowhere else.
+        unsafe {
+            Arc::increment_strong_count(self.0.as_ptr());
+            Arc::from_raw(self.0.as_ptr())
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("flavor", &self.flavor)
+            .field("workers", &self.remotes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker")
+            .field("index", &self.index)
+            .finish()
+    }
+}

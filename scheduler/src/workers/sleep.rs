@@ -1,0 +1,199 @@
+//! How a worker sleeps and gets up (S1 to S5 in `idle/README.md`), and what it does with events.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use heist_sync::protocol::contain;
+
+use super::driver;
+use super::shared::{Shared, Worker};
+use crate::cell::Id;
+
+/// What else a worker's thread does between tasks: the future of a `block_on`, in a current-thread runtime.
+pub(crate) trait Root {
+    /// Does it, and says whether the worker should leave its loop.
+    fn turn(&mut self, shared: &Shared) -> bool;
+    /// Whether `turn` has something to do.
+    fn is_woken(&self, shared: &Shared) -> bool;
+    /// Whether it woke itself in its turn, and so goes on for as long as it likes.
+    fn goes_on(&self) -> bool {
+        false
+    }
+}
+
+/// Nothing else: the worker stays until its runtime closes.
+pub(crate) struct NoRoot;
+
+impl Root for NoRoot {
+    fn turn(&mut self, shared: &Shared) -> bool {
+        shared.modes.is_closed()
+    }
+
+    fn is_woken(&self, shared: &Shared) -> bool {
+        shared.modes.is_closed()
+    }
+}
+
+impl Worker {
+    /// Falls asleep, for whoever waits for the driver's descriptor to wake it: [`disarm`](Self::disarm). Answers for how
+    /// long one may wait; not at all where there is something to do.
+    pub(super) fn arm(&self) -> Option<Duration> {
+        let (shared, idle) = (&self.shared, &self.shared.idle);
+        self.empty_slot();
+        idle.announce(self.index, false);
+        self.armed.set(true);
+        let quiet =
+            !shared.has_work() && !shared.modes.is_closed() && self.remote().parker.go_elsewhere();
+        let wait = match quiet {
+            true => shared.driver.arm(),
+            false => Some(Duration::ZERO),
+        };
+        if wait == Some(Duration::ZERO) {
+            self.disarm();
+        }
+        wait
+    }
+
+    /// Gets up, if it was left [armed](Self::arm).
+    pub(super) fn disarm(&self) {
+        if self.armed.replace(false) {
+            let searches = self.shared.place(self.index).get_up(true);
+            self.searching.set(searches);
+            self.end_search();
+        }
+    }
+
+    /// This worker has given a blocking job away, which may end soon.
+    pub(crate) fn expect(&self) {
+        self.expecting.set(true);
+    }
+
+    /// Waits awake for a moment, as one who searches, where a blocking job was given away: a short one ends sooner than
+    /// it takes to sleep and be woken. True where there is something to do.
+    pub(super) fn linger(&self, root: &impl Root) -> bool {
+        let (shared, mut patience) = (&self.shared, self.patience.get());
+        if !self.expecting.replace(false) {
+            return false;
+        }
+        let mut paid = false;
+        if patience.is_worth_it() && (self.searching.get() || shared.idle.try_search()) {
+            self.searching.set(true);
+            paid = patience.wait(|| shared.has_work_for(self.index) || root.is_woken(shared));
+        }
+        self.patience.set(patience);
+        paid
+    }
+
+    /// S1 to S5 of the sleep protocol.
+    pub(super) fn sleep(&self, root: &impl Root, limit: Option<Duration>) {
+        let hooks = &self.shared.hooks;
+        self.call(hooks.on_park.as_deref());
+        self.sleep_announced(root, limit);
+        self.call(hooks.on_unpark.as_deref());
+    }
+
+    /// Calls a hook, which may take long: nobody is to wait for what this worker would find meanwhile.
+    pub(super) fn call(&self, hook: Option<&(dyn Fn() + Send + Sync)>) {
+        if let Some(hook) = hook {
+            self.end_search();
+            contain(hook);
+        }
+    }
+
+    fn sleep_announced(&self, root: &impl Root, limit: Option<Duration>) {
+        let (shared, idle) = (&self.shared, &self.shared.idle);
+        // A hook may have woken a task.
+        self.empty_slot();
+        idle.announce(self.index, self.searching.replace(false));
+        let work = match shared.modes.chief() {
+            // What it has itself it hands over, the rest is the chief's.
+            Some(chief) if chief != self.index => self.open().has_fresh(),
+            _ => shared.has_work_for(self.index),
+        };
+        if work || root.is_woken(shared) || self.remote().is_dismissed() {
+            if idle.retract(self.index) {
+                idle.search();
+            }
+            self.searching.set(true);
+            return;
+        }
+        if shared.crew.is_spare(self.index) && shared.has_yielded() {
+            // Our search may have kept a regular worker from being woken for it.
+            shared.wake_regular();
+        }
+        self.count_asleep();
+        let remote = self.remote();
+        remote.counters.parks.add(1);
+        let mut woken = self.woken.take();
+        shared.driver.park(&remote.parker, limit, &mut woken);
+        self.count_awake();
+        // Before any waker is called: that may take long, and whoever is to be woken for the batch must not be us.
+        self.searching.set(!idle.retract(self.index));
+        shared.driver.work_begins();
+        let tasks = self.wake(woken);
+        shared.wake_for(tasks.saturating_sub(1));
+    }
+
+    /// A thread takes the worker from its offer. `counts`: claimed, it counts as searching.
+    pub(crate) fn arrive(&self, counts: bool) {
+        let searches = self.shared.place(self.index).get_up(counts);
+        self.searching.set(searches);
+        self.count_awake();
+        self.shared.driver.work_begins();
+    }
+
+    /// In the middle of a poll of `task`, another thread may have had it meanwhile.
+    pub(crate) fn goes_on(&self, task: Option<Id>) {
+        let remote = self.remote();
+        remote.thread.set_here();
+        remote.counters.polled.set(task.map_or(0, |id| id.as_u64()));
+    }
+
+    pub(crate) fn count_awake(&self) {
+        self.remote().counters.awake_since.set(self.shared.nanos());
+    }
+
+    pub(crate) fn count_asleep(&self) {
+        // A poll that is timed is one in which the thread blocks.
+        self.samples.forget_poll();
+        let counters = &self.remote().counters;
+        let since = counters.awake_since.get();
+        counters
+            .busy_nanos
+            .add(self.shared.nanos().saturating_sub(since));
+        counters.awake_since.set(0);
+        counters.polled.set(0);
+    }
+
+    /// Hands out what the reactor has.
+    pub(super) fn look_at_reactor(&self) {
+        let mut woken = self.woken.take();
+        self.shared.driver.poll(&mut woken);
+        let tasks = self.wake(woken);
+        self.shared.wake_for(tasks);
+        if let Some(looks) = &self.looks {
+            looks.has_looked();
+        }
+    }
+
+    /// Only tasks that yielded are left: hands out what the reactor has, where no other thread does and it is time to.
+    /// Whether it did.
+    pub(super) fn look_before_yields(&self) -> bool {
+        let due = self
+            .looks
+            .as_ref()
+            .is_some_and(|it| it.due_before_yields.get());
+        if due {
+            self.look_at_reactor();
+        }
+        due
+    }
+
+    /// Calls the wakers, and counts the tasks of this runtime that they wake. These are in the fresh queue, unannounced.
+    fn wake(&self, mut woken: Vec<Waker>) -> usize {
+        self.batch.set(Some(0));
+        driver::wake_all(&mut woken);
+        self.woken.set(woken);
+        self.batch.take().unwrap_or(0)
+    }
+}

@@ -1,0 +1,149 @@
+//! What is told of a poll that holds others up. The lookout sees it (`lookout.rs`).
+
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+use heist_sync::protocol::contain;
+use heist_sync::sys::atomic::Ordering;
+use heist_sync::sys::hints::AtomicU64;
+
+use crate::cell::{Id, TaskRef};
+
+/// Told of stalls.
+pub(crate) type OnStall = std::sync::Arc<dyn Fn(&Stall) + Send + Sync>;
+
+/// What a runtime was told about stalls, and how many there were.
+pub(crate) struct Stalls {
+    pub(crate) threshold: Duration,
+    pub(crate) on_stall: Option<OnStall>,
+    count: AtomicU64,
+}
+
+impl Stalls {
+    pub(crate) fn new(threshold: Duration, on_stall: Option<OnStall>) -> Self {
+        Self {
+            threshold,
+            on_stall,
+            count: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        // Ordering: hint only.
+        self.count.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn report(&self, stall: &Stall) {
+        // Ordering: hint only.
+        self.count.fetch_add(1, Ordering::Relaxed);
+        match &self.on_stall {
+            // Its panic is printed by the panic hook, and ends here.
+            Some(on_stall) => {
+                contain(|| on_stall(stall));
+            }
+            None => stall.trace(),
+        }
+    }
+}
+
+/// A poll that has lasted longer than the threshold while other tasks waited for its worker.
+///
+/// Handed to [`Builder::on_stall`](crate::runtime::Builder::on_stall) while the poll lasts.
+#[derive(Debug, Clone)]
+pub struct Stall {
+    task: Id,
+    name: Option<String>,
+    location: Option<&'static Location<'static>>,
+    worker: usize,
+    duration: Duration,
+    thread_state: Option<String>,
+}
+
+impl Stall {
+    /// A poll of `worker` that has lasted for `duration`; `task` is the one with that id, if it is there still.
+    pub(super) fn new(
+        id: Id,
+        task: Option<TaskRef>,
+        worker: usize,
+        duration: Duration,
+        thread_state: Option<String>,
+    ) -> Self {
+        let task = task.as_ref();
+        Self {
+            task: id,
+            name: task.and_then(|task| task.name().map(str::to_owned)),
+            location: task.map(TaskRef::location),
+            worker,
+            duration,
+            thread_state,
+        }
+    }
+
+    /// The task that is being polled.
+    pub fn task_id(&self) -> Id {
+        self.task
+    }
+
+    /// Its name, if it was given one.
+    pub fn task_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Where it was spawned. `None` where the task ended while the report was made.
+    pub fn spawned_at(&self) -> Option<&'static Location<'static>> {
+        self.location
+    }
+
+    /// The worker whose poll it is.
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// For how long the poll has lasted by now, at least.
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    /// What the operating system says the thread does: that it runs, or where in the kernel it sleeps. `None` where it
+    /// doesn't say.
+    pub fn thread_state(&self) -> Option<&str> {
+        self.thread_state.as_deref()
+    }
+}
+
+impl Stall {
+    #[cfg(feature = "tracing")]
+    fn trace(&self) {
+        tracing::warn!(
+            target: "heist::stall",
+            task = %self.task,
+            name = self.name.as_deref(),
+            spawned_at = self.location.map(tracing::field::display),
+            worker = self.worker,
+            duration_ms = self.duration.as_millis() as u64,
+            thread_state = self.thread_state.as_deref(),
+            "a poll holds other tasks up",
+        );
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    fn trace(&self) {}
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "worker {} polls task {}", self.worker, self.task)?;
+        if let Some(name) = &self.name {
+            write!(f, " ({name:?})")?;
+        }
+        if let Some(location) = self.location {
+            write!(f, ", spawned at {location}")?;
+        }
+        write!(f, ", since {:?}, and others wait", self.duration)?;
+        match &self.thread_state {
+            Some(state) => write!(f, "; its thread: {state}"),
+            None => Ok(()),
+        }
+    }
+}

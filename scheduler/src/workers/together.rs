@@ -1,0 +1,178 @@
+//! Whether the workers work apart, or one of them works for all: what the lookout has measured to be faster.
+//!
+//! Tasks that talk in short polls are slower on two processors than on one, as each message, lock and wake moves memory from
+//! one processor to the other. Tasks that compute are faster. Which it is shows in how fast they get on: how many polls and
+//! budgeted operations (`coop`) all workers do a second. So it is tried:
+//!
+//! | phase | who polls | it ends |
+//! |---|---|---|
+//! | `Apart` | all | once two workers or more have done short polls, and nothing else, for two ticks: the next is tried |
+//! | `TryTogether` | the chief | after two ticks, the first of which doesn't count: the next where that was faster by a tenth, else the one before |
+//! | `Together` | the chief | after a while: the next is tried; at once where a poll is long or the chief falls asleep |
+//! | `TryApart` | all | after two ticks: `Together` again, unless apart is as fast |
+//!
+//! What is tried in vain is tried again four times as late, up to [`SELDOM`].
+//!
+//! While there is a chief it alone takes tasks, but for those whose thread has a poll under way: the others put what they have
+//! into the injector and sleep, as events and polls of theirs come to an end, and pushes wake the chief alone. It is as
+//! though the runtime had one worker. All this is a hint to those who push: whether there is a chief is read without order,
+//! and a push that meets the change wakes a worker too many, or leaves its task to the chief, or to the lookout, which wakes
+//! the others where there is none any more.
+
+use std::time::{Duration, Instant};
+
+use super::shared::Shared;
+
+/// Polls that last longer on average are worth another processor each.
+const SHORT: Duration = Duration::from_micros(20);
+/// After how long what was tried in vain is tried again, at first.
+const SOON: Duration = Duration::from_millis(4);
+/// The same, at last.
+const SELDOM: Duration = Duration::from_millis(256);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Apart,
+    TryTogether,
+    Together,
+    TryApart,
+}
+
+/// What a worker had done by the last tick.
+#[derive(Clone, Copy, Default)]
+struct Done {
+    polls: u64,
+    operations: u64,
+}
+
+/// What the workers have done since the last tick.
+#[derive(Default)]
+struct Fresh {
+    /// How many have done short polls.
+    busy: usize,
+    /// Which has polled most.
+    busiest: usize,
+    /// How many polls and budgeted operations all have done.
+    done: u64,
+}
+
+/// What the lookout knows of it.
+pub(crate) struct Together {
+    phase: Phase,
+    /// At how many ticks it was so.
+    ticks: u32,
+    /// When the last tick was.
+    at: Instant,
+    /// How much was done a second, before the trial.
+    rate: f64,
+    /// When to try next, and how long to wait after that trial if it is in vain.
+    next: Instant,
+    pause: Duration,
+    /// Each worker's: a spare that goes takes nothing away from what the others have done.
+    seen: Vec<Done>,
+}
+
+impl Together {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            phase: Phase::Apart,
+            ticks: 0,
+            at: now,
+            rate: 0.0,
+            next: now,
+            pause: SOON,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Whether it wants to look again soon.
+    pub(crate) fn is_trying(&self) -> bool {
+        match self.phase {
+            Phase::Apart => self.ticks > 0 && self.at >= self.next,
+            Phase::Together => false,
+            Phase::TryTogether | Phase::TryApart => true,
+        }
+    }
+
+    /// Once a tick: `calm` where nobody is held up while others wait.
+    pub(crate) fn tick(&mut self, shared: &Shared, now: Instant, calm: bool) {
+        let time = now - std::mem::replace(&mut self.at, now);
+        let Fresh {
+            busy,
+            busiest,
+            done,
+        } = self.look(shared, time);
+        let rate = done as f64 / time.as_secs_f64();
+        self.ticks += 1;
+        match self.phase {
+            Phase::Apart if !calm || busy < 2 => self.ticks = 0,
+            Phase::Apart if self.ticks >= 2 && now >= self.next => {
+                self.rate = rate;
+                self.enter(shared, Phase::TryTogether, Some(busiest));
+            }
+            Phase::TryTogether | Phase::Together if !calm || busy == 0 => self.give_up(shared, now),
+            Phase::TryTogether if self.ticks >= 2 => {
+                if rate >= 1.1 * self.rate {
+                    self.pause = SOON;
+                    self.next = now + self.pause;
+                    self.enter(shared, Phase::Together, shared.modes.chief());
+                } else {
+                    self.give_up(shared, now);
+                }
+            }
+            Phase::Together if now >= self.next => {
+                self.rate = rate;
+                self.enter(shared, Phase::TryApart, None);
+            }
+            Phase::TryApart if !calm || busy == 0 => self.give_up(shared, now),
+            Phase::TryApart if self.ticks >= 2 => {
+                if rate >= 0.95 * self.rate {
+                    self.pause = SOON;
+                    self.give_up(shared, now);
+                } else {
+                    self.pause = (4 * self.pause).min(SELDOM);
+                    self.next = now + self.pause;
+                    self.enter(shared, Phase::Together, Some(busiest));
+                }
+            }
+            Phase::Apart | Phase::TryTogether | Phase::Together | Phase::TryApart => {}
+        }
+    }
+
+    /// All work apart again: it is tried anew later.
+    pub(crate) fn give_up(&mut self, shared: &Shared, now: Instant) {
+        if self.phase != Phase::Apart {
+            self.next = now + self.pause;
+            self.pause = (4 * self.pause).min(SELDOM);
+            self.enter(shared, Phase::Apart, None);
+        }
+    }
+
+    fn enter(&mut self, shared: &Shared, phase: Phase, chief: Option<usize>) {
+        self.phase = phase;
+        self.ticks = 0;
+        shared.set_chief(chief);
+    }
+
+    /// What the workers have done, for the last `time`.
+    fn look(&mut self, shared: &Shared, time: Duration) -> Fresh {
+        let few = (time.as_nanos() / SHORT.as_nanos()) as u64;
+        let (mut fresh, mut most) = (Fresh::default(), 0);
+        self.seen.resize(shared.remotes.len(), Done::default());
+        for (worker, remote) in shared.reachable().iter().enumerate() {
+            let now = Done {
+                polls: remote.counters.polls.get(),
+                operations: remote.counters.operations.get(),
+            };
+            let before = std::mem::replace(&mut self.seen[worker], now);
+            let polls = now.polls.wrapping_sub(before.polls);
+            let operations = now.operations.wrapping_sub(before.operations);
+            fresh.done += polls + operations;
+            fresh.busy += usize::from(polls > few && !shared.idle.is_asleep(worker));
+            if polls > most {
+                (fresh.busiest, most) = (worker, polls);
+            }
+        }
+        fresh
+    }
+}

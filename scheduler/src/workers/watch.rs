@@ -1,0 +1,48 @@
+//! What the reactor thread does for the workers: it publishes wakes in batches, and looks out for polls that hold others up.
+
+use heist_reactor::{Monitor, Pace};
+use heist_sync::sys::Arc;
+
+use super::lookout::{Lookout, View};
+use super::seat;
+use super::shared::Shared;
+
+/// What the reactor thread does for the scheduler: it publishes wakes in batches, and watches for polls that hold
+/// others up.
+pub(crate) struct Watch {
+    shared: Arc<Shared>,
+    stalls: Lookout,
+    /// Whether a worker slept when the last batch was published: it was woken, and takes the poller when it's through.
+    woke: bool,
+}
+
+impl Watch {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            stalls: Lookout::new(&shared),
+            shared,
+            woke: false,
+        }
+    }
+}
+
+impl Monitor for Watch {
+    fn dispatch(&mut self, turn: &mut dyn FnMut()) {
+        seat::collect_wakes(&self.shared, &mut || {
+            turn();
+            self.woke = self.shared.idle.asleep() > 0;
+        });
+    }
+
+    fn wants_poller(&mut self) -> bool {
+        self.woke
+    }
+
+    fn tick(&mut self) -> Pace {
+        match self.stalls.look(&self.shared) {
+            View::Asleep => Pace::Rest,
+            View::Busy => Pace::Slow,
+            View::HeldUp => Pace::Fast,
+        }
+    }
+}
