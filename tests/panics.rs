@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::time::Duration;
 
-use heist::runtime::{Builder, Handle, Runtime};
+use heist::runtime::{Builder, Handle, Runtime, UnhandledPanic};
 use heist::task::{self, JoinSet, LocalSet, TaskGroup};
 use heist::time::{Instant, interval, interval_at};
 
@@ -127,6 +127,8 @@ fn what_would_hold_a_current_thread_runtime_up() {
             inner.handle().block_on(ready(()));
             workers.block_on(ready(()));
             workers.handle().block_on(ready(()));
+            current_thread().shutdown(Duration::ZERO);
+            multi_thread().shutdown(Duration::ZERO);
             Handle::current().block_on(ready(()));
             local.block_on(&inner, ready(()));
             task::block_in_place(|| ());
@@ -154,5 +156,23 @@ fn what_is_asked_for_a_panic_that_there_was_not() {
 fn a_select_without_a_branch_left() {
     point_here! {
         current_thread().block_on(async { heist::select! { Some(()) = ready(None) => () } });
+    }
+}
+
+#[test]
+fn what_a_panic_has_ended() {
+    for mut builder in [Builder::new_current_thread(), Builder::new_multi_thread()] {
+        builder.worker_threads(1);
+        builder.unhandled_panic(UnhandledPanic::ShutdownRuntime);
+        let runtime = builder.build().unwrap();
+        let handle = runtime.handle().clone();
+        runtime.spawn(async { panic!("as it is meant to") });
+        // On a current-thread runtime the task's own panic comes first, on this thread.
+        points_at(|| runtime.block_on(pending::<()>()));
+        point_here! {
+            runtime.block_on(pending::<()>());
+            runtime.block_on(ready(()));
+            handle.block_on(ready(()));
+        }
     }
 }

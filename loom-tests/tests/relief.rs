@@ -5,9 +5,12 @@
 #[path = "support/poll.rs"]
 mod poll;
 
-use heist_scheduler::protocol::{Idle, Offer, Parker, Place, Whole};
+use std::time::Duration;
+
+use heist_scheduler::protocol::{Adrift, Idle, Offer, Parker, Place, Whole};
 use heist_scheduler::task;
 use heist_sync::oneshot;
+use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::{Arc, Mutex, thread};
 use loom_tests::{Census, model};
 use poll::block_on;
@@ -390,5 +393,35 @@ fn relief_an_old_loan_takes_back_nothing() {
             });
         },
     );
+    census.assert_all_seen();
+}
+
+/// Three threads come back from blocking and find their workers in use: one goes on at a time, each that ends lets the
+/// next one in, and none stays in line for ever.
+#[test]
+fn relief_those_adrift_go_on_in_turn() {
+    let census = Census::new(&["waited", "went on at once"]);
+    let counted = census.clone();
+    model("relief_those_adrift_go_on_in_turn", Some(3), move || {
+        let adrift = Arc::new(Adrift::new());
+        let going = Arc::new(AtomicUsize::new(0));
+        let go_on = |number: u32| {
+            let (adrift, going, counted) = (adrift.clone(), going.clone(), counted.clone());
+            move || {
+                let finds = going.load(Ordering::SeqCst);
+                counted.saw(["went on at once", "waited"][finds]);
+                adrift.go_on(number, 1, Duration::MAX);
+                assert_eq!(going.fetch_add(1, Ordering::SeqCst), 0, "one at a time");
+                going.fetch_sub(1, Ordering::SeqCst);
+                adrift.stop(number);
+            }
+        };
+        // Numbers that no thread has, so that the operating system says nothing of them.
+        let threads = [u32::MAX, u32::MAX - 1].map(|number| thread::spawn(go_on(number)));
+        go_on(u32::MAX - 2)();
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+    });
     census.assert_all_seen();
 }

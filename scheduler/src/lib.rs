@@ -67,6 +67,7 @@ pub mod protocol {
     //! The protocols by themselves, for the models.
     pub use crate::queue::{Local, Open, Seen, Slot};
     pub use crate::whole::{Seat, Whole};
+    pub use crate::workers::adrift::Adrift;
     pub use crate::workers::idle::Idle;
     pub use crate::workers::offer::{Offer, Place};
     pub use crate::workers::park::Parker;

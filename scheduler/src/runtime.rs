@@ -22,7 +22,7 @@ pub use shutdown::{ShutdownReport, Unfinished};
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
 use crate::cell::JoinHandle;
@@ -30,6 +30,7 @@ use crate::thread;
 use crate::workers::{driver, engage, relief, seat};
 use current_thread::CurrentThread;
 use multi_thread::MultiThread;
+use root::Ended;
 
 /// A runtime: workers that run tasks, a reactor, and a pool of threads for blocking jobs.
 ///
@@ -132,16 +133,16 @@ impl Runtime {
     /// If `future` does, and inside a current-thread runtime, whose one thread can't be relieved.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        root::output(self.try_block_on(future))
+    }
+
+    fn try_block_on<F: Future>(&self, future: F) -> Option<Result<F::Output, Ended>> {
         let _entered = self.enter();
-        let output = match &self.kind {
-            Kind::CurrentThread(runtime) => relief::block_on(|| {
-                thread::driving(|| runtime.block_on(self.handle.shared(), future))
-            }),
-            Kind::MultiThread(_) => {
-                relief::block_on(|| root::block_on(self.handle.shared(), future))
-            }
-        };
-        output.expect(root::NESTED)
+        let shared = self.handle.shared();
+        relief::block_on(|| match &self.kind {
+            Kind::CurrentThread(runtime) => thread::driving(|| runtime.block_on(shared, future)),
+            Kind::MultiThread(_) => root::block_on(shared, future),
+        })
     }
 
     /// One turn of a current-thread runtime, for an event loop that isn't heist's (a window system's, a game's, another
@@ -174,9 +175,12 @@ impl Runtime {
             panic!("a multi-thread runtime is driven by its workers");
         };
         let _entered = self.enter();
-        let turned =
-            relief::block_on(|| thread::driving(|| runtime.turn(self.handle.shared(), limit)));
-        let (polls, wait) = turned.expect(root::NESTED);
+        let turn = || {
+            Ok(thread::driving(|| {
+                runtime.turn(self.handle.shared(), limit)
+            }))
+        };
+        let (polls, wait) = root::output(relief::block_on(turn));
         Turn { polls, wait }
     }
 
@@ -265,12 +269,10 @@ impl Runtime {
     pub fn shutdown(mut self, grace: Duration) -> ShutdownReport {
         let shared = self.handle.shared().clone();
         shared.alive.refuse_outsiders();
-        let wait =
-            AssertUnwindSafe(|| self.block_on(driver::at_most(grace, shared.alive.nobody_left())));
-        if let Err(panic) = catch_unwind(wait)
-            && !shared.alarm.is_rung()
-        {
-            resume_unwind(panic);
+        let waited = self.try_block_on(driver::at_most(grace, shared.alive.nobody_left()));
+        if waited.is_none() {
+            // Says why, at the caller's place.
+            return root::output(None);
         }
         let left = shutdown::Left::of(&shared);
         let bound = if seat::belongs_to(&shared) {

@@ -359,7 +359,7 @@ mod tests {
             return;
         }
         let name =
-            "task::state::tests::a_reference_too_many_ends_the_process_before_the_count_wraps";
+            "cell::state::tests::a_reference_too_many_ends_the_process_before_the_count_wraps";
         let child = Command::new(std::env::current_exe().expect("this test"))
             .args(["--exact", name])
             .env(CHILD, "")

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use heist_sync::sys::{Arc, Mutex};
 
-use super::root;
+use super::root::{self, Ended};
 use crate::workers::park::Parker;
 use crate::workers::run;
 use crate::workers::shared::{Shared, Worker};
@@ -89,7 +89,11 @@ impl CurrentThread {
         }
     }
 
-    pub(super) fn block_on<F: Future>(&self, shared: &Arc<Shared>, future: F) -> F::Output {
+    pub(super) fn block_on<F: Future>(
+        &self,
+        shared: &Arc<Shared>,
+        future: F,
+    ) -> Result<F::Output, Ended> {
         let flag = StdArc::new(RootWaker {
             woken: AtomicBool::new(true),
             thread: Parker::default(),
@@ -104,14 +108,16 @@ impl CurrentThread {
         let _waiting = Waiting::enter(self, &root.flag);
         let _listening = shared.alarm.listen_if(&shared.hooks, &root.waker);
         loop {
-            shared.alarm.check();
+            if shared.alarm.is_rung() {
+                return Err(Ended);
+            }
             match self.take(shared) {
                 Some(mut taken) => run::run(shared, &mut taken.worker, &mut root),
                 None if !root.poll_if_woken() => root.flag.thread.park(),
                 None => {}
             }
             if let Some(output) = root.output.take() {
-                return output;
+                return Ok(output);
             }
         }
     }

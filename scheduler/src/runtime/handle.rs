@@ -121,7 +121,7 @@ impl Handle {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
-        relief::block_on(|| root::block_on(&self.shared, future)).expect(root::NESTED)
+        root::output(relief::block_on(|| root::block_on(&self.shared, future)))
     }
 
     /// Changes how many regular workers a multi-thread runtime has. More start at once; of fewer, those that go end

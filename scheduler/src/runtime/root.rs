@@ -11,7 +11,7 @@ use crate::workers::park::Parker;
 use crate::workers::shared::Shared;
 
 /// What a `block_on` inside a current-thread runtime is told.
-pub(super) const NESTED: &str = "`block_on` was called inside a current-thread runtime, whose one thread would hold up everything \
+const NESTED: &str = "`block_on` was called inside a current-thread runtime, whose one thread would hold up everything \
                       else: await the future, or block on a thread of `spawn_blocking`";
 
 /// Wakes the thread of a `block_on`.
@@ -33,20 +33,36 @@ pub(super) fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Out
     coop::budget(|| future.poll(&mut Context::from_waker(waker)))
 }
 
-/// Polls `future` on this thread until it is done.
+/// A `block_on` ends without an output, as a task's panic ends the runtime.
+pub(super) struct Ended;
+
+/// What a `block_on` came to; `None` inside a current-thread runtime.
 ///
 /// # Panics
-/// If `future` does, and where the runtime ends for a panic of a task.
+/// Where there is no output.
 #[track_caller]
-pub(super) fn block_on<F: Future>(shared: &Shared, future: F) -> F::Output {
+pub(super) fn output<T>(came_to: Option<Result<T, Ended>>) -> T {
+    match came_to {
+        Some(Ok(output)) => output,
+        Some(Err(Ended)) => panic!(
+            "a spawned task panicked and the runtime is configured to shut down on unhandled panic"
+        ),
+        None => panic!("{NESTED}"),
+    }
+}
+
+/// Polls `future` on this thread until it is done.
+pub(super) fn block_on<F: Future>(shared: &Shared, future: F) -> Result<F::Output, Ended> {
     let mut future = pin!(future);
     let thread = Arc::new(ThreadWaker::default());
     let waker = Waker::from(thread.clone());
     let _listening = shared.alarm.listen_if(&shared.hooks, &waker);
     loop {
-        shared.alarm.check();
+        if shared.alarm.is_rung() {
+            return Err(Ended);
+        }
         if let Poll::Ready(output) = poll(future.as_mut(), &waker) {
-            return output;
+            return Ok(output);
         }
         thread.0.park();
     }

@@ -15,11 +15,12 @@ use heist_sync::sys::{Arc, Condvar, Mutex};
 
 use super::thread_state::{cpu_time, is_blocked};
 
-/// How long the first in line waits, at least, before it asks again whether those that go on block.
+/// How long the first in line waits, at least, before it asks again whether those that go on block. One that sleeps for less
+/// goes on.
 const GLANCE: Duration = Duration::from_micros(200);
 
 /// The threads of one runtime that are in a poll without a worker.
-pub(crate) struct Adrift {
+pub struct Adrift {
     line: Mutex<Line>,
 }
 
@@ -27,11 +28,17 @@ struct Line {
     /// Those that blocked without a word.
     silent: Vec<Silent>,
     /// Those that came back and go on.
-    going: Vec<u32>,
+    going: Vec<Going>,
     /// Those that came back and wait, each by what wakes it.
     waiting: VecDeque<Arc<Condvar>>,
     /// When one was let in, the last time.
     last: Option<Instant>,
+}
+
+struct Going {
+    thread: u32,
+    /// It has slept ever since then, at whose processor time.
+    asleep: Option<(Instant, Option<Duration>)>,
 }
 
 struct Silent {
@@ -61,14 +68,17 @@ impl Line {
 
     /// Those that go on and block don't count as going any more.
     fn set_aside(&mut self) {
-        let blocked = |&mut thread: &mut u32| is_blocked(thread);
-        let blocked: Vec<_> = self.going.extract_if(.., blocked).collect();
-        blocked.into_iter().for_each(|it| self.add_silent(it));
+        let now = Instant::now();
+        let blocked = self.going.extract_if(.., |it| it.blocks(now));
+        let blocked: Vec<_> = blocked.collect();
+        blocked
+            .into_iter()
+            .for_each(|it| self.add_silent(it.thread));
     }
 
     /// The thread has ended its poll, or says that it blocks.
     fn strike(&mut self, thread: u32) {
-        if let Some(at) = self.going.iter().position(|&it| it == thread) {
+        if let Some(at) = self.going.iter().position(|it| it.thread == thread) {
             self.going.swap_remove(at);
         } else if let Some(at) = self.silent.iter().position(|it| it.thread == thread) {
             self.silent.swap_remove(at);
@@ -76,8 +86,27 @@ impl Line {
     }
 }
 
+impl Going {
+    /// Whether it has slept for a glance, and didn't run in between.
+    fn blocks(&mut self, now: Instant) -> bool {
+        if !is_blocked(self.thread) {
+            self.asleep = None;
+            return false;
+        }
+        let time = cpu_time(self.thread);
+        match self.asleep {
+            Some((since, before)) if before == time => now - since >= GLANCE,
+            _ => {
+                self.asleep = Some((now, time));
+                false
+            }
+        }
+    }
+}
+
 impl Adrift {
-    pub(crate) fn new() -> Self {
+    /// Nobody yet.
+    pub fn new() -> Self {
         Self {
             line: Mutex::new(Line {
                 silent: Vec::new(),
@@ -90,7 +119,7 @@ impl Adrift {
 
     /// A thread comes back from blocking and goes on without its worker: at once where fewer than `bound` do, else in
     /// its turn. To be followed by [`stop`](Self::stop).
-    pub(crate) fn go_on(&self, thread: u32, bound: usize, interval: Duration) {
+    pub fn go_on(&self, thread: u32, bound: usize, interval: Duration) {
         let mut line = self.line.lock();
         let moves = Arc::new(Condvar::new());
         line.waiting.push_back(moves.clone());
@@ -112,13 +141,16 @@ impl Adrift {
             moves.wait_for(&mut line, pause.min(interval - waited));
         }
         line.waiting.pop_front();
-        line.going.push(thread);
+        line.going.push(Going {
+            thread,
+            asleep: None,
+        });
         line.last = Some(Instant::now());
         line.tell();
     }
 
     /// It has ended its poll, or says that it blocks.
-    pub(crate) fn stop(&self, thread: u32) {
+    pub fn stop(&self, thread: u32) {
         let mut line = self.line.lock();
         line.strike(thread);
         line.tell();
@@ -141,6 +173,23 @@ impl Adrift {
             one.cpu_time = now;
         }
         computing
+    }
+}
+
+impl Default for Adrift {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Adrift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let line = self.line.lock();
+        f.debug_struct("Adrift")
+            .field("silent", &line.silent.len())
+            .field("going", &line.going.len())
+            .field("waiting", &line.waiting.len())
+            .finish()
     }
 }
 

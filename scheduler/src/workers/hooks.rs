@@ -78,18 +78,6 @@ impl Alarm {
         roots.into_iter().for_each(Waker::wake);
     }
 
-    /// To be looked at before each poll of a root future.
-    ///
-    /// # Panics
-    /// If it has been rung.
-    #[track_caller]
-    pub(crate) fn check(&self) {
-        assert!(
-            !self.is_rung(),
-            "a spawned task panicked and the runtime is configured to shut down on unhandled panic"
-        );
-    }
-
     /// Has `waker` woken when it is rung, until the answer is dropped. To be followed by a look.
     fn listen(&self, waker: &Waker) -> Listening<'_> {
         self.roots.lock().push(waker.clone());
