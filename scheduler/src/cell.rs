@@ -23,7 +23,6 @@
 
 mod error;
 mod header;
-mod id;
 mod join;
 mod origin;
 mod owned;
@@ -32,9 +31,9 @@ mod task;
 mod unjoined;
 mod waker;
 
+pub use crate::id::Id;
 pub use error::JoinError;
 pub use header::{Runnable, TaskRef};
-pub use id::Id;
 pub use join::{AbortHandle, AbortOnDropHandle, JoinHandle};
 pub use origin::Origin;
 pub use owned::Owned;

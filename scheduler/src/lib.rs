@@ -21,7 +21,7 @@
 //! | `workers` | who polls tasks, who sleeps, who is woken, which thread a worker uses |
 //! | `queue` | where tasks wait for a worker |
 //! | `cell` | what a task is: its state, its memory, its handles |
-//! | `thread` | what a thread is about at the moment |
+//! | `thread`, `id` | what a thread is about at the moment; the number of a task |
 //!
 //! What the hot paths touch of what threads share:
 //!
@@ -55,6 +55,7 @@
 //! `benches/scaling` counts what each path costs with more and more workers: it must not grow.
 
 mod cell;
+mod id;
 mod queue;
 pub mod runtime;
 pub mod task;

@@ -18,7 +18,7 @@ use std::ptr::{self, NonNull};
 use heist_sync::sys::atomic::{AtomicPtr, Ordering};
 use heist_sync::sys::deque::{Steal, Stealer, Worker};
 
-use crate::task::Runnable;
+use crate::cell::Runnable;
 
 /// One task, in a word.
 pub struct Slot(AtomicPtr<()>);
@@ -195,7 +195,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::task::{Id, Schedule, TaskRef, new_task};
+    use crate::cell::{Schedule, TaskRef, new_task};
+    use crate::id::Id;
 
     #[derive(Clone)]
     struct Nowhere;

@@ -8,7 +8,7 @@ use std::ptr;
 use heist_sync::sys::thread::LocalKey;
 use heist_sync::sys::thread_local_const;
 
-use crate::cell::Id;
+use crate::id::Id;
 
 thread_local_const! {
     static TASK: Cell<Option<Id>> = Cell::new(None);

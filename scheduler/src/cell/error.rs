@@ -6,8 +6,8 @@ use std::{fmt, io};
 
 use heist_sync::protocol::contain;
 
-use super::id::Id;
 use super::unjoined::{OnUnjoined, UnjoinedPanic};
+use crate::id::Id;
 
 /// Why a task gave no output: it panicked, or it was cancelled.
 pub struct JoinError {

@@ -11,9 +11,9 @@ use heist_sync::sys::cell::UnsafeCell;
 use heist_sync::sys::hints::AtomicU8;
 use heist_sync::waits::Wait;
 
-use super::id::Id;
 use super::origin::Origin;
 use super::state::{State, Wake};
+use crate::id::Id;
 use crate::thread;
 
 /// What every holder of a task may see.

@@ -14,8 +14,8 @@ use heist_sync::waits;
 
 use super::error::JoinError;
 use super::header::{RawTask, TaskRef};
-use super::id::Id;
 use super::state::{Completed, Outcome};
+use crate::id::Id;
 use crate::thread;
 
 /// An owned permission to wait for a task's output.

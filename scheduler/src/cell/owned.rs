@@ -16,7 +16,7 @@ use std::ptr::NonNull;
 use heist_sync::sys::{CachePadded, Mutex};
 
 use super::header::{Header, Links, RawTask, Runnable, TaskRef};
-use super::id::Id;
+use crate::id::Id;
 
 /// All tasks of a runtime that aren't complete.
 pub struct Owned {

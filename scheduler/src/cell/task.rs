@@ -16,12 +16,12 @@ use heist_sync::waits::{self, Wait};
 
 use super::error::{JoinError, Untold};
 use super::header::{Header, Links, RawTask, Runnable, TaskRef, Vtable};
-use super::id::Id;
 use super::join::JoinHandle;
 use super::origin::Origin;
 use super::state::{End, Joiner, Start, State};
 use super::unjoined::OnUnjoined;
 use super::waker::borrowed_waker;
+use crate::id::Id;
 use crate::thread::as_own;
 
 /// Where a task goes when it is woken, and whom it leaves when it is complete.

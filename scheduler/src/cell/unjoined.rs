@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::id::Id;
+use crate::id::Id;
 
 /// Told of panics that nobody joined.
 pub(crate) type OnUnjoined = Arc<dyn Fn(&UnjoinedPanic<'_>) + Send + Sync>;

@@ -1,4 +1,5 @@
-//! What the workers of a runtime share, and the ways by which a task comes to them.
+//! What there is: what the workers of a runtime share, what others see of each, and a worker itself. What they do stands in
+//! the files above this one.
 //!
 //! A task points here without counting: [`Home`]. That is sound by
 //! - **H1** A worker leaves only when no task is alive: `drain` in `run.rs` waits for it. Each
