@@ -176,3 +176,109 @@ impl Together {
         fresh
     }
 }
+
+#[cfg(all(test, not(any(heist_loom, miri))))]
+mod tests {
+    use super::*;
+    use crate::whole::Whole;
+    use heist_sync::sys::Arc;
+
+    const TICK: Duration = Duration::from_millis(1);
+    /// So many polls in a tick are short ones.
+    const MANY: u64 = 1_000;
+
+    /// Two workers that have done what the test says, a tick after the other.
+    struct Scene {
+        shared: Arc<Shared>,
+        together: Together,
+        now: Instant,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let now = Instant::now();
+            Self {
+                shared: Whole::new(2).0.handle().shared().clone(),
+                together: Together::new(now),
+                now,
+            }
+        }
+
+        /// In the next tick each worker does so many polls. Who is the chief then.
+        fn tick(&mut self, polls: [u64; 2]) -> Option<usize> {
+            self.tick_if(true, polls)
+        }
+
+        fn tick_if(&mut self, calm: bool, polls: [u64; 2]) -> Option<usize> {
+            self.now += TICK;
+            for (remote, n) in self.shared.remotes.iter().zip(polls) {
+                remote.counters.polls.add(n);
+            }
+            self.together.tick(&self.shared, self.now, calm);
+            self.shared.modes.chief()
+        }
+
+        /// Both are busy until one polls for all. How many ticks that took.
+        fn until_tried(&mut self) -> u32 {
+            (1..1_000)
+                .find(|_| self.tick([MANY, MANY + 1]) == Some(1))
+                .expect("it is tried")
+        }
+    }
+
+    #[test]
+    fn the_busiest_polls_for_all_while_that_is_faster_by_a_tenth() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.until_tried(), 2);
+        // The first tick doesn't count, and the second decides.
+        for _ in 0..3 {
+            assert_eq!(scene.tick([0, 3 * MANY]), Some(1));
+        }
+        // After a while the other way is tried, and found to be slower.
+        let apart = (0..10).find(|_| scene.tick([0, 3 * MANY]).is_none());
+        assert!(apart.is_some());
+        assert_eq!(scene.tick([MANY, MANY]), None);
+        assert!(scene.tick([MANY, MANY]).is_some());
+        // Once all together are as fast, that is so from then on.
+        let apart = (0..1_000).find(|_| scene.tick([0, 3 * MANY]).is_none());
+        assert!(apart.is_some());
+        assert_eq!(scene.tick([2 * MANY, MANY]), None);
+        assert_eq!(scene.tick([2 * MANY, MANY]), None);
+        assert_eq!(scene.tick([2 * MANY, MANY]), None);
+    }
+
+    #[test]
+    fn what_is_tried_in_vain_is_tried_ever_more_seldom() {
+        let mut scene = Scene::new();
+        let mut pauses = Vec::new();
+        for _ in 0..5 {
+            pauses.push(scene.until_tried());
+            scene.tick([0, 2 * MANY]);
+            assert_eq!(scene.tick([0, 2 * MANY]), None, "no faster than before");
+        }
+        assert!(pauses.is_sorted(), "{pauses:?}");
+        assert!(pauses[4] >= 200, "{pauses:?}");
+    }
+
+    #[test]
+    fn all_work_as_soon_as_someone_is_held_up_or_nobody_polls() {
+        let held_up = |scene: &mut Scene| scene.tick_if(false, [0, 3 * MANY]);
+        let idle = |scene: &mut Scene| scene.tick([0, 1]);
+        for end in [held_up, idle] {
+            for ticks in [0, 4] {
+                let mut scene = Scene::new();
+                scene.until_tried();
+                for _ in 0..ticks {
+                    scene.tick([0, 3 * MANY]);
+                }
+                assert_eq!(end(&mut scene), None);
+            }
+        }
+    }
+
+    #[test]
+    fn one_worker_that_is_busy_is_left_alone() {
+        let mut scene = Scene::new();
+        assert!((0..100).all(|_| scene.tick([3 * MANY, 0]).is_none()));
+    }
+}
