@@ -449,7 +449,7 @@ impl EventLoop {
         A: ToSocketAddrs,
     {
         let stream = TcpStream::connect(addr).await?;
-        let (connection, made) = connection::start(self, stream, factory(), None);
+        let (connection, made) = connection::start(self, stream, factory(), |_| ());
         // It fails when the runtime shuts down, and then the transport says that it is closed.
         let _ = made.await;
         Ok(connection)

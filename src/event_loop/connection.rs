@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::protocol::Inbox;
-use super::server::Client;
 use super::transport::{Link, Next};
 use super::{EventLoop, ExceptionContext, Protocol, ProtocolHandle, Transport};
 use crate::net::TcpStream;
@@ -38,7 +37,7 @@ enum Stage {
     Lost,
 }
 
-struct Driver<P: Protocol> {
+struct Driver<P: Protocol, C: Send + 'static> {
     event_loop: EventLoop,
     /// There until it is given to whoever waits for it.
     protocol: Option<P>,
@@ -47,16 +46,17 @@ struct Driver<P: Protocol> {
     link: Arc<Link>,
     inbox: Arc<Inbox<P>>,
     end: Option<oneshot::Sender<P>>,
-    /// Says to the server that the connection is over; after the socket is closed.
-    _client: Option<Client>,
+    /// Dropped when the connection is over; after the socket is closed.
+    _counted: C,
 }
 
-/// Starts the task. The receiver hears when `connection_made` has been called.
-pub(super) fn start<P: Protocol>(
+/// Starts the task. The receiver hears when `connection_made` has been called. `count` may keep an eye on the connection; what
+/// it gives is dropped when that is over.
+pub(super) fn start<P: Protocol, C: Send + 'static>(
     event_loop: &EventLoop,
     stream: TcpStream,
     protocol: P,
-    client: Option<Client>,
+    count: impl FnOnce(&Arc<Link>) -> C,
 ) -> ((Transport, ProtocolHandle<P>), oneshot::Receiver<()>) {
     // Callbacks write whole answers; to hold them back for more is never wanted. A socket that refuses is about to
     // fail anyway.
@@ -66,9 +66,6 @@ pub(super) fn start<P: Protocol>(
     let inbox = Inbox::new();
     let (end, ended) = oneshot::channel();
     let (made, is_made) = oneshot::channel();
-    if let Some(client) = &client {
-        client.attach(&link);
-    }
     let driver = Driver {
         event_loop: event_loop.clone(),
         protocol: Some(protocol),
@@ -77,7 +74,7 @@ pub(super) fn start<P: Protocol>(
         link: link.clone(),
         inbox: inbox.clone(),
         end: Some(end),
-        _client: client,
+        _counted: count(&link),
     };
     event_loop.create_task(driver.run(made));
     let handle = ProtocolHandle {
@@ -88,7 +85,7 @@ pub(super) fn start<P: Protocol>(
     ((Transport { link }, handle), is_made)
 }
 
-impl<P: Protocol> Driver<P> {
+impl<P: Protocol, C: Send + 'static> Driver<P, C> {
     async fn run(mut self, made: oneshot::Sender<()>) {
         self.stage = Stage::Made;
         let transport = Transport {
@@ -194,7 +191,7 @@ impl<P: Protocol> Driver<P> {
     }
 }
 
-impl<P: Protocol> Drop for Driver<P> {
+impl<P: Protocol, C: Send + 'static> Drop for Driver<P, C> {
     fn drop(&mut self) {
         match self.stage {
             Stage::New => {

@@ -228,7 +228,7 @@ impl Drop for Listening {
 }
 
 /// Counts a connection, until it is dropped.
-pub(super) struct Client {
+struct Client {
     shared: Arc<Shared>,
     id: u64,
 }
@@ -246,7 +246,7 @@ impl Client {
         }
     }
 
-    pub(super) fn attach(&self, link: &Arc<Link>) {
+    fn attach(&self, link: &Arc<Link>) {
         let link = Arc::downgrade(link);
         self.shared
             .change(|state| state.clients.insert(self.id, link));
@@ -322,12 +322,11 @@ impl Acceptor {
         match catch_unwind(AssertUnwindSafe(factory)) {
             Ok(protocol) => {
                 let client = Client::new(&self.shared.0);
-                drop(connection::start(
-                    &self.event_loop,
-                    stream,
-                    protocol,
-                    Some(client),
-                ));
+                let count = |link: &_| {
+                    client.attach(link);
+                    client
+                };
+                drop(connection::start(&self.event_loop, stream, protocol, count));
             }
             Err(payload) => {
                 let context = ExceptionContext::new("a server's protocol factory panicked");
