@@ -6,10 +6,26 @@ mod address;
 #[allow(dead_code, reason = "the program uses it")]
 #[path = "../examples/crawler/args.rs"]
 mod args;
+#[path = "../examples/crawler/body.rs"]
+mod body;
+#[path = "../examples/crawler/clerk.rs"]
+mod clerk;
+#[path = "../examples/crawler/coding.rs"]
+mod coding;
+#[path = "../examples/crawler/connection.rs"]
+mod connection;
 #[path = "../examples/crawler/crawl.rs"]
 mod crawl;
+#[path = "../examples/crawler/error.rs"]
+mod error;
 #[path = "../examples/crawler/fetch.rs"]
 mod fetch;
+#[path = "../examples/crawler/job.rs"]
+mod job;
+#[path = "../examples/crawler/media.rs"]
+mod media;
+#[path = "../examples/crawler/outcome.rs"]
+mod outcome;
 #[path = "../examples/crawler/parse.rs"]
 mod parse;
 #[allow(dead_code, reason = "the program uses it")]
@@ -31,6 +47,10 @@ mod exact;
 mod host;
 #[path = "crawler/hostile.rs"]
 mod hostile;
+#[path = "crawler/odd.rs"]
+mod odd;
+#[path = "crawler/polite.rs"]
+mod polite;
 #[path = "crawler/tree.rs"]
 mod tree;
 #[path = "crawler/walk.rs"]
@@ -41,10 +61,12 @@ use std::thread;
 use std::time::Duration;
 
 use heist::runtime::{Builder, Runtime};
+use heist::sync::CancellationToken;
 use url::Url;
 
-use crate::crawl::{Options, Outcome, crawl};
+use crate::crawl::{Options, crawl};
 use crate::fetch::Limits;
+use crate::outcome::Outcome;
 use crate::progress::Progress;
 
 /// Fails a test that takes longer than any machine may need.
@@ -74,6 +96,7 @@ fn options(start: &str) -> Options {
         start: Url::parse(start).unwrap(),
         under: None,
         max_pages: 100_000,
+        max_links: 100_000,
         max_redirects: 5,
         concurrency: 16,
         limits: Limits {
@@ -87,6 +110,7 @@ fn options(start: &str) -> Options {
 
 fn run(runtime: &Runtime, options: Options) -> Outcome {
     // As a task, so that it runs on a worker as it does in the program.
-    let crawl = async { heist::spawn(crawl(options, Progress::hidden())).await };
+    let crawl =
+        async { heist::spawn(crawl(options, Progress::hidden(), CancellationToken::new())).await };
     runtime.block_on(crawl).unwrap()
 }

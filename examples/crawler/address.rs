@@ -1,24 +1,59 @@
-//! One spelling for each page, and which pages belong to the crawl.
+//! Addresses: as they are asked for, and the one spelling by which a page is known. And which pages belong to the crawl.
+
+use std::sync::Arc;
 
 use url::{Host, Origin, Url};
+
+/// The address of a page.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Address {
+    /// What the page is known by. Nobody is asked for it: `/docs/index.html` may exist where `/docs/` does not.
+    pub(crate) page: Arc<str>,
+    /// What is asked for: the address as it is written, without what no host is told.
+    pub(crate) url: Arc<str>,
+}
+
+impl Address {
+    pub(crate) fn new(url: Url) -> Address {
+        let url = bare(url);
+        let page = canonical(url.clone());
+        let asked: Arc<str> = url.as_str().into();
+        let page = if page.as_str() == &*asked {
+            asked.clone()
+        } else {
+            page.as_str().into()
+        };
+        Address { page, url: asked }
+    }
+
+    /// As much memory as it takes, more or less.
+    pub(crate) fn bytes(&self) -> usize {
+        self.page.len() + self.url.len()
+    }
+}
+
+/// Takes off what no host is told: the fragment, a user name, a password.
+fn bare(mut url: Url) -> Url {
+    url.set_fragment(None);
+    // Refused only for URLs without a host, which have no user name either.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
 
 /// Brings a URL into the one spelling that the crawl knows its page by.
 ///
 /// `Url` itself has already settled the case of scheme and host, the default port, and `.` and `..`. Here go the
 /// fragment, an empty query, a user name, `index.html` at the end, and percent signs before characters that
 /// need none.
-pub(crate) fn canonical(mut url: Url) -> Url {
-    url.set_fragment(None);
+pub(crate) fn canonical(url: Url) -> Url {
+    let mut url = bare(url);
     if url.query() == Some("") {
         url.set_query(None);
     }
     if url.cannot_be_a_base() {
         return url;
     }
-    // Refused only for URLs without a host, which have no user name either.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-
     let path = plain_escapes(url.path());
     let path = match path.strip_suffix("/index.html") {
         Some(folder) => format!("{folder}/"),
@@ -91,11 +126,14 @@ impl Scope {
 
     /// Whether a page is one of the crawl's. `/book` holds `/book` and `/book/x`, but not `/bookshelf`.
     pub(crate) fn holds(&self, url: &Url) -> bool {
-        let under = match url.path().strip_prefix(&*self.under) {
+        if url.scheme() != "http" || url.origin() != self.origin {
+            return false;
+        }
+        let url = canonical(url.clone());
+        match url.path().strip_prefix(&*self.under) {
             Some(rest) => rest.is_empty() || rest.starts_with('/') || self.under.ends_with('/'),
             None => false,
-        };
-        under && url.scheme() == "http" && url.origin() == self.origin
+        }
     }
 }
 
@@ -140,6 +178,22 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_asked_for_as_it_is_written() {
+        for (written, asked, page) in [
+            (
+                "http://me:secret@HOST/docs/index.html#part",
+                "http://host/docs/index.html",
+                "http://host/docs/",
+            ),
+            ("http://host/%61?", "http://host/%61?", "http://host/a"),
+            ("http://host/a", "http://host/a", "http://host/a"),
+        ] {
+            let address = Address::new(Url::parse(written).unwrap());
+            assert_eq!((&*address.url, &*address.page), (asked, page));
+        }
+    }
+
+    #[test]
     fn the_scope_ends_at_host_scheme_and_path() {
         let url = |text| Url::parse(text).unwrap();
         let scope = Scope::new(&url("http://host/book/"), Some("/book"));
@@ -147,6 +201,7 @@ mod tests {
             "http://host/book",
             "http://host/book/x",
             "http://host:80/book/?y",
+            "http://host/%62ook/",
         ] {
             assert!(scope.holds(&url(inside)), "{inside}");
         }

@@ -8,11 +8,17 @@ use url::Url;
 
 use crate::address;
 
+const AFTER_HELP: &str = "\
+Ctrl-C stops the crawl and reports what was done so far. A second Ctrl-C ends it at once.
+
+Exit code: 0 if the crawl is done, whether links are broken or not; 1 if the start page can't be had or the report
+can't be written; 2 if the arguments are wrong; 130 if the crawl was interrupted.";
+
 /// Crawls a web site with heist: fetches its pages, parses them on all cores, and lists the broken links.
 ///
 /// Without arguments it serves the documentation of the installed Rust toolchain on loopback and crawls The Book.
 #[derive(Parser, Debug)]
-#[command(name = "crawler", version)]
+#[command(name = "crawler", version, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Where to start (plain http); the crawl stays on its host
     #[arg(value_name = "URL", value_parser = start_url, conflicts_with = "serve")]
@@ -26,9 +32,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH", value_parser = path)]
     pub(crate) under: Option<String>,
 
-    /// Stop after so many pages
+    /// Stop after so many requests: pages, redirects and dead links count, robots.txt does not
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = at_least_one)]
     pub(crate) max_pages: usize,
+
+    /// Different links that are taken from one page
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = at_least_one)]
+    pub(crate) max_links: usize,
 
     /// Pages in work at once, from the request to the parsed links
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_once)]
@@ -46,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) timeout: Duration,
 
-    /// Bytes that a page may have
+    /// Bytes that are read of a page, decoded; of a longer one, the links within them count
     #[arg(long, value_name = "BYTES", default_value_t = 32 << 20, value_parser = at_least_one)]
     pub(crate) max_bytes: usize,
 
@@ -58,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) robots: bool,
 
-    /// Write pages and broken links to this file
+    /// Write pages, broken links and all that the table says to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 }
@@ -66,7 +76,7 @@ pub(crate) struct Args {
 fn start_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     match url.scheme() {
-        "http" => Ok(address::canonical(url)),
+        "http" => Ok(url),
         "https" => Err("https is not supported, plain http only".into()),
         other => Err(format!("can't crawl {other}:, http only")),
     }

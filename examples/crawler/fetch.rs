@@ -1,35 +1,23 @@
-//! Gets pages: connections, limits, and everything a host may do wrong.
+//! Gets pages: robots.txt first, then the page, within its limits.
 //!
 //! Whatever a host does ends as a [`FetchError`] within the page's time: it may refuse, hang, reset, say the
 //! wrong length or no HTTP at all.
 
 use std::collections::HashMap;
-use std::error::Error;
-use std::fmt;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use heist::hyper::HeistIo;
-use heist::net::TcpStream;
 use heist::time::{sleep_until, timeout_at};
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, LOCATION, USER_AGENT,
-};
-use hyper::{Request, Response, StatusCode};
+use hyper::header::{HeaderMap, LOCATION};
+use hyper::{Response, StatusCode};
+use percent_encoding::{AsciiSet, percent_encode};
 use url::{Position, Url};
 
+use crate::body::{Body, Bounds};
+use crate::coding;
+use crate::connection::{Host, Lease};
+use crate::error::FetchError;
 use crate::robots::{self, Rules};
-
-/// As much of a robots.txt is read, as RFC 9309 asks for.
-const ROBOTS_BYTES: usize = 500 * 1024;
-
-/// As much of the body of an answer that is no page is read, so that its connection serves again.
-const LEFTOVER_BYTES: usize = 64 * 1024;
 
 /// What one page may cost.
 #[derive(Clone, Copy, Debug)]
@@ -44,77 +32,26 @@ pub(crate) struct Limits {
     pub(crate) robots_on_loopback: bool,
 }
 
-/// What a host answered.
-#[derive(Debug)]
+/// What a host answered. The body is still on its way.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    pub(crate) content_type: Option<String>,
-    pub(crate) location: Option<String>,
-    /// Whole where the status is a success.
-    pub(crate) body: Vec<u8>,
-    /// From connecting to the last byte.
-    pub(crate) latency: Duration,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
 }
-
-/// Why a page can't be had.
-#[derive(Debug)]
-pub(crate) enum FetchError {
-    /// Nothing but plain HTTP is spoken here.
-    Scheme(String),
-    /// The URL does not fit into a request.
-    Request(hyper::http::Error),
-    Connect(io::Error),
-    Http(hyper::Error),
-    TimedOut(Duration),
-    TooLarge(usize),
-    /// The body is compressed, though nobody asked for that.
-    Encoded(String),
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FetchError::Scheme(scheme) => write!(f, "{scheme} is not supported, plain http only"),
-            FetchError::Request(error) => write!(f, "no request can be made of the URL: {error}"),
-            FetchError::Connect(error) => write!(f, "can't connect: {error}"),
-            FetchError::Http(error) => {
-                write!(f, "{error}")?;
-                let mut cause = error.source();
-                while let Some(error) = cause {
-                    write!(f, ": {error}")?;
-                    cause = error.source();
-                }
-                Ok(())
-            }
-            FetchError::TimedOut(limit) => write!(f, "not done within {limit:?}"),
-            FetchError::TooLarge(limit) => write!(f, "larger than {limit} bytes"),
-            FetchError::Encoded(coding) => write!(f, "encoded as {coding}, which nobody asked for"),
-        }
-    }
-}
-
-impl Error for FetchError {}
-
-/// A connection over which requests can be sent, one after the other.
-type Connection = SendRequest<Empty<Bytes>>;
 
 /// Gets pages over connections that it keeps.
 #[derive(Debug)]
 pub(crate) struct Client {
     limits: Limits,
-    hosts: Mutex<HashMap<String, Arc<Host>>>,
+    hosts: Mutex<HashMap<String, Arc<Known>>>,
 }
 
 /// What is known of one host.
 #[derive(Debug)]
-struct Host {
-    permits: heist::sync::Semaphore,
-    /// Connections that wait for their next request.
-    idle: Mutex<Vec<Connection>>,
+struct Known {
+    host: Arc<Host>,
     /// Read by whoever wants the first page, while the others wait.
     rules: heist::sync::Mutex<Option<Arc<Rules>>>,
-    /// When the next request may go out, where the host asks for a pause.
-    next: Mutex<Instant>,
 }
 
 impl Client {
@@ -130,8 +67,8 @@ impl Client {
         if crate::address::is_loopback(url) && !self.limits.robots_on_loopback {
             return Ok(());
         }
-        let host = self.host(url);
-        let mut rules = host.rules.lock().await;
+        let known = self.known(url);
+        let mut rules = known.rules.lock().await;
         if rules.is_none() {
             *rules = Some(Arc::new(self.read_robots(url).await));
         }
@@ -145,15 +82,24 @@ impl Client {
         url.set_query(None);
         // As many redirects as RFC 9309 asks for.
         for _ in 0..=5 {
-            let answer = match self.get_within(&url, ROBOTS_BYTES, None).await {
+            let mut answer = match self.get_within(&url, robots::MOST_BYTES, None).await {
                 Ok(answer) => answer,
                 Err(error) => return Rules::Nothing(error.to_string()),
             };
+            if answer.status.is_success() {
+                return match answer.body.collect(robots::MOST_BYTES).await {
+                    Ok(text) => Rules::read(&text),
+                    Err(error) => Rules::Nothing(error.to_string()),
+                };
+            }
+            answer.body.skip().await;
             match answer.redirect(&url) {
                 Some(Ok(target)) => url = target,
                 Some(Err(_)) => return Rules::All,
-                None if answer.status.is_success() => return Rules::read(&answer.body),
-                None if answer.status.is_server_error() => {
+                // A host that has too much to do is no host without rules.
+                None if answer.status.is_server_error()
+                    || answer.status == StatusCode::TOO_MANY_REQUESTS =>
+                {
                     return Rules::Nothing(answer.status.to_string());
                 }
                 None => return Rules::All,
@@ -164,13 +110,9 @@ impl Client {
 
     /// Gets one page; a redirect is an answer like others.
     pub(crate) async fn get(&self, url: &Url) -> Result<Answer, FetchError> {
-        let host = self.host(url);
-        let delay = host
-            .rules
-            .lock()
-            .await
-            .as_ref()
-            .and_then(|rules| rules.delay());
+        let known = self.known(url);
+        let rules = known.rules.lock().await.clone();
+        let delay = rules.and_then(|rules| rules.delay());
         self.get_within(url, self.limits.max_bytes, delay).await
     }
 
@@ -183,168 +125,53 @@ impl Client {
         if url.scheme() != "http" {
             return Err(FetchError::Scheme(url.scheme().to_owned()));
         }
-        let host = self.host(url);
-        let permit = host.permits.acquire().await;
-        let _permit = permit.expect("the semaphore is never closed");
+        let host = self.known(url).host.clone();
+        let permit = host.permit().await;
         if let Some(delay) = delay {
             sleep_until(host.book(delay).into()).await;
         }
-
-        let start = Instant::now();
-        // Too far off to be an instant: as good as no limit.
-        let far = Duration::from_secs(365 * 86_400);
-        let deadline = start + self.limits.timeout.min(far);
-        let exchange = self.exchange(url, &host, deadline, max_bytes);
-        let mut answer = exchange.await?;
-        answer.latency = start.elapsed();
-        Ok(answer)
+        let bounds = Bounds {
+            bytes: max_bytes,
+            timeout: self.limits.timeout,
+            started: Instant::now(),
+        };
+        let asked = timeout_at(bounds.deadline().into(), host.ask(url, permit)).await;
+        let (lease, response) = asked.map_err(|_| FetchError::TimedOut(bounds.timeout))??;
+        Answer::new(lease, response, bounds)
     }
 
-    async fn exchange(
-        &self,
-        url: &Url,
-        host: &Host,
-        deadline: Instant,
-        max_bytes: usize,
-    ) -> Result<Answer, FetchError> {
-        let late = |_| FetchError::TimedOut(self.limits.timeout);
-        let asked = timeout_at(deadline.into(), host.ask(url));
-        let (connection, response) = asked.await.map_err(late)??;
-        let mut answer = Answer::from_head(&response);
-
-        if !answer.status.is_success() {
-            // The status says it all; the rest is read for the connection's sake.
-            let rest = read_body(response.into_body(), LEFTOVER_BYTES);
-            if let Ok(Ok(_)) = timeout_at(deadline.into(), rest).await {
-                host.keep(connection);
-            }
-            return Ok(answer);
-        }
-        if let Some(coding) = header(response.headers(), CONTENT_ENCODING)
-            && !coding.eq_ignore_ascii_case("identity")
-        {
-            return Err(FetchError::Encoded(coding));
-        }
-        let body = read_body(response.into_body(), max_bytes);
-        answer.body = timeout_at(deadline.into(), body).await.map_err(late)??;
-        host.keep(connection);
-        Ok(answer)
-    }
-
-    fn host(&self, url: &Url) -> Arc<Host> {
+    fn known(&self, url: &Url) -> Arc<Known> {
         let name = &url[Position::BeforeHost..Position::AfterPort];
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(host) = hosts.get(name) {
-            return host.clone();
+        if let Some(known) = hosts.get(name) {
+            return known.clone();
         }
-        let host = Arc::new(Host {
-            permits: heist::sync::Semaphore::new(self.limits.per_host),
-            idle: Mutex::default(),
+        let known = Arc::new(Known {
+            host: Arc::new(Host::new(self.limits.per_host)),
             rules: heist::sync::Mutex::new(None),
-            next: Mutex::new(Instant::now()),
         });
-        hosts.insert(name.to_owned(), host.clone());
-        host
+        hosts.insert(name.to_owned(), known.clone());
+        known
     }
-}
-
-impl Host {
-    /// Sends a request and waits for the head of the answer.
-    async fn ask(&self, url: &Url) -> Result<(Connection, Response<Incoming>), FetchError> {
-        let request = || request(url).map_err(FetchError::Request);
-        while let Some(mut connection) = self.idle() {
-            // A kept connection may end just as it is used, or hold what the host sent too much of. That says
-            // nothing about this page: only what happens on a fresh connection does.
-            if connection.ready().await.is_err() {
-                continue;
-            }
-            if let Ok(response) = connection.send_request(request()?).await {
-                return Ok((connection, response));
-            }
-        }
-        let mut connection = connect(url).await?;
-        let response = connection.send_request(request()?).await;
-        Ok((connection, response.map_err(FetchError::Http)?))
-    }
-
-    fn idle(&self) -> Option<Connection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.pop()
-    }
-
-    fn keep(&self, connection: Connection) {
-        if !connection.is_closed() {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.push(connection);
-        }
-    }
-
-    /// Books the next moment at which a request may go out.
-    fn book(&self, delay: Duration) -> Instant {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = (*next).max(Instant::now());
-        *next = mine + delay;
-        mine
-    }
-}
-
-async fn connect(url: &Url) -> Result<Connection, FetchError> {
-    let port = url.port_or_known_default().unwrap_or(80);
-    let stream = match url.host() {
-        Some(url::Host::Domain(name)) => TcpStream::connect((name, port)).await,
-        Some(url::Host::Ipv4(address)) => TcpStream::connect((address, port)).await,
-        Some(url::Host::Ipv6(address)) => TcpStream::connect((address, port)).await,
-        None => Err(io::Error::other("no host")),
-    };
-    let stream = stream.map_err(FetchError::Connect)?;
-    // Helps little and harms nothing: a request is one write.
-    let _ = stream.set_nodelay(true);
-    let (connection, driver) = http1::handshake(HeistIo::new(stream))
-        .await
-        .map_err(FetchError::Http)?;
-    // It ends with the connection; what went wrong, the request is told.
-    heist::spawn(driver);
-    Ok(connection)
-}
-
-fn request(url: &Url) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
-    let agent = format!("{}/{}", robots::NAME, env!("CARGO_PKG_VERSION"));
-    Request::get(&url[Position::BeforePath..Position::AfterQuery])
-        .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
-        .header(USER_AGENT, agent)
-        .header(ACCEPT, "text/html,*/*;q=0.5")
-        .body(Empty::new())
-}
-
-/// Reads a body to its end; one beyond the limit is given up, and its connection with it.
-async fn read_body(mut body: Incoming, limit: usize) -> Result<Vec<u8>, FetchError> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(FetchError::Http)?.into_data() else {
-            continue;
-        };
-        if data.len() > limit - bytes.len() {
-            return Err(FetchError::TooLarge(limit));
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes)
-}
-
-fn header(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let value = headers.get(name)?;
-    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 impl Answer {
-    fn from_head(response: &Response<Incoming>) -> Answer {
-        Answer {
-            status: response.status(),
-            content_type: header(response.headers(), CONTENT_TYPE),
-            location: header(response.headers(), LOCATION),
-            body: Vec::new(),
-            latency: Duration::ZERO,
-        }
+    fn new(
+        lease: Lease,
+        response: Response<hyper::body::Incoming>,
+        bounds: Bounds,
+    ) -> Result<Answer, FetchError> {
+        let (head, incoming) = response.into_parts();
+        // What comes along with any other status is not read.
+        let decoders = match head.status.is_success() {
+            true => coding::decoders(&head.headers)?,
+            false => Vec::new(),
+        };
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: Body::new(incoming, decoders, bounds, lease),
+        })
     }
 
     /// Where the answer sends us, as it is spelled, if it is a redirect; `Err` where it says no place.
@@ -352,10 +179,12 @@ impl Answer {
         if !matches!(self.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return None;
         }
-        let Some(location) = &self.location else {
+        let Some(location) = self.headers.get(LOCATION) else {
             return Some(Err(format!("{}, but nowhere to", self.status)));
         };
-        let target = url.join(location);
+        // Bytes beyond ASCII stay the bytes that they are, whatever the charset.
+        let location = percent_encode(location.as_bytes(), &AsciiSet::EMPTY).to_string();
+        let target = url.join(&location);
         Some(target.map_err(|error| format!("{}, but to {location:?}: {error}", self.status)))
     }
 }

@@ -7,20 +7,36 @@
 //! | module | what it does |
 //! |---|---|
 //! | `args` | the command line |
-//! | `address` | one spelling for each page, and which pages belong to the crawl |
+//! | `address` | one name for each page, and which pages belong to the crawl |
 //! | `site` | a site to crawl, served by hyper on the same runtime |
-//! | `fetch` | gets a page: connections, limits, errors |
+//! | `crawl` | hands the pages out, and takes in what they hold |
+//! | `clerk` | the books: which pages there are, and which links are broken |
+//! | `job` | one page's work, a task of its own |
+//! | `fetch` | gets a page: robots.txt, limits, redirects |
+//! | `connection`, `body`, `coding` | connections that are kept; bodies that are bounded and decoded |
 //! | `robots` | what a host's robots.txt allows |
-//! | `parse` | finds a page's links |
-//! | `crawl` | knows all pages, hands them out, and keeps the books |
+//! | `media`, `parse` | what a body is, and which links it holds |
+//! | `outcome`, `error` | what came of it, and why not |
 //! | `progress`, `report` | what one sees |
 //!
-//! It ends with 0, with 1 where the start page can't be had, and with 2 for bad arguments.
+//! Memory is bounded, whatever a site does: a page is parsed as it comes, and only its links are kept
+//! (`--max-bytes`, `--max-links`); what the clerk remembers has a limit.
+//!
+//! It ends with 0, with 1 if the start page can't be had, with 2 for bad arguments, and with 130 if it was
+//! interrupted.
 
 mod address;
 mod args;
+mod body;
+mod clerk;
+mod coding;
+mod connection;
 mod crawl;
+mod error;
 mod fetch;
+mod job;
+mod media;
+mod outcome;
 mod parse;
 mod progress;
 mod report;
@@ -33,12 +49,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use heist::runtime::{Builder, Handle};
+use heist::sync::CancellationToken;
 use heist::task::spawn_blocking;
 use url::Url;
 
 use crate::args::Args;
-use crate::crawl::{Options, Outcome, crawl};
+use crate::crawl::{Options, crawl};
 use crate::fetch::Limits;
+use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::report::Worker;
 use crate::site::Site;
@@ -47,6 +65,8 @@ use crate::site::Site;
 const FAILED: u8 = 1;
 /// The arguments are wrong; clap ends with it as well.
 const BAD_ARGUMENTS: u8 = 2;
+/// What a shell reports of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -59,24 +79,8 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_ARGUMENTS);
         }
     };
-    let mut builder = Builder::new_multi_thread();
-    if let Some(workers) = args.workers {
-        builder.worker_threads(workers);
-    }
-    let done = builder.build().and_then(|runtime| {
-        // As a task of its own it runs on a worker, and so do its spawns.
-        let (outcome, workers) = runtime.block_on(async { heist::spawn(run(args)).await })??;
-        print(&outcome, &workers, json)?;
-        Ok(outcome)
-    });
-    match done {
-        Ok(outcome) => match outcome.start_error {
-            None => ExitCode::SUCCESS,
-            Some(reason) => {
-                eprintln!("crawler: {} can't be had: {reason}", outcome.start);
-                ExitCode::from(FAILED)
-            }
-        },
+    match start(args, json) {
+        Ok(outcome) => exit_code(&outcome),
         Err(error) => {
             eprintln!("crawler: {error}");
             ExitCode::from(FAILED)
@@ -84,7 +88,48 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> io::Result<(Outcome, Vec<Worker>)> {
+fn start(args: Args, json: Option<File>) -> io::Result<Outcome> {
+    let stop = stop_on_ctrl_c()?;
+    let mut builder = Builder::new_multi_thread();
+    if let Some(workers) = args.workers {
+        builder.worker_threads(workers);
+    }
+    let runtime = builder.build()?;
+    // As a task of its own it runs on a worker, and so do its spawns.
+    let crawl = async { heist::spawn(run(args, stop)).await };
+    let (outcome, workers) = runtime.block_on(crawl)??;
+    // If it was interrupted, pages are still in work. Nobody waits for them.
+    runtime.shutdown_background();
+    print(&outcome, &workers, json)?;
+    Ok(outcome)
+}
+
+/// The token that the first Ctrl-C cancels. The second one ends the program at once.
+fn stop_on_ctrl_c() -> io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    let handler = move || match told.is_cancelled() {
+        true => std::process::exit(INTERRUPTED.into()),
+        false => told.cancel(),
+    };
+    ctrlc::set_handler(handler).map_err(io::Error::other)?;
+    Ok(stop)
+}
+
+fn exit_code(outcome: &Outcome) -> ExitCode {
+    if outcome.interrupted {
+        return ExitCode::from(INTERRUPTED);
+    }
+    match &outcome.start_error {
+        None => ExitCode::SUCCESS,
+        Some(reason) => {
+            eprintln!("crawler: {} can't be had: {reason}", outcome.start);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+async fn run(args: Args, stop: CancellationToken) -> io::Result<(Outcome, Vec<Worker>)> {
     let (site, under) = match (&args.url, &args.serve) {
         (Some(_), _) => (None, None),
         (None, Some(folder)) => (Some(Site::Folder(folder.clone())), None),
@@ -114,6 +159,7 @@ async fn run(args: Args) -> io::Result<(Outcome, Vec<Worker>)> {
         start,
         under,
         max_pages: args.max_pages,
+        max_links: args.max_links,
         max_redirects: args.max_redirects,
         concurrency: args.concurrency,
         limits: Limits {
@@ -125,7 +171,7 @@ async fn run(args: Args) -> io::Result<(Outcome, Vec<Worker>)> {
     };
     let metrics = Handle::current().metrics();
     let before = report::workers(&metrics);
-    let outcome = crawl(options, Progress::shown()).await;
+    let outcome = crawl(options, Progress::shown(), stop).await;
     let after = report::workers(&metrics);
     let workers = after
         .iter()
@@ -142,7 +188,7 @@ fn print(outcome: &Outcome, workers: &[Worker], json: Option<File>) -> io::Resul
     }
     let mut out = BufWriter::new(io::stdout().lock());
     match report::table(&mut out, outcome, workers).and_then(|()| out.flush()) {
-        // Who reads only the first lines has what they wanted.
+        // A reader of only the first lines has what it wanted.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,
     }

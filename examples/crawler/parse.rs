@@ -1,13 +1,17 @@
 //! From the bytes of a page to its links.
 //!
 //! A page is read token by token and no tree is built: links need none, and what a page costs then grows with its
-//! length alone, however it nests. The whole runs in one poll of a task. That it may take milliseconds is no
-//! harm: it is the scheduler's part to keep the other tasks going meanwhile.
+//! length alone, however it nests. It is read piece by piece, and only its links are kept, so that a page of any
+//! length takes little memory. The whole runs in one poll of a task. That it may take milliseconds is no harm: it is
+//! the scheduler's part to keep the other tasks going meanwhile.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
 use std::time::Instant;
 
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use bytes::Bytes;
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, WINDOWS_1252};
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
@@ -15,79 +19,82 @@ use html5ever::tokenizer::{
 };
 use url::Url;
 
-use crate::address;
-
 /// How far into a page its `<meta charset>` is looked for, as the HTML standard has it.
 const META_WITHIN: usize = 1024;
 
 /// How much is tokenized between two looks at the clock.
 const PIECE: usize = 16 * 1024;
 
+/// As many bytes may the links of one page have together.
+const MOST_LINK_BYTES: usize = 8 << 20;
+
+/// As many links that are no URL are named for one page.
+const MOST_MALFORMED: usize = 100;
+
+/// How much of a link that is no URL is quoted, in characters.
+const QUOTED: usize = 200;
+
 /// The links of a page.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Links {
     /// All that stand in the page, however often and wherever they lead.
     pub(crate) count: usize,
-    /// Where they lead, in order and canonical.
+    /// Where they lead, in order, each as it is written and once.
     pub(crate) urls: Vec<Url>,
     /// What is no URL, as it is written, and why it is none.
     pub(crate) malformed: Vec<(String, String)>,
+    /// Why the page was not read to its end, if so.
+    pub(crate) cut: Option<&'static str>,
 }
 
-/// The page took longer to read than it may.
-#[derive(Debug, PartialEq)]
-pub(crate) struct TooSlow;
+/// What reading a page may cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) deadline: Instant,
+    /// Different links.
+    pub(crate) links: usize,
+}
 
-/// Finds the links (`a[href]`) of a page.
-pub(crate) fn links(
-    body: &[u8],
-    content_type: Option<&str>,
+/// Finds the links (`a[href]`) of a page, of which the start has come and the rest comes in pieces.
+pub(crate) fn links<E>(
+    start: Bytes,
+    mut rest: impl FnMut() -> Result<Option<Bytes>, E>,
+    charset: Option<&str>,
     page: &Url,
-    deadline: Instant,
-) -> Result<Links, TooSlow> {
-    let text = decode(body, content_type);
-    let found = scan(&text, deadline)?;
-    let base = found.base.and_then(|base| page.join(&base).ok());
-    let base = base.as_ref().unwrap_or(page);
-
-    let mut links = Links {
-        count: found.hrefs.len(),
-        ..Links::default()
-    };
-    for href in found.hrefs {
-        match base.join(&href) {
-            Ok(url) => links.urls.push(address::canonical(url)),
-            Err(error) => links.malformed.push((href, error.to_string())),
-        }
+    bounds: Bounds,
+) -> Result<Links, E> {
+    let mut reader = Reader::new(encoding(&start, charset), bounds);
+    let mut next = Some(start);
+    let mut cut = None;
+    while cut.is_none()
+        && let Some(piece) = next
+    {
+        cut = reader.read(&piece, false);
+        drop(piece);
+        next = if cut.is_none() { rest()? } else { None };
     }
+    if cut.is_none() {
+        cut = reader.read(&[], true);
+    }
+    reader.tokens.end();
+    let mut links = reader.tokens.sink.found.into_inner().resolve(page);
+    links.cut = cut;
     Ok(links)
 }
 
-/// Whether a body of this type is worth parsing. Without a type, it is taken for HTML where it looks like it.
-pub(crate) fn is_html(content_type: Option<&str>, body: &[u8]) -> bool {
-    match content_type {
-        Some(text) => {
-            let essence = text.split(';').next().unwrap_or_default().trim();
-            essence.eq_ignore_ascii_case("text/html")
-                || essence.eq_ignore_ascii_case("application/xhtml+xml")
-        }
-        None => body.trim_ascii_start().first() == Some(&b'<'),
-    }
-}
-
-/// Turns the bytes into text: by the byte order mark, else by the header, else by the page's own word, else
-/// UTF-8 where the bytes are that, else windows-1252 as browsers do. An unknown label counts as none; bytes
-/// that the charset does not know become U+FFFD.
-fn decode(body: &[u8], content_type: Option<&str>) -> String {
-    let encoding = Encoding::for_bom(body)
+/// Which encoding a page is in: what its byte order mark says, else the header, else the page's own word, else
+/// UTF-8 where its start is that, else windows-1252 as browsers do. An unknown label counts as none.
+fn encoding(start: &[u8], charset: Option<&str>) -> &'static Encoding {
+    Encoding::for_bom(start)
         .map(|(encoding, _)| encoding)
-        .or_else(|| Encoding::for_label(charset(content_type?)?.as_bytes()))
-        .or_else(|| meta_encoding(body))
-        .unwrap_or_else(|| match std::str::from_utf8(body) {
+        .or_else(|| Encoding::for_label(charset?.as_bytes()))
+        .or_else(|| meta_encoding(start))
+        .unwrap_or_else(|| match std::str::from_utf8(start) {
             Ok(_) => UTF_8,
+            // The start may end within a character.
+            Err(error) if error.error_len().is_none() => UTF_8,
             Err(_) => WINDOWS_1252,
-        });
-    encoding.decode(body).0.into_owned()
+        })
 }
 
 /// The charset in `text/html; charset="utf-8"`.
@@ -99,20 +106,80 @@ fn charset(content_type: &str) -> Option<&str> {
     })
 }
 
-fn meta_encoding(body: &[u8]) -> Option<&'static Encoding> {
-    let head = &body[..body.len().min(META_WITHIN)];
+fn meta_encoding(start: &[u8]) -> Option<&'static Encoding> {
+    let head = &start[..start.len().min(META_WITHIN)];
     // A label is ASCII, and so is all that must be understood to find it.
     let head = WINDOWS_1252.decode_without_bom_handling(head).0;
-    let found = feed(&head, None).ok()?;
-    let encoding = Encoding::for_label(found.charset?.as_bytes())?;
+    let tokens = Tokenizer::new(Sink::new(usize::MAX), TokenizerOpts::default());
+    feed(&tokens, &BufferQueue::default(), &head);
+    tokens.end();
+    let encoding = Encoding::for_label(tokens.sink.found.into_inner().charset?.as_bytes())?;
     // The page could not have been read so far in UTF-16; the standard says UTF-8 then.
     Some(encoding.output_encoding())
+}
+
+/// Reads a page piece by piece.
+struct Reader {
+    decoder: Decoder,
+    tokens: Tokenizer<Sink>,
+    input: BufferQueue,
+    text: String,
+    deadline: Instant,
+}
+
+impl Reader {
+    fn new(encoding: &'static Encoding, bounds: Bounds) -> Reader {
+        Reader {
+            decoder: encoding.new_decoder_with_bom_removal(),
+            tokens: Tokenizer::new(Sink::new(bounds.links), TokenizerOpts::default()),
+            input: BufferQueue::default(),
+            text: String::with_capacity(PIECE),
+            deadline: bounds.deadline,
+        }
+    }
+
+    /// Reads a piece, and says why no more is to be read, if so. Bytes that the charset does not know become
+    /// U+FFFD.
+    fn read(&mut self, mut piece: &[u8], last: bool) -> Option<&'static str> {
+        loop {
+            let (result, read, _) = self.decoder.decode_to_string(piece, &mut self.text, last);
+            piece = &piece[read..];
+            feed(&self.tokens, &self.input, &self.text);
+            self.text.clear();
+            if self.tokens.sink.found.borrow().full {
+                return Some("too many links");
+            }
+            if Instant::now() >= self.deadline {
+                return Some("takes too long to parse");
+            }
+            if result == CoderResult::InputEmpty {
+                return None;
+            }
+        }
+    }
+}
+
+fn feed(tokens: &Tokenizer<Sink>, input: &BufferQueue, text: &str) {
+    input.push_back(StrTendril::from_slice(text));
+    // A stop is a script's end or a label met; neither changes how to go on.
+    while !input.is_empty() {
+        let _ = tokens.feed(input);
+    }
 }
 
 /// What a page says, before it is made sense of.
 #[derive(Default)]
 struct Found {
-    hrefs: Vec<String>,
+    /// How many links there are.
+    count: usize,
+    /// The different ones, in order.
+    hrefs: Vec<Rc<str>>,
+    seen: HashSet<Rc<str>>,
+    /// How many bytes the different ones have.
+    bytes: usize,
+    /// How many different ones there may be, and whether there were more.
+    most: usize,
+    full: bool,
     base: Option<String>,
     charset: Option<String>,
     /// How many `svg` and `math` are open: in them `title` and `style` are elements like all others.
@@ -121,33 +188,20 @@ struct Found {
     templates: usize,
 }
 
-fn scan(text: &str, deadline: Instant) -> Result<Found, TooSlow> {
-    feed(text, Some(deadline))
-}
-
-fn feed(text: &str, deadline: Option<Instant>) -> Result<Found, TooSlow> {
-    let tokenizer = Tokenizer::new(Sink::default(), TokenizerOpts::default());
-    let input = BufferQueue::default();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE));
-        rest = after;
-        input.push_back(StrTendril::from_slice(piece));
-        // A stop is a script's end or a label met; neither changes how to go on.
-        while !input.is_empty() {
-            let _ = tokenizer.feed(&input);
-        }
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(TooSlow);
-        }
-    }
-    tokenizer.end();
-    Ok(tokenizer.sink.found.into_inner())
-}
-
-#[derive(Default)]
 struct Sink {
     found: RefCell<Found>,
+}
+
+impl Sink {
+    fn new(most: usize) -> Sink {
+        let found = Found {
+            most,
+            ..Found::default()
+        };
+        Sink {
+            found: RefCell::new(found),
+        }
+    }
 }
 
 impl TokenSink for Sink {
@@ -170,7 +224,9 @@ impl Found {
         let opens = tag.kind == TagKind::StartTag;
         match &*tag.name {
             "a" if opens && self.templates == 0 => {
-                self.hrefs.extend(attribute(tag, "href"));
+                if let Some(href) = attribute(tag, "href") {
+                    self.link(&href);
+                }
             }
             "base" if opens && self.base.is_none() => self.base = attribute(tag, "href"),
             "meta" if opens && self.charset.is_none() => self.charset = meta_charset(tag),
@@ -180,6 +236,42 @@ impl Found {
             _ => {}
         }
         TokenSinkResult::Continue
+    }
+
+    fn link(&mut self, href: &str) {
+        self.count += 1;
+        if self.full || self.seen.contains(href) {
+            return;
+        }
+        self.bytes += href.len();
+        if self.hrefs.len() == self.most || self.bytes > MOST_LINK_BYTES {
+            self.full = true;
+            return;
+        }
+        let href: Rc<str> = href.into();
+        self.hrefs.push(href.clone());
+        self.seen.insert(href);
+    }
+
+    /// Says where the links lead. The first `base` counts for all, those before it included.
+    fn resolve(self, page: &Url) -> Links {
+        let base = self.base.and_then(|base| page.join(&base).ok());
+        let base = base.as_ref().unwrap_or(page);
+        let mut links = Links {
+            count: self.count,
+            ..Links::default()
+        };
+        for href in self.hrefs {
+            match base.join(&href) {
+                Ok(url) => links.urls.push(url),
+                Err(error) if links.malformed.len() < MOST_MALFORMED => {
+                    let href = href.chars().take(QUOTED).collect();
+                    links.malformed.push((href, error.to_string()));
+                }
+                Err(_) => {}
+            }
+        }
+        links
     }
 }
 
@@ -226,10 +318,34 @@ mod tests {
 
     use super::*;
 
-    fn hrefs(page: &[u8], content_type: Option<&str>) -> Vec<String> {
-        let at = Url::parse("http://host/dir/page.html").unwrap();
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let links = links(page, content_type, &at, deadline).unwrap();
+    fn bounds(within: Duration) -> Bounds {
+        Bounds {
+            deadline: Instant::now() + within,
+            links: 100_000,
+        }
+    }
+
+    fn read(page: &[u8], charset: Option<&str>, at: &str, bounds: Bounds) -> Links {
+        let at = Url::parse(at).unwrap();
+        let page = Bytes::copy_from_slice(page);
+        let found = links::<()>(page.clone(), || Ok(None), charset, &at, bounds).unwrap();
+        if found.cut.is_none() {
+            // The same in pieces, whatever their size.
+            for piece in [1, 5, 1000] {
+                // By its start the encoding is known.
+                let (start, rest) = page.split_at(page.len().min(META_WITHIN));
+                let mut rest = rest.chunks(piece).map(Bytes::copy_from_slice);
+                let start = Bytes::copy_from_slice(start);
+                let again = links::<()>(start, || Ok(rest.next()), charset, &at, bounds).unwrap();
+                assert_eq!(again, found);
+            }
+        }
+        found
+    }
+
+    fn hrefs(page: &[u8], charset: Option<&str>) -> Vec<String> {
+        let bounds = bounds(Duration::from_secs(60));
+        let links = read(page, charset, "http://host/dir/page.html", bounds);
         links.urls.into_iter().map(String::from).collect()
     }
 
@@ -251,7 +367,7 @@ mod tests {
                 "http://host/dir/page.html",
                 "http://host/dir/three",
                 "http://host/dir/four",
-                "http://host/five",
+                "http://host/five#part",
             ]
         );
     }
@@ -267,9 +383,8 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_told() {
-        let at = Url::parse("http://host/").unwrap();
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let links = links(b"<a href='http://[x'><a href=y>", None, &at, deadline).unwrap();
+        let page = b"<a href='http://[x'><a href=y>";
+        let links = read(page, None, "http://host/", bounds(Duration::from_secs(60)));
         assert_eq!(links.count, 2);
         assert_eq!(links.urls.len(), 1);
         assert_eq!(links.malformed[0].0, "http://[x");
@@ -281,36 +396,71 @@ mod tests {
         let cases: [(&[u8], Option<&str>); 8] = [
             (b"<a href=\xc3\xa9>", None),
             (b"<a href=\xe9>", None),
-            (b"<a href=\xe9>", Some("text/html; charset=ISO-8859-1")),
-            (b"<a href=\xe9>", Some("text/html; Charset='latin1'")),
-            (b"<meta charset=utf-8><a href=\xc3\xa9>", Some("text/html; charset=no-such")),
-            (b"<meta charset=koi8-r><a href=\xc3\xa9>", Some("text/html;charset=utf-8")),
+            (b"<a href=\xe9>", Some("ISO-8859-1")),
+            (b"<a href=\xe9>", Some("latin1")),
+            (b"<meta charset=utf-8><a href=\xc3\xa9>", Some("no-such")),
+            (b"<meta charset=koi8-r><a href=\xc3\xa9>", Some("utf-8")),
             (
                 b"<meta http-equiv=Content-Type content='text/html; charset=macintosh'><a href=\x8e>",
                 None,
             ),
-            (b"\xff\xfe<\0a\0 \0h\0r\0e\0f\0=\0\xe9\0>\0", Some("text/html; charset=utf-8")),
+            (b"\xff\xfe<\0a\0 \0h\0r\0e\0f\0=\0\xe9\0>\0", Some("utf-8")),
         ];
-        for (page, content_type) in cases {
-            assert_eq!(hrefs(page, content_type), is_e_acute, "{content_type:?}");
+        for (page, charset) in cases {
+            assert_eq!(hrefs(page, charset), is_e_acute, "{charset:?}");
         }
     }
 
     #[test]
     fn rubbish_is_read_to_its_end_or_given_up() {
-        let at = Url::parse("http://host/").unwrap();
-        let nested = "<div><p>".repeat(200_000);
-        let soon = Instant::now() + Duration::from_secs(60);
-        assert_eq!(
-            links(nested.as_bytes(), None, &at, soon),
-            Ok(Links::default())
+        let nested = "<div><p>".repeat(50_000);
+        let found = read(
+            nested.as_bytes(),
+            None,
+            "http://host/",
+            bounds(Duration::from_secs(60)),
         );
+        assert_eq!(found, Links::default());
 
         // So many attributes on one tag cost the tokenizer their number squared.
         let attributes: String = (0..2_000_000).map(|i| format!(" a{i}")).collect();
-        let page = format!("<a{attributes}>");
-        let soon = Instant::now() + Duration::from_millis(50);
-        assert_eq!(links(page.as_bytes(), None, &at, soon), Err(TooSlow));
-        assert!(soon.elapsed() < Duration::from_secs(10));
+        let page = format!("<a href=x><a{attributes}>");
+        let soon = bounds(Duration::from_millis(50));
+        let found = read(page.as_bytes(), None, "http://host/", soon);
+        assert_eq!(found.cut, Some("takes too long to parse"));
+        assert_eq!(found.urls.len(), 1);
+        assert!(soon.deadline.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn no_page_has_more_links_than_it_may() {
+        let many: String = (0..1000)
+            .map(|i| format!("<a href={i}><a href={i}>"))
+            .collect();
+        for (links, expected, cut) in [(1000, 1000, None), (999, 999, Some("too many links"))] {
+            let bounds = Bounds {
+                links,
+                ..bounds(Duration::from_secs(60))
+            };
+            let found = read(many.as_bytes(), None, "http://host/", bounds);
+            assert_eq!((found.urls.len(), found.cut), (expected, cut));
+        }
+        let long = format!("<a href={}>", "x".repeat(MOST_LINK_BYTES / 2));
+        let page = format!("{long}<a href=y>{}<a href=z>", long.replace("=x", "=a"));
+        let found = read(
+            page.as_bytes(),
+            None,
+            "http://host/",
+            bounds(Duration::from_secs(60)),
+        );
+        assert_eq!((found.urls.len(), found.cut), (2, Some("too many links")));
+        let rubbish: String = (0..1000).map(|i| format!("<a href=http://[{i}>")).collect();
+        let found = read(
+            rubbish.as_bytes(),
+            None,
+            "http://host/",
+            bounds(Duration::from_secs(60)),
+        );
+        assert_eq!((found.count, found.malformed.len()), (1000, MOST_MALFORMED));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use heist::runtime::RuntimeMetrics;
 use serde_json::{Value, json};
 
-use crate::crawl::{Broken, Outcome};
+use crate::outcome::{Broken, Outcome};
 
 /// As many holders of one broken link are named in the table; the file names all.
 const HOLDERS: usize = 5;
@@ -59,11 +59,19 @@ pub(crate) fn table(out: &mut impl Write, outcome: &Outcome, workers: &[Worker])
         "links",
         format!("{}, {links_out} of them out of the crawl", grouped(links)),
     )?;
-    if outcome.left > 0 {
-        row(
-            "left",
-            format!("{} known pages, by --max-pages", grouped(outcome.left)),
-        )?;
+    let cut = outcome.pages.values().filter(|page| page.cut.is_some());
+    for (name, count, what) in [
+        ("cut", cut.count(), "pages that were not read to their end"),
+        ("left", outcome.left, left_by(outcome)),
+        (
+            "forgotten",
+            outcome.forgotten,
+            "links, too many to remember",
+        ),
+    ] {
+        if count > 0 {
+            row(name, format!("{} {what}", grouped(count)))?;
+        }
     }
     if !outcome.forbidden.is_empty() {
         row(
@@ -108,6 +116,13 @@ fn broken(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn left_by(outcome: &Outcome) -> &'static str {
+    match outcome.interrupted {
+        true => "known pages, as the crawl was interrupted",
+        false => "known pages, by --max-pages",
+    }
 }
 
 fn statuses(outcome: &Outcome) -> String {
@@ -155,6 +170,8 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
             "status": page.status,
             "bytes": page.bytes,
             "links": page.links,
+            "type": page.media,
+            "cut": page.cut,
         })
     });
     let broken = outcome.broken.iter().map(|broken| {
@@ -166,11 +183,16 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
     });
     json!({
         "start": outcome.start,
+        "start_error": outcome.start_error,
+        "interrupted": outcome.interrupted,
         "pages": pages.collect::<Vec<_>>(),
         "broken": broken.collect::<Vec<_>>(),
         "redirects": outcome.redirects,
         "forbidden": outcome.forbidden,
         "statuses": outcome.statuses,
+        "links_out": outcome.links_out,
+        "left": outcome.left,
+        "forgotten": outcome.forgotten,
         "seconds": outcome.elapsed.as_secs_f64(),
     })
 }

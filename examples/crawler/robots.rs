@@ -1,12 +1,15 @@
-//! What a host's robots.txt allows (RFC 9309).
+//! What a host's robots.txt allows (RFC 9309, read as Google's parser reads it).
 
 use std::time::Duration;
 
-use texting_robots::Robot;
+use robotxt::{BYTE_LIMIT, Robots};
 use url::Url;
 
 /// The name that robots.txt may call this crawler by.
 pub(crate) const NAME: &str = "heist-crawler";
+
+/// So much of a robots.txt counts.
+pub(crate) const MOST_BYTES: usize = BYTE_LIMIT;
 
 /// No host may slow the crawl down by more than this between two pages.
 const MAX_DELAY: Duration = Duration::from_secs(30);
@@ -18,16 +21,14 @@ pub(crate) enum Rules {
     All,
     /// The host can't be asked: then nothing may be fetched.
     Nothing(String),
-    Told(Box<Robot>),
+    Told(Box<Robots>),
 }
 
 impl Rules {
-    /// Reads a robots.txt. What can't be read forbids nothing.
+    /// Reads a robots.txt, or its first [`MOST_BYTES`]. What can't be read forbids nothing.
     pub(crate) fn read(text: &[u8]) -> Rules {
-        match Robot::new(NAME, text) {
-            Ok(robot) => Rules::Told(Box::new(robot)),
-            Err(_) => Rules::All,
-        }
+        let text = with_product_tokens(whole_lines(text));
+        Rules::Told(Box::new(Robots::parse(&text, NAME)))
     }
 
     /// `Err` with the reason where a page may not be fetched.
@@ -35,19 +36,74 @@ impl Rules {
         match self {
             Rules::All => Ok(()),
             Rules::Nothing(why) => Err(format!("robots.txt can't be had: {why}")),
-            Rules::Told(robot) if robot.allowed(url.as_str()) => Ok(()),
+            Rules::Told(robots) if robots.is_url_allowed(url) => Ok(()),
             Rules::Told(_) => Err("robots.txt forbids it".into()),
         }
     }
 
     /// How long to wait between two requests, where the host asks for it.
     pub(crate) fn delay(&self) -> Option<Duration> {
-        let Rules::Told(robot) = self else {
+        let Rules::Told(robots) = self else {
             return None;
         };
-        let delay = Duration::try_from_secs_f32(robot.delay?).ok()?;
-        Some(delay.min(MAX_DELAY))
+        Some(robots.crawl_delay()?.min(MAX_DELAY))
     }
+}
+
+/// Without the line that the limit cuts: half a path would forbid too much.
+fn whole_lines(text: &[u8]) -> &[u8] {
+    if text.len() < MOST_BYTES {
+        return text;
+    }
+    let text = &text[..MOST_BYTES];
+    let end = text
+        .iter()
+        .rposition(|&byte| byte == b'\n' || byte == b'\r');
+    &text[..end.unwrap_or(0)]
+}
+
+/// Cuts each `User-agent: name/1.0 (remark)` down to `User-agent: name`. Google's parser compares only the product
+/// token, letters, `_` and `-`; [`robotxt`] compares the whole value.
+fn with_product_tokens(text: &[u8]) -> Vec<u8> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut plain = Vec::with_capacity(text.len());
+    for line in text.split(|byte| b"\r\n\0".contains(byte)) {
+        match agent(line) {
+            Some(agent) => {
+                plain.extend_from_slice(b"User-agent: ");
+                plain.extend_from_slice(product_token(agent));
+            }
+            None => plain.extend_from_slice(line),
+        }
+        plain.push(b'\n');
+    }
+    plain
+}
+
+/// The value of a `User-agent` line. Google's parser takes these spellings too, and a space for the colon.
+fn agent(line: &[u8]) -> Option<&[u8]> {
+    let line = line.trim_ascii_start();
+    let spellings: [&[u8]; 3] = [b"user-agent", b"useragent", b"user agent"];
+    let rest = spellings.iter().find_map(|spelling| {
+        let (start, rest) = line.split_at_checked(spelling.len())?;
+        start.eq_ignore_ascii_case(spelling).then_some(rest)
+    })?;
+    let value = rest.trim_ascii_start();
+    match value.strip_prefix(b":") {
+        Some(value) => Some(value.trim_ascii_start()),
+        None => (value.len() < rest.len()).then_some(value),
+    }
+}
+
+fn product_token(agent: &[u8]) -> &[u8] {
+    if let [b'*', rest @ ..] = agent
+        && rest.first().is_none_or(u8::is_ascii_whitespace)
+    {
+        return b"*";
+    }
+    let belongs = |byte: &u8| byte.is_ascii_alphabetic() || b"-_".contains(byte);
+    let end = agent.iter().position(|byte| !belongs(byte));
+    &agent[..end.unwrap_or(agent.len())]
 }
 
 #[cfg(test)]
@@ -76,11 +132,112 @@ mod tests {
         assert!(allows(&rules, "/page"));
         assert_eq!(rules.delay(), None);
         assert!(!allows(&Rules::Nothing("503".into()), "/page"));
+        // One rule that can't be kept costs no other.
+        let long = format!(
+            "User-agent: *\nDisallow: /{}$\nDisallow: /x\n",
+            "a*".repeat(100_000)
+        );
+        let rules = Rules::read(long.as_bytes());
+        assert!(allows(&rules, &"a".repeat(2000)) && !allows(&rules, "/x"));
     }
 
     #[test]
     fn no_delay_is_longer_than_the_crawl_can_bear() {
-        let rules = Rules::read(b"User-agent: *\nCrawl-delay: 1e30\n");
-        assert!(rules.delay().unwrap_or_default() <= MAX_DELAY);
+        for delay in ["1e30", "31", "1e300", "18446744073709551615"] {
+            let rules = Rules::read(format!("User-agent: *\nCrawl-delay: {delay}\n").as_bytes());
+            assert!(rules.delay().unwrap_or_default() <= MAX_DELAY);
+        }
+    }
+
+    #[test]
+    fn a_group_is_for_us_if_its_product_token_is_ours() {
+        for agent in [
+            "User-agent: heist-crawler",
+            "User-Agent:heist-crawler/1.0",
+            "user-agent : HEIST-Crawler (a crawler)",
+            "useragent: heist-crawler/2 # a remark",
+            "User agent heist-crawler",
+            "\u{feff}User-agent: heist-crawler/1.0",
+            "User-agent: other\nUser-agent: heist-crawler 1",
+            "User-agent: heist-crawler\nDisallow: /first\n\nUser-agent: x\n\nUser-agent: heist-crawler/7",
+        ] {
+            let text = format!("{agent}\nDisallow: /no\n\nUser-agent: *\nDisallow: /\n");
+            let rules = Rules::read(text.as_bytes());
+            assert!(allows(&rules, "/yes") && !allows(&rules, "/no"), "{agent}");
+        }
+        for agent in [
+            "heist-crawler-two",
+            "heist",
+            "1heist-crawler",
+            "*heist-crawler",
+            "",
+            "heist crawler",
+        ] {
+            let text = format!("User-agent: {agent}\nDisallow: /no\n");
+            assert!(allows(&Rules::read(text.as_bytes()), "/no"), "{agent}");
+        }
+        let all = Rules::read(b"User-agent: * and so on\nDisallow: /no\n");
+        assert!(!allows(&all, "/no"));
+    }
+
+    #[test]
+    fn the_longest_rule_wins_and_allow_wins_a_tie() {
+        for (rules, path, allowed) in [
+            ("Allow: /p\nDisallow: /", "/page", true),
+            ("Disallow: /page\nAllow: /page", "/page", true),
+            ("Disallow: /page\nAllow: /pag", "/page", false),
+            ("Allow: /page\nDisallow: /*.html", "/page.html", false),
+            ("Allow: /$\nDisallow: /", "/", true),
+            ("Allow: /$\nDisallow: /", "/page.html", false),
+            ("Disallow: /*.php$", "/a/b.php", false),
+            ("Disallow: /*.php$", "/a/b.php?x", true),
+            ("Disallow: /a$b", "/a$b/c", false),
+            ("Disallow:\nDisallow: /x", "/x", false),
+            ("Disallow: /a?b=", "/a?b=c", false),
+            ("Disallow: /A", "/a", true),
+        ] {
+            let text = format!("User-agent: *\n{rules}\n");
+            assert_eq!(
+                allows(&Rules::read(text.as_bytes()), path),
+                allowed,
+                "{rules} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_path_and_its_rule_may_be_spelled_differently() {
+        for (rule, path) in [
+            ("/%61", "/a"),
+            ("/a", "/%61"),
+            ("/%7euser", "/~user"),
+            ("/\u{e9}", "/%c3%a9"),
+            ("/%C3%a9", "/\u{e9}"),
+            ("/a%2fb", "/a%2Fb"),
+            ("/50%off/%c3%a9", "/50%off/%C3%A9"),
+            ("/docs/index.html", "/docs/index.html"),
+        ] {
+            let text = format!("User-agent: *\nDisallow: {rule}\n");
+            assert!(
+                !allows(&Rules::read(text.as_bytes()), path),
+                "{rule} {path}"
+            );
+        }
+        let rules = Rules::read(
+            b"User-agent: *\nDisallow: /a%2Fb\nDisallow: /docs/index.html\nDisallow: /\xe9\n",
+        );
+        assert!(allows(&rules, "/a/b") && allows(&rules, "/docs/"));
+        assert!(!allows(&rules, "/%E9"));
+    }
+
+    #[test]
+    fn the_first_500_kib_count() {
+        let mut text = b"User-agent: *\nDisallow: /early\n".to_vec();
+        text.extend(b"# filler\n".repeat(MOST_BYTES / 9 + 1));
+        text.truncate(MOST_BYTES - 12);
+        text.extend(b"\nDisallow: /late\nDisallow: /later\n");
+        let rules = Rules::read(&text);
+        assert!(!allows(&rules, "/early"));
+        assert!(allows(&rules, "/page") && allows(&rules, "/late") && allows(&rules, "/later"));
     }
 }

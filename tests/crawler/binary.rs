@@ -1,7 +1,7 @@
 //! The program itself, from its arguments to its exit code.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -91,6 +91,10 @@ fn a_run_prints_its_table_and_writes_its_file() {
             );
             assert_eq!((&page["status"], &page["links"]), (&200.into(), &2.into()));
             assert!(page["bytes"].as_u64().unwrap() > 30);
+            assert_eq!(
+                (&page["type"], &page["cut"]),
+                (&"text/html".into(), &Value::Null)
+            );
         }
         let broken = json["broken"].as_array().unwrap();
         assert_eq!(broken.len(), 2);
@@ -171,5 +175,134 @@ fn bad_arguments_end_with_2_and_say_why() {
             assert!(error.contains(why), "{arguments:?}: {error}");
             assert!(output.stdout.is_empty());
         }
+    });
+}
+
+/// Waits until the site is asked for a page, then lets the program be interrupted, and gives what it wrote.
+#[cfg(unix)]
+fn interrupted(signal: &str) -> (Option<i32>, String, Value) {
+    use std::sync::mpsc;
+
+    let (asked, wait) = mpsc::channel();
+    let host = Host::start(move |path, stream| match path {
+        "/" => say_page(stream, "<a href=page><a href=gone><a href=hangs>"),
+        "/page" => say_page(stream, ""),
+        "/hangs" => {
+            asked.send(()).unwrap();
+            loop {
+                std::thread::park();
+            }
+        }
+        _ => say_missing(stream),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.json");
+    let mut command = Command::new(program());
+    // One after the other, so that the others are done by then.
+    command.args(["--timeout", "1000", "--concurrency", "1", "--json"]);
+    command.arg(&file).arg(host.url("/"));
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait.recv().unwrap();
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args([signal, &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    let json = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    (output.status.code(), text(&output.stdout).to_owned(), json)
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_crawl_reports_what_was_done() {
+    watched(|| {
+        for signal in ["-INT", "-TERM"] {
+            let (code, table, json) = interrupted(signal);
+            assert_eq!(code, Some(130));
+            for row in [
+                "pages         2\n",
+                "left          1 known pages, as the crawl was interrupted\n",
+                "broken links  1\n",
+            ] {
+                assert!(table.contains(row), "no {row:?} in:\n{table}");
+            }
+            assert_eq!(json["pages"].as_array().unwrap().len(), 2);
+            assert_eq!(json["broken"].as_array().unwrap().len(), 1);
+            assert_eq!(
+                (&json["interrupted"], &json["left"]),
+                (&true.into(), &1.into())
+            );
+        }
+    });
+}
+
+/// The most memory that a process has had so far, in KiB.
+#[cfg(target_os = "linux")]
+fn peak(id: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Without a bound, a page of 10 MB with so many links takes 300 MB.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_page_of_very_many_links_takes_little_memory() {
+    use std::fmt::Write as _;
+    use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+    static CRAWLER: AtomicU32 = AtomicU32::new(0);
+    static PEAK: AtomicUsize = AtomicUsize::new(0);
+    watched(|| {
+        let mut page = String::new();
+        for link in 0..600_000 {
+            let _ = writeln!(page, "<a href={link}.x>");
+        }
+        let host = Host::start(move |path, stream| match path {
+            "/" => say_page(stream, "<a href=many>"),
+            "/many" => say_page(stream, &page),
+            _ => {
+                // The links have been read.
+                // Ordering: hint only; the process was started, and is waited for, by another thread.
+                let id = CRAWLER.load(Ordering::Relaxed);
+                PEAK.fetch_max(peak(id), Ordering::Relaxed);
+                say_missing(stream)
+            }
+        });
+        let mut command = Command::new(program());
+        command.args([
+            "--timeout",
+            "200",
+            "--max-pages",
+            "3",
+            "--max-links",
+            "5000",
+        ]);
+        command
+            .arg(host.url("/"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        // Before it has asked for the first page, most likely, and long before it has asked for the last.
+        CRAWLER.store(child.id(), Ordering::Relaxed);
+        let output = child.wait_with_output().unwrap();
+        assert!(
+            text(&output.stdout).contains("\ncut           1 pages"),
+            "{}",
+            text(&output.stdout)
+        );
+        let peak = PEAK.load(Ordering::Relaxed);
+        assert!((1..80_000).contains(&peak), "{peak} KiB");
     });
 }

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex};
 
 use heist::runtime::Runtime;
+use url::Url;
 
-use crate::crawl::{Options, Outcome};
+use crate::address::canonical;
+use crate::crawl::Options;
 use crate::host::{Host, say_missing, say_page, say_redirect};
+use crate::outcome::Outcome;
 use crate::site::{Served, Site};
 use crate::tree::{Dice, plant};
 use crate::walk::{Walk, decode, walk};
@@ -15,6 +18,8 @@ use crate::{options, run, runtime, watched};
 /// What the crawler found, in the walk's terms.
 fn in_terms_of_walk(outcome: &Outcome, authority: &str) -> Walk {
     let place = |url: &str| {
+        // The walk has one name for each page.
+        let url = &*String::from(canonical(Url::parse(url).unwrap()));
         let path = url
             .strip_prefix("http://")
             .and_then(|url| url.strip_prefix(authority));

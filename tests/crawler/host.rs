@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-/// Answers the request for a path; an error ends the connection.
+/// Answers a request by its head; an error ends the connection.
 type Answer = dyn Fn(&str, &mut TcpStream) -> io::Result<()> + Send + Sync;
 
 /// A running host; its threads end with the test.
@@ -14,7 +14,18 @@ pub(crate) struct Host {
 }
 
 impl Host {
+    /// Answers the request for a path.
     pub(crate) fn start(
+        answer: impl Fn(&str, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Host {
+        Host::start_reading(move |head, stream| {
+            let path = path(head)?.to_owned();
+            answer(&path, stream)
+        })
+    }
+
+    /// Answers a request by its whole head.
+    pub(crate) fn start_reading(
         answer: impl Fn(&str, &mut TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Host {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -40,27 +51,30 @@ fn converse(mut stream: TcpStream, answer: &Answer) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
-        let path = read_request(&mut reader)?;
-        answer(&path, &mut stream)?;
+        let head = read_head(&mut reader)?;
+        answer(&head, &mut stream)?;
     }
+}
+
+fn read_head(reader: &mut impl BufRead) -> io::Result<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(head)
+}
+
+fn path(head: &str) -> io::Result<&str> {
+    let path = head.split(' ').nth(1);
+    path.ok_or(io::ErrorKind::InvalidData.into())
 }
 
 /// Reads a request's head, and gives its path.
 pub(crate) fn read_request(reader: &mut impl BufRead) -> io::Result<String> {
-    let mut first = String::new();
-    reader.read_line(&mut first)?;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if line == "\r\n" {
-            break;
-        }
-    }
-    let path = first.split(' ').nth(1);
-    path.map(str::to_owned)
-        .ok_or(io::ErrorKind::InvalidData.into())
+    let head = read_head(reader)?;
+    path(&head).map(str::to_owned)
 }
 
 pub(crate) fn say_page(stream: &mut TcpStream, body: &str) -> io::Result<()> {

@@ -1,0 +1,415 @@
+//! The clerk's books: which pages there are, which of them to ask for next, and which links are broken.
+//!
+//! 1. A page is known by its canonical address, and is asked for as it is first written. Only where that spelling
+//!    fails are others that links use asked for: `/docs/index.html` may exist where `/docs/` does not.
+//! 2. A redirect is an edge from page to page. `hops` of a page is the least number of redirects by which a link
+//!    leads to it; a page is fetched if and only if that is within the limit. Finding a shorter way lowers `hops`
+//!    along the whole chain.
+//! 3. A link is broken if the page at the end of its redirects can't be had. That is judged at the end, when all
+//!    is known. Until then, each address that may turn out so remembers which pages hold links to it.
+//! 4. What a site makes the clerk remember is bounded: see [`MOST_BYTES`] and [`MOST_HOLDERS`].
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::address::{Address, Scope};
+use crate::job::{Fetched, Found};
+use crate::outcome::{Broken, Outcome, Page};
+use crate::progress::Progress;
+
+/// As much memory may all known addresses take, more or less; more for a crawl that may ask for more of them.
+const MOST_BYTES: usize = 512 << 20;
+
+/// What an address takes besides its text, and what one needs in the mean.
+const BYTES_EACH: usize = 256;
+const BYTES_USUAL: usize = 512;
+
+/// As many holders of links may be remembered besides the first of each link.
+const MOST_HOLDERS: usize = 10_000_000;
+
+/// As many links that are no URL are named.
+const MOST_MALFORMED: usize = 100_000;
+
+/// As many spellings of one page are told apart. Any more are taken for the first.
+const MOST_SPELLINGS: usize = 16;
+
+/// A page's place in the books.
+pub(crate) type PageId = u32;
+
+/// An address's place in the books: the page, and which of its spellings.
+type Place = (PageId, usize);
+
+#[derive(Debug)]
+struct Known {
+    /// As links write its address, in the order in which they were met; never empty.
+    spellings: Vec<Spelling>,
+    hops: u32,
+    state: State,
+}
+
+#[derive(Debug)]
+struct Spelling {
+    url: Arc<str>,
+    /// Why it can't be had, if it was asked for and can't.
+    fault: Option<Fault>,
+    /// The pages that link to it, as long as the link may turn out broken.
+    holders: Vec<PageId>,
+}
+
+#[derive(Debug)]
+enum Fault {
+    Dead(String),
+    Forbidden(String),
+}
+
+/// What is known of a page. The number tells the spelling.
+#[derive(Debug)]
+enum State {
+    /// Known, but too many redirects away to be fetched.
+    Far,
+    Queued(usize),
+    Fetching(usize),
+    Had(usize, Box<Page>),
+    Redirect(Place),
+    /// A redirect to what is not the crawl's.
+    LeadsOut,
+    /// No spelling that is known can be had.
+    Failed,
+}
+
+/// Keeps the books of the crawl.
+pub(crate) struct Clerk {
+    scope: Scope,
+    max_redirects: u32,
+    known: Vec<Known>,
+    by_page: HashMap<Arc<str>, PageId>,
+    queue: VecDeque<PageId>,
+    /// What may still be remembered.
+    bytes_left: usize,
+    holders_left: usize,
+    malformed_left: usize,
+    /// How many pages were had.
+    had: usize,
+    outcome: Outcome,
+    progress: Progress,
+}
+
+impl Clerk {
+    /// For a crawl of one start, which may ask for so many pages.
+    pub(crate) fn new(
+        start: Address,
+        scope: Scope,
+        max_redirects: u32,
+        max_pages: usize,
+        progress: Progress,
+    ) -> Clerk {
+        let mut clerk = Clerk {
+            scope,
+            max_redirects,
+            known: Vec::new(),
+            by_page: HashMap::new(),
+            queue: VecDeque::new(),
+            bytes_left: MOST_BYTES.max(max_pages.saturating_mul(BYTES_USUAL)),
+            holders_left: MOST_HOLDERS,
+            malformed_left: MOST_MALFORMED,
+            had: 0,
+            outcome: Outcome {
+                start: start.url.to_string(),
+                ..Outcome::default()
+            },
+            progress,
+        };
+        clerk.discover(start, 0);
+        clerk
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Whether there is a page to ask for.
+    pub(crate) fn has_next(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// The next page to ask for.
+    pub(crate) fn next(&mut self) -> Option<(PageId, Arc<str>)> {
+        let id = self.queue.pop_front()?;
+        let known = &mut self.known[id as usize];
+        let State::Queued(spelling) = known.state else {
+            unreachable!("a page in the queue is queued");
+        };
+        known.state = State::Fetching(spelling);
+        Some((id, known.spellings[spelling].url.clone()))
+    }
+
+    /// Notes that an address can be reached by so many redirects from a link. None if there is no room for it.
+    fn discover(&mut self, address: Address, hops: u32) -> Option<Place> {
+        let place = match self.by_page.get(&address.page) {
+            Some(&id) => (id, self.spelling(id, address)?),
+            None => {
+                let id = PageId::try_from(self.known.len()).ok()?;
+                self.make_room(&address)?;
+                self.by_page.insert(address.page, id);
+                self.known.push(Known {
+                    spellings: vec![Spelling::new(address.url)],
+                    hops: u32::MAX,
+                    state: State::Far,
+                });
+                (id, 0)
+            }
+        };
+        self.come_closer(place, hops);
+        Some(place)
+    }
+
+    fn make_room(&mut self, address: &Address) -> Option<()> {
+        let needed = address.bytes() + BYTES_EACH;
+        self.bytes_left = self.bytes_left.checked_sub(needed)?;
+        Some(())
+    }
+
+    /// Finds a spelling of a page, or notes it. If all others have failed, it is to be asked for.
+    fn spelling(&mut self, id: PageId, address: Address) -> Option<usize> {
+        let spellings = &self.known[id as usize].spellings;
+        if let Some(found) = spellings.iter().position(|known| known.url == address.url) {
+            return Some(found);
+        }
+        let new = spellings.len();
+        if new == MOST_SPELLINGS {
+            return Some(0);
+        }
+        self.make_room(&address)?;
+        let known = &mut self.known[id as usize];
+        known.spellings.push(Spelling::new(address.url));
+        if matches!(known.state, State::Failed) {
+            known.state = State::Queued(new);
+            self.queue.push_back(id);
+        }
+        Some(new)
+    }
+
+    /// Lowers `hops` along a chain of redirects, and queues what comes within reach. It ends: each round lowers
+    /// one page's `hops`, and on a loop they rise from page to page.
+    fn come_closer(&mut self, mut place: Place, mut hops: u32) {
+        while hops < self.known[place.0 as usize].hops {
+            let known = &mut self.known[place.0 as usize];
+            known.hops = hops;
+            match known.state {
+                State::Far if hops <= self.max_redirects => {
+                    known.state = State::Queued(place.1);
+                    self.queue.push_back(place.0);
+                    return;
+                }
+                State::Redirect(target) => {
+                    place = target;
+                    hops = hops.saturating_add(1);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Takes what a page's task found.
+    pub(crate) fn take(
+        &mut self,
+        id: PageId,
+        fetched: Fetched,
+        answers: Vec<(u16, Duration)>,
+        in_work: usize,
+    ) {
+        for (status, latency) in answers {
+            *self.outcome.statuses.entry(status).or_default() += 1;
+            self.outcome.latencies.push(latency);
+        }
+        let State::Fetching(spelling) = self.known[id as usize].state else {
+            unreachable!("a page that comes back was fetched");
+        };
+        match fetched {
+            Fetched::Page(page, found) => self.take_page(id, spelling, page, found),
+            Fetched::Redirect(target) => self.redirect(id, spelling, target),
+            Fetched::Failed(reason) => {
+                let url = &self.known[id as usize].spellings[spelling].url;
+                self.progress.error(url, &reason);
+                self.fail(id, spelling, Fault::Dead(reason));
+            }
+            Fetched::Forbidden(reason) => {
+                let url = &self.known[id as usize].spellings[spelling].url;
+                self.outcome.forbidden.insert(url.to_string());
+                self.fail(id, spelling, Fault::Forbidden(reason));
+            }
+            Fetched::Left => {
+                self.known[id as usize].state = State::Queued(spelling);
+                self.queue.push_back(id);
+            }
+        }
+        self.progress.set(self.had, self.queue.len() + in_work);
+    }
+
+    fn take_page(&mut self, id: PageId, spelling: usize, page: Page, found: Found) {
+        self.had += 1;
+        self.outcome.links_out += found.links_out;
+        self.known[id as usize].state = State::Had(spelling, Box::new(page));
+        for other in &mut self.known[id as usize].spellings {
+            if other.fault.is_none() {
+                self.holders_left += other.holders.len().saturating_sub(1);
+                other.holders = Vec::new();
+            }
+        }
+        for address in found.links {
+            match self.discover(address, 0) {
+                Some(target) => self.hold(id, target),
+                None => self.outcome.forgotten += 1,
+            }
+        }
+        self.note_malformed(id, found.malformed);
+    }
+
+    /// Notes that a page holds a link, unless it is known that the link is good.
+    fn hold(&mut self, holder: PageId, (id, spelling): Place) {
+        let known = &mut self.known[id as usize];
+        let spelling = &mut known.spellings[spelling];
+        if matches!(known.state, State::Had(..)) && spelling.fault.is_none() {
+            return;
+        }
+        if !spelling.holders.is_empty() {
+            match self.holders_left.checked_sub(1) {
+                Some(left) => self.holders_left = left,
+                None => {
+                    self.outcome.forgotten += 1;
+                    return;
+                }
+            }
+        }
+        spelling.holders.push(holder);
+    }
+
+    /// Notes that a spelling can't be had, and goes on with the next one that a link uses.
+    fn fail(&mut self, id: PageId, spelling: usize, fault: Fault) {
+        let known = &mut self.known[id as usize];
+        known.spellings[spelling].fault = Some(fault);
+        let untried = known
+            .spellings
+            .iter()
+            .position(|known| known.fault.is_none());
+        known.state = match untried {
+            Some(next) => {
+                self.queue.push_back(id);
+                State::Queued(next)
+            }
+            None => State::Failed,
+        };
+    }
+
+    fn redirect(&mut self, id: PageId, spelling: usize, target: Address) {
+        let from = self.known[id as usize].spellings[spelling].url.to_string();
+        let url = match url::Url::parse(&target.url) {
+            Ok(url) => url,
+            Err(error) => return self.fail(id, spelling, Fault::Dead(error.to_string())),
+        };
+        self.outcome.redirects.insert(from, target.url.to_string());
+        if !self.scope.holds(&url) {
+            // The start page says where the site is: http://site is at http://www.site.
+            if self.had > 0 {
+                self.known[id as usize].state = State::LeadsOut;
+                return;
+            }
+            self.scope = self.scope.moved_to(&url);
+        }
+        let hops = self.known[id as usize].hops.saturating_add(1);
+        self.known[id as usize].state = match self.discover(target, hops) {
+            Some(target) => State::Redirect(target),
+            None => {
+                self.outcome.forgotten += 1;
+                State::LeadsOut
+            }
+        };
+    }
+
+    fn note_malformed(&mut self, id: PageId, malformed: Vec<(String, String)>) {
+        for (url, reason) in malformed {
+            let reason = format!("no URL: {reason}");
+            self.progress.error(&url, &reason);
+            if self.malformed_left == 0 {
+                self.outcome.forgotten += 1;
+                continue;
+            }
+            self.malformed_left -= 1;
+            let page = Some(self.url(id).to_string());
+            self.outcome.broken.insert(Broken { page, url, reason });
+        }
+    }
+
+    /// The address at which a page was had, or else its first.
+    fn url(&self, id: PageId) -> &Arc<str> {
+        let known = &self.known[id as usize];
+        match known.state {
+            State::Had(spelling, _) => &known.spellings[spelling].url,
+            _ => &known.spellings[0].url,
+        }
+    }
+
+    /// Why the page at the end of a link can't be had, if so.
+    fn fault(&self, mut place: Place) -> Option<Fault> {
+        let limit = self.max_redirects;
+        for _ in 0..=limit {
+            let known = &self.known[place.0 as usize];
+            match (&known.spellings[place.1].fault, &known.state) {
+                (Some(Fault::Dead(reason)), _) => return Some(Fault::Dead(reason.clone())),
+                (Some(Fault::Forbidden(reason)), _) => {
+                    return Some(Fault::Forbidden(reason.clone()));
+                }
+                (None, State::Redirect(target)) => place = *target,
+                (None, _) => return None,
+            }
+        }
+        Some(Fault::Dead(format!("more than {limit} redirects in a row")))
+    }
+
+    /// Closes the books.
+    pub(crate) fn close(mut self, elapsed: Duration) -> Outcome {
+        let mut outcome = mem::take(&mut self.outcome);
+        outcome.elapsed = elapsed;
+        for (id, known) in (0..).zip(&self.known) {
+            match &known.state {
+                State::Had(_, page) => {
+                    let page = Page::clone(page);
+                    outcome.pages.insert(self.url(id).to_string(), page);
+                }
+                State::Queued(_) | State::Fetching(_) => outcome.left += 1,
+                _ => {}
+            }
+            for (number, spelling) in known.spellings.iter().enumerate() {
+                if let Some(Fault::Dead(reason)) = self.fault((id, number)) {
+                    let broken = spelling.holders.iter().map(|&holder| Broken {
+                        page: Some(self.url(holder).to_string()),
+                        url: spelling.url.to_string(),
+                        reason: reason.clone(),
+                    });
+                    outcome.broken.extend(broken);
+                }
+            }
+        }
+        if let Some(Fault::Dead(reason) | Fault::Forbidden(reason)) = self.fault((0, 0)) {
+            outcome.broken.insert(Broken {
+                page: None,
+                url: outcome.start.clone(),
+                reason: reason.clone(),
+            });
+            outcome.start_error = Some(reason);
+        }
+        outcome
+    }
+}
+
+impl Spelling {
+    fn new(url: Arc<str>) -> Spelling {
+        Spelling {
+            url,
+            fault: None,
+            holders: Vec::new(),
+        }
+    }
+}

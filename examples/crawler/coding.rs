@@ -1,0 +1,256 @@
+//! Content codings: gzip, deflate and br, one piece at a time.
+//!
+//! The crawler asks for none of them (`Accept-Encoding: identity`), but some hosts compress all the same.
+
+use std::io::{self, Write};
+
+use brotli_decompressor::DecompressorWriter;
+use flate2::write::{DeflateDecoder, GzDecoder, ZlibDecoder};
+use hyper::HeaderMap;
+use hyper::header::CONTENT_ENCODING;
+
+use crate::error::FetchError;
+
+/// The codings that IANA has registered and that are not decoded here. Any other name is no coding: its bytes are
+/// taken as they are, as the Fetch standard has it (`none` and `utf-8` are seen).
+const NOT_DECODED: &[&str] = &[
+    "zstd",
+    "compress",
+    "x-compress",
+    "dcb",
+    "dcz",
+    "exi",
+    "aes128gcm",
+    "pack200-gzip",
+];
+
+/// As many codings on top of each other are undone. One is usual, two are a mistake.
+const MOST_CODINGS: usize = 4;
+
+/// A decoder for each coding of a body, the outermost first.
+pub(crate) fn decoders(headers: &HeaderMap) -> Result<Vec<Decoder>, FetchError> {
+    let mut decoders = Vec::new();
+    for value in headers.get_all(CONTENT_ENCODING) {
+        for name in String::from_utf8_lossy(value.as_bytes()).split(',') {
+            let name = name.trim().to_ascii_lowercase();
+            if NOT_DECODED.contains(&&*name) {
+                return Err(FetchError::Encoded(name));
+            }
+            decoders.extend(Decoder::named(&name));
+        }
+    }
+    if decoders.len() > MOST_CODINGS {
+        let codings = format!("{} codings on top of each other", decoders.len());
+        return Err(FetchError::Encoded(codings));
+    }
+    decoders.reverse();
+    Ok(decoders)
+}
+
+/// Undoes one coding.
+pub(crate) struct Decoder {
+    name: &'static str,
+    state: State,
+}
+
+enum State {
+    /// Nothing has come yet. What comes first says how to go on.
+    Empty(fn(&[u8]) -> State),
+    Gzip(GzDecoder<Vec<u8>>),
+    Zlib(ZlibDecoder<Vec<u8>>),
+    Deflate(DeflateDecoder<Vec<u8>>),
+    Brotli(Box<DecompressorWriter<Vec<u8>>>),
+    /// The data has ended. What comes after it is ignored, as browsers do.
+    Ended,
+}
+
+impl Decoder {
+    fn named(name: &str) -> Option<Decoder> {
+        let (name, start): (_, fn(&[u8]) -> State) = match name {
+            "gzip" | "x-gzip" => ("gzip", gzip),
+            "deflate" => ("deflate", zlib_or_not),
+            "br" => ("br", |_| {
+                State::Brotli(Box::new(DecompressorWriter::new(Vec::new(), 32 * 1024)))
+            }),
+            _ => return None,
+        };
+        let state = State::Empty(start);
+        Some(Decoder { name, state })
+    }
+
+    /// Decodes a piece. Keep it small: it may be a thousand times as long afterwards.
+    pub(crate) fn decode(&mut self, mut piece: &[u8]) -> Result<Vec<u8>, FetchError> {
+        let mut decoded = Vec::new();
+        while !piece.is_empty() && !matches!(self.state, State::Ended) {
+            if let State::Empty(start) = self.state {
+                self.state = start(piece);
+                continue;
+            }
+            let taken = self.write(piece)?;
+            piece = &piece[taken..];
+            if taken == 0 {
+                decoded.append(&mut self.end()?);
+                if self.name == "gzip" {
+                    self.state = State::Empty(next_member);
+                }
+            }
+        }
+        self.flush()?;
+        if let Some(output) = self.output() {
+            decoded.append(output);
+        }
+        Ok(decoded)
+    }
+
+    /// Says that no more comes, and gives what was left inside.
+    pub(crate) fn finish(&mut self) -> Result<Vec<u8>, FetchError> {
+        if matches!(self.state, State::Empty(_) | State::Ended) {
+            return Ok(Vec::new());
+        }
+        // A stream that has ended takes nothing any more.
+        match self.write(&[0])? {
+            0 => self.end(),
+            _ => Err(self.garbled(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+
+    /// Checks what stands behind the data.
+    fn end(&mut self) -> Result<Vec<u8>, FetchError> {
+        let ended = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Gzip(decoder) => decoder.finish(),
+            State::Zlib(decoder) => decoder.finish(),
+            State::Deflate(decoder) => decoder.finish(),
+            State::Brotli(decoder) => decoder
+                .into_inner()
+                .map_err(|_| io::ErrorKind::InvalidData.into()),
+            State::Empty(_) | State::Ended => Ok(Vec::new()),
+        };
+        ended.map_err(|error| self.garbled(error))
+    }
+
+    fn write(&mut self, piece: &[u8]) -> Result<usize, FetchError> {
+        let taken = match &mut self.state {
+            State::Gzip(decoder) => decoder.write(piece),
+            State::Zlib(decoder) => decoder.write(piece),
+            State::Deflate(decoder) => decoder.write(piece),
+            State::Brotli(decoder) => decoder.write(piece),
+            State::Empty(_) | State::Ended => Ok(0),
+        };
+        taken.map_err(|error| self.garbled(error))
+    }
+
+    /// Brings what was decoded so far into the output.
+    fn flush(&mut self) -> Result<(), FetchError> {
+        let flushed = match &mut self.state {
+            State::Gzip(decoder) => decoder.flush(),
+            State::Zlib(decoder) => decoder.flush(),
+            State::Deflate(decoder) => decoder.flush(),
+            // It holds nothing back.
+            State::Brotli(_) | State::Empty(_) | State::Ended => Ok(()),
+        };
+        flushed.map_err(|error| self.garbled(error))
+    }
+
+    fn output(&mut self) -> Option<&mut Vec<u8>> {
+        match &mut self.state {
+            State::Gzip(decoder) => Some(decoder.get_mut()),
+            State::Zlib(decoder) => Some(decoder.get_mut()),
+            State::Deflate(decoder) => Some(decoder.get_mut()),
+            State::Brotli(decoder) => Some(decoder.get_mut()),
+            State::Empty(_) | State::Ended => None,
+        }
+    }
+
+    fn garbled(&self, error: io::Error) -> FetchError {
+        FetchError::Garbled(self.name, error)
+    }
+}
+
+fn gzip(_: &[u8]) -> State {
+    State::Gzip(GzDecoder::new(Vec::new()))
+}
+
+/// A gzip file may have several members.
+fn next_member(start: &[u8]) -> State {
+    match start.first() {
+        Some(0x1f) => gzip(start),
+        _ => State::Ended,
+    }
+}
+
+/// `deflate` means zlib's format, but some hosts send the bare data. zlib's first byte tells: no compressor
+/// begins bare data with it.
+fn zlib_or_not(start: &[u8]) -> State {
+    match start.first() {
+        Some(first) if first & 0x0f == 8 => State::Zlib(ZlibDecoder::new(Vec::new())),
+        _ => State::Deflate(DeflateDecoder::new(Vec::new())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+    use super::*;
+
+    /// `hello` and a newline in Brotli.
+    const BROTLI: &[u8] = b"\x8f\x02\x80\x68\x65\x6c\x6c\x6f\x0a\x03";
+
+    fn zipped(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn decode(coding: &str, data: &[u8], piece: usize) -> Result<Vec<u8>, FetchError> {
+        let mut decoder = Decoder::named(coding).unwrap();
+        let mut all = Vec::new();
+        for piece in data.chunks(piece) {
+            all.extend(decoder.decode(piece)?);
+        }
+        all.extend(decoder.finish()?);
+        Ok(all)
+    }
+
+    #[test]
+    fn each_coding_is_undone_in_pieces_of_any_size() {
+        let text: Vec<u8> = (0..10_000_u32)
+            .flat_map(|i| i.wrapping_mul(i).to_le_bytes())
+            .collect();
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+        zlib.write_all(&text).unwrap();
+        let mut bare = DeflateEncoder::new(Vec::new(), Compression::fast());
+        bare.write_all(&text).unwrap();
+        let two = [zipped(&text[..7]), zipped(&text[7..])].concat();
+        for (coding, data) in [
+            ("gzip", zipped(&text)),
+            ("x-gzip", two),
+            ("deflate", zlib.finish().unwrap()),
+            ("deflate", bare.finish().unwrap()),
+        ] {
+            for piece in [1, 7, 4096, usize::MAX] {
+                assert!(decode(coding, &data, piece).unwrap() == text, "{coding}");
+                let surplus = [&data, &b"\0\0surplus"[..]].concat();
+                assert!(decode(coding, &surplus, piece).unwrap() == text, "{coding}");
+            }
+            for cut in [1, data.len() / 2, data.len() - 1] {
+                assert!(decode(coding, &data[..cut], 100).is_err(), "{coding} {cut}");
+            }
+        }
+        for piece in [1, 7, 4096] {
+            let surplus = [BROTLI, b"surplus"].concat();
+            assert_eq!(decode("br", BROTLI, piece).unwrap(), b"hello\n");
+            assert_eq!(decode("br", &surplus, piece).unwrap(), b"hello\n");
+            assert!(decode("br", &BROTLI[..8], piece).is_err());
+        }
+    }
+
+    #[test]
+    fn no_data_is_an_empty_body_and_other_data_is_garbled() {
+        for coding in ["gzip", "deflate", "br"] {
+            assert_eq!(decode(coding, b"", 1).unwrap(), b"");
+            assert!(decode(coding, b"<a href=x>not compressed</a>", 5).is_err());
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! One page's work: ask for it, decode it, find its links. A task of its own, on whichever worker is free.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use heist::runtime::Handle;
+use heist::sync::Semaphore;
+use url::Url;
+
+use crate::address::{Address, Scope};
+use crate::error::FetchError;
+use crate::fetch::{Answer, Client};
+use crate::media;
+use crate::outcome::Page;
+use crate::parse;
+
+/// A page of up to so many bytes is read whole and then parsed in one go. A longer one is parsed as it comes.
+const WHOLE: usize = 1 << 20;
+
+/// What a page's task found.
+pub(crate) enum Fetched {
+    Page(Page, Found),
+    Redirect(Address),
+    Failed(String),
+    Forbidden(String),
+    /// There were no requests left.
+    Left,
+}
+
+/// What stands in a page.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// The crawl's, in order, each once.
+    pub(crate) links: Vec<Address>,
+    /// How many others there are.
+    pub(crate) links_out: usize,
+    pub(crate) malformed: Vec<(String, String)>,
+}
+
+/// What all tasks share.
+pub(crate) struct Tools {
+    pub(crate) client: Client,
+    /// The requests that are left.
+    pub(crate) requests: Semaphore,
+    /// How many long pages may be parsed as they come, each of which may take a thread.
+    pub(crate) long_pages: Semaphore,
+    pub(crate) max_redirects: u32,
+    pub(crate) max_links: usize,
+    /// How long parsing may take.
+    pub(crate) timeout: Duration,
+}
+
+/// One page's work.
+pub(crate) struct Job {
+    /// What to ask for.
+    url: Arc<str>,
+    scope: Scope,
+    tools: Arc<Tools>,
+    /// Status and latency of each answer.
+    pub(crate) answers: Vec<(u16, Duration)>,
+}
+
+impl Job {
+    pub(crate) fn new(url: Arc<str>, scope: Scope, tools: Arc<Tools>) -> Job {
+        Job {
+            url,
+            scope,
+            tools,
+            answers: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn run(&mut self) -> Fetched {
+        let mut url = match Url::parse(&self.url) {
+            Ok(url) => url,
+            Err(error) => return Fetched::Failed(error.to_string()),
+        };
+        let page = Address::new(url.clone()).page;
+        // A host may want a page spelled otherwise (`/` redirects to `/index.html`): a redirect to another spelling
+        // of the same page is followed on the spot.
+        for _ in 0..=self.tools.max_redirects {
+            if let Err(why) = self.tools.client.check_robots(&url).await {
+                return Fetched::Forbidden(why);
+            }
+            match self.tools.requests.try_acquire() {
+                Ok(request) => request.forget(),
+                Err(_) => return Fetched::Left,
+            }
+            let mut answer = match self.tools.client.get(&url).await {
+                Ok(answer) => answer,
+                Err(error) => return Fetched::Failed(error.to_string()),
+            };
+            let status = answer.status.as_u16();
+            if answer.status.is_success() {
+                let read = self.read(&mut answer, &url).await;
+                self.answers.push((status, answer.body.latency()));
+                return read.unwrap_or_else(|error| Fetched::Failed(error.to_string()));
+            }
+            answer.body.skip().await;
+            self.answers.push((status, answer.body.latency()));
+            let target = match answer.redirect(&url) {
+                None => return Fetched::Failed(answer.status.to_string()),
+                Some(Err(why)) => return Fetched::Failed(why),
+                Some(Ok(target)) => target,
+            };
+            let address = Address::new(target.clone());
+            if address.page != page {
+                return Fetched::Redirect(address);
+            }
+            url = target;
+        }
+        Fetched::Failed("redirects to itself".into())
+    }
+
+    async fn read(&self, answer: &mut Answer, url: &Url) -> Result<Fetched, FetchError> {
+        let mime = media::extract(&answer.headers);
+        let body = &mut answer.body;
+        let start: Bytes = body.collect(media::SNIFFED).await?.into();
+        let (media, may_hold_links) = media::classify(mime.as_ref(), &start);
+        let mut page = Page {
+            status: answer.status.as_u16(),
+            media,
+            bytes: 0,
+            links: 0,
+            cut: None,
+        };
+        let mut found = Found::default();
+        if may_hold_links {
+            let charset = mime.as_ref().and_then(media::charset);
+            let mut links = self.links(answer, start, charset, url).await?;
+            page.links = links.count;
+            page.cut = links.cut.map(str::to_owned);
+            found.malformed = std::mem::take(&mut links.malformed);
+            self.sort(links.urls, &mut found);
+        } else {
+            body.skip().await;
+        }
+        page.bytes = answer.body.bytes();
+        if answer.body.is_cut() && page.cut.is_none() {
+            page.cut = Some(format!("larger than {} bytes", page.bytes));
+        }
+        Ok(Fetched::Page(page, found))
+    }
+
+    /// The part that needs a core: decode, parse, resolve.
+    async fn links(
+        &self,
+        answer: &mut Answer,
+        start: Bytes,
+        charset: Option<&str>,
+        url: &Url,
+    ) -> Result<parse::Links, FetchError> {
+        let body = &mut answer.body;
+        let start = [start, body.collect(WHOLE).await?.into()].concat().into();
+        let _long = match body.is_done() {
+            true => None,
+            false => Some(self.tools.long_pages.acquire().await),
+        };
+        let bounds = parse::Bounds {
+            deadline: Instant::now() + self.tools.timeout.min(Duration::from_secs(86_400)),
+            links: self.tools.max_links,
+        };
+        // The parser can't wait as a task does: while it waits for more of a long page, another thread takes this
+        // worker's other tasks.
+        let runtime = Handle::current();
+        let rest = || match body.is_done() {
+            true => Ok(None),
+            false => runtime.block_on(body.next()),
+        };
+        parse::links(start, rest, charset, url, bounds)
+    }
+
+    /// Sorts out the crawl's links.
+    fn sort(&self, urls: Vec<Url>, found: &mut Found) {
+        let mut seen = HashSet::new();
+        for url in urls {
+            if !self.scope.holds(&url) {
+                found.links_out += 1;
+                continue;
+            }
+            let address = Address::new(url);
+            if seen.insert(address.url.clone()) {
+                found.links.push(address);
+            }
+        }
+    }
+}

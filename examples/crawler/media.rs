@@ -1,0 +1,151 @@
+//! What a body is: the Fetch standard's way to find its media type, and MIME Sniffing's where the host says none.
+
+use data_url::mime::Mime;
+use hyper::HeaderMap;
+use hyper::header::CONTENT_TYPE;
+
+/// So much of a body shows what it is, as MIME Sniffing has it.
+pub(crate) const SNIFFED: usize = 1445;
+
+/// Extracts the media type from all `Content-Type` fields together.
+///
+/// The last type that is one counts; a type that names no charset has that of an earlier field of the same type.
+/// <https://fetch.spec.whatwg.org/#concept-header-extract-mime-type>
+pub(crate) fn extract(headers: &HeaderMap) -> Option<Mime> {
+    let mut found: Option<Mime> = None;
+    for field in headers.get_all(CONTENT_TYPE) {
+        // One character a byte, as Fetch decodes field values.
+        let field: String = field
+            .as_bytes()
+            .iter()
+            .map(|&byte| char::from(byte))
+            .collect();
+        for value in split(&field) {
+            let Ok(mut mime) = value.parse::<Mime>() else {
+                continue;
+            };
+            if mime.matches("*", "*") {
+                continue;
+            }
+            if let Some(before) = &found
+                && before.matches(&mime.type_, &mime.subtype)
+                && charset(&mime).is_none()
+                && let Some(charset) = charset(before)
+            {
+                let charset = charset.to_owned();
+                mime.parameters.push(("charset".into(), charset));
+            }
+            found = Some(mime);
+        }
+    }
+    found
+}
+
+pub(crate) fn charset(mime: &Mime) -> Option<&str> {
+    mime.get_parameter("charset")
+}
+
+/// Splits a field at its commas, but for those within quotes.
+/// <https://fetch.spec.whatwg.org/#header-value-get-decode-and-split>
+fn split(field: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let mut escaped = false;
+    field.split(move |character| {
+        let separates = character == ',' && !quoted;
+        match character {
+            '"' if !escaped => quoted = !quoted,
+            _ => {}
+        }
+        escaped = quoted && character == '\\' && !escaped;
+        separates
+    })
+}
+
+/// The media type of a body, and whether it may hold links.
+pub(crate) fn classify(supplied: Option<&Mime>, start: &[u8]) -> (Option<String>, bool) {
+    let unknown =
+        |mime: &&Mime| mime.matches("unknown", "unknown") || mime.matches("application", "unknown");
+    match supplied.filter(|mime| !unknown(mime)) {
+        Some(mime) => {
+            let html = mime.matches("text", "html") || mime.matches("application", "xhtml+xml");
+            (Some(format!("{}/{}", mime.type_, mime.subtype)), html)
+        }
+        None if infer::text::is_html(start) => (Some("text/html".into()), true),
+        None if infer::text::is_xml(start) => (Some("text/xml".into()), true),
+        None => (None, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn extracted(fields: &[&str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            let field = HeaderValue::from_bytes(field.as_bytes()).unwrap();
+            headers.append(CONTENT_TYPE, field);
+        }
+        extract(&headers).map(|mime| mime.to_string())
+    }
+
+    /// The examples of the Fetch standard, and some more.
+    #[test]
+    fn the_last_type_that_is_one_counts() {
+        let cases: &[(&[&str], Option<&str>)] = &[
+            (&["text/plain;charset=gbk, text/html"], Some("text/html")),
+            (
+                &["text/html;charset=gbk;a=b, text/html;x=y"],
+                Some("text/html;x=y;charset=gbk"),
+            ),
+            (
+                &["text/html;charset=gbk;a=b", "text/html;x=y"],
+                Some("text/html;x=y;charset=gbk"),
+            ),
+            (
+                &["text/html;charset=gbk", "x/x", "text/html;x=y"],
+                Some("text/html;x=y"),
+            ),
+            (&["text/html", "cannot-parse"], Some("text/html")),
+            (&["text/html", "*/*"], Some("text/html")),
+            (&["text/html", ""], Some("text/html")),
+            (&["text/html;a=\",x/y\""], Some("text/html;a=\",x/y\"")),
+            (
+                &["TEXT/HTML ; Charset=\"utf-8\""],
+                Some("text/html;charset=utf-8"),
+            ),
+            (&[""], None),
+            (&["*/*"], None),
+            (&["html"], None),
+            (&[], None),
+        ];
+        for (fields, expected) in cases {
+            assert_eq!(extracted(fields).as_deref(), *expected, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_without_a_type_is_what_it_looks_like() {
+        for start in [
+            "<!DOCTYPE html>",
+            " \n<html >",
+            "<!-- -->",
+            "<a href=x>",
+            "<?xml version='1.0'?>",
+        ] {
+            assert!(classify(None, start.as_bytes()).1, "{start}");
+            let unknown: Mime = "application/unknown".parse().unwrap();
+            assert!(classify(Some(&unknown), start.as_bytes()).1, "{start}");
+            let plain: Mime = "text/plain".parse().unwrap();
+            assert_eq!(
+                classify(Some(&plain), start.as_bytes()),
+                (Some("text/plain".into()), false)
+            );
+        }
+        for start in ["", "text", "<abbr>", "\u{89}PNG<a href=x>"] {
+            assert_eq!(classify(None, start.as_bytes()), (None, false), "{start}");
+        }
+    }
+}
