@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) robots: bool,
 
-    /// Write pages, broken links and all that the table says to this file, as JSON
+    /// Write pages, broken links, redirects and counts to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 }

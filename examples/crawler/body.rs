@@ -38,7 +38,7 @@ impl Bounds {
 
 /// The body of an answer.
 ///
-/// A body beyond its bound in bytes is no error: it ends there, and is [`cut`](Body::is_cut).
+/// A body beyond its bound in bytes is no error: it ends there, and is [`cut`](Body::cut).
 pub(crate) struct Body {
     incoming: Incoming,
     decoders: Vec<Decoder>,
@@ -157,9 +157,9 @@ impl Body {
         self.lease.is_none()
     }
 
-    /// Whether there was more than the bound.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.cut
+    /// The bound, if there was more.
+    pub(crate) fn cut(&self) -> Option<usize> {
+        self.cut.then_some(self.bounds.bytes)
     }
 
     /// How many bytes there were, decoded.

@@ -10,6 +10,7 @@ use heist::sync::Semaphore;
 use url::Url;
 
 use crate::address::{Address, Scope};
+use crate::body::Body;
 use crate::error::FetchError;
 use crate::fetch::{Answer, Client};
 use crate::media;
@@ -115,9 +116,12 @@ impl Job {
     }
 
     async fn read(&self, answer: &mut Answer, url: &Url) -> Result<Fetched, FetchError> {
-        let mime = media::extract(&answer.headers);
+        let mime = media::supplied(&answer.headers);
         let body = &mut answer.body;
-        let start: Bytes = body.collect(media::SNIFFED).await?.into();
+        let start: Bytes = match &mime {
+            Some(_) => Bytes::new(),
+            None => body.collect(media::SNIFFED).await?.into(),
+        };
         let (media, may_hold_links) = media::classify(mime.as_ref(), &start);
         let mut page = Page {
             status: answer.status.as_u16(),
@@ -129,30 +133,27 @@ impl Job {
         let mut found = Found::default();
         if may_hold_links {
             let charset = mime.as_ref().and_then(media::charset);
-            let mut links = self.links(answer, start, charset, url).await?;
+            let links = self.links(body, start, charset, url).await?;
             page.links = links.count;
-            page.cut = links.cut.map(str::to_owned);
-            found.malformed = std::mem::take(&mut links.malformed);
+            let too_large = || body.cut().map(|most| format!("larger than {most} bytes"));
+            page.cut = links.cut.map(str::to_owned).or_else(too_large);
+            found.malformed = links.malformed;
             self.sort(links.urls, &mut found);
         } else {
             body.skip().await;
         }
-        page.bytes = answer.body.bytes();
-        if answer.body.is_cut() && page.cut.is_none() {
-            page.cut = Some(format!("larger than {} bytes", page.bytes));
-        }
+        page.bytes = body.bytes();
         Ok(Fetched::Page(page, found))
     }
 
     /// The part that needs a core: decode, parse, resolve.
     async fn links(
         &self,
-        answer: &mut Answer,
+        body: &mut Body,
         start: Bytes,
         charset: Option<&str>,
         url: &Url,
     ) -> Result<parse::Links, FetchError> {
-        let body = &mut answer.body;
         let start = [start, body.collect(WHOLE).await?.into()].concat().into();
         let _long = match body.is_done() {
             true => None,
@@ -173,11 +174,11 @@ impl Job {
     }
 
     /// Sorts out the crawl's links.
-    fn sort(&self, urls: Vec<Url>, found: &mut Found) {
+    fn sort(&self, urls: Vec<(Url, usize)>, found: &mut Found) {
         let mut seen = HashSet::new();
-        for url in urls {
+        for (url, times) in urls {
             if !self.scope.holds(&url) {
-                found.links_out += 1;
+                found.links_out += times;
                 continue;
             }
             let address = Address::new(url);

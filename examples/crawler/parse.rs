@@ -6,7 +6,7 @@
 //! the scheduler's part to keep the other tasks going meanwhile.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -39,8 +39,8 @@ const QUOTED: usize = 200;
 pub(crate) struct Links {
     /// All that stand in the page, however often and wherever they lead.
     pub(crate) count: usize,
-    /// Where they lead, in order, each as it is written and once.
-    pub(crate) urls: Vec<Url>,
+    /// Where they lead, in order, each as it is written and once, and how often.
+    pub(crate) urls: Vec<(Url, usize)>,
     /// What is no URL, as it is written, and why it is none.
     pub(crate) malformed: Vec<(String, String)>,
     /// Why the page was not read to its end, if so.
@@ -147,7 +147,7 @@ impl Reader {
             feed(&self.tokens, &self.input, &self.text);
             self.text.clear();
             if self.tokens.sink.found.borrow().full {
-                return Some("too many links");
+                return Some("too many or too long links");
             }
             if Instant::now() >= self.deadline {
                 return Some("takes too long to parse");
@@ -172,9 +172,10 @@ fn feed(tokens: &Tokenizer<Sink>, input: &BufferQueue, text: &str) {
 struct Found {
     /// How many links there are.
     count: usize,
-    /// The different ones, in order.
-    hrefs: Vec<Rc<str>>,
-    seen: HashSet<Rc<str>>,
+    /// The different ones, in order, and how often each is there.
+    hrefs: Vec<(Rc<str>, usize)>,
+    /// Their places.
+    places: HashMap<Rc<str>, usize>,
     /// How many bytes the different ones have.
     bytes: usize,
     /// How many different ones there may be, and whether there were more.
@@ -240,7 +241,11 @@ impl Found {
 
     fn link(&mut self, href: &str) {
         self.count += 1;
-        if self.full || self.seen.contains(href) {
+        if self.full {
+            return;
+        }
+        if let Some(&place) = self.places.get(href) {
+            self.hrefs[place].1 += 1;
             return;
         }
         self.bytes += href.len();
@@ -249,8 +254,8 @@ impl Found {
             return;
         }
         let href: Rc<str> = href.into();
-        self.hrefs.push(href.clone());
-        self.seen.insert(href);
+        self.places.insert(href.clone(), self.hrefs.len());
+        self.hrefs.push((href, 1));
     }
 
     /// Says where the links lead. The first `base` counts for all, those before it included.
@@ -261,9 +266,9 @@ impl Found {
             count: self.count,
             ..Links::default()
         };
-        for href in self.hrefs {
+        for (href, times) in self.hrefs {
             match base.join(&href) {
-                Ok(url) => links.urls.push(url),
+                Ok(url) => links.urls.push((url, times)),
                 Err(error) if links.malformed.len() < MOST_MALFORMED => {
                     let href = href.chars().take(QUOTED).collect();
                     links.malformed.push((href, error.to_string()));
@@ -346,7 +351,7 @@ mod tests {
     fn hrefs(page: &[u8], charset: Option<&str>) -> Vec<String> {
         let bounds = bounds(Duration::from_secs(60));
         let links = read(page, charset, "http://host/dir/page.html", bounds);
-        links.urls.into_iter().map(String::from).collect()
+        links.urls.into_iter().map(|(url, _)| url.into()).collect()
     }
 
     #[test]
@@ -437,7 +442,10 @@ mod tests {
         let many: String = (0..1000)
             .map(|i| format!("<a href={i}><a href={i}>"))
             .collect();
-        for (links, expected, cut) in [(1000, 1000, None), (999, 999, Some("too many links"))] {
+        for (links, expected, cut) in [
+            (1000, 1000, None),
+            (999, 999, Some("too many or too long links")),
+        ] {
             let bounds = Bounds {
                 links,
                 ..bounds(Duration::from_secs(60))
@@ -453,7 +461,10 @@ mod tests {
             "http://host/",
             bounds(Duration::from_secs(60)),
         );
-        assert_eq!((found.urls.len(), found.cut), (2, Some("too many links")));
+        assert_eq!(
+            (found.urls.len(), found.cut),
+            (2, Some("too many or too long links"))
+        );
         let rubbish: String = (0..1000).map(|i| format!("<a href=http://[{i}>")).collect();
         let found = read(
             rubbish.as_bytes(),

@@ -336,8 +336,8 @@ fn what_is_too_long_is_no_dead_link() {
         let cut = |path: &str| outcome.pages[&host.url(path)].cut.as_deref();
         assert_eq!(cut("/long"), Some("larger than 10000 bytes"));
         assert_eq!(cut("/bomb"), Some("larger than 10000 bytes"));
-        assert_eq!(cut("/image"), Some("larger than 10000 bytes"));
-        assert_eq!(cut("/many"), Some("too many links"));
+        assert_eq!(cut("/image"), None);
+        assert_eq!(cut("/many"), Some("too many or too long links"));
         assert_eq!(cut("/just"), None);
         // What the sockets' buffers take, at most.
         assert!(sent.load(Ordering::Relaxed) < 20 << 20, "{sent:?}");
