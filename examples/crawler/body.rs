@@ -18,21 +18,21 @@ const PIECE: usize = 4 * 1024;
 /// As much of a body that nobody wants is read, so that its connection serves again.
 const LEFTOVER: usize = 64 * 1024;
 
-/// What a body may cost.
+/// What an answer may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// Of the body, as it was sent and as it was decoded.
     pub(crate) bytes: usize,
-    /// From connecting to the last byte.
+    /// How long the host may let us wait, from connecting to the last byte.
     pub(crate) timeout: Duration,
-    pub(crate) started: Instant,
 }
 
 impl Bounds {
-    pub(crate) fn deadline(&self) -> Instant {
+    /// When the host has let us wait too long, if it did for so long so far.
+    pub(crate) fn deadline(&self, waited: Duration) -> Instant {
         // Too far off to be an instant: as good as no limit.
         let far = Duration::from_secs(365 * 86_400);
-        self.started + self.timeout.min(far)
+        Instant::now() + self.timeout.saturating_sub(waited).min(far)
     }
 }
 
@@ -52,8 +52,8 @@ pub(crate) struct Body {
     cut: bool,
     /// The connection, until all has come.
     lease: Option<Lease>,
-    /// From connecting to the last byte.
-    latency: Duration,
+    /// How long the host let us wait. That the crawl has other things to do is not the host's fault.
+    waited: Duration,
 }
 
 impl Body {
@@ -62,6 +62,7 @@ impl Body {
         decoders: Vec<Decoder>,
         bounds: Bounds,
         lease: Lease,
+        waited: Duration,
     ) -> Body {
         Body {
             incoming,
@@ -72,7 +73,7 @@ impl Body {
             read: 0,
             cut: false,
             lease: Some(lease),
-            latency: bounds.started.elapsed(),
+            waited,
         }
     }
 
@@ -100,9 +101,11 @@ impl Body {
 
     /// Waits for what the host sends next. Gives what is left to give once that was all.
     async fn receive(&mut self) -> Result<Bytes, FetchError> {
-        let frame = timeout_at(self.bounds.deadline().into(), self.incoming.frame()).await;
+        let begin = Instant::now();
+        let deadline = self.bounds.deadline(self.waited);
+        let frame = timeout_at(deadline.into(), self.incoming.frame()).await;
+        self.waited += begin.elapsed();
         let frame = frame.map_err(|_| FetchError::TimedOut(self.bounds.timeout))?;
-        self.latency = self.bounds.started.elapsed();
         let Some(frame) = frame else {
             return self.end();
         };
@@ -167,8 +170,9 @@ impl Body {
         self.read
     }
 
+    /// From connecting to the last byte.
     pub(crate) fn latency(&self) -> Duration {
-        self.latency
+        self.waited
     }
 
     /// Reads on to the end, or to as many bytes in all.

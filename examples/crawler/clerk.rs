@@ -1,7 +1,8 @@
 //! The clerk's books: which pages there are, which of them to ask for next, and which links are broken.
 //!
-//! 1. A page is known by its canonical address, and is asked for as it is first written. Only where that spelling
-//!    fails are others that links use asked for: `/docs/index.html` may exist where `/docs/` does not.
+//! 1. A page is known by its canonical address, and is asked for as the first link to it has it. If that spelling
+//!    fails, the next one that links use is asked for: `/docs/index.html` may exist where `/docs/` does not. Once one
+//!    is had, the others are taken for good.
 //! 2. A redirect is an edge from page to page. `hops` of a page is the least number of redirects by which a link
 //!    leads to it; a page is fetched if and only if that is within the limit. Finding a shorter way lowers `hops`
 //!    along the whole chain.
@@ -411,5 +412,110 @@ impl Spelling {
             fault: None,
             holders: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use url::Url;
+
+    fn address(path: &str) -> Address {
+        Address::new(Url::parse("http://host/").unwrap().join(path).unwrap())
+    }
+
+    fn clerk() -> Clerk {
+        let start = Url::parse("http://host/").unwrap();
+        let scope = Scope::new(&start, None);
+        Clerk::new(address("/"), scope, 5, 1000, Progress::hidden())
+    }
+
+    /// Brings in the next page, which holds some links; gives its URL.
+    fn page(clerk: &mut Clerk, links: impl IntoIterator<Item = String>) -> String {
+        let (id, url) = clerk.next().unwrap();
+        let page = Page {
+            status: 200,
+            media: None,
+            bytes: 0,
+            links: 0,
+            cut: None,
+        };
+        let found = Found {
+            links: links.into_iter().map(|link| address(&link)).collect(),
+            ..Found::default()
+        };
+        clerk.take(id, Fetched::Page(page, found), Vec::new(), 0);
+        url.to_string()
+    }
+
+    fn dead(clerk: &mut Clerk) -> String {
+        let (id, url) = clerk.next().unwrap();
+        clerk.take(id, Fetched::Failed("gone".into()), Vec::new(), 0);
+        url.to_string()
+    }
+
+    fn broken(outcome: &Outcome) -> Vec<(&str, &str)> {
+        let broken = outcome.broken.iter();
+        broken
+            .map(|broken| (broken.page.as_deref().unwrap_or(""), &*broken.url))
+            .collect()
+    }
+
+    #[test]
+    fn a_spelling_that_fails_is_followed_by_the_next() {
+        let mut clerk = clerk();
+        page(
+            &mut clerk,
+            ["/a/", "/a/index.html", "/b/", "/c"].map(String::from),
+        );
+        assert_eq!(dead(&mut clerk), "http://host/a/");
+        assert_eq!(dead(&mut clerk), "http://host/b/");
+        // By now all spellings of /b/ that are known have failed.
+        page(
+            &mut clerk,
+            ["/b/index.html", "/b/", "/a/"].map(String::from),
+        );
+        assert_eq!(page(&mut clerk, []), "http://host/a/index.html");
+        assert_eq!(page(&mut clerk, []), "http://host/b/index.html");
+        assert!(!clerk.has_next());
+        let outcome = clerk.close(Duration::ZERO);
+        assert_eq!(outcome.pages.len(), 4);
+        let (start, c) = ("http://host/", "http://host/c");
+        let (a, b) = ("http://host/a/", "http://host/b/");
+        assert_eq!(broken(&outcome), [(start, a), (start, b), (c, a), (c, b)]);
+    }
+
+    #[test]
+    fn what_a_site_makes_the_clerk_remember_is_bounded() {
+        let mut clerk = clerk();
+        clerk.bytes_left = 100 * (BYTES_EACH + 50);
+        clerk.holders_left = 10;
+        page(&mut clerk, (0..1000).map(|link| format!("/{link}")));
+        assert!(clerk.known.len() < 150, "{}", clerk.known.len());
+        let known = clerk.known.len() - 1;
+        assert_eq!(clerk.outcome.forgotten, 1000 - known);
+        // All that are known are linked to again, by a page that is the last to be known.
+        page(&mut clerk, (0..known).map(|link| format!("/{link}")));
+        let forgotten = clerk.outcome.forgotten;
+        assert_eq!(forgotten, 1000 - known + (known - 1 - 10));
+        while clerk.has_next() {
+            dead(&mut clerk);
+        }
+        let outcome = clerk.close(Duration::ZERO);
+        // Each is named with the first page that holds it.
+        assert_eq!(outcome.broken.len(), known - 1 + 10);
+
+        let mut clerk = super::tests::clerk();
+        page(
+            &mut clerk,
+            (0..200).map(|bits| {
+                let letter = |bit| if bits >> bit & 1 == 0 { "a" } else { "%61" };
+                format!("/{}", (0..8).map(letter).collect::<String>())
+            }),
+        );
+        while clerk.has_next() {
+            dead(&mut clerk);
+        }
+        assert_eq!(clerk.known[1].spellings.len(), MOST_SPELLINGS);
     }
 }

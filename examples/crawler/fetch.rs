@@ -133,11 +133,12 @@ impl Client {
         let bounds = Bounds {
             bytes: max_bytes,
             timeout: self.limits.timeout,
-            started: Instant::now(),
         };
-        let asked = timeout_at(bounds.deadline().into(), host.ask(url, permit)).await;
+        let begin = Instant::now();
+        let deadline = bounds.deadline(Duration::ZERO);
+        let asked = timeout_at(deadline.into(), host.ask(url, permit)).await;
         let (lease, response) = asked.map_err(|_| FetchError::TimedOut(bounds.timeout))??;
-        Answer::new(lease, response, bounds)
+        Answer::new(lease, response, bounds, begin.elapsed())
     }
 
     fn known(&self, url: &Url) -> Arc<Known> {
@@ -160,6 +161,7 @@ impl Answer {
         lease: Lease,
         response: Response<hyper::body::Incoming>,
         bounds: Bounds,
+        waited: Duration,
     ) -> Result<Answer, FetchError> {
         let (head, incoming) = response.into_parts();
         // What comes along with any other status is not read.
@@ -170,7 +172,7 @@ impl Answer {
         Ok(Answer {
             status: head.status,
             headers: head.headers,
-            body: Body::new(incoming, decoders, bounds, lease),
+            body: Body::new(incoming, decoders, bounds, lease, waited),
         })
     }
 

@@ -5,6 +5,7 @@
 //! length takes little memory. The whole runs in one poll of a task. That it may take milliseconds is no harm: it is
 //! the scheduler's part to keep the other tasks going meanwhile.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -63,7 +64,8 @@ pub(crate) fn links<E>(
     page: &Url,
     bounds: Bounds,
 ) -> Result<Links, E> {
-    let mut reader = Reader::new(encoding(&start, charset), bounds);
+    let encoding = encoding(&start, charset);
+    let mut reader = Reader::new(encoding, bounds);
     let mut next = Some(start);
     let mut cut = None;
     while cut.is_none()
@@ -77,7 +79,12 @@ pub(crate) fn links<E>(
         cut = reader.read(&[], true);
     }
     reader.tokens.end();
-    let mut links = reader.tokens.sink.found.into_inner().resolve(page);
+    let mut links = reader
+        .tokens
+        .sink
+        .found
+        .into_inner()
+        .resolve(page, encoding);
     links.cut = cut;
     Ok(links)
 }
@@ -258,16 +265,21 @@ impl Found {
         self.hrefs.push((href, 1));
     }
 
-    /// Says where the links lead. The first `base` counts for all, those before it included.
-    fn resolve(self, page: &Url) -> Links {
+    /// Says where the links lead. The first `base` counts for all, those before it included. What stands behind a
+    /// question mark goes out in the page's encoding, as the URL standard has it.
+    fn resolve(self, page: &Url, encoding: &'static Encoding) -> Links {
         let base = self.base.and_then(|base| page.join(&base).ok());
         let base = base.as_ref().unwrap_or(page);
+        let encode: &dyn Fn(&str) -> Cow<'_, [u8]> = &|query| encoding.encode(query).0;
+        let to_url = Url::options()
+            .base_url(Some(base))
+            .encoding_override(Some(encode));
         let mut links = Links {
             count: self.count,
             ..Links::default()
         };
         for (href, times) in self.hrefs {
-            match base.join(&href) {
+            match to_url.parse(&href) {
                 Ok(url) => links.urls.push((url, times)),
                 Err(error) if links.malformed.len() < MOST_MALFORMED => {
                     let href = href.chars().take(QUOTED).collect();
@@ -413,6 +425,29 @@ mod tests {
         ];
         for (page, charset) in cases {
             assert_eq!(hrefs(page, charset), is_e_acute, "{charset:?}");
+        }
+    }
+
+    #[test]
+    fn a_query_goes_out_in_the_encoding_of_its_page() {
+        for (page, charset, url) in [
+            (
+                &b"<a href='\xe9?\xe9'>"[..],
+                "latin1",
+                "http://host/dir/%C3%A9?%E9",
+            ),
+            (
+                b"<a href='?\x83\x65'>",
+                "shift_jis",
+                "http://host/dir/page.html?%83e",
+            ),
+            (
+                b"<a href='\xc3\xa9?\xc3\xa9'>",
+                "utf-8",
+                "http://host/dir/%C3%A9?%C3%A9",
+            ),
+        ] {
+            assert_eq!(hrefs(page, Some(charset)), [url]);
         }
     }
 
