@@ -180,16 +180,20 @@ async fn run(args: Args, stop: CancellationToken) -> io::Result<(Outcome, Vec<Wo
     Ok((outcome, workers.collect()))
 }
 
+/// Writes both reports. If the file can't be written, the table still is.
 fn print(outcome: &Outcome, workers: &[Worker], json: Option<File>) -> io::Result<()> {
-    if let Some(file) = json {
-        let mut file = BufWriter::new(file);
-        serde_json::to_writer_pretty(&mut file, &report::json(outcome))?;
-        file.flush()?;
-    }
+    let written = json.map_or(Ok(()), |file| write_json(outcome, file));
     let mut out = BufWriter::new(io::stdout().lock());
     match report::table(&mut out, outcome, workers).and_then(|()| out.flush()) {
         // A reader of only the first lines has what it wanted.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        done => done,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        done => done?,
     }
+    written.map_err(|error| io::Error::other(format!("can't write the JSON: {error}")))
+}
+
+fn write_json(outcome: &Outcome, file: File) -> io::Result<()> {
+    let mut file = BufWriter::new(file);
+    serde_json::to_writer_pretty(&mut file, &report::json(outcome))?;
+    file.flush()
 }

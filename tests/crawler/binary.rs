@@ -148,6 +148,18 @@ fn a_start_page_that_cannot_be_had_ends_with_1() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_cannot_be_written_costs_the_table_nothing() {
+    watched(|| {
+        let host = Host::start(|_, stream| say_page(stream, ""));
+        let output = crawler(&[&host.url("/"), "--json", "/dev/full"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stdout).contains("pages         1\n"));
+        assert!(text(&output.stderr).contains("can't write the JSON"));
+    });
+}
+
 #[test]
 fn bad_arguments_end_with_2_and_say_why() {
     watched(|| {
