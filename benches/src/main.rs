@@ -4,11 +4,23 @@
 //! prints the medians with their ratios as a table. The child is this same program with `--child`. Heist runs twice:
 //! with one worker and with as many as the others.
 
+mod figures;
+mod machine;
+mod page;
+mod picture;
+mod report;
 mod rt;
+mod run;
 mod shapes;
 mod table;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use figures::{Figures, ONE_WORKER};
+use report::Folder;
+use run::Plan;
+use table::Table;
 
 const HELP: &str = "\
 Runs heist beside tokio and smol and prints the medians.
@@ -19,20 +31,19 @@ Runs heist beside tokio and smol and prints the medians.
     --runtimes A,B    of heist-1,heist,tokio,smol (all); heist-1: heist with one worker
     --rounds N        each runtime in turn, so often (5)
     --workers N       worker threads of the others (2)
+    --report FOLDER   write a page (index.html), a picture (figures.svg), the table (figures.md), and all rounds (figures.tsv)
+    --from FILE       measure nothing: take the figures.tsv of an earlier report
     --list            the shapes and what they measure
 ";
 
 /// The runtimes, in the order of the table.
 const RUNTIMES: [&str; 4] = [ONE_WORKER, "heist", "tokio", "smol"];
-/// heist with one worker, however many the others have.
-const ONE_WORKER: &str = "heist-1";
 
 /// What the command line asks for.
 struct Options {
-    shapes: Vec<&'static shapes::Shape>,
-    runtimes: Vec<&'static str>,
-    rounds: usize,
-    workers: usize,
+    plan: Plan,
+    report: Option<PathBuf>,
+    from: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -59,8 +70,10 @@ fn main() -> ExitCode {
         }
         _ => match options(&words) {
             Ok(options) => {
-                println!("{}\n", benches::processors::report());
-                table::print(&options);
+                if let Err(error) = measure(&options) {
+                    eprintln!("{error}");
+                    return ExitCode::FAILURE;
+                }
             }
             Err(error) => {
                 eprintln!("{error}\n\n{HELP}");
@@ -71,20 +84,85 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Measures, or takes what was measured, and prints a line for each row as soon as it is known.
+fn measure(options: &Options) -> Result<(), String> {
+    let plan = &options.plan;
+    let kept = options.from.as_ref().map(|from| {
+        let text = std::fs::read_to_string(from).map_err(|error| error.to_string());
+        let kept = text.and_then(|text| figures::read(&text));
+        kept.map_err(|error| format!("{}: {error}", from.display()))
+    });
+    let kept = kept.transpose()?;
+    let mut runtimes = plan.runtimes.clone();
+    if let Some(kept) = &kept {
+        let columns = || kept.rows.iter().flat_map(|row| &row.columns);
+        runtimes.retain(|name| columns().any(|column| column.runtime == *name));
+    }
+    let table = Table::new(&runtimes);
+    let facts = match &kept {
+        Some(kept) => kept.facts.clone(),
+        None => machine::facts(plan.rounds, plan.workers),
+    };
+    let refused = |error: std::io::Error| match &options.report {
+        Some(folder) => format!(
+            "the report can't be written to {}: {error}",
+            folder.display()
+        ),
+        None => error.to_string(),
+    };
+    let begin = |path: &PathBuf| Folder::begin(path, &facts);
+    let mut folder = options.report.as_ref().map(begin);
+    let mut folder = folder.take().transpose().map_err(refused)?;
+    for (name, value) in &facts {
+        println!("{name}: {value}  ");
+    }
+    print!("\n{}", table.head());
+    let mut figures = Figures {
+        facts: facts.clone(),
+        rows: Vec::new(),
+    };
+    let mut take = |rows: Vec<figures::Row>| {
+        for row in rows {
+            print!("{}", table.row(&row));
+            if let Some(folder) = &mut folder {
+                folder.keep(&row).map_err(refused)?;
+            }
+            figures.rows.push(row);
+        }
+        Ok::<_, String>(())
+    };
+    match kept {
+        Some(kept) => take(kept.rows)?,
+        None => plan
+            .shapes
+            .iter()
+            .try_for_each(|shape| take(plan.rows(shape)))?,
+    }
+    match folder {
+        Some(folder) => folder.end(&figures, &table).map_err(refused),
+        None => Ok(()),
+    }
+}
+
 fn options(words: &[&str]) -> Result<Options, String> {
     let mut options = Options {
-        shapes: shapes::SHAPES.iter().collect(),
-        runtimes: RUNTIMES.to_vec(),
-        rounds: 5,
-        workers: 2,
+        plan: Plan {
+            shapes: shapes::SHAPES.iter().collect(),
+            runtimes: RUNTIMES.to_vec(),
+            rounds: 5,
+            workers: 2,
+        },
+        report: None,
+        from: None,
     };
+    let plan = &mut options.plan;
     let mut words = words.iter();
     while let Some(option) = words.next() {
         let value = words.next().ok_or(format!("{option} wants a value"))?;
         match *option {
             "--shapes" => {
                 let find = |name: &str| shapes::SHAPES.iter().find(|shape| shape.name == name);
-                options.shapes = value
+                plan.shapes = value
                     .split(',')
                     .map(|name| find(name).ok_or(format!("no shape is called {name}: see --list")))
                     .collect::<Result<_, _>>()?;
@@ -94,15 +172,17 @@ fn options(words: &[&str]) -> Result<Options, String> {
                 if let Some(name) = asked.iter().find(|name| !RUNTIMES.contains(name)) {
                     return Err(format!("no runtime is called {name}"));
                 }
-                options.runtimes.retain(|name| asked.contains(name));
+                plan.runtimes.retain(|name| asked.contains(name));
             }
-            "--rounds" => options.rounds = at_least_one(option, value)?,
-            "--workers" => options.workers = at_least_one(option, value)?,
+            "--rounds" => plan.rounds = at_least_one(option, value)?,
+            "--workers" => plan.workers = at_least_one(option, value)?,
+            "--report" => options.report = Some(PathBuf::from(value)),
+            "--from" => options.from = Some(PathBuf::from(value)),
             _ => return Err(format!("no option is called {option}")),
         }
     }
-    if options.workers == 1 {
-        options.runtimes.retain(|name| *name != ONE_WORKER);
+    if plan.workers == 1 {
+        plan.runtimes.retain(|name| *name != ONE_WORKER);
     }
     Ok(options)
 }

@@ -1,0 +1,59 @@
+//! The parent: each (shape, runtime) in a process of its own, the runtimes in turn.
+
+use std::process::{Command, Stdio};
+
+use crate::figures::{ONE_WORKER, Row};
+use crate::shapes::Shape;
+
+/// What is to be run, and how often.
+pub(crate) struct Plan {
+    pub(crate) shapes: Vec<&'static Shape>,
+    pub(crate) runtimes: Vec<&'static str>,
+    pub(crate) rounds: usize,
+    pub(crate) workers: usize,
+}
+
+impl Plan {
+    /// The rows of one shape, all rounds of all runtimes.
+    pub(crate) fn rows(&self, shape: &Shape) -> Vec<Row> {
+        let mut rows: Vec<Row> = shape
+            .rows
+            .iter()
+            .map(|(what, unit)| Row::new(shape.name, what, unit, &self.runtimes))
+            .collect();
+        for _ in 0..self.rounds {
+            for (i, runtime) in self.runtimes.iter().enumerate() {
+                let values = child(runtime, shape, self.workers);
+                for (row, value) in rows.iter_mut().zip(values) {
+                    row.columns[i].rounds.push(value);
+                }
+            }
+        }
+        rows
+    }
+}
+
+/// One shape on one runtime, in a process of its own.
+fn child(runtime: &str, shape: &Shape, workers: usize) -> Vec<f64> {
+    let (runtime, workers) = match runtime {
+        ONE_WORKER => ("heist", 1),
+        _ => (runtime, workers),
+    };
+    let workers = workers.to_string();
+    let output = Command::new(std::env::current_exe().expect("the path of this program"))
+        .args(["--child", runtime, shape.name, &workers])
+        .env("SMOL_THREADS", &workers)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("this program can be started again");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let values: Vec<f64> = text.lines().filter_map(|line| line.parse().ok()).collect();
+    if !output.status.success() || values.len() != shape.rows.len() {
+        eprintln!(
+            "{} on {runtime}, {workers} workers: {}",
+            shape.name, output.status
+        );
+        return vec![f64::NAN; shape.rows.len()];
+    }
+    values
+}
