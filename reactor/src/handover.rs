@@ -14,14 +14,15 @@
 //! | settled | waits in the poller for good, `settled` is true | the thread, it holds it | who gets up, by waking it |
 //! | ticking | [`Handover::tick`] | the thread: it takes it where it has been free for long enough | the thread |
 //! | resting | [`Handover::rest`], `resting` is true | whoever lets it go, by waking the thread | who gets up, likewise |
+//! | calling | calls wakers that may block, the poller let go | the thread when it is through, or else another in its place (`relay.rs`) | likewise |
 //! | absent | never started (current-thread runtimes), or stopped | nobody: its one user holds it whenever it waits | nobody |
 //!
 //! Invariants:
-//! 1. Whenever the poller is free, the thread is awake or ticking, once the one who let it go has returned.
+//! 1. Whenever the poller is free, the thread is awake, ticking or calling, once the one who let it go has returned.
 //! 2. `resting` goes from false to true only by the thread, and back by anyone, under `rest`. `settled` is the
 //!    thread's.
 //! 3. Only the holder of the lock touches the poller.
-//! 4. Whenever somebody is at work, the thread is awake, holding or ticking, once the one who got up has returned from
+//! 4. Whenever somebody is at work, the thread is awake, holding, ticking or calling, once the one who got up has returned from
 //!    [`Handover::rouse`]. (Who is at work is the scheduler's to say: `quiet` and the look after [`Handover::settle`].)
 //!
 //! Orderings. The thread stores `resting`, then looks whether the poller is free and whether all is quiet; or it stores

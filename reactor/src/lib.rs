@@ -27,6 +27,7 @@ mod poller;
 mod poller;
 mod reactor;
 mod readiness;
+mod relay;
 mod signal;
 mod sources;
 #[doc(hidden)]
@@ -45,6 +46,7 @@ pub mod protocol {
     pub use crate::blocking::pool::{Job, Pool, PoolConfig, Refused, Spawner};
     pub use crate::handover::{Handover, Held};
     pub use crate::readiness::{Direction, Listed, News, Seen, Source};
+    pub use crate::relay::{Next, Relay};
     pub use crate::signal::{Kick, NEVER, Signal};
     pub use crate::sources::table::Table;
     pub use crate::timers::{Closed, Key, Rejected, Shard, Timers};

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::io;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::signal::Kick;
@@ -43,8 +42,6 @@ pub(crate) struct Poller {
     poll: mio::Poll,
     pub(crate) events: mio::Events,
     alarm: alarm::Alarm,
-    /// The wakers that a turn has collected: kept, so that a turn allocates nothing.
-    pub(crate) wakers: Vec<Waker>,
     /// How often timers may end a wait.
     pub(crate) pace: Pace,
 }
@@ -58,7 +55,6 @@ impl Poller {
             poll,
             events: mio::Events::with_capacity(EVENTS),
             alarm,
-            wakers: Vec::new(),
             pace: Pace::default(),
         };
         Ok((poller, kick))

@@ -6,16 +6,16 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use heist_sync::protocol::contain;
-use heist_sync::sys::{Arc, Condvar, Mutex, thread};
+use heist_sync::sys::{Arc, Mutex};
 
-use crate::blocking::joining::join_all;
-use crate::blocking::pool::{Pool, PoolConfig};
+use crate::blocking::pool::{Pool, PoolConfig, Refused};
 use crate::context::{self, EnterGuard};
 use crate::handover::{Handover, Held};
 use crate::poller::{PollKick, Poller};
+use crate::relay::Relay;
 use crate::signal::Signal;
 use crate::sources::Sources;
-use crate::thread::{Monitor, Watch};
+use crate::thread::{Monitor, Watch, serve};
 use crate::timers::{self, Timers};
 
 /// A function that names a thread.
@@ -80,19 +80,19 @@ pub(crate) struct Shared {
     timers: Arc<Timers<PollKick>>,
     sources: Arc<Sources>,
     pool: Pool,
-    config: Config,
-    thread: Mutex<ThreadState>,
-    thread_ended: Condvar,
+    /// The threads that are the reactor thread, were it, or stand in for it.
+    pub(crate) threads: Pool,
+    pub(crate) relay: Relay<Box<Watch>>,
+    /// For how long a thread of these waits for something to do.
+    pub(crate) keep_alive: Duration,
+    life: Mutex<Life>,
 }
 
-/// Where the reactor thread stands.
+/// Where the reactor's life stands.
 #[derive(Default)]
-struct ThreadState {
-    handle: Option<thread::JoinHandle<()>>,
-    running: bool,
+struct Life {
+    thread_started: bool,
     shut_down: bool,
-    /// It had left its loop and hadn't ended when [`Reactor::join_thread`]'s time was over.
-    left_behind: bool,
 }
 
 impl Reactor {
@@ -113,21 +113,27 @@ impl Reactor {
         } else {
             std::thread::available_parallelism().map_or(1, usize::from)
         };
-        let registry = poller.registry()?;
+        let sources = Arc::new(Sources::new(poller.registry()?));
+        let relay = Relay::new()?;
         let timers = Timers::new(signal.clone(), shards.next_power_of_two().min(64));
         let timers = Arc::new(timers);
         Ok(Reactor(Arc::new(Shared {
             #[cfg(unix)]
             descriptor: poller.descriptor(),
+            // Nothing fails from here on.
             id: context::register(timers.clone()),
             timers,
-            sources: Arc::new(Sources::new(registry)),
+            sources,
             pool: Pool::new(PoolConfig::from_config(&config)),
+            threads: Pool::new(PoolConfig {
+                max_threads: config.max_blocking_threads.max(2),
+                ..PoolConfig::from_config(&config)
+            }),
+            relay,
+            keep_alive: config.thread_keep_alive,
             handover: Handover::new(poller),
             signal,
-            config,
-            thread: Mutex::default(),
-            thread_ended: Condvar::new(),
+            life: Mutex::default(),
         })))
     }
 
@@ -171,22 +177,27 @@ impl Reactor {
     ///
     /// Where the operating system refuses a thread, where it runs already, and after [`shutdown`](Self::shutdown).
     pub fn start_thread(&self, monitor: Box<dyn Monitor>) -> io::Result<()> {
-        let config = &self.0.config;
-        let name = (config.thread_name)();
-        let mut state = self.0.thread.lock();
-        if state.running || state.shut_down {
+        let mut life = self.0.life.lock();
+        if life.thread_started || life.shut_down {
             return Err(io::Error::other(
                 "the reactor thread runs already or has been shut down",
             ));
         }
-        let mut builder = thread::Builder::new().name(name);
-        if let Some(bytes) = config.thread_stack_size {
-            builder = builder.stack_size(bytes);
-        }
+        life.thread_started = true;
+        drop(life);
         let shared = self.0.clone();
-        state.handle = Some(builder.spawn(move || shared.watch(monitor))?);
-        state.running = true;
-        Ok(())
+        let watch = Box::new(Watch::new(monitor));
+        let started = self
+            .0
+            .threads
+            .submit_now(Box::new(move || serve(&shared, watch, Vec::new())));
+        started.map_err(|refused| {
+            self.0.life.lock().thread_started = false;
+            match refused {
+                Refused::NoThread(_, error) => error,
+                Refused::Shutdown(_) => io::Error::other("the reactor has been shut down"),
+            }
+        })
     }
 
     /// Takes the right to wait in the poller, where nobody else has it.
@@ -208,47 +219,27 @@ impl Reactor {
     /// Ends everything but the blocking pool: from now on sources fail with an error, timers take no more entries,
     /// the tasks that wait for either are woken, and the reactor thread ends. Calling it again does nothing.
     pub fn shutdown(&self) {
-        self.0.thread.lock().shut_down = true;
-        self.0.handover.stop();
-        self.0.signal.unpark();
+        self.0.life.lock().shut_down = true;
         let mut wakers = Vec::new();
+        self.0.handover.stop();
+        self.0.relay.stop(&mut wakers);
+        self.0.signal.unpark();
+        self.0.threads.shutdown();
         self.0.timers.close(&mut wakers);
         self.0.sources.shut_down(&mut wakers);
         wake_all(&mut wakers);
     }
 
-    /// Waits until the reactor thread has ended, until `deadline` at the latest; returns whether it has. Called by
-    /// the reactor thread itself it returns false at once.
+    /// Waits until the reactor thread has ended, and every other that a waker has kept from it; until `deadline` at the
+    /// latest. Returns whether they have. Called by one of them it returns false at once.
     pub fn join_thread(&self, deadline: Option<Instant>) -> bool {
-        let mut state = self.0.thread.lock();
-        let own = thread::current().id();
-        if state
-            .handle
-            .as_ref()
-            .is_some_and(|handle| handle.thread().id() == own)
-        {
-            return false;
-        }
-        while state.running {
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => self.0.thread_ended.wait(&mut state),
-                Some(Duration::ZERO) => return false,
-                Some(left) => {
-                    self.0.thread_ended.wait_for(&mut state, left);
-                }
-            }
-        }
-        let handle = state.handle.take();
-        drop(state);
-        let left = join_all(handle.into_iter().collect(), deadline);
-        self.0.thread.lock().left_behind |= left > 0;
-        left == 0
+        self.0.threads.join(deadline)
     }
 
-    /// Whether the reactor thread has not ended: it runs, or [`join_thread`](Self::join_thread) has waited for it in vain.
-    pub fn is_thread_left(&self) -> bool {
-        let state = self.0.thread.lock();
-        state.running || state.left_behind
+    /// How many threads have not ended: the reactor thread, its stand-in, and those that a waker has kept from ending; also
+    /// those that [`join_thread`](Self::join_thread) has waited for in vain.
+    pub fn threads_left(&self) -> usize {
+        self.0.threads.num_left()
     }
 
     /// The threads for blocking jobs.
@@ -291,16 +282,6 @@ impl Shared {
             .try_borrow()
             .map(|poller| Turn::new(self, poller))
     }
-
-    /// The body of the reactor thread.
-    fn watch(&self, monitor: Box<dyn Monitor>) {
-        call_hook(self.config.on_thread_start.as_ref());
-        let watched = contain(|| Watch::new(self, monitor).run());
-        call_hook(self.config.on_thread_stop.as_ref());
-        debug_assert!(watched.is_some(), "the reactor thread panicked");
-        self.thread.lock().running = false;
-        self.thread_ended.notify_all();
-    }
 }
 
 /// Calls a hook of the user's; its panic ends with it.
@@ -332,6 +313,10 @@ impl<'a> Turn<'a> {
         Self { shared, poller }
     }
 
+    pub(crate) fn shared(&self) -> &'a Shared {
+        self.shared
+    }
+
     /// Waits for an event or a deadline, for `limit` at most (`None`: for ever), wakes whom they are for, and
     /// returns how many it woke.
     ///
@@ -339,11 +324,9 @@ impl<'a> Turn<'a> {
     /// `limit` of a millisecond or more is kept to a millisecond, rounded up; a shorter one, and deadlines, as exactly as
     /// the system can.
     pub fn wait(&mut self, limit: Option<Duration>) -> usize {
-        let mut woken = std::mem::take(&mut self.poller.wakers);
+        let mut woken = Vec::new();
         self.collect(limit, &mut woken);
-        let count = wake_all(&mut woken);
-        self.poller.wakers = woken;
-        count
+        wake_all(&mut woken)
     }
 
     /// As [`wait`](Self::wait), but wakes nobody: adds to `woken` whom the events and deadlines are for. So the poller can
@@ -400,7 +383,7 @@ impl Drop for Shared {
     /// others may still hold, to be dropped with it at a time that is not theirs.
     fn drop(&mut self) {
         context::forget(self.id);
-        if self.thread.get_mut().shut_down {
+        if self.life.get_mut().shut_down {
             return;
         }
         let mut wakers = Vec::new();

@@ -2,10 +2,15 @@
 //!
 //! How it and the borrowers hand the poller over is told in `handover.rs`. It polls no task.
 
+use std::fmt;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::reactor::{Shared, Turn};
 use heist_sync::protocol::contain;
+use heist_sync::sys::Arc;
+
+use crate::reactor::{Shared, Turn};
+use crate::relay::Next;
 
 /// How long the thread sleeps between two looks at a poller that somebody else holds.
 const TICK: Duration = Duration::from_millis(1);
@@ -21,10 +26,10 @@ const QUIET_TICKS: u32 = 3;
 
 /// How the reactor thread belongs to a scheduler. A method that panics is taken to have returned its default.
 pub trait Monitor: Send + 'static {
-    /// Calls `turn` once: it waits in the poller and wakes whom the events are for. A scheduler collects the wakes
-    /// in here, so as to publish them at once.
-    fn dispatch(&mut self, turn: &mut dyn FnMut()) {
-        turn();
+    /// Wakes those of `woken` whose wakers are the scheduler's own, and leaves the others there. A wake in here must take
+    /// no time, as the thread holds the poller; the others may block. A scheduler publishes a batch at once in here.
+    fn dispatch(&mut self, woken: &mut Vec<Waker>) {
+        let _ = woken;
     }
 
     /// Asked after a turn that has woken somebody: is there a worker with nothing to do that will take the poller?
@@ -69,84 +74,131 @@ pub(crate) struct NoScheduler;
 
 impl Monitor for NoScheduler {}
 
-/// What the reactor thread does, from its start until it is told to end.
-pub(crate) struct Watch<'a> {
-    shared: &'a Shared,
+/// What makes a thread the reactor thread. There is one of each reactor: see `relay.rs`.
+pub(crate) struct Watch {
     monitor: Box<dyn Monitor>,
     last_tick: Instant,
     pace: Pace,
     /// At how many ticks in a row there was nothing to watch.
     quiet: u32,
+    /// It has let the poller go for a worker to take.
+    gave_way: bool,
 }
 
-impl<'a> Watch<'a> {
-    pub(crate) fn new(shared: &'a Shared, monitor: Box<dyn Monitor>) -> Self {
+/// The body of the reactor thread: from its start, or from when it takes over with wakers that are left to be called, until
+/// all ends or another thread has taken the watch.
+pub(crate) fn serve(shared: &Arc<Shared>, mut watch: Box<Watch>, mut foreign: Vec<Waker>) {
+    loop {
+        if !foreign.is_empty() {
+            let Some(kept) = call(shared, watch, &mut foreign) else {
+                return;
+            };
+            watch = kept;
+        }
+        if shared.handover.is_stopped() {
+            return;
+        }
+        watch.look_after(shared, &mut foreign);
+    }
+}
+
+/// Calls wakers, which may block: then another thread takes the watch over, and this one has nothing.
+fn call(shared: &Arc<Shared>, watch: Box<Watch>, foreign: &mut Vec<Waker>) -> Option<Box<Watch>> {
+    if shared.relay.lay_down(watch, foreign) {
+        let stand_in = {
+            let shared = shared.clone();
+            move || {
+                if let Some((watch, left)) = shared.relay.stand_in(shared.keep_alive) {
+                    serve(&shared, watch, left);
+                }
+            }
+        };
+        if shared.threads.submit_now(Box::new(stand_in)).is_err() {
+            shared.relay.has_none();
+        }
+    }
+    loop {
+        match shared.relay.next() {
+            Next::Call(waker) => drop(contain(|| waker.wake())),
+            Next::Watch(watch) => return Some(watch),
+            Next::Nothing => return None,
+        }
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(monitor: Box<dyn Monitor>) -> Self {
         Self {
-            shared,
             monitor,
             last_tick: Instant::now(),
             pace: Pace::Rest,
             quiet: 0,
+            gave_way: false,
         }
     }
 
-    pub(crate) fn run(&mut self) {
-        let handover = &self.shared.handover;
-        if let Some(turn) = self.shared.try_borrow() {
-            self.hold(turn);
+    /// Looks after the poller and ticks, until all ends or there are `foreign` wakers to be called.
+    fn look_after(&mut self, shared: &Shared, foreign: &mut Vec<Waker>) {
+        let handover = &shared.handover;
+        if !std::mem::take(&mut self.gave_way)
+            && let Some(turn) = shared.try_borrow()
+        {
+            self.hold(turn, foreign);
         }
         let mut sleep = self.until_tick();
-        while handover.tick(sleep) {
+        while foreign.is_empty() && handover.tick(sleep) {
             self.tick();
             sleep = self.pace.length();
             let free = handover.free_for();
             if let Some(free) = free.filter(|free| *free < LINGER) {
                 // Its borrower may be back at any moment. If not, we take it a tick after it was left.
                 sleep -= free;
-            } else if let Some(turn) = free.and_then(|_| self.shared.try_borrow()) {
-                self.hold(turn);
+            } else if let Some(turn) = free.and_then(|_| shared.try_borrow()) {
+                self.hold(turn, foreign);
                 sleep = self.until_tick();
             } else if self.quiet >= QUIET_TICKS {
-                self.rest();
+                self.rest(shared, foreign);
                 sleep = self.until_tick();
             }
         }
     }
 
     /// Sleeps for good, while a worker has the poller and sleeps in it.
-    fn rest(&mut self) {
-        let shared = self.shared;
+    fn rest(&mut self, shared: &Shared, foreign: &mut Vec<Waker>) {
         let poller = shared.handover.rest(|| self.is_quiet());
         self.wake_up();
         if let Some(poller) = poller {
-            self.hold(Turn::new(shared, poller));
+            self.hold(Turn::new(shared, poller), foreign);
         }
     }
 
-    /// Waits in the poller, until a worker wants it.
-    fn hold(&mut self, mut turn: Turn<'_>) {
-        loop {
+    /// Waits in the poller, until a worker wants it, or there are `foreign` wakers: they are called with the poller let go.
+    fn hold(&mut self, mut turn: Turn<'_>, foreign: &mut Vec<Waker>) {
+        let handover = &turn.shared().handover;
+        while foreign.is_empty() {
             let settled = self.quiet >= QUIET_TICKS && {
-                self.shared.handover.settle();
+                handover.settle();
                 self.is_quiet()
             };
             let limit = (!settled).then(|| {
-                self.shared.handover.unsettle();
+                handover.unsettle();
                 self.until_tick()
             });
-            let mut woken = 0;
-            // A dispatch that panicked has either had its turn or will have the next.
-            contain(|| self.monitor.dispatch(&mut || woken += turn.wait(limit)));
-            self.shared.handover.unsettle();
-            if self.shared.handover.is_stopped() {
+            turn.collect(limit, foreign);
+            let woken = !foreign.is_empty();
+            // What a dispatch that panics leaves is woken as others' is.
+            contain(|| self.monitor.dispatch(foreign));
+            handover.unsettle();
+            if handover.is_stopped() {
                 return;
             }
             if settled {
                 self.wake_up();
             }
             let asked = || self.monitor.wants_poller();
-            if woken > 0 && contain(asked).unwrap_or(false) {
+            if woken && contain(asked).unwrap_or(false) {
                 // Whom the turn has woken is at work now.
+                self.gave_way = true;
                 return;
             }
             if self.last_tick.elapsed() >= self.pace.length() {
@@ -184,5 +236,11 @@ impl<'a> Watch<'a> {
             Pace::Rest => self.quiet.saturating_add(1),
             Pace::Slow | Pace::Fast => 0,
         };
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
     }
 }

@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::io;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use heist_sync::sys::{Arc, Condvar, Mutex};
@@ -33,7 +32,6 @@ pub(crate) struct Poller {
     /// For its registry alone: it is never waited in.
     poll: mio::Poll,
     pub(crate) events: mio::Events,
-    pub(crate) wakers: Vec<Waker>,
     pub(crate) pace: Pace,
     bell: Arc<Bell>,
 }
@@ -44,7 +42,6 @@ impl Poller {
         let poller = Self {
             poll: mio::Poll::new()?,
             events: mio::Events::with_capacity(1),
-            wakers: Vec::new(),
             pace: Pace::default(),
             bell: bell.clone(),
         };

@@ -30,6 +30,8 @@ pub(super) struct Header {
     /// What the task waits for, as its last poll has left it; a [`Wait`].
     pub(super) waits: AtomicU8,
     pub(super) is_job: bool,
+    /// [`Schedule::AT_ONCE`](super::Schedule::AT_ONCE).
+    pub(super) wakes_at_once: bool,
 }
 
 /// A task's neighbours in its shard.

@@ -31,6 +31,8 @@ use crate::thread::as_own;
 pub trait Schedule: Clone + Send + Sync + 'static {
     /// Whether its tasks are blocking jobs.
     const JOBS: bool = false;
+    /// Whether [`schedule`](Self::schedule) takes no time, and calls nobody else's code.
+    const AT_ONCE: bool = false;
 
     /// Queues a task that was woken. The task may be gone by the time this returns.
     fn schedule(&self, task: Runnable);
@@ -117,6 +119,7 @@ where
             shard,
             waits: AtomicU8::new(Wait::Start as u8),
             is_job: S::JOBS,
+            wakes_at_once: S::AT_ONCE,
         },
         scheduler,
         stage: UnsafeCell::new(Stage::Running(future)),

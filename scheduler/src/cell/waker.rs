@@ -3,7 +3,7 @@
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::header::RawTask;
@@ -25,6 +25,12 @@ pub(super) fn borrowed_waker(task: RawTask) -> BorrowedWaker {
     // SAFETY: the table's functions keep RawWaker's contract, on a pointer that is alive for the poll.
     let waker = unsafe { Waker::new(task.0.as_ptr().cast(), &VTABLE) };
     BorrowedWaker(ManuallyDrop::new(waker))
+}
+
+/// Whether to wake it is to queue a task of a runtime, which calls nobody else's code: it takes no time, and doesn't block.
+pub(crate) fn wakes_at_once(waker: &Waker) -> bool {
+    // SAFETY: the table is ours, so `data` is the pointer of a live waker of it.
+    ptr::eq(waker.vtable(), &VTABLE) && unsafe { task(waker.data()) }.header().wakes_at_once
 }
 
 /// # Safety

@@ -12,6 +12,7 @@ use heist_reactor::blocking::{Pool, PoolConfig, Refused};
 use heist_reactor::{Monitor, Reactor};
 
 use super::park::Parker;
+use crate::cell;
 
 /// A runtime's way to its reactor.
 #[derive(Debug)]
@@ -114,8 +115,7 @@ impl Driver {
 
     /// How many threads have not ended: of workers, of blocking jobs, and the reactor's.
     pub(crate) fn threads_left(&self) -> usize {
-        let reactor = usize::from(self.reactor.is_thread_left());
-        self.workers.num_left() + self.pool().num_left() + reactor
+        self.workers.num_left() + self.pool().num_left() + self.reactor.threads_left()
     }
 
     /// Waits until the reactor thread has ended, and whether it has.
@@ -124,9 +124,16 @@ impl Driver {
     }
 }
 
-/// Wakes them all; one that panics keeps none of the others from being woken.
+/// Wakes them all: first those of tasks, then the others, which may block. One that panics keeps none from being woken.
 pub(crate) fn wake_all(woken: &mut Vec<Waker>) {
+    wake_own(woken);
     heist_reactor::wake_all(woken);
+}
+
+/// Wakes those that are tasks' own, and leaves the others.
+pub(super) fn wake_own(woken: &mut Vec<Waker>) {
+    let own = woken.extract_if(.., |waker| cell::wakes_at_once(waker));
+    own.for_each(Waker::wake);
 }
 
 /// Waits for `future`, for so long at most, by the clock of the current reactor.

@@ -96,6 +96,8 @@ impl Home {
 }
 
 impl Schedule for Home {
+    const AT_ONCE: bool = true;
+
     fn schedule(&self, task: Runnable) {
         self.with(|shared| shared.schedule(task));
     }

@@ -1,8 +1,11 @@
 //! What the reactor thread does for the workers: it publishes wakes in batches, and looks out for polls that hold others up.
 
+use std::task::Waker;
+
 use heist_reactor::{Monitor, Pace};
 use heist_sync::sys::Arc;
 
+use super::driver;
 use super::lookout::{Lookout, View};
 use super::seat;
 use super::shared::Shared;
@@ -27,9 +30,9 @@ impl Watch {
 }
 
 impl Monitor for Watch {
-    fn dispatch(&mut self, turn: &mut dyn FnMut()) {
+    fn dispatch(&mut self, woken: &mut Vec<Waker>) {
         seat::collect_wakes(&self.shared, &mut || {
-            turn();
+            driver::wake_own(woken);
             self.woke = self.shared.idle.asleep() > 0;
         });
     }

@@ -1,0 +1,68 @@
+//! The watchdog on Linux: a timerfd, so that to arm it wakes nobody.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+
+use super::TICK;
+
+/// The longest limit that is handed to the kernel.
+const DAY: Duration = Duration::from_secs(86_400);
+const NEVER: Duration = Duration::ZERO;
+
+/// Rings a tick after it was armed, for whoever waits.
+pub(super) struct Watchdog {
+    /// Never read: to set it takes back that it has rung.
+    timer: OwnedFd,
+}
+
+impl Watchdog {
+    pub(super) fn new() -> io::Result<Self> {
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        Ok(Self { timer })
+    }
+
+    /// Rings in a tick.
+    pub(super) fn arm(&self) {
+        self.set(TICK);
+    }
+
+    /// Doesn't ring.
+    pub(super) fn disarm(&self) {
+        self.set(NEVER);
+    }
+
+    /// Rings at once.
+    pub(super) fn ring(&self) {
+        self.set(Duration::from_nanos(1));
+    }
+
+    /// Waits until it rings, for `limit` at most. False where it did not ring; true may be wrong.
+    pub(super) fn wait(&self, limit: Duration) -> bool {
+        let mut timer = [PollFd::new(&self.timer, PollFlags::IN)];
+        !matches!(poll(&mut timer, Some(&timespec(limit.min(DAY)))), Ok(0))
+    }
+
+    fn set(&self, after: Duration) {
+        let value = Itimerspec {
+            it_interval: timespec(NEVER),
+            it_value: timespec(after),
+        };
+        // It can't fail: the descriptor is ours, and the time is valid.
+        let _ = timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &value);
+    }
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        tv_sec: time.as_secs() as i64,
+        tv_nsec: time.subsec_nanos().into(),
+    }
+}

@@ -1,0 +1,59 @@
+//! The watchdog where there is no timerfd: to arm it wakes who waits, who then sleeps for a tick.
+
+use std::io;
+use std::time::Duration;
+
+use heist_sync::sys::{Condvar, Mutex};
+
+use super::TICK;
+
+/// Rings a tick after it was armed, for whoever waits.
+#[derive(Default)]
+pub(super) struct Watchdog {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    armed: bool,
+    /// It rings at once, from now on.
+    rings: bool,
+}
+
+impl Watchdog {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self::default())
+    }
+
+    /// Rings in a tick.
+    pub(super) fn arm(&self) {
+        let was_armed = std::mem::replace(&mut self.state.lock().armed, true);
+        if !was_armed {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Doesn't ring.
+    pub(super) fn disarm(&self) {
+        self.state.lock().armed = false;
+    }
+
+    /// Rings at once.
+    pub(super) fn ring(&self) {
+        self.state.lock().rings = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits until it rings, for `limit` at most. False where it did not ring; true may be wrong.
+    pub(super) fn wait(&self, limit: Duration) -> bool {
+        let mut state = self.state.lock();
+        if !state.armed && !state.rings {
+            self.changed.wait_for(&mut state, limit);
+        }
+        if state.armed && !state.rings {
+            self.changed.wait_for(&mut state, TICK);
+        }
+        state.armed || state.rings
+    }
+}

@@ -1,0 +1,246 @@
+//! A waker that blocks the thread that calls it holds up nobody else: not what was to be woken with it, nor the events and
+//! timers that come while it blocks.
+
+use std::future::Future;
+use std::io::Write;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use heist_reactor::io::AsyncReadExt;
+use heist_reactor::net::TcpStream;
+use heist_reactor::testing::{block_on, within_limit};
+use heist_reactor::time::{Instant, Sleep, sleep, sleep_until};
+use heist_reactor::{Config, Monitor, Reactor};
+
+const SOON: Duration = Duration::from_millis(1);
+
+struct Plain;
+
+impl Monitor for Plain {}
+
+/// A waker that says that it is called, and then blocks until its gate is opened.
+struct Blocks {
+    called: mpsc::Sender<()>,
+    gate: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Wake for Blocks {
+    fn wake(self: Arc<Self>) {
+        self.called.send(()).expect("the test listens");
+        // By a message, or as the gate is dropped.
+        let _ = self.gate.lock().expect("no panic").recv();
+    }
+}
+
+/// Opens the gate when dropped; `called` tells that the waker blocks.
+struct Gate {
+    called: mpsc::Receiver<()>,
+    _open: mpsc::Sender<()>,
+}
+
+fn blocking_waker() -> (Gate, Waker) {
+    let (calls, called) = mpsc::channel();
+    let (open, gate) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Blocks {
+        called: calls,
+        gate: Mutex::new(gate),
+    }));
+    let gate = Gate {
+        called,
+        _open: open,
+    };
+    (gate, waker)
+}
+
+/// A waker that sends a message.
+struct Tells(mpsc::Sender<()>);
+
+impl Wake for Tells {
+    fn wake(self: Arc<Self>) {
+        self.0.send(()).expect("the test listens");
+    }
+}
+
+fn start(slept: &mut Pin<Box<Sleep>>, waker: &Waker) {
+    let polled = slept.as_mut().poll(&mut Context::from_waker(waker));
+    assert!(polled.is_pending());
+}
+
+/// One end in the reactor, the other outside.
+fn pair() -> (TcpStream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let outside = std::net::TcpStream::connect(listener.local_addr().expect("bound"));
+    let (inside, _) = listener.accept().expect("a connection");
+    inside.set_nonblocking(true).expect("a socket");
+    let inside = TcpStream::from_std(inside).expect("it registers");
+    (inside, outside.expect("it listens"))
+}
+
+/// A timer and a socket, each of which wakes somebody.
+fn both_are_served() {
+    block_on(sleep(SOON));
+    let (mut inside, mut outside) = pair();
+    let mut buffer = [0];
+    let mut read = pin!(inside.read(&mut buffer));
+    let mut written = false;
+    let read = block_on(std::future::poll_fn(|cx| {
+        let polled = read.as_mut().poll(cx);
+        if !std::mem::replace(&mut written, true) {
+            assert!(polled.is_pending());
+            outside.write_all(b"x").expect("it is connected");
+        }
+        polled
+    }));
+    assert_eq!(read.expect("it is connected"), 1);
+}
+
+/// Blocks the reactor thread in a waker for a timer, and then the next one in a waker for a socket, and so on.
+fn wakers_that_block_hold_up_nothing() {
+    let mut blocked = Vec::new();
+    for _ in 0..2 {
+        let (gate, waker) = blocking_waker();
+        let mut slept = Box::pin(sleep(SOON));
+        start(&mut slept, &waker);
+        gate.called.recv().expect("it is woken");
+        blocked.push(gate);
+        both_are_served();
+
+        let (gate, waker) = blocking_waker();
+        let (inside, mut outside) = pair();
+        let polled = inside.poll_peek(&mut Context::from_waker(&waker), &mut [0]);
+        assert!(polled.is_pending());
+        outside.write_all(b"x").expect("it is connected");
+        gate.called.recv().expect("it is woken");
+        blocked.push(gate);
+        both_are_served();
+    }
+    while blocked.pop().is_some() {
+        both_are_served();
+    }
+}
+
+#[test]
+fn a_waker_that_blocks_the_reactor_thread_holds_up_no_event_and_no_timer() {
+    within_limit(|| {
+        let reactor = Reactor::new(Config::default()).expect("a poller");
+        reactor.start_thread(Box::new(Plain)).expect("a thread");
+        let entered = reactor.enter();
+        wakers_that_block_hold_up_nothing();
+        drop(entered);
+        reactor.shutdown();
+        assert!(reactor.join_thread(None));
+        assert_eq!(reactor.threads_left(), 0);
+    });
+}
+
+#[test]
+fn outside_any_runtime_too() {
+    within_limit(wakers_that_block_hold_up_nothing);
+}
+
+#[test]
+fn whoever_is_woken_together_with_one_that_blocks_is_woken() {
+    within_limit(|| {
+        let reactor = Reactor::new(Config::default()).expect("a poller");
+        let entered = reactor.enter();
+        let deadline = Instant::now() + SOON;
+        let (gates, mut sleeps): (Vec<_>, Vec<_>) = (0..3)
+            .map(|_| {
+                let (gate, waker) = blocking_waker();
+                let mut slept = Box::pin(sleep_until(deadline));
+                let polled = slept.as_mut().poll(&mut Context::from_waker(&waker));
+                (polled.is_pending().then_some(gate), slept)
+            })
+            .unzip();
+        let (tell, told) = mpsc::channel();
+        let waker = Waker::from(Arc::new(Tells(tell)));
+        let mut last = Box::pin(sleep_until(deadline));
+        let pending = last.as_mut().poll(&mut Context::from_waker(&waker));
+        // Only now, so that one turn finds them all.
+        while Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        reactor.start_thread(Box::new(Plain)).expect("a thread");
+        if pending.is_pending() {
+            told.recv().expect("it is woken");
+        }
+        for gate in gates.iter().flatten() {
+            gate.called.recv().expect("it is woken");
+        }
+        both_are_served();
+        drop(gates);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(
+            sleeps
+                .iter_mut()
+                .all(|slept| slept.as_mut().poll(&mut cx) == Poll::Ready(()))
+        );
+        drop(entered);
+        reactor.shutdown();
+        assert!(reactor.join_thread(None));
+    });
+}
+
+#[test]
+fn a_shutdown_wakes_those_behind_one_that_blocks_and_waits_for_it() {
+    within_limit(|| {
+        let reactor = Reactor::new(Config {
+            // No more than one of its threads can block.
+            max_blocking_threads: 1,
+            ..Config::default()
+        });
+        let reactor = reactor.expect("a poller");
+        reactor.start_thread(Box::new(Plain)).expect("a thread");
+        let entered = reactor.enter();
+        let (tell, told) = mpsc::channel();
+        let tells = Waker::from(Arc::new(Tells(tell)));
+        let mut gates = Vec::new();
+        let mut sleeps = Vec::new();
+        for is_last in [false, true] {
+            let (gate, waker) = blocking_waker();
+            let deadline = Instant::now() + SOON;
+            let wakers = if is_last {
+                vec![waker, tells.clone()]
+            } else {
+                vec![waker]
+            };
+            for waker in wakers {
+                let mut slept = Box::pin(sleep_until(deadline));
+                start(&mut slept, &waker);
+                sleeps.push(slept);
+            }
+            gate.called.recv().expect("it is woken");
+            gates.push(gate);
+        }
+        drop(entered);
+        reactor.shutdown();
+        told.recv().expect("the end wakes it");
+        assert!(!reactor.join_thread(Some(std::time::Instant::now() + SOON)));
+        assert_eq!(reactor.threads_left(), 2);
+        drop(gates);
+        assert!(reactor.join_thread(None));
+    });
+}
+
+#[test]
+fn a_stand_in_leaves_again() {
+    within_limit(|| {
+        let reactor = Reactor::new(Config {
+            thread_keep_alive: SOON,
+            ..Config::default()
+        });
+        let reactor = reactor.expect("a poller");
+        reactor.start_thread(Box::new(Plain)).expect("a thread");
+        let entered = reactor.enter();
+        both_are_served();
+        while reactor.threads_left() > 1 {
+            std::thread::yield_now();
+        }
+        both_are_served();
+        drop(entered);
+        reactor.shutdown();
+        assert!(reactor.join_thread(None));
+    });
+}

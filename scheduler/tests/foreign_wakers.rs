@@ -1,0 +1,214 @@
+//! A foreign waker that blocks the thread that calls it, while every worker is busy: the runtime's events, timers and
+//! lookout go on.
+
+#[path = "support/watch.rs"]
+mod watch;
+
+use std::future::{Future, poll_fn};
+use std::io::Write;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
+
+use heist_reactor::io::AsyncReadExt;
+use heist_reactor::net::TcpStream;
+use heist_reactor::testing::block_on;
+use heist_reactor::time::{Instant, sleep, sleep_until};
+use heist_scheduler::runtime::{Builder, Runtime};
+use heist_scheduler::task::LocalSet;
+use watch::{current_thread, watchdog};
+
+const SOON: Duration = Duration::from_millis(1);
+
+/// A waker that says that it is called, and then blocks until its gate is opened.
+struct Blocks {
+    called: mpsc::Sender<()>,
+    gate: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Wake for Blocks {
+    fn wake(self: Arc<Self>) {
+        self.called.send(()).expect("the test listens");
+        // By a message, or as the gate is dropped.
+        let _ = self.gate.lock().expect("no panic").recv();
+    }
+}
+
+/// Opens the gate when dropped; `called` tells that the waker blocks.
+struct Gate {
+    called: mpsc::Receiver<()>,
+    _open: mpsc::Sender<()>,
+}
+
+fn blocking_waker() -> (Gate, Waker) {
+    let (calls, called) = mpsc::channel();
+    let (open, gate) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Blocks {
+        called: calls,
+        gate: Mutex::new(gate),
+    }));
+    let gate = Gate {
+        called,
+        _open: open,
+    };
+    (gate, waker)
+}
+
+/// One end in the runtime that this thread has entered, the other outside.
+fn pair() -> (TcpStream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let outside = std::net::TcpStream::connect(listener.local_addr().expect("bound"));
+    let (inside, _) = listener.accept().expect("a connection");
+    inside.set_nonblocking(true).expect("a socket");
+    let inside = TcpStream::from_std(inside).expect("it registers");
+    (inside, outside.expect("it listens"))
+}
+
+/// A timer and a socket of the runtime that this thread has entered, each of which wakes this thread.
+fn both_are_served() {
+    block_on(sleep(SOON));
+    let (mut inside, mut outside) = pair();
+    let mut buffer = [0];
+    let mut read = pin!(inside.read(&mut buffer));
+    let mut written = false;
+    let read = block_on(poll_fn(|cx| {
+        let polled = read.as_mut().poll(cx);
+        if !std::mem::replace(&mut written, true) {
+            assert!(polled.is_pending());
+            outside.write_all(b"x").expect("it is connected");
+        }
+        polled
+    }));
+    assert_eq!(read.expect("it is connected"), 1);
+}
+
+/// Blocks a thread of the runtime that this thread has entered, in a waker for a timer and in one for a socket.
+fn block_in_wakers(test: impl Fn()) {
+    let (gate, waker) = blocking_waker();
+    let mut slept = pin!(sleep(SOON));
+    let polled = slept.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    gate.called.recv().expect("it is woken");
+    test();
+
+    let (second, waker) = blocking_waker();
+    let (inside, mut outside) = pair();
+    let polled = inside.poll_peek(&mut Context::from_waker(&waker), &mut [0]);
+    assert!(polled.is_pending());
+    outside.write_all(b"x").expect("it is connected");
+    second.called.recv().expect("it is woken");
+    test();
+    drop(gate);
+    test();
+}
+
+/// A runtime with so many workers, and as many spares.
+fn with_spares(workers: usize, spares: usize) -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(workers).max_spare_workers(spares);
+    builder.build().expect("a runtime")
+}
+
+/// Keeps this many threads of the runtime busy, until the end.
+fn burn<R>(runtime: &Runtime, threads: usize, test: impl FnOnce() -> R) -> R {
+    let (begun, end) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    for _ in 0..threads {
+        let (begun, end) = (begun.clone(), end.clone());
+        runtime.spawn(async move {
+            begun.fetch_add(1, Ordering::Relaxed);
+            while !end.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+    }
+    while begun.load(Ordering::Relaxed) < threads {
+        std::thread::yield_now();
+    }
+    let result = test();
+    end.store(true, Ordering::Relaxed);
+    result
+}
+
+#[test]
+fn while_all_workers_are_busy_a_waker_that_blocks_holds_up_no_event_and_no_timer() {
+    let _dog = watchdog();
+    for workers in [1, 2] {
+        let runtime = with_spares(workers, 0);
+        let _entered = runtime.enter();
+        burn(&runtime, workers, || block_in_wakers(both_are_served));
+    }
+}
+
+#[test]
+fn the_lookout_goes_on_beside_a_waker_that_blocks() {
+    let _dog = watchdog();
+    let runtime = with_spares(1, 1);
+    let _entered = runtime.enter();
+    burn(&runtime, 1, || {
+        block_in_wakers(|| {
+            // The one worker is busy: a spare comes for it, which the lookout brings.
+            block_on(runtime.spawn(async {})).expect("no panic");
+        });
+    });
+}
+
+#[test]
+fn a_local_set_whose_poller_blocks_holds_up_nothing() {
+    let _dog = watchdog();
+    let runtime = with_spares(1, 0);
+    let _entered = runtime.enter();
+    burn(&runtime, 1, || {
+        let local = LocalSet::new();
+        let (gate, waker) = blocking_waker();
+        drop(local.spawn_local(sleep(SOON)));
+        let mut local = pin!(local);
+        let mut cx = Context::from_waker(&waker);
+        assert!(local.as_mut().poll(&mut cx).is_pending());
+        gate.called.recv().expect("it is woken");
+        both_are_served();
+        drop(gate);
+        while local
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+        {
+            std::thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn a_task_that_is_woken_together_with_one_that_blocks_is_polled() {
+    let _dog = watchdog();
+    let runtime = with_spares(1, 1);
+    let _entered = runtime.enter();
+    let (gate, waker) = blocking_waker();
+    let deadline = Instant::now() + SOON;
+    let mut slept = pin!(sleep_until(deadline));
+    let polled = slept.as_mut().poll(&mut Context::from_waker(&waker));
+    // Due last, so that it is called last if they are called in that order.
+    let task = runtime.spawn(sleep_until(deadline + Duration::from_nanos(1)));
+    if polled.is_pending() {
+        gate.called.recv().expect("it is woken");
+    }
+    block_on(task).expect("no panic");
+}
+
+#[test]
+fn the_default_reactors_thread_may_block_beside_a_busy_current_thread_runtime() {
+    let _dog = watchdog();
+    let runtime = current_thread();
+    // Its one thread is here, in a poll that lasts; outside any runtime the default reactor serves.
+    runtime.block_on(async {
+        std::thread::scope(|scope| {
+            let outside = scope.spawn(|| block_in_wakers(both_are_served));
+            outside.join().expect("no panic");
+        });
+        sleep(SOON).await;
+    });
+}
