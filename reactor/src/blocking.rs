@@ -14,10 +14,7 @@ use heist_sync::waits::{self, Wait};
 
 use crate::reactor::Reactor;
 
-pub(crate) mod joining;
-pub(crate) mod pool;
-
-pub use pool::{Job, Pool, PoolConfig, Refused, Spawner};
+pub use crate::pool::{Job, Pool, PoolConfig, Refused, Spawner};
 
 /// Runs `job` on a thread of the current reactor's [`Pool`], and completes with what it returns.
 ///

@@ -1,16 +1,18 @@
 //! Which reactor a thread is in: the one entered last, or else the default one.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
 use heist_sync::sys::{Arc, Mutex};
 
+use crate::config::Config;
+use crate::monitor::NoScheduler;
 use crate::poller::PollKick;
-use crate::reactor::{Config, Reactor};
-use crate::timers::{Home, Shard, Timers};
+use crate::reactor::Reactor;
+use crate::registry;
+use crate::timers::{Shard, Timers};
 
 thread_local! {
     /// The reactors entered, each with the number of its guard, the innermost last.
@@ -65,44 +67,24 @@ pub(crate) fn with_entered<R>(f: impl FnOnce(&Reactor) -> R) -> Option<R> {
         .flatten()
 }
 
-/// The timers of all reactors that there are, for threads that have not entered the one they want.
-#[derive(Default)]
-struct Reactors {
-    registered: u32,
-    timers: BTreeMap<u32, Arc<Timers<PollKick>>>,
-}
+/// Which shard of which reactor, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Home(u64);
 
-fn reactors() -> &'static Mutex<Reactors> {
-    static REACTORS: OnceLock<Mutex<Reactors>> = OnceLock::new();
-    REACTORS.get_or_init(Mutex::default)
-}
+impl Home {
+    /// The shard `shard` of the reactor with that number.
+    pub(crate) fn new(reactor: u32, shard: usize) -> Self {
+        // There are 64 shards at most.
+        Self(u64::from(reactor) << 32 | shard as u64)
+    }
 
-/// Makes a reactor's timers known, under a number that no other reactor ever has.
-pub(crate) fn register(timers: Arc<Timers<PollKick>>) -> u32 {
-    if cfg!(heist_loom) {
-        // What a model makes ends with it, and so must not lie in a static.
-        return 0;
+    pub(crate) fn reactor(self) -> u32 {
+        (self.0 >> 32) as u32
     }
-    let mut reactors = reactors().lock();
-    // Four thousand million reactors are more than a process sees; a number still in use is passed over.
-    loop {
-        reactors.registered = reactors.registered.wrapping_add(1);
-        if !reactors.timers.contains_key(&reactors.registered) {
-            break;
-        }
-    }
-    let id = reactors.registered;
-    reactors.timers.insert(id, timers);
-    id
-}
 
-/// A reactor is gone.
-pub(crate) fn forget(id: u32) {
-    if cfg!(heist_loom) {
-        return;
+    pub(crate) fn shard(self) -> usize {
+        self.0 as u32 as usize
     }
-    let timers = reactors().lock().timers.remove(&id);
-    drop(timers);
 }
 
 /// Calls `f`, which calls no user code, with a shard of timers; `None` where its reactor is gone.
@@ -124,8 +106,7 @@ pub(crate) fn with_shard<R>(home: Home, f: impl FnOnce(&Arc<Shard<PollKick>>) ->
     {
         return call(reactor.timers());
     }
-    let timers = reactors().lock().timers.get(&home.reactor()).cloned();
-    call(&*timers?)
+    call(&*registry::find(home.reactor())?)
 }
 
 /// The reactor that serves whoever has entered none, once it was needed. It lives as long as the process.
@@ -141,7 +122,7 @@ pub(crate) fn default_reactor() -> io::Result<&'static Reactor> {
     if let Some(reactor) = DEFAULT.get() {
         return Ok(reactor);
     }
-    let reactor = Reactor::new(Config::default())?;
-    reactor.start_thread(Box::new(crate::thread::NoScheduler))?;
+    let reactor = Reactor::bare(Config::default())?;
+    reactor.start_thread(Box::new(NoScheduler))?;
     Ok(DEFAULT.get_or_init(|| reactor))
 }

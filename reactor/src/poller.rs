@@ -50,7 +50,7 @@ impl Poller {
     pub(crate) fn new() -> io::Result<(Self, PollKick)> {
         let poll = mio::Poll::new()?;
         let kick = PollKick(mio::Waker::new(poll.registry(), KICK)?);
-        let alarm = alarm::Alarm::new(poll.registry())?;
+        let alarm = alarm::Alarm::new(poll.registry(), ALARM)?;
         let poller = Self {
             poll,
             events: mio::Events::with_capacity(EVENTS),

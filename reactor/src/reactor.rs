@@ -1,74 +1,31 @@
-//! The reactor: one poller, the sources and timers registered with it, a thread to look after it, a blocking pool.
+//! The reactor: one poller, the sources and timers registered with it, and threads for blocking jobs. How it gets a thread
+//! of its own is in `thread.rs`, and how a thread finds its reactor in `context.rs` and `current.rs`.
 
 use std::fmt;
 use std::io;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use heist_sync::protocol::contain;
 use heist_sync::sys::{Arc, Mutex};
 
-use crate::blocking::pool::{Pool, PoolConfig, Refused};
-use crate::context::{self, EnterGuard};
+use crate::config::Config;
 use crate::handover::{Handover, Held};
+use crate::monitor::Watch;
 use crate::poller::{PollKick, Poller};
+use crate::pool::{Pool, PoolConfig};
+use crate::registry;
 use crate::relay::Relay;
 use crate::signal::Signal;
 use crate::sources::Sources;
-use crate::thread::{Monitor, Watch, serve};
-use crate::timers::{self, Timers};
-
-/// A function that names a thread.
-pub type ThreadName = std::sync::Arc<dyn Fn() -> String + Send + Sync>;
-/// A function that a thread calls as it starts or stops.
-pub type ThreadHook = std::sync::Arc<dyn Fn() + Send + Sync>;
-
-/// How a [`Reactor`] and its blocking pool are made.
-#[derive(Clone)]
-pub struct Config {
-    /// Names each thread.
-    pub thread_name: ThreadName,
-    /// The stack of each thread, in bytes; `None` for std's default.
-    pub thread_stack_size: Option<usize>,
-    /// How many threads the blocking pool may have at once.
-    pub max_blocking_threads: usize,
-    /// How long a thread of the blocking pool waits for a job before it ends.
-    pub thread_keep_alive: Duration,
-    /// Called by each thread as it starts.
-    pub on_thread_start: Option<ThreadHook>,
-    /// Called by each thread as it stops.
-    pub on_thread_stop: Option<ThreadHook>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            thread_name: std::sync::Arc::new(|| "heist-reactor".to_owned()),
-            thread_stack_size: None,
-            max_blocking_threads: 512,
-            thread_keep_alive: Duration::from_secs(10),
-            on_thread_start: None,
-            on_thread_stop: None,
-        }
-    }
-}
-
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("thread_stack_size", &self.thread_stack_size)
-            .field("max_blocking_threads", &self.max_blocking_threads)
-            .field("thread_keep_alive", &self.thread_keep_alive)
-            .finish_non_exhaustive()
-    }
-}
+use crate::timers::Timers;
 
 /// A shared reference to a poller, its sources and timers, and a pool of threads for blocking jobs.
 ///
 /// Whoever has nothing to do may [borrow the poller](Self::try_borrow) and wait in it; a
 /// [thread of its own](Self::start_thread), where one was started, does so when nobody else does.
 #[derive(Clone)]
-pub struct Reactor(Arc<Shared>);
+pub struct Reactor(pub(crate) Arc<Shared>);
 
 /// What the references to one reactor share.
 pub(crate) struct Shared {
@@ -85,26 +42,19 @@ pub(crate) struct Shared {
     pub(crate) relay: Relay<Box<Watch>>,
     /// For how long a thread of these waits for something to do.
     pub(crate) keep_alive: Duration,
-    life: Mutex<Life>,
+    pub(crate) life: Mutex<Life>,
 }
 
 /// Where the reactor's life stands.
 #[derive(Default)]
-struct Life {
-    thread_started: bool,
-    shut_down: bool,
+pub(crate) struct Life {
+    pub(crate) thread_started: bool,
+    pub(crate) shut_down: bool,
 }
 
 impl Reactor {
-    /// A reactor without a thread yet: until [`start_thread`](Self::start_thread), nothing happens but in the turns
-    /// of those who [borrow](Self::try_borrow) the poller.
-    ///
-    /// # Errors
-    ///
-    /// Where the operating system refuses the poller or its descriptors.
-    pub fn new(config: Config) -> io::Result<Reactor> {
-        // Whoever has a reactor has a clock for the limits of `heist_sync`.
-        heist_sync::protocol::set_timer(|limit| Box::pin(crate::time::sleep(limit)));
+    /// A reactor without a thread yet, and without the clock of `heist_sync`'s limits.
+    pub(crate) fn bare(config: Config) -> io::Result<Reactor> {
         let (poller, kick) = Poller::new()?;
         let signal = Arc::new(Signal::new(kick));
         // A model must not depend on the machine.
@@ -121,7 +71,7 @@ impl Reactor {
             #[cfg(unix)]
             descriptor: poller.descriptor(),
             // Nothing fails from here on.
-            id: context::register(timers.clone()),
+            id: registry::register(timers.clone()),
             timers,
             sources,
             pool: Pool::new(PoolConfig::from_config(&config)),
@@ -144,62 +94,6 @@ impl Reactor {
         self.0.descriptor
     }
 
-    /// The reactor that this thread has [entered](Self::enter), or else the default one, whose thread starts at
-    /// first use.
-    ///
-    /// # Panics
-    ///
-    /// Where the default reactor is needed and the operating system refuses it a poller or a thread.
-    #[track_caller]
-    pub fn current() -> Reactor {
-        if let Some(entered) = Self::try_current() {
-            return entered;
-        }
-        match context::default_reactor() {
-            Ok(reactor) => reactor.clone(),
-            Err(error) => panic!("the default reactor can't be started: {error}"),
-        }
-    }
-
-    /// The reactor that this thread has [entered](Self::enter).
-    pub fn try_current() -> Option<Reactor> {
-        context::with_entered(Reactor::clone)
-    }
-
-    /// Makes this reactor the current one of this thread until the guard is dropped.
-    pub fn enter(&self) -> EnterGuard {
-        context::enter(self.clone())
-    }
-
-    /// Starts the reactor thread. It keeps the reactor alive until [`shutdown`](Self::shutdown).
-    ///
-    /// # Errors
-    ///
-    /// Where the operating system refuses a thread, where it runs already, and after [`shutdown`](Self::shutdown).
-    pub fn start_thread(&self, monitor: Box<dyn Monitor>) -> io::Result<()> {
-        let mut life = self.0.life.lock();
-        if life.thread_started || life.shut_down {
-            return Err(io::Error::other(
-                "the reactor thread runs already or has been shut down",
-            ));
-        }
-        life.thread_started = true;
-        drop(life);
-        let shared = self.0.clone();
-        let watch = Box::new(Watch::new(monitor));
-        let started = self
-            .0
-            .threads
-            .submit_now(Box::new(move || serve(&shared, watch, Vec::new())));
-        started.map_err(|refused| {
-            self.0.life.lock().thread_started = false;
-            match refused {
-                Refused::NoThread(_, error) => error,
-                Refused::Shutdown(_) => io::Error::other("the reactor has been shut down"),
-            }
-        })
-    }
-
     /// Takes the right to wait in the poller, where nobody else has it.
     pub fn try_borrow(&self) -> Option<Turn<'_>> {
         self.0.try_borrow()
@@ -210,8 +104,8 @@ impl Reactor {
         self.0.signal.unpark();
     }
 
-    /// Wakes the reactor thread where it sleeps for good, so that its [`Monitor`] ticks again: somebody has got up to
-    /// work. A fence and two loads, where it is awake.
+    /// Wakes the reactor thread where it sleeps for good, so that its [`Monitor`](crate::Monitor) ticks again: somebody
+    /// has got up to work. A fence and two loads, where it is awake.
     pub fn rouse_thread(&self) {
         self.0.handover.rouse(|| self.0.signal.unpark());
     }
@@ -261,13 +155,6 @@ impl Reactor {
     pub(crate) fn timers(&self) -> &Timers<PollKick> {
         &self.0.timers
     }
-
-    /// Polls a task of a runtime, so that sleeps which the poll both begins and ends cost next to nothing. `waker` is the
-    /// task's own: to clone it must be no more than to count, and to wake it must do nothing before the poll has ended.
-    #[inline]
-    pub fn nursed<R>(waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
-        timers::nursed(waker, poll)
-    }
 }
 
 impl fmt::Debug for Reactor {
@@ -281,13 +168,6 @@ impl Shared {
         self.handover
             .try_borrow()
             .map(|poller| Turn::new(self, poller))
-    }
-}
-
-/// Calls a hook of the user's; its panic ends with it.
-pub(crate) fn call_hook(hook: Option<&ThreadHook>) {
-    if let Some(hook) = hook {
-        contain(|| hook());
     }
 }
 
@@ -382,7 +262,7 @@ impl Drop for Shared {
     /// Whoever waits for what can't come any more is woken, as by [`Reactor::shutdown`]; so no waker is left in what
     /// others may still hold, to be dropped with it at a time that is not theirs.
     fn drop(&mut self) {
-        context::forget(self.id);
+        registry::forget(self.id);
         if self.life.get_mut().shut_down {
             return;
         }

@@ -93,7 +93,7 @@ impl<W> Relay<W> {
                 has_stand_in: false,
                 stop: false,
             }),
-            watchdog: Watchdog::new()?,
+            watchdog: Watchdog::new(TICK)?,
         })
     }
 

@@ -1,28 +1,18 @@
-//! What is registered with the poller, and how its users wait for it and operate on it.
+//! What is registered with the poller.
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::Waker;
 
-use heist_sync::coop;
 use heist_sync::sys::{Arc, Mutex};
 use mio::Interest;
 
-use crate::context;
 use crate::poller::Poller;
-use crate::readiness::{Direction, Listed, News, Seen, Source};
+use crate::readiness::{News, Source};
 use table::Table;
 
 pub(crate) mod table;
-
-/// Whether an operation that went through for less than it was asked has drained the source, so that the next one
-/// would block: epoll promises an edge for whatever comes after it. It has not where something else cut it short: a
-/// limit on what one call takes (`short` knows of these), an error, or an urgent byte ([`Seen::may_be_drained`]). An
-/// urgent byte that nobody has been told of yet is told of by an event that keeps the clear from standing.
-const SHORT_MEANS_DRAINED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// The sources of one reactor.
 pub(crate) struct Sources {
@@ -36,6 +26,39 @@ impl Sources {
             registry,
             table: Mutex::default(),
         }
+    }
+
+    /// Takes a source in, and gives its token.
+    ///
+    /// # Errors
+    ///
+    /// Where the reactor has been shut down, or has no room.
+    pub(crate) fn register<S: mio::event::Source>(
+        &self,
+        io: &mut S,
+        interest: Interest,
+        source: Arc<Source>,
+    ) -> io::Result<usize> {
+        let inserted = self.table.lock().insert(source);
+        let token = inserted.ok_or_else(shut_down)?;
+        if let Err(error) = self.registry.register(io, mio::Token(token), interest) {
+            drop(self.table.lock().remove(token));
+            return Err(error);
+        }
+        Ok(token)
+    }
+
+    /// Lets a source go.
+    pub(crate) fn deregister<S: mio::event::Source>(
+        &self,
+        io: &mut S,
+        token: usize,
+    ) -> io::Result<()> {
+        let left = self.registry.deregister(io);
+        let source = self.table.lock().remove(token);
+        // Wakers may go with it.
+        drop(source);
+        left
     }
 
     /// Tells the sources of a batch of events, and takes the wakers of those who waited.
@@ -84,261 +107,7 @@ impl fmt::Debug for Sources {
     }
 }
 
-fn shut_down() -> io::Error {
+/// The error of an operation whose reactor has been shut down.
+pub(crate) fn shut_down() -> io::Error {
     io::Error::other("the reactor that this belongs to has been shut down")
-}
-
-/// Something registered with a reactor. It leaves the reactor when it is dropped.
-pub(crate) struct Registered<S: mio::event::Source> {
-    /// `None` only once it has been taken out.
-    io: Option<S>,
-    source: Arc<Source>,
-    sources: Arc<Sources>,
-    token: usize,
-}
-
-impl<S: mio::event::Source> Registered<S> {
-    /// Registers `io` with the reactor of this thread. `news` is what is taken to be so from the start.
-    pub(crate) fn new(io: S, interest: Interest, news: News) -> io::Result<Self> {
-        let sources = match context::with_entered(|reactor| reactor.sources().clone()) {
-            Some(sources) => sources,
-            None => context::default_reactor()?.sources().clone(),
-        };
-        Self::with(sources, io, interest, news)
-    }
-
-    fn with(sources: Arc<Sources>, mut io: S, interest: Interest, news: News) -> io::Result<Self> {
-        let source = Arc::new(Source::new(news));
-        let inserted = sources.table.lock().insert(source.clone());
-        let token = inserted.ok_or_else(shut_down)?;
-        if let Err(error) = sources
-            .registry
-            .register(&mut io, mio::Token(token), interest)
-        {
-            drop(sources.table.lock().remove(token));
-            return Err(error);
-        }
-        Ok(Self {
-            io: Some(io),
-            source,
-            sources,
-            token,
-        })
-    }
-
-    /// What is registered.
-    #[inline]
-    pub(crate) fn io(&self) -> &S {
-        self.io.as_ref().expect("registered")
-    }
-
-    /// What was registered, no longer so.
-    pub(crate) fn into_inner(mut self) -> io::Result<S> {
-        let mut io = self.io.take().expect("registered");
-        self.leave(&mut io)?;
-        Ok(io)
-    }
-
-    /// The direction in which data comes in.
-    pub(crate) fn reads(&self) -> &Direction {
-        &self.source.read
-    }
-
-    /// The direction in which data goes out.
-    pub(crate) fn writes(&self) -> &Direction {
-        &self.source.write
-    }
-
-    fn leave(&self, io: &mut S) -> io::Result<()> {
-        let left = self.sources.registry.deregister(io);
-        let source = self.sources.table.lock().remove(self.token);
-        // Wakers may go with it.
-        drop(source);
-        left
-    }
-}
-
-impl<S: mio::event::Source> Drop for Registered<S> {
-    fn drop(&mut self) {
-        if let Some(mut io) = self.io.take() {
-            // Nothing is lost where the poller does not know it any more.
-            let _ = self.leave(&mut io);
-        }
-    }
-}
-
-impl<S: mio::event::Source + fmt::Debug> fmt::Debug for Registered<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.fmt(f)
-    }
-}
-
-/// Does an operation once what it needs may be there; `short` says of its result whether it went through for less
-/// than it was asked. What an operation found to be no longer so is taken back.
-///
-/// `None`: it would block.
-fn attempt<R>(
-    direction: &Direction,
-    seen: Seen,
-    operation: &mut impl FnMut() -> io::Result<R>,
-    short: impl Fn(&R) -> bool,
-) -> Option<io::Result<R>> {
-    if seen.is_shut_down() {
-        return Some(Err(shut_down()));
-    }
-    loop {
-        match operation() {
-            Ok(result) => {
-                if SHORT_MEANS_DRAINED && seen.may_be_drained() && short(&result) {
-                    direction.clear(seen);
-                }
-                return Some(Ok(result));
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                direction.clear(seen);
-                return None;
-            }
-            Err(error) => return Some(Err(error)),
-        }
-    }
-}
-
-impl Direction {
-    /// Does an operation as soon as it goes through, as the one task that polls this direction.
-    pub(crate) fn poll_io<R>(
-        &self,
-        cx: &mut Context<'_>,
-        mut operation: impl FnMut() -> io::Result<R>,
-        short: impl Fn(&R) -> bool,
-    ) -> Poll<io::Result<R>> {
-        let coop = ready!(coop::poll_proceed(cx));
-        loop {
-            let seen = ready!(self.poll(cx));
-            if let Some(result) = attempt(self, seen, &mut operation, &short) {
-                coop.made_progress();
-                return Poll::Ready(result);
-            }
-        }
-    }
-
-    /// Does an operation as soon as it goes through; any number may wait.
-    pub(crate) async fn io<R>(
-        &self,
-        mut operation: impl FnMut() -> io::Result<R>,
-        short: impl Fn(&R) -> bool,
-    ) -> io::Result<R> {
-        loop {
-            let seen = self.news().await;
-            if let Some(result) = attempt(self, seen, &mut operation, &short) {
-                return result;
-            }
-        }
-    }
-
-    /// Does an operation if it goes through now, and fails with `WouldBlock` otherwise.
-    pub(crate) fn try_io<R>(
-        &self,
-        mut operation: impl FnMut() -> io::Result<R>,
-        short: impl Fn(&R) -> bool,
-    ) -> io::Result<R> {
-        let seen = self.look();
-        if !seen.is_ready() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        attempt(self, seen, &mut operation, short)
-            .unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
-    }
-
-    /// Completes once an operation is worth trying.
-    pub(crate) fn news(&self) -> WaitForNews<'_> {
-        WaitForNews {
-            direction: self,
-            entry: None,
-        }
-    }
-
-    /// Completes once an operation is worth trying or the reactor has been shut down, which is an error.
-    pub(crate) async fn ready(&self) -> io::Result<()> {
-        if self.news().await.is_shut_down() {
-            return Err(shut_down());
-        }
-        Ok(())
-    }
-
-    /// Polls for [`ready`](Self::ready), as the one task that polls this direction.
-    pub(crate) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let coop = ready!(coop::poll_proceed(cx));
-        let seen = ready!(self.poll(cx));
-        coop.made_progress();
-        Poll::Ready(if seen.is_shut_down() {
-            Err(shut_down())
-        } else {
-            Ok(())
-        })
-    }
-}
-
-/// The future of [`Direction::news`].
-#[derive(Debug)]
-pub(crate) struct WaitForNews<'a> {
-    direction: &'a Direction,
-    entry: Option<Listed>,
-}
-
-impl Future for WaitForNews<'_> {
-    type Output = Seen;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Seen> {
-        let coop = ready!(coop::poll_proceed(cx));
-        let this = &mut *self;
-        let seen = ready!(this.direction.poll_listed(cx, &mut this.entry));
-        coop.made_progress();
-        Poll::Ready(seen)
-    }
-}
-
-impl Drop for WaitForNews<'_> {
-    fn drop(&mut self) {
-        if let Some(entry) = self.entry.take() {
-            self.direction.unlist(entry);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Direction, News, SHORT_MEANS_DRAINED, attempt};
-    use heist_sync::waits::Wait;
-    use std::io;
-
-    /// Whether the direction is ready after an operation that went through, `short` or not.
-    fn ready_after(news: News, short: bool) -> bool {
-        let direction = Direction::new(news, Wait::Readable);
-        let done = attempt(&direction, direction.look(), &mut || Ok(1), |_| short);
-        assert!(matches!(done, Some(Ok(1))));
-        direction.look().is_ready()
-    }
-
-    #[test]
-    fn short_is_drained_unless_something_else_made_it_short() {
-        assert!(ready_after(News::READY, false));
-        assert_eq!(ready_after(News::READY, true), !SHORT_MEANS_DRAINED);
-        for news in [News::ERROR, News::URGENT, News::CLOSED] {
-            assert!(ready_after(news, true), "{news:?}");
-        }
-    }
-
-    #[test]
-    fn what_would_block_is_ready_no_more_until_there_is_news() {
-        for news in [News::READY, News::ERROR, News::URGENT] {
-            let direction = Direction::new(news, Wait::Readable);
-            let would_block = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-            let seen = direction.look();
-            assert!(attempt(&direction, seen, &mut { would_block }, |_| false).is_none());
-            assert!(!direction.look().is_ready(), "{news:?}");
-            direction.set(News::READY, &mut Vec::new());
-            assert!(direction.look().is_ready() && direction.look().may_be_drained());
-        }
-    }
 }

@@ -8,11 +8,13 @@
 
 mod instant;
 mod interval;
+mod nursery;
 mod sleep;
 mod timeout;
 
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
+pub(crate) use sleep::serve_limits;
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use std::time::Duration;
 pub use timeout::{Timeout, timeout, timeout_at};

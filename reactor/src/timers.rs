@@ -48,11 +48,9 @@ use wheel::{Found, Wheel};
 
 #[cfg_attr(not(target_os = "linux"), path = "timers/coarse/portable.rs")]
 mod coarse;
-mod nursery;
 mod pace;
 mod wheel;
 
-pub(crate) use nursery::{Home, nurse, nursed, put_off, take_back};
 pub(crate) use pace::Pace;
 pub use wheel::Key;
 
@@ -383,6 +381,12 @@ impl<K: Kick> Shard<K> {
     /// How many entries wait.
     pub fn len(&self) -> usize {
         self.state.lock().wheel.len()
+    }
+
+    /// How many places there are, those of entries included.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.state.lock().wheel.places()
     }
 
     /// Whether none waits.

@@ -47,6 +47,14 @@ pub async fn lookup_host<T: ToSocketAddrs>(
     resolve(host).await
 }
 
+/// The error for a host that has no address at all.
+pub(super) fn no_address() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "could not resolve to any address",
+    )
+}
+
 /// All addresses of a host; at least one, or an error.
 pub(super) async fn resolve<T: ToSocketAddrs>(host: T) -> io::Result<vec::IntoIter<SocketAddr>> {
     let (host, port) = match host.resolve() {

@@ -5,10 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
-use super::addr::{ToSocketAddrs, resolve};
+use super::addr::{ToSocketAddrs, no_address, resolve};
 use super::{TcpSocket, TcpStream};
 use crate::readiness::News;
-use crate::sources::Registered;
+use crate::registered::Registered;
 
 /// A TCP socket that listens for connections.
 ///
@@ -59,7 +59,7 @@ impl TcpListener {
         socket.listen(1024)
     }
 
-    pub(super) fn register(socket: mio::net::TcpListener) -> io::Result<TcpListener> {
+    fn register(socket: mio::net::TcpListener) -> io::Result<TcpListener> {
         let socket = Registered::new(socket, mio::Interest::READABLE, News::READY)?;
         Ok(TcpListener { socket })
     }
@@ -140,12 +140,16 @@ impl TcpListener {
     }
 }
 
-/// The error for a host that has no address at all.
-pub(super) fn no_address() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidInput,
-        "could not resolve to any address",
-    )
+impl TcpSocket {
+    /// Listens for connections; the system keeps up to `backlog` of them until they are accepted.
+    ///
+    /// # Errors
+    ///
+    /// As the system tells, and where it can't be registered with the poller.
+    pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
+        self.0.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        TcpListener::register(mio::net::TcpListener::from_std(self.0.into()))
+    }
 }
 
 impl fmt::Debug for TcpListener {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{TcpListener, TcpStream};
+use super::TcpStream;
 
 /// A TCP socket that is neither connected nor listening yet, so that its options can be set first.
 ///
@@ -23,7 +23,7 @@ use super::{TcpListener, TcpStream};
 /// # });
 /// ```
 #[derive(Debug)]
-pub struct TcpSocket(Socket);
+pub struct TcpSocket(pub(super) Socket);
 
 impl TcpSocket {
     /// A socket for IPv4.
@@ -164,16 +164,6 @@ impl TcpSocket {
             return Err(error);
         }
         TcpStream::connected(mio::net::TcpStream::from_std(self.0.into())).await
-    }
-
-    /// Listens for connections; the system keeps up to `backlog` of them until they are accepted.
-    ///
-    /// # Errors
-    ///
-    /// As the system tells, and where it can't be registered with the poller.
-    pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
-        self.0.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        TcpListener::register(mio::net::TcpListener::from_std(self.0.into()))
     }
 
     /// Takes over a socket of std's, connected or not, and puts it into non-blocking mode.

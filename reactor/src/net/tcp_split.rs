@@ -65,17 +65,21 @@ impl fmt::Display for ReuniteError {
 
 impl Error for ReuniteError {}
 
-pub(super) fn split(stream: &mut TcpStream) -> (ReadHalf<'_>, WriteHalf<'_>) {
-    (ReadHalf(stream), WriteHalf(stream))
-}
+impl TcpStream {
+    /// Two halves that borrow it: one to read, one to write.
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        (ReadHalf(self), WriteHalf(self))
+    }
 
-pub(super) fn into_split(stream: TcpStream) -> (OwnedReadHalf, OwnedWriteHalf) {
-    let stream = Arc::new(stream);
-    let write = OwnedWriteHalf {
-        stream: stream.clone(),
-        close_on_drop: true,
-    };
-    (OwnedReadHalf(stream), write)
+    /// Two halves that own it together: one to read, one to write. Dropping the writing half closes that direction.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        let stream = Arc::new(self);
+        let write = OwnedWriteHalf {
+            stream: stream.clone(),
+            close_on_drop: true,
+        };
+        (OwnedReadHalf(stream), write)
+    }
 }
 
 impl ReadHalf<'_> {

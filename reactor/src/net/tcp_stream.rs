@@ -11,11 +11,9 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::addr::{ToSocketAddrs, resolve};
-use super::tcp_listener::no_address;
-use super::tcp_split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use super::addr::{ToSocketAddrs, no_address, resolve};
 use crate::readiness::{News, Seen};
-use crate::sources::Registered;
+use crate::registered::Registered;
 
 /// What [`TcpStream::ready`] waits for: one direction at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,16 +183,6 @@ impl TcpStream {
     /// Where it can't be taken out of the poller.
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         self.socket.into_inner().map(std::net::TcpStream::from)
-    }
-
-    /// Two halves that borrow it: one to read, one to write.
-    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
-        tcp_split::split(self)
-    }
-
-    /// Two halves that own it together: one to read, one to write. Dropping the writing half closes that direction.
-    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        tcp_split::into_split(self)
     }
 
     /// Completes once one of the operations in `interest` is worth trying, with a `try_*` function. It may be wrong:
@@ -493,7 +481,7 @@ impl TcpStream {
 /// Polls for one direction, where it is of interest.
 fn poll_one(
     wanted: bool,
-    news: &mut crate::sources::WaitForNews<'_>,
+    news: &mut crate::registered::WaitForNews<'_>,
     cx: &mut Context<'_>,
 ) -> Option<Seen> {
     if !wanted {

@@ -22,14 +22,14 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    pub(super) fn new(registry: &mio::Registry) -> io::Result<Self> {
+    pub(super) fn new(registry: &mio::Registry, token: mio::Token) -> io::Result<Self> {
         let timer = timerfd_create(
             TimerfdClockId::Monotonic,
             TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
         )?;
         registry.register(
             &mut SourceFd(&timer.as_raw_fd()),
-            super::ALARM,
+            token,
             mio::Interest::READABLE,
         )?;
         Ok(Self { timer, armed: None })

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Alarm;
 
 impl Alarm {
-    pub(super) fn new(_registry: &mio::Registry) -> io::Result<Self> {
+    pub(super) fn new(_registry: &mio::Registry, _token: mio::Token) -> io::Result<Self> {
         Ok(Self)
     }
 

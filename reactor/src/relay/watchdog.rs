@@ -10,8 +10,6 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use super::TICK;
-
 /// The longest limit that is handed to the kernel.
 const DAY: Duration = Duration::from_secs(86_400);
 const NEVER: Duration = Duration::ZERO;
@@ -20,18 +18,19 @@ const NEVER: Duration = Duration::ZERO;
 pub(super) struct Watchdog {
     /// Never read: to set it takes back that it has rung.
     timer: OwnedFd,
+    tick: Duration,
 }
 
 impl Watchdog {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(tick: Duration) -> io::Result<Self> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        Ok(Self { timer })
+        Ok(Self { timer, tick })
     }
 
     /// Rings in a tick.
     pub(super) fn arm(&self) {
-        self.set(TICK);
+        self.set(self.tick);
     }
 
     /// Doesn't ring.

@@ -11,10 +11,11 @@ use heist_sync::sys::Arc;
 use heist_sync::waits::{self, Wait};
 
 use super::Instant;
-use crate::context;
+use super::nursery;
+use crate::context::{self, Home};
 use crate::poller::PollKick;
 use crate::reactor::Reactor;
-use crate::timers::{self, Closed, Home, Key, Rejected, Shard};
+use crate::timers::{Closed, Key, Rejected, Shard};
 
 /// Waits until `duration` has passed.
 ///
@@ -60,6 +61,11 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
         deadline,
         state: State::Unregistered,
     }
+}
+
+/// Has sleeps serve as the clock of `heist_sync`'s limits. Whoever makes a reactor calls this first.
+pub(crate) fn serve_limits() {
+    heist_sync::protocol::set_timer(|limit| Box::pin(sleep(limit)));
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -136,7 +142,7 @@ impl Sleep {
         this.state = match this.state {
             State::Nursed(home, key) => {
                 let put_off = |shard: &Arc<Shard<PollKick>>| {
-                    timers::put_off(home, key, shard.deadline(deadline.into_std()))
+                    nursery::put_off(home, key, shard.deadline(deadline.into_std()))
                 };
                 match context::with_shard(home, put_off).flatten() {
                     Some(key) => State::Nursed(home, key),
@@ -176,7 +182,7 @@ impl Sleep {
             self.state = match self.state {
                 State::Elapsed => return Poll::Ready(()),
                 State::Nursed(home, key) => {
-                    if timers::take_back(home, &key) {
+                    if nursery::take_back(home, &key) {
                         State::Reset(home)
                     } else {
                         State::Waiting(home, key)
@@ -242,7 +248,7 @@ impl Sleep {
         if matches!(self.state, State::Young) && shard.has_come(deadline) {
             return Ok(State::Elapsed);
         }
-        let nursed = timers::nurse(cx.waker(), home, shard, deadline);
+        let nursed = nursery::nurse(cx.waker(), home, shard, deadline);
         nursed.map_or_else(
             || Err((home, shard.clone())),
             |key| Ok(State::Nursed(home, key)),
@@ -266,6 +272,7 @@ impl Sleep {
             let shard = context::with_shard(home, Arc::clone)?;
             self.insert(home, &shard, cx)
         });
+        serve_limits();
         own.unwrap_or_else(|| match context::default_reactor() {
             Ok(reactor) => match self.register_in(reactor, cx) {
                 Ok(state) => state,
@@ -305,7 +312,7 @@ impl Drop for Sleep {
     #[inline]
     fn drop(&mut self) {
         match &self.state {
-            State::Nursed(home, key) if timers::take_back(*home, key) => {}
+            State::Nursed(home, key) if nursery::take_back(*home, key) => {}
             State::Nursed(home, key) | State::Waiting(home, key) => {
                 // The waker is dropped when nobody looks at the thread's context any more.
                 drop(context::with_shard(*home, |shard| shard.take(*key)));

@@ -70,19 +70,19 @@ impl Key {
     }
 
     #[inline]
-    pub(super) fn deadline(self) -> u64 {
+    pub(crate) fn deadline(self) -> u64 {
         self.deadline
     }
 
     /// Its number, and its place: what tells it from others.
     #[inline]
-    pub(super) fn words(&self) -> (u64, u64) {
+    pub(crate) fn words(&self) -> (u64, u64) {
         (self.number, self.node)
     }
 
     /// The key of these words, without a deadline.
     #[inline]
-    pub(super) fn from_words(number: u64, node: u64) -> Self {
+    pub(crate) fn from_words(number: u64, node: u64) -> Self {
         Self {
             deadline: 0,
             number,
@@ -92,7 +92,7 @@ impl Key {
 
     /// Makes it the key for another deadline.
     #[inline]
-    pub(super) fn put_off(&mut self, deadline: u64) {
+    pub(crate) fn put_off(&mut self, deadline: u64) {
         self.deadline = deadline;
     }
 

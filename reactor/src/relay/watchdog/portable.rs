@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use heist_sync::sys::{Condvar, Mutex};
 
-use super::TICK;
-
 /// Rings a tick after it was armed, for whoever waits.
-#[derive(Default)]
 pub(super) struct Watchdog {
     state: Mutex<State>,
     changed: Condvar,
+    tick: Duration,
 }
 
 #[derive(Default)]
@@ -22,8 +20,12 @@ struct State {
 }
 
 impl Watchdog {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self::default())
+    pub(super) fn new(tick: Duration) -> io::Result<Self> {
+        Ok(Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            tick,
+        })
     }
 
     /// Rings in a tick.
@@ -52,7 +54,7 @@ impl Watchdog {
             self.changed.wait_for(&mut state, limit);
         }
         if state.armed && !state.rings {
-            self.changed.wait_for(&mut state, TICK);
+            self.changed.wait_for(&mut state, self.tick);
         }
         state.armed || state.rings
     }

@@ -27,32 +27,13 @@ use std::task::{Poll, RawWakerVTable, Waker};
 
 use heist_sync::sys::thread_local_const;
 
-use super::{Closed, Key, Shard};
-use crate::context;
+use crate::context::{self, Home};
 use crate::poller::PollKick;
+use crate::reactor::Reactor;
+use crate::timers::{Closed, Key, Shard};
 
 /// How many sleeps a poll may have here; more become entries at once.
 const PLACES: usize = 4;
-
-/// Which shard of which reactor, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Home(u64);
-
-impl Home {
-    /// The shard `shard` of the reactor with that number.
-    pub(crate) fn new(reactor: u32, shard: usize) -> Self {
-        // There are 64 shards at most.
-        Self(u64::from(reactor) << 32 | shard as u64)
-    }
-
-    pub(crate) fn reactor(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-
-    pub(crate) fn shard(self) -> usize {
-        self.0 as u32 as usize
-    }
-}
 
 /// What can be read at any time, at little cost.
 struct State {
@@ -84,6 +65,15 @@ thread_local_const! {
 struct Opened {
     outer: (*const (), *const RawWakerVTable),
     open: bool,
+}
+
+impl Reactor {
+    /// Polls a task of a runtime, so that sleeps which the poll both begins and ends cost next to nothing. `waker` is the
+    /// task's own: to clone it must be no more than to count, and to wake it must do nothing before the poll has ended.
+    #[inline]
+    pub fn nursed<R>(waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
+        nursed(waker, poll)
+    }
 }
 
 /// Polls a task, with the nursery open for its waker, whose clone must be no more than a count.
@@ -316,7 +306,7 @@ mod tests {
             let (_, waker) = CountWakes::new();
             let places = || -> usize {
                 let shards = reactor.timers().shards().iter();
-                shards.map(|shard| shard.state.lock().wheel.places()).sum()
+                shards.map(|shard| shard.places()).sum()
             };
             let ends: [fn() -> Poll<()>; 3] =
                 [|| Poll::Ready(()), || Poll::Pending, || panic!("in a poll")];

@@ -40,8 +40,10 @@ use heist_sync::protocol::contain;
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::{Arc, Condvar, Mutex, MutexGuard, thread};
 
-use super::joining::join_all;
-use crate::reactor::{Config, ThreadHook, ThreadName, call_hook};
+use crate::config::{Config, ThreadHook, ThreadName, call_hook};
+use joining::join_all;
+
+mod joining;
 
 /// A blocking job. If it is dropped instead of called, it will not run.
 pub type Job = Box<dyn FnOnce() + Send>;

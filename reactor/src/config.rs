@@ -1,0 +1,58 @@
+//! How a reactor and its threads are made.
+
+use std::fmt;
+use std::time::Duration;
+
+use heist_sync::protocol::contain;
+
+/// A function that names a thread.
+pub type ThreadName = std::sync::Arc<dyn Fn() -> String + Send + Sync>;
+/// A function that a thread calls as it starts or stops.
+pub type ThreadHook = std::sync::Arc<dyn Fn() + Send + Sync>;
+
+/// How a [`Reactor`](crate::Reactor) and its blocking pool are made.
+#[derive(Clone)]
+pub struct Config {
+    /// Names each thread.
+    pub thread_name: ThreadName,
+    /// The stack of each thread, in bytes; `None` for std's default.
+    pub thread_stack_size: Option<usize>,
+    /// How many threads the blocking pool may have at once.
+    pub max_blocking_threads: usize,
+    /// How long a thread of the blocking pool waits for a job before it ends.
+    pub thread_keep_alive: Duration,
+    /// Called by each thread as it starts.
+    pub on_thread_start: Option<ThreadHook>,
+    /// Called by each thread as it stops.
+    pub on_thread_stop: Option<ThreadHook>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            thread_name: std::sync::Arc::new(|| "heist-reactor".to_owned()),
+            thread_stack_size: None,
+            max_blocking_threads: 512,
+            thread_keep_alive: Duration::from_secs(10),
+            on_thread_start: None,
+            on_thread_stop: None,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("thread_stack_size", &self.thread_stack_size)
+            .field("max_blocking_threads", &self.max_blocking_threads)
+            .field("thread_keep_alive", &self.thread_keep_alive)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Calls a hook of the user's; its panic ends with it.
+pub(crate) fn call_hook(hook: Option<&ThreadHook>) {
+    if let Some(hook) = hook {
+        contain(|| hook());
+    }
+}

@@ -1,0 +1,55 @@
+//! How a reactor is made, and found by whoever needs one: the floor above sleeps, which it has serve as the clock of
+//! `heist_sync`'s limits.
+
+use std::io;
+
+use crate::config::Config;
+use crate::context::{self, EnterGuard};
+use crate::reactor::Reactor;
+use crate::time;
+
+impl Reactor {
+    /// A reactor without a thread yet: until [`start_thread`](Self::start_thread), nothing happens but in the turns
+    /// of those who [borrow](Self::try_borrow) the poller.
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system refuses the poller or its descriptors.
+    pub fn new(config: Config) -> io::Result<Reactor> {
+        time::serve_limits();
+        Reactor::bare(config)
+    }
+
+    /// The reactor that this thread has [entered](Self::enter), or else the default one, whose thread starts at
+    /// first use.
+    ///
+    /// # Panics
+    ///
+    /// Where the default reactor is needed and the operating system refuses it a poller or a thread.
+    #[track_caller]
+    pub fn current() -> Reactor {
+        if let Some(entered) = Self::try_current() {
+            return entered;
+        }
+        match default_reactor() {
+            Ok(reactor) => reactor.clone(),
+            Err(error) => panic!("the default reactor can't be started: {error}"),
+        }
+    }
+
+    /// The reactor that this thread has [entered](Self::enter).
+    pub fn try_current() -> Option<Reactor> {
+        context::with_entered(Reactor::clone)
+    }
+
+    /// Makes this reactor the current one of this thread until the guard is dropped.
+    pub fn enter(&self) -> EnterGuard {
+        context::enter(self.clone())
+    }
+}
+
+/// The reactor that serves whoever has entered none. It lives as long as the process.
+pub(crate) fn default_reactor() -> io::Result<&'static Reactor> {
+    time::serve_limits();
+    context::default_reactor()
+}
