@@ -16,21 +16,21 @@ use crate::reactor::Reactor;
 
 pub use crate::pool::{Job, Pool, PoolConfig, Refused, Spawner};
 
-/// Runs `job` on a thread of the current reactor's [`Pool`], and completes with what it returns.
+/// Runs `job` on a thread of the current reactor's [`Pool`]. The future completes with what the job returns.
 ///
-/// The job runs whether or not the future is polled, and also when it is dropped.
+/// The job runs even if the future is never polled, or is dropped.
 ///
 /// # Errors
 ///
-/// [`Failed`] where the job panics, can't be given a thread, or is dropped as the pool shuts down.
+/// [`Failed`] if the job panics, if no thread can be started for it, or if the pool shuts down before it runs.
 ///
 /// # Cancel safety
 ///
-/// A job whose future is dropped runs all the same; its result is dropped.
+/// If you drop the future, the job runs all the same, and its result is dropped.
 ///
 /// # Panics
 ///
-/// Where the default reactor is needed and can't be started.
+/// If the default reactor is needed and can't be started.
 ///
 /// ```
 /// # use heist_reactor::testing::block_on;
@@ -132,7 +132,7 @@ impl<T> fmt::Debug for Spawned<T> {
 
 /// Why a blocking job has no result.
 pub enum Failed {
-    /// It panicked, with this.
+    /// It panicked with this value.
     Panicked(Box<dyn Any + Send>),
     /// No thread is alive to run it and none can be started.
     NoThread(io::Error),

@@ -15,11 +15,11 @@ pub type ThreadHook = std::sync::Arc<dyn Fn() + Send + Sync>;
 pub struct Config {
     /// Names each thread.
     pub thread_name: ThreadName,
-    /// The stack of each thread, in bytes; `None` for std's default.
+    /// The size of each thread's stack, in bytes. `None` is std's default.
     pub thread_stack_size: Option<usize>,
     /// How many threads the blocking pool may have at once.
     pub max_blocking_threads: usize,
-    /// How long a thread of the blocking pool waits for a job before it ends.
+    /// How long a thread waits for something to do before it ends.
     pub thread_keep_alive: Duration,
     /// Called by each thread as it starts.
     pub on_thread_start: Option<ThreadHook>,
@@ -50,7 +50,7 @@ impl fmt::Debug for Config {
     }
 }
 
-/// Calls a hook of the user's; its panic ends with it.
+/// Calls a hook of the user's. A panic in it goes no further.
 pub(crate) fn call_hook(hook: Option<&ThreadHook>) {
     if let Some(hook) = hook {
         contain(|| hook());

@@ -9,23 +9,23 @@ use crate::reactor::Reactor;
 use crate::time;
 
 impl Reactor {
-    /// A reactor without a thread yet: until [`start_thread`](Self::start_thread), nothing happens but in the turns
-    /// of those who [borrow](Self::try_borrow) the poller.
+    /// A reactor without a thread. Until you call [`start_thread`](Self::start_thread), nothing happens but in the turns of
+    /// those who [borrow](Self::try_borrow) the poller.
     ///
     /// # Errors
     ///
-    /// Where the operating system refuses the poller or its descriptors.
+    /// If the operating system refuses the poller or its descriptors.
     pub fn new(config: Config) -> io::Result<Reactor> {
         time::serve_limits();
         Reactor::bare(config)
     }
 
-    /// The reactor that this thread has [entered](Self::enter), or else the default one, whose thread starts at
-    /// first use.
+    /// The reactor that this thread has [entered](Self::enter). If it has entered none: the default one, whose thread starts
+    /// at first use.
     ///
     /// # Panics
     ///
-    /// Where the default reactor is needed and the operating system refuses it a poller or a thread.
+    /// If the default reactor is needed, and the operating system refuses it a poller or a thread.
     #[track_caller]
     pub fn current() -> Reactor {
         if let Some(entered) = Self::try_current() {

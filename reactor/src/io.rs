@@ -1,9 +1,8 @@
-//! Reading and writing, by async functions on [`futures_io`]'s traits.
+//! Reading and writing: async functions for everything that implements [`futures_io`]'s traits.
 //!
-//! A reader or writer that claims to have done more than it was asked is answered with an error, never believed. What
-//! may read or write more than once goes on after [`ErrorKind::Interrupted`], and each time but the first costs a unit of
-//! the [budget](heist_sync::coop), so that neither an endless reader nor one that is always interrupted keeps its task
-//! from yielding.
+//! Functions that read or write several times try again after [`ErrorKind::Interrupted`]. Each time after the first costs a
+//! unit of the task's [budget](heist_sync::coop), so a task that reads from an endless reader still yields. A reader or
+//! writer that claims more bytes than it was given gets an error.
 
 use std::future::{Future, poll_fn};
 use std::io::{IoSlice, IoSliceMut};
@@ -20,13 +19,13 @@ pub use std::io::{Error, ErrorKind, Result, SeekFrom};
 /// How much [`copy`] holds at once, and [`AsyncReadExt::read_to_end`] asks for at first.
 const CHUNK: usize = 8 * 1024;
 
-/// What reads bytes, by async functions.
+/// Async functions to read bytes.
 ///
 /// ```
-/// use heist_reactor::io::{AsyncReadExt, AsyncWriteExt};
-/// use heist_reactor::net::{TcpListener, TcpStream};
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::io::{AsyncReadExt, AsyncWriteExt};
+/// use heist::net::{TcpListener, TcpStream};
+/// # #[heist::main]
+/// # async fn main() {
 /// let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
 /// let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 /// let (mut server, _) = listener.accept().await.unwrap();
@@ -38,18 +37,18 @@ const CHUNK: usize = 8 * 1024;
 /// let mut rest = Vec::new();
 /// assert_eq!(server.read_to_end(&mut rest).await.unwrap(), 14);
 /// assert_eq!(rest, b" the last byte");
-/// # });
+/// # }
 /// ```
 pub trait AsyncReadExt: AsyncRead {
-    /// Reads what is there, at least one byte. 0: the end, or `buffer` is empty.
+    /// Reads some bytes, at least one, and returns how many. 0 means the end, or that `buffer` is empty.
     ///
     /// # Errors
     ///
-    /// As the reader tells.
+    /// Any error from the reader.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost by dropping the future.
+    /// If you drop the future, nothing is lost.
     fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize>>
     where
         Self: Unpin,
@@ -57,15 +56,15 @@ pub trait AsyncReadExt: AsyncRead {
         poll_fn(|cx| poll_read(Pin::new(&mut *self), cx, buffer))
     }
 
-    /// Reads into several buffers, one after the other. As [`read`](Self::read).
+    /// Reads into several buffers, one after the other. Otherwise like [`read`](Self::read).
     ///
     /// # Errors
     ///
-    /// As the reader tells.
+    /// Any error from the reader.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost by dropping the future.
+    /// If you drop the future, nothing is lost.
     fn read_vectored(
         &mut self,
         buffers: &mut [IoSliceMut<'_>],
@@ -80,16 +79,16 @@ pub trait AsyncReadExt: AsyncRead {
         })
     }
 
-    /// Fills `buffer`, and completes with its length.
+    /// Reads until `buffer` is full. Returns its length.
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` where the end comes first, and as the reader tells, but for `Interrupted`; what `buffer` holds
-    /// then is not said.
+    /// `UnexpectedEof` if the end comes first, or any error from the reader except `Interrupted`. `buffer` may hold anything
+    /// then.
     ///
     /// # Cancel safety
     ///
-    /// What has been read when the future is dropped is lost but for what it left in `buffer`.
+    /// If you drop the future, some bytes may have been read. They are in `buffer`, but you can't tell how many.
     fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize>>
     where
         Self: Unpin,
@@ -110,15 +109,15 @@ pub trait AsyncReadExt: AsyncRead {
         })
     }
 
-    /// Reads to the end, appending to `buffer`, and completes with how much that was.
+    /// Reads to the end, and appends it to `buffer`. Returns how many bytes were read.
     ///
     /// # Errors
     ///
-    /// As the reader tells, but for `Interrupted`; what was read before stays in `buffer`.
+    /// Any error from the reader except `Interrupted`. What was read so far stays in `buffer`.
     ///
     /// # Cancel safety
     ///
-    /// What has been read when the future is dropped is in `buffer`.
+    /// If you drop the future, what was read so far is in `buffer`.
     fn read_to_end(&mut self, buffer: &mut Vec<u8>) -> impl Future<Output = Result<usize>>
     where
         Self: Unpin,
@@ -130,16 +129,16 @@ pub trait AsyncReadExt: AsyncRead {
         })
     }
 
-    /// Reads to the end, appending to `buffer`, and completes with how much that was.
+    /// Reads to the end, and appends it to `buffer`. Returns how many bytes were read.
     ///
     /// # Errors
     ///
-    /// `InvalidData` where what was read is not UTF-8, and as the reader tells, but for `Interrupted`; `buffer` is as
-    /// before then.
+    /// `InvalidData` if the bytes aren't UTF-8, or any error from the reader except `Interrupted`. `buffer` is unchanged
+    /// then.
     ///
     /// # Cancel safety
     ///
-    /// What has been read when the future is dropped is lost.
+    /// If you drop the future, what was read so far is lost.
     fn read_to_string(&mut self, buffer: &mut String) -> impl Future<Output = Result<usize>>
     where
         Self: Unpin,
@@ -157,17 +156,17 @@ pub trait AsyncReadExt: AsyncRead {
 
 impl<R: AsyncRead + ?Sized> AsyncReadExt for R {}
 
-/// What writes bytes, by async functions. For an example see [`AsyncReadExt`].
+/// Async functions to write bytes. [`AsyncReadExt`] has an example.
 pub trait AsyncWriteExt: AsyncWrite {
-    /// Writes some of `buffer`, and completes with how much.
+    /// Writes some bytes of `buffer`. Returns how many.
     ///
     /// # Errors
     ///
-    /// As the writer tells.
+    /// Any error from the writer.
     ///
     /// # Cancel safety
     ///
-    /// Nothing has been written when the future is dropped.
+    /// If you drop the future, nothing has been written.
     fn write(&mut self, buffer: &[u8]) -> impl Future<Output = Result<usize>>
     where
         Self: Unpin,
@@ -175,15 +174,15 @@ pub trait AsyncWriteExt: AsyncWrite {
         poll_fn(|cx| poll_write(Pin::new(&mut *self), cx, buffer))
     }
 
-    /// Writes some of several buffers, one after the other, and completes with how much.
+    /// Writes from several buffers, one after the other. Returns how many bytes.
     ///
     /// # Errors
     ///
-    /// As the writer tells.
+    /// Any error from the writer.
     ///
     /// # Cancel safety
     ///
-    /// Nothing has been written when the future is dropped.
+    /// If you drop the future, nothing has been written.
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> impl Future<Output = Result<usize>>
     where
         Self: Unpin,
@@ -201,12 +200,12 @@ pub trait AsyncWriteExt: AsyncWrite {
     ///
     /// # Errors
     ///
-    /// `WriteZero` where the writer takes no more, and as it tells, but for `Interrupted`. How much was written then is
-    /// not said.
+    /// `WriteZero` if the writer takes no more, or any error from it except `Interrupted`. You can't tell how much was written
+    /// then.
     ///
     /// # Cancel safety
     ///
-    /// How much has been written when the future is dropped is not said.
+    /// If you drop the future, some bytes may have been written. You can't tell how many.
     fn write_all(&mut self, buffer: &[u8]) -> impl Future<Output = Result<()>>
     where
         Self: Unpin,
@@ -226,15 +225,15 @@ pub trait AsyncWriteExt: AsyncWrite {
         })
     }
 
-    /// Sends what the writer has kept back.
+    /// Flushes the writer: sends what it has buffered.
     ///
     /// # Errors
     ///
-    /// As the writer tells.
+    /// Any error from the writer.
     ///
     /// # Cancel safety
     ///
-    /// It can be called again.
+    /// If you drop the future, you can call this again.
     fn flush(&mut self) -> impl Future<Output = Result<()>>
     where
         Self: Unpin,
@@ -242,16 +241,16 @@ pub trait AsyncWriteExt: AsyncWrite {
         poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx))
     }
 
-    /// Sends what the writer has kept back, and ends what it writes: the peer of a connection reads the end of the
-    /// stream, and can still be read from.
+    /// Flushes the writer and closes it. The peer of a connection then reads the end of the stream. You can still read from
+    /// the connection.
     ///
     /// # Errors
     ///
-    /// As the writer tells.
+    /// Any error from the writer.
     ///
     /// # Cancel safety
     ///
-    /// It can be called again.
+    /// If you drop the future, you can call this again.
     fn shutdown(&mut self) -> impl Future<Output = Result<()>>
     where
         Self: Unpin,
@@ -262,22 +261,22 @@ pub trait AsyncWriteExt: AsyncWrite {
 
 impl<W: AsyncWrite + ?Sized> AsyncWriteExt for W {}
 
-/// Copies all that `reader` has to `writer`, flushes it, and completes with how much that was. Whenever `reader` has
-/// nothing for now it flushes `writer` too, so that nothing is kept from a peer whose answer is waited for.
+/// Copies everything from `reader` to `writer`, and flushes `writer`. Returns how many bytes were copied. It also flushes
+/// whenever `reader` has nothing for now, so a peer gets what was copied before it answers.
 ///
 /// # Errors
 ///
-/// As the two tell, but for `Interrupted`; `WriteZero` where `writer` takes no more.
+/// Any error from the two except `Interrupted`, and `WriteZero` if `writer` takes no more.
 ///
 /// # Cancel safety
 ///
-/// What has been read but not written when the future is dropped is lost.
+/// If you drop the future, what was read but not written is lost.
 ///
 /// ```
-/// use heist_reactor::io::{AsyncReadExt, AsyncWriteExt, copy};
-/// use heist_reactor::net::{TcpListener, TcpStream};
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::io::{AsyncReadExt, AsyncWriteExt, copy};
+/// use heist::net::{TcpListener, TcpStream};
+/// # #[heist::main]
+/// # async fn main() {
 /// let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
 /// let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 /// let (mut server, _) = listener.accept().await.unwrap();
@@ -290,7 +289,7 @@ impl<W: AsyncWrite + ?Sized> AsyncWriteExt for W {}
 /// let mut answer = String::new();
 /// client.read_to_string(&mut answer).await.unwrap();
 /// assert_eq!(answer, "echo");
-/// # });
+/// # }
 /// ```
 pub async fn copy<R, W>(reader: &mut R, writer: &mut W) -> Result<u64>
 where

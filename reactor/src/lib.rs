@@ -1,14 +1,14 @@
-//! What turns outside events into wake-ups: readiness of sockets, deadlines, finished blocking jobs.
+//! The part of heist that waits for events: sockets that become ready, deadlines, blocking jobs that end.
 //!
-//! A [`Reactor`] owns one poller, the sources and the timers registered with it, and a pool of threads for blocking
-//! jobs. It ends every story in [`Waker::wake`](std::task::Waker::wake) and knows nothing of tasks or of who polls
-//! them, so the futures of [`net`], [`time`] and [`blocking`] run on any executor: inside a runtime of heist they
-//! use that runtime's reactor, anywhere else a default one, whose thread starts at first use.
+//! A [`Reactor`] owns a poller, the sockets and timers that are registered with it, and a pool of threads for blocking jobs.
+//! For each event it calls a [`Waker`](std::task::Waker). It knows nothing of tasks, so the futures of [`net`], [`time`] and
+//! [`blocking`] run on any executor. Inside a runtime of heist they use that runtime's reactor. Elsewhere they use a default
+//! one, whose thread starts at first use.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`Reactor`], [`Turn`], [`Monitor`] | the poller, who may wait in it, and the thread that does when nobody else will |
-//! | [`net`] | TCP, name look-up |
+//! | [`Reactor`], [`Turn`], [`Monitor`] | the poller, the right to wait in it, and the thread that waits when nobody else does |
+//! | [`net`] | TCP, look-up of host names |
 //! | [`io`] | reading and writing, on `futures_io`'s traits |
 //! | [`time`] | sleeps, timeouts, intervals |
 //! | [`blocking`] | the pool of threads |

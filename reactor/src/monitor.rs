@@ -16,22 +16,23 @@ const QUIET_TICKS: u32 = 3;
 
 /// How the reactor thread belongs to a scheduler. A method that panics is taken to have returned its default.
 pub trait Monitor: Send + 'static {
-    /// Wakes those of `woken` whose wakers are the scheduler's own, and leaves the others there. A wake in here must take
-    /// no time, as the thread holds the poller; the others may block. A scheduler publishes a batch at once in here.
+    /// Wakes the scheduler's own tasks, and removes their wakers from `woken`. The thread holds the poller meanwhile, so these
+    /// wakes must take no time. The wakers that are left may block, and are called later. A scheduler can publish all the tasks
+    /// of one call at once.
     fn dispatch(&mut self, woken: &mut Vec<Waker>) {
         let _ = woken;
     }
 
-    /// Asked after a turn that has woken somebody: is there a worker with nothing to do that will take the poller?
-    /// Then the thread lets it go, and looks again a tick later.
+    /// Called after a turn that has woken somebody. Return true if an idle worker will take the poller. Then the thread lets
+    /// it go, and looks again a tick later.
     fn wants_poller(&mut self) -> bool {
         false
     }
 
-    /// Called as long as there is something to watch; says when to call it next.
+    /// Called as long as there is something to watch. Returns when to call it next.
     ///
-    /// When all is quiet the thread asks a last time and stops ticking. It starts again, with a fast tick, where it is
-    /// told otherwise after it has woken up: by an event, by somebody who lets the poller go, by
+    /// When all is quiet, the thread calls this a last time and stops ticking. Once it has woken up it calls this again, and
+    /// starts ticking if there is something to watch. It wakes up for an event, when somebody lets the poller go, and by
     /// [`Reactor::rouse_thread`](crate::Reactor::rouse_thread) or [`Reactor::unpark`](crate::Reactor::unpark).
     fn tick(&mut self) -> Pace {
         Pace::Rest

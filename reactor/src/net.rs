@@ -1,10 +1,10 @@
-//! TCP, and name look-up.
+//! TCP, and look-up of host names.
 //!
-//! Sockets work on any executor: each belongs to the reactor of the thread that makes it, which outside a runtime of
-//! heist is the default one, wherever it is polled. Once that reactor is shut down, its operations fail.
+//! A socket belongs to the runtime in which it is made. It can be polled anywhere, also by another executor. When its
+//! runtime is shut down, its operations fail. Outside of any runtime, sockets are served by a thread that starts at first use.
 //!
-//! Streams implement [`futures_io::AsyncRead`] and [`futures_io::AsyncWrite`]; [`io`](crate::io) has what makes these
-//! handy.
+//! Streams implement [`futures_io::AsyncRead`] and [`futures_io::AsyncWrite`]. The traits in [`io`](crate::io) add functions
+//! such as `read_exact` and `write_all`.
 
 mod addr;
 mod tcp_listener;

@@ -22,8 +22,8 @@ use crate::timers::Timers;
 
 /// A shared reference to a poller, its sources and timers, and a pool of threads for blocking jobs.
 ///
-/// Whoever has nothing to do may [borrow the poller](Self::try_borrow) and wait in it; a
-/// [thread of its own](Self::start_thread), where one was started, does so when nobody else does.
+/// A thread that has nothing to do may [borrow the poller](Self::try_borrow) and wait in it. When nobody does, the
+/// [reactor thread](Self::start_thread) waits in it, if it was started.
 #[derive(Clone)]
 pub struct Reactor(pub(crate) Arc<Shared>);
 
@@ -94,12 +94,12 @@ impl Reactor {
         self.0.descriptor
     }
 
-    /// Takes the right to wait in the poller, where nobody else has it.
+    /// Takes the right to wait in the poller. `None` if somebody else has it.
     pub fn try_borrow(&self) -> Option<Turn<'_>> {
         self.0.try_borrow()
     }
 
-    /// Makes the wait in the poller that is under way, or else the next one, return at once.
+    /// Makes the current wait in the poller return at once. If there is none, the next one will.
     pub fn unpark(&self) {
         self.0.signal.unpark();
     }
@@ -110,8 +110,8 @@ impl Reactor {
         self.0.handover.rouse(|| self.0.signal.unpark());
     }
 
-    /// Ends everything but the blocking pool: from now on sources fail with an error, timers take no more entries,
-    /// the tasks that wait for either are woken, and the reactor thread ends. Calling it again does nothing.
+    /// Ends everything but the blocking pool. From now on sources fail with an error, and timers take no more entries. Tasks
+    /// that wait for either are woken. The reactor thread ends. Calling this again does nothing.
     pub fn shutdown(&self) {
         self.0.life.lock().shut_down = true;
         let mut wakers = Vec::new();
@@ -124,14 +124,14 @@ impl Reactor {
         wake_all(&mut wakers);
     }
 
-    /// Waits until the reactor thread has ended, and every other that a waker has kept from it; until `deadline` at the
-    /// latest. Returns whether they have. Called by one of them it returns false at once.
+    /// Waits until the reactor thread has ended, and so have the threads that a waker has blocked. Waits until `deadline` at
+    /// most, and returns whether they have ended. If one of these threads calls this, it returns false at once.
     pub fn join_thread(&self, deadline: Option<Instant>) -> bool {
         self.0.threads.join(deadline)
     }
 
-    /// How many threads have not ended: the reactor thread, its stand-in, and those that a waker has kept from ending; also
-    /// those that [`join_thread`](Self::join_thread) has waited for in vain.
+    /// How many of these threads have not ended, including those that [`join_thread`](Self::join_thread) has waited for in
+    /// vain.
     pub fn threads_left(&self) -> usize {
         self.0.threads.num_left()
     }
@@ -171,7 +171,7 @@ impl Shared {
     }
 }
 
-/// Wakes them all, and says how many there were; one that panics keeps none of the others from being woken.
+/// Wakes them all, and returns how many there were. If one panics, the others are woken all the same.
 pub fn wake_all(wakers: &mut Vec<Waker>) -> usize {
     let mut woken = 0;
     for waker in wakers.drain(..) {
@@ -197,20 +197,20 @@ impl<'a> Turn<'a> {
         self.shared
     }
 
-    /// Waits for an event or a deadline, for `limit` at most (`None`: for ever), wakes whom they are for, and
+    /// Waits for events and deadlines, for `limit` at most (`None`: without a limit). Wakes those who wait for them, and
     /// returns how many it woke.
     ///
-    /// It may return early, with nobody woken: after [`Reactor::unpark`], on a signal, for a timer that is gone. A
-    /// `limit` of a millisecond or more is kept to a millisecond, rounded up; a shorter one, and deadlines, as exactly as
-    /// the system can.
+    /// It may return early without waking anybody: after [`Reactor::unpark`], on a signal, or for a timer that is gone. A
+    /// `limit` of a millisecond or more is rounded up to whole milliseconds. A shorter one, and deadlines, are as exact as the
+    /// system allows.
     pub fn wait(&mut self, limit: Option<Duration>) -> usize {
         let mut woken = Vec::new();
         self.collect(limit, &mut woken);
         wake_all(&mut woken)
     }
 
-    /// As [`wait`](Self::wait), but wakes nobody: adds to `woken` whom the events and deadlines are for. So the poller can
-    /// be let go before the wakers, which may be anybody's code, are called.
+    /// Like [`wait`](Self::wait), but wakes nobody: it adds the wakers to `woken`. Wakers may be anybody's code, so let the
+    /// poller go before you call them.
     pub fn collect(&mut self, limit: Option<Duration>, woken: &mut Vec<Waker>) {
         if limit.is_some_and(|limit| limit.is_zero()) {
             self.poller.look();

@@ -25,7 +25,7 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// Where the operating system refuses a thread, where it runs already, and after [`shutdown`](Self::shutdown).
+    /// If the operating system refuses a thread, if the reactor thread runs already, and after [`shutdown`](Self::shutdown).
     pub fn start_thread(&self, monitor: Box<dyn Monitor>) -> io::Result<()> {
         let mut life = self.0.life.lock();
         if life.thread_started || life.shut_down {

@@ -1,10 +1,9 @@
-//! Sleeps, timeouts and intervals, kept to tens of microseconds where the system can (Linux), to a millisecond
-//! elsewhere.
+//! Sleeps, timeouts and intervals. They are exact to some tens of microseconds on Linux, and to a millisecond elsewhere.
 //!
-//! They work on any executor: a sleep belongs to the reactor of whoever polls it first, which outside a runtime of
-//! heist is the default one, and moves to another where that one is shut down.
+//! A sleep belongs to the runtime in which it is first polled. If that runtime is shut down, the sleep moves to the one in
+//! which it is polled next. Outside of any runtime, on any executor, sleeps are served by a thread that starts at first use.
 //!
-//! Making and dropping a timeout that never fires, the usual life of a timer, takes no lock that threads share.
+//! A timeout that doesn't fire, as most don't, is cheap: it takes no lock that threads share.
 
 mod instant;
 mod interval;

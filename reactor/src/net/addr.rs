@@ -1,4 +1,4 @@
-//! What can be turned into socket addresses, by look-up on the blocking pool where need be.
+//! What can be turned into socket addresses. Host names are looked up on the blocking pool.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -6,40 +6,40 @@ use std::vec;
 
 use crate::blocking;
 
-/// What can be turned into socket addresses: addresses, pairs of a host and a port, `"host:port"`, and references to
-/// these.
+/// Something that can be turned into socket addresses: an address, a pair of host and port, a string `"host:port"`, or a
+/// reference to one of these. A host name is looked up on the blocking pool.
 ///
-/// This can't be implemented outside heist.
+/// You can't implement this trait outside of heist.
 ///
 /// ```
-/// use heist_reactor::net::lookup_host;
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::net::lookup_host;
+/// # #[heist::main]
+/// # async fn main() {
 /// let mut addresses = lookup_host(("127.0.0.1", 80)).await.unwrap();
 /// assert_eq!(addresses.next(), Some("127.0.0.1:80".parse().unwrap()));
-/// # });
+/// # }
 /// ```
 pub trait ToSocketAddrs: sealed::Resolve {}
 
 impl<T: sealed::Resolve + ?Sized> ToSocketAddrs for T {}
 
-/// Looks the addresses of a host up, on the blocking pool.
+/// Looks up the addresses of a host, on the blocking pool.
 ///
 /// # Errors
 ///
-/// Where the name can't be resolved, isn't one, or the pool takes no jobs.
+/// If the name is malformed or can't be resolved, or if the blocking pool can't run the look-up.
 ///
 /// # Cancel safety
 ///
-/// Nothing is lost by dropping the future; the look-up goes on without it.
+/// If you drop the future, the look-up goes on, and its result is dropped.
 ///
 /// ```no_run
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
-/// for address in heist_reactor::net::lookup_host("localhost:3000").await.unwrap() {
+/// # #[heist::main]
+/// # async fn main() {
+/// for address in heist::net::lookup_host("localhost:3000").await.unwrap() {
 ///     println!("{address}");
 /// }
-/// # });
+/// # }
 /// ```
 pub async fn lookup_host<T: ToSocketAddrs>(
     host: T,
@@ -55,7 +55,7 @@ pub(super) fn no_address() -> io::Error {
     )
 }
 
-/// All addresses of a host; at least one, or an error.
+/// All addresses of a host: at least one, or an error.
 pub(super) async fn resolve<T: ToSocketAddrs>(host: T) -> io::Result<vec::IntoIter<SocketAddr>> {
     let (host, port) = match host.resolve() {
         sealed::Resolved::Known(addresses) => return Ok(addresses.into_iter()),
@@ -72,7 +72,7 @@ pub(super) async fn resolve<T: ToSocketAddrs>(host: T) -> io::Result<vec::IntoIt
 mod sealed {
     use std::net::SocketAddr;
 
-    /// What an address says by itself.
+    /// What is known of an address without a look-up.
     #[derive(Debug)]
     pub enum Resolved {
         Known(Vec<SocketAddr>),
@@ -81,7 +81,7 @@ mod sealed {
     }
 
     pub trait Resolve {
-        /// As far as it goes without a look-up.
+        /// Goes as far as possible without a look-up.
         fn resolve(&self) -> Resolved;
     }
 }

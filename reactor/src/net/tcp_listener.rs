@@ -1,4 +1,4 @@
-//! A socket that takes connections.
+//! A socket that accepts connections.
 
 use std::fmt;
 use std::io;
@@ -10,33 +10,34 @@ use super::{TcpSocket, TcpStream};
 use crate::readiness::News;
 use crate::registered::Registered;
 
-/// A TCP socket that listens for connections.
+/// A TCP socket that accepts connections.
 ///
 /// ```
-/// use heist_reactor::net::{TcpListener, TcpStream};
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::net::{TcpListener, TcpStream};
+/// # #[heist::main]
+/// # async fn main() {
 /// let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
 /// let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 /// let (_server, peer) = listener.accept().await.unwrap();
 /// assert_eq!(peer, client.local_addr().unwrap());
-/// # });
+/// # }
 /// ```
 pub struct TcpListener {
     socket: Registered<mio::net::TcpListener>,
 }
 
 impl TcpListener {
-    /// Listens on the first of the addresses that can be bound. Port 0 takes a free one. On Unix, an address in use
-    /// by connections that are only being wound up may be bound again.
+    /// Binds to an address and listens on it. If there are several addresses, they are tried in turn until one can be
+    /// bound. Port 0 picks a free port. On Unix the address may be in use by old connections that are still closing
+    /// (`SO_REUSEADDR`).
     ///
     /// # Errors
     ///
-    /// Where none can be bound, with the last address's error; where there is none.
+    /// If no address can be bound: the error of the last one. If there is no address.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future binds nothing, or closes what was bound.
+    /// If you drop the future, nothing stays bound.
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<TcpListener> {
         let addresses = resolve(address).await?;
         let mut last = None;
@@ -64,34 +65,34 @@ impl TcpListener {
         Ok(TcpListener { socket })
     }
 
-    /// Takes over a listener of std's, which must be in non-blocking mode.
+    /// Makes a listener from one of the standard library. That one must be in non-blocking mode.
     ///
     /// # Errors
     ///
-    /// Where it can't be registered with the poller.
+    /// If the operating system can't watch the socket for events.
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<TcpListener> {
         Self::register(mio::net::TcpListener::from_std(listener))
     }
 
-    /// Gives it up as a listener of std's, in non-blocking mode.
+    /// Turns the listener into one of the standard library, in non-blocking mode.
     ///
     /// # Errors
     ///
-    /// Where it can't be taken out of the poller.
+    /// If the operating system can't stop watching the socket.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
         self.socket.into_inner().map(std::net::TcpListener::from)
     }
 
-    /// Completes with the next connection and the peer's address.
+    /// Waits for the next connection. Returns it with the peer's address.
     ///
     /// # Errors
     ///
-    /// Where the system can't give the connection out, for want of descriptors, say. The listener goes on, and it is
-    /// for the caller to wait a little before asking again.
+    /// If the system can't hand out the connection, for instance because the process has too many open files. The listener
+    /// stays usable. Wait a little before you call this again.
     ///
     /// # Cancel safety
     ///
-    /// No connection is lost by dropping the future.
+    /// If you drop the future, no connection is lost.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let accepted = self
             .socket
@@ -101,11 +102,11 @@ impl TcpListener {
         Ok((TcpStream::register(stream, News::READY)?, peer))
     }
 
-    /// Polls for the next connection. Of several callers the last is woken.
+    /// Polls for the next connection. If several tasks poll, only the last one is woken.
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept).
+    /// See [`accept`](Self::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let accept = || self.socket.io().accept();
         let (stream, peer) = ready!(self.socket.reads().poll_io(cx, accept, |_| false))?;
@@ -116,36 +117,36 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
     }
 
-    /// The time to live of what it sends.
+    /// The time to live (TTL) of the packets that it sends.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn ttl(&self) -> io::Result<u32> {
         self.socket.io().ttl()
     }
 
-    /// Sets the time to live of what it sends.
+    /// Sets the time to live (TTL) of the packets that it sends.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.socket.io().set_ttl(ttl)
     }
 }
 
 impl TcpSocket {
-    /// Listens for connections; the system keeps up to `backlog` of them until they are accepted.
+    /// Listens for connections. The system keeps up to `backlog` of them until they are accepted.
     ///
     /// # Errors
     ///
-    /// As the system tells, and where it can't be registered with the poller.
+    /// Any error that the operating system returns.
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
         self.0.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         TcpListener::register(mio::net::TcpListener::from_std(self.0.into()))

@@ -8,38 +8,38 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::TcpStream;
 
-/// A TCP socket that is neither connected nor listening yet, so that its options can be set first.
+/// A TCP socket that is neither connected nor listening yet. Use it to set options before you connect or listen.
 ///
 /// ```
-/// use heist_reactor::net::TcpSocket;
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::net::TcpSocket;
+/// # #[heist::main]
+/// # async fn main() {
 /// let socket = TcpSocket::new_v4().unwrap();
 /// socket.set_reuseaddr(true).unwrap();
 /// socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
 /// let listener = socket.listen(128).unwrap();
 /// let client = TcpSocket::new_v4().unwrap();
 /// client.connect(listener.local_addr().unwrap()).await.unwrap();
-/// # });
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct TcpSocket(pub(super) Socket);
 
 impl TcpSocket {
-    /// A socket for IPv4.
+    /// A new socket for IPv4.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn new_v4() -> io::Result<TcpSocket> {
         Self::new(Domain::IPV4)
     }
 
-    /// A socket for IPv6.
+    /// A new socket for IPv6.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn new_v6() -> io::Result<TcpSocket> {
         Self::new(Domain::IPV6)
     }
@@ -57,75 +57,75 @@ impl TcpSocket {
         Ok(TcpSocket(socket))
     }
 
-    /// Whether an address may be bound that connections still use which are only being wound up.
+    /// Sets whether the socket may bind to an address that old, closing connections still use (`SO_REUSEADDR`).
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn set_reuseaddr(&self, reuse: bool) -> io::Result<()> {
         self.0.set_reuse_address(reuse)
     }
 
-    /// See [`set_reuseaddr`](Self::set_reuseaddr).
+    /// Whether it may bind to an address that closing connections use. See [`set_reuseaddr`](Self::set_reuseaddr).
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn reuseaddr(&self) -> io::Result<bool> {
         self.0.reuse_address()
     }
 
-    /// Whether several sockets may listen on one address, the system spreading connections over them.
+    /// Sets whether several sockets may listen on one address (`SO_REUSEPORT`). The system spreads connections over them.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     pub fn set_reuseport(&self, reuse: bool) -> io::Result<()> {
         self.0.set_reuse_port(reuse)
     }
 
-    /// Whether the system probes a connection that is silent.
+    /// Sets whether the system checks that the peer of a silent connection is still there.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn set_keepalive(&self, keepalive: bool) -> io::Result<()> {
         self.0.set_keepalive(keepalive)
     }
 
-    /// How large the system's buffer for sending should be.
+    /// Sets the size of the system's send buffer.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn set_send_buffer_size(&self, bytes: u32) -> io::Result<()> {
         self.0.set_send_buffer_size(bytes as usize)
     }
 
-    /// How large the system's buffer for receiving should be.
+    /// Sets the size of the system's receive buffer.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn set_recv_buffer_size(&self, bytes: u32) -> io::Result<()> {
         self.0.set_recv_buffer_size(bytes as usize)
     }
 
-    /// What closing does with data not yet sent: see [`TcpStream::set_linger`].
+    /// Sets how long closing waits for unsent data. See [`TcpStream::set_linger`].
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         self.0.set_linger(linger)
     }
 
-    /// Whether small writes are sent at once.
+    /// Sets whether small writes are sent at once. See [`TcpStream::set_nodelay`].
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.0.set_tcp_nodelay(nodelay)
     }
@@ -134,29 +134,29 @@ impl TcpSocket {
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()?.as_socket().ok_or_else(not_ip)
     }
 
-    /// Gives it a local address.
+    /// Binds the socket to a local address.
     ///
     /// # Errors
     ///
-    /// Where the address is in use or not this machine's.
+    /// If the address is in use, or isn't one of this machine.
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
         self.0.bind(&address.into())
     }
 
-    /// Connects it. Otherwise as [`TcpStream::connect`].
+    /// Connects the socket to an address.
     ///
     /// # Errors
     ///
-    /// Where the connection can't be made.
+    /// If the connection can't be made.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the socket.
+    /// If you drop the future, the socket is closed.
     pub async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
         if let Err(error) = self.0.connect(&address.into())
             && !is_in_progress(&error)
@@ -166,11 +166,11 @@ impl TcpSocket {
         TcpStream::connected(mio::net::TcpStream::from_std(self.0.into())).await
     }
 
-    /// Takes over a socket of std's, connected or not, and puts it into non-blocking mode.
+    /// Makes a socket from a stream of the standard library, and puts it into non-blocking mode.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn from_std_stream(stream: std::net::TcpStream) -> io::Result<TcpSocket> {
         stream.set_nonblocking(true)?;
         Ok(TcpSocket(stream.into()))

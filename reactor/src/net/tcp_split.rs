@@ -10,21 +10,21 @@ use std::task::{Context, Poll};
 
 use super::TcpStream;
 
-/// The half that reads, from [`TcpStream::split`].
+/// The reading half of a [`TcpStream`], from [`TcpStream::split`].
 #[derive(Debug)]
 pub struct ReadHalf<'a>(&'a TcpStream);
 
-/// The half that writes, from [`TcpStream::split`].
+/// The writing half of a [`TcpStream`], from [`TcpStream::split`].
 #[derive(Debug)]
 pub struct WriteHalf<'a>(&'a TcpStream);
 
-/// The half that reads, from [`TcpStream::into_split`].
+/// The reading half of a [`TcpStream`], from [`TcpStream::into_split`].
 ///
 /// ```
-/// use heist_reactor::io::{AsyncReadExt, AsyncWriteExt};
-/// use heist_reactor::net::{TcpListener, TcpStream};
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::io::{AsyncReadExt, AsyncWriteExt};
+/// use heist::net::{TcpListener, TcpStream};
+/// # #[heist::main]
+/// # async fn main() {
 /// let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
 /// let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 /// let (mut server, _) = listener.accept().await.unwrap();
@@ -40,20 +40,20 @@ pub struct WriteHalf<'a>(&'a TcpStream);
 /// let mut answer = String::new();
 /// read.read_to_string(&mut answer).await.unwrap();
 /// assert_eq!(answer, "all that there is");
-/// # });
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct OwnedReadHalf(Arc<TcpStream>);
 
-/// The half that writes, from [`TcpStream::into_split`]. Dropping it closes the writing direction, unless it is
-/// [forgotten](Self::forget).
+/// The writing half of a [`TcpStream`], from [`TcpStream::into_split`]. Dropping it closes the writing direction. Call
+/// [`forget`](Self::forget) to drop it without that.
 #[derive(Debug)]
 pub struct OwnedWriteHalf {
     stream: Arc<TcpStream>,
     close_on_drop: bool,
 }
 
-/// The halves are those of two connections.
+/// The two halves don't belong to the same connection.
 #[derive(Debug)]
 pub struct ReuniteError(pub OwnedReadHalf, pub OwnedWriteHalf);
 
@@ -66,12 +66,13 @@ impl fmt::Display for ReuniteError {
 impl Error for ReuniteError {}
 
 impl TcpStream {
-    /// Two halves that borrow it: one to read, one to write.
+    /// Splits the stream into a reading half and a writing half, which borrow it.
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
         (ReadHalf(self), WriteHalf(self))
     }
 
-    /// Two halves that own it together: one to read, one to write. Dropping the writing half closes that direction.
+    /// Splits the stream into a reading half and a writing half that can go to different tasks. Dropping the writing half
+    /// closes the writing direction.
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         let stream = Arc::new(self);
         let write = OwnedWriteHalf {
@@ -83,15 +84,15 @@ impl TcpStream {
 }
 
 impl ReadHalf<'_> {
-    /// As [`TcpStream::peek`].
+    /// Reads bytes without removing them. See [`TcpStream::peek`].
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost by dropping the future.
+    /// If you drop the future, nothing is lost.
     pub async fn peek(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.peek(buffer).await
     }
@@ -110,11 +111,11 @@ impl AsRef<TcpStream> for WriteHalf<'_> {
 }
 
 impl OwnedReadHalf {
-    /// The connection again, whole.
+    /// Puts the two halves together again.
     ///
     /// # Errors
     ///
-    /// Both halves come back where they are those of two connections.
+    /// If the halves don't belong to the same connection. The error holds both.
     pub fn reunite(self, other: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
         if !Arc::ptr_eq(&self.0, &other.stream) {
             return Err(ReuniteError(self, other));
@@ -123,15 +124,15 @@ impl OwnedReadHalf {
         Ok(Arc::try_unwrap(self.0).expect("there were only two halves"))
     }
 
-    /// As [`TcpStream::peek`].
+    /// Reads bytes without removing them. See [`TcpStream::peek`].
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost by dropping the future.
+    /// If you drop the future, nothing is lost.
     pub async fn peek(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.peek(buffer).await
     }
@@ -140,7 +141,7 @@ impl OwnedReadHalf {
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.0.peer_addr()
     }
@@ -153,16 +154,16 @@ impl AsRef<TcpStream> for OwnedReadHalf {
 }
 
 impl OwnedWriteHalf {
-    /// As [`OwnedReadHalf::reunite`].
+    /// Puts the two halves together again.
     ///
     /// # Errors
     ///
-    /// Both halves come back where they are those of two connections.
+    /// If the halves don't belong to the same connection. The error holds both.
     pub fn reunite(self, other: OwnedReadHalf) -> Result<TcpStream, ReuniteError> {
         other.reunite(self)
     }
 
-    /// Drops it without closing the writing direction.
+    /// Drops the half without closing the writing direction.
     pub fn forget(mut self) {
         self.close_on_drop = false;
     }
@@ -171,7 +172,7 @@ impl OwnedWriteHalf {
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.stream.peer_addr()
     }
@@ -245,7 +246,7 @@ impl futures_io::AsyncWrite for WriteHalf<'_> {
         self.0.poll_write_vectored_shared(cx, buffers)
     }
 
-    /// Does nothing: what has been written is the system's to send.
+    /// Does nothing: the system sends by itself what was written.
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -273,7 +274,7 @@ impl futures_io::AsyncWrite for OwnedWriteHalf {
         self.stream.poll_write_vectored_shared(cx, buffers)
     }
 
-    /// Does nothing: what has been written is the system's to send.
+    /// Does nothing: the system sends by itself what was written.
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

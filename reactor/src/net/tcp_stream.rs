@@ -15,7 +15,7 @@ use super::addr::{ToSocketAddrs, no_address, resolve};
 use crate::readiness::{News, Seen};
 use crate::registered::Registered;
 
-/// What [`TcpStream::ready`] waits for: one direction at least.
+/// What [`TcpStream::ready`] waits for: to read, to write, or either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interest {
     readable: bool,
@@ -23,23 +23,23 @@ pub struct Interest {
 }
 
 impl Interest {
-    /// That a read is worth trying.
+    /// Wait until a read may succeed.
     pub const READABLE: Interest = Interest {
         readable: true,
         writable: false,
     };
-    /// That a write is worth trying.
+    /// Wait until a write may succeed.
     pub const WRITABLE: Interest = Interest {
         readable: false,
         writable: true,
     };
 
-    /// Whether reads are included.
+    /// Whether it includes reads.
     pub const fn is_readable(self) -> bool {
         self.readable
     }
 
-    /// Whether writes are included.
+    /// Whether it includes writes.
     pub const fn is_writable(self) -> bool {
         self.writable
     }
@@ -55,7 +55,7 @@ impl std::ops::BitOr for Interest {
     }
 }
 
-/// What a connection was found ready for.
+/// What a connection is ready for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
     read: Option<Seen>,
@@ -63,27 +63,27 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Whether a read is worth trying.
+    /// Whether a read may succeed.
     pub fn is_readable(self) -> bool {
         self.read.is_some_and(Seen::is_ready)
     }
 
-    /// Whether a write is worth trying.
+    /// Whether a write may succeed.
     pub fn is_writable(self) -> bool {
         self.write.is_some_and(Seen::is_ready)
     }
 
-    /// Whether the peer, or we, closed the reading direction.
+    /// Whether the reading direction is closed, by the peer or by this side.
     pub fn is_read_closed(self) -> bool {
         self.read.is_some_and(Seen::is_closed)
     }
 
-    /// Whether the peer, or we, closed the writing direction.
+    /// Whether the writing direction is closed, by the peer or by this side.
     pub fn is_write_closed(self) -> bool {
         self.write.is_some_and(Seen::is_closed)
     }
 
-    /// Whether an error waits to be fetched by an operation.
+    /// Whether the next operation will return an error.
     pub fn is_error(self) -> bool {
         [self.read, self.write]
             .into_iter()
@@ -94,15 +94,15 @@ impl Ready {
 
 /// A TCP connection.
 ///
-/// It is read and written by [`futures_io::AsyncRead`] and [`futures_io::AsyncWrite`], which it implements, and by
-/// the `try_*` functions. A task that reads and one that writes may share it: by [`split`](Self::split) or
-/// [`into_split`](Self::into_split). Dropping it closes the connection.
+/// It implements [`futures_io::AsyncRead`] and [`futures_io::AsyncWrite`]. The traits in [`io`](crate::io) add `read`,
+/// `write_all` and the like. One task can read while another writes: see [`split`](Self::split) and
+/// [`into_split`](Self::into_split). Dropping the stream closes the connection.
 ///
 /// ```
-/// use heist_reactor::io::{AsyncReadExt, AsyncWriteExt};
-/// use heist_reactor::net::{TcpListener, TcpStream};
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::io::{AsyncReadExt, AsyncWriteExt};
+/// use heist::net::{TcpListener, TcpStream};
+/// # #[heist::main]
+/// # async fn main() {
 /// let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
 /// let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 /// let (mut server, _) = listener.accept().await.unwrap();
@@ -111,22 +111,22 @@ impl Ready {
 /// let mut heard = [0; 5];
 /// server.read_exact(&mut heard).await.unwrap();
 /// assert_eq!(&heard, b"hello");
-/// # });
+/// # }
 /// ```
 pub struct TcpStream {
     socket: Registered<mio::net::TcpStream>,
 }
 
 impl TcpStream {
-    /// Connects to the first of the addresses that answers.
+    /// Connects to the host. If it has several addresses, they are tried in turn until one answers.
     ///
     /// # Errors
     ///
-    /// Where none does, with the last address's error; where there is none.
+    /// If no address answers: the error of the last one. If there is no address.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives the attempt up.
+    /// If you drop the future, the attempt is given up.
     pub async fn connect<A: ToSocketAddrs>(address: A) -> io::Result<TcpStream> {
         let mut last = None;
         for address in resolve(address).await? {
@@ -167,34 +167,34 @@ impl TcpStream {
         Ok(TcpStream { socket })
     }
 
-    /// Takes over a connection of std's, which must be in non-blocking mode.
+    /// Makes a stream from one of the standard library. That one must be in non-blocking mode.
     ///
     /// # Errors
     ///
-    /// Where it can't be registered with the poller.
+    /// If the operating system can't watch the socket for events.
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
         Self::register(mio::net::TcpStream::from_std(stream), News::READY)
     }
 
-    /// Gives it up as a connection of std's, in non-blocking mode.
+    /// Turns the stream into one of the standard library, in non-blocking mode.
     ///
     /// # Errors
     ///
-    /// Where it can't be taken out of the poller.
+    /// If the operating system can't stop watching the socket.
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         self.socket.into_inner().map(std::net::TcpStream::from)
     }
 
-    /// Completes once one of the operations in `interest` is worth trying, with a `try_*` function. It may be wrong:
-    /// the operation says so by `WouldBlock`.
+    /// Waits until one of the operations in `interest` may succeed. Then call a `try_*` function. It can still fail with
+    /// `WouldBlock`: in that case wait again.
     ///
     /// # Errors
     ///
-    /// Where the reactor has been shut down.
+    /// If the runtime that the socket belongs to has been shut down.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost by dropping the future.
+    /// If you drop the future, nothing is lost.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         let mut read = self.socket.reads().news();
         let mut write = self.socket.writes().news();
@@ -221,66 +221,67 @@ impl TcpStream {
         Ok(found)
     }
 
-    /// Completes once a read is worth trying. As [`ready`](Self::ready).
+    /// Waits until a read may succeed. See [`ready`](Self::ready).
     ///
     /// # Errors
     ///
-    /// Where the reactor has been shut down.
+    /// If the runtime that the socket belongs to has been shut down.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost by dropping the future.
+    /// If you drop the future, nothing is lost.
     pub async fn readable(&self) -> io::Result<()> {
         self.socket.reads().ready().await
     }
 
-    /// Completes once a write is worth trying. As [`ready`](Self::ready).
+    /// Waits until a write may succeed. See [`ready`](Self::ready).
     ///
     /// # Errors
     ///
-    /// Where the reactor has been shut down.
+    /// If the runtime that the socket belongs to has been shut down.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost by dropping the future.
+    /// If you drop the future, nothing is lost.
     pub async fn writable(&self) -> io::Result<()> {
         self.socket.writes().ready().await
     }
 
-    /// Polls for [`readable`](Self::readable). Of several pollers of this direction the last is woken.
+    /// Polls for [`readable`](Self::readable). If several tasks poll to read, only the last one is woken.
     ///
     /// # Errors
     ///
-    /// Where the reactor has been shut down.
+    /// If the runtime that the socket belongs to has been shut down.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.reads().poll_ready(cx)
     }
 
-    /// Polls for [`writable`](Self::writable). Of several pollers of this direction the last is woken.
+    /// Polls for [`writable`](Self::writable). If several tasks poll to write, only the last one is woken.
     ///
     /// # Errors
     ///
-    /// Where the reactor has been shut down.
+    /// If the runtime that the socket belongs to has been shut down.
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.writes().poll_ready(cx)
     }
 
-    /// Reads what is there, and fails with `WouldBlock` where nothing is. 0: the peer will send no more.
+    /// Reads the bytes that have arrived. Returns 0 if the peer will send no more, and fails with `WouldBlock` if there is
+    /// nothing to read yet.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, and as the system tells.
+    /// `WouldBlock`, or any other error that the operating system returns.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let short = short_of(asked([buffer.len()]));
         let read = || self.socket.io().read(buffer);
         self.socket.reads().try_io(read, short)
     }
 
-    /// Reads what is there into several buffers, one after the other. As [`try_read`](Self::try_read).
+    /// Reads into several buffers, one after the other. Otherwise like [`try_read`](Self::try_read).
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, and as the system tells.
+    /// `WouldBlock`, or any other error that the operating system returns.
     pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let empty = leading_empty(buffers);
         let buffers = &mut buffers[empty..];
@@ -289,11 +290,11 @@ impl TcpStream {
         self.socket.reads().try_io(read, short)
     }
 
-    /// Writes what fits, and fails with `WouldBlock` where nothing does.
+    /// Writes as much as fits, and returns how much. Fails with `WouldBlock` if nothing fits.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, and as the system tells.
+    /// `WouldBlock`, or any other error that the operating system returns.
     pub fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
         let write = || self.socket.io().write(buffer);
         self.socket
@@ -301,11 +302,11 @@ impl TcpStream {
             .try_io(write, short_of(asked([buffer.len()])))
     }
 
-    /// Writes what fits of several buffers, one after the other. As [`try_write`](Self::try_write).
+    /// Writes from several buffers, one after the other. Otherwise like [`try_write`](Self::try_write).
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, and as the system tells.
+    /// `WouldBlock`, or any other error that the operating system returns.
     pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let buffers = &buffers[leading_empty(buffers)..];
         let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
@@ -313,25 +314,25 @@ impl TcpStream {
         self.socket.writes().try_io(write, short)
     }
 
-    /// Reads and leaves what it has read to be read again.
+    /// Reads bytes without removing them: the next read returns them again.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost by dropping the future.
+    /// If you drop the future, nothing is lost.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let peek = || self.socket.io().peek(buffer);
         self.socket.reads().io(peek, |_| false).await
     }
 
-    /// Polls for [`peek`](Self::peek). Of several pollers of this direction the last is woken.
+    /// Polls for [`peek`](Self::peek). If several tasks poll to read, only the last one is woken.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let peek = || self.socket.io().peek(buffer);
         self.socket.reads().poll_io(cx, peek, |_| false)
@@ -397,7 +398,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
     }
@@ -406,73 +407,75 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().peer_addr()
     }
 
-    /// Takes the error that the system has kept for this connection, if there is one.
+    /// Takes the pending error of this connection, if there is one.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.socket.io().take_error()
     }
 
-    /// Whether small writes are sent at once.
+    /// Whether small writes are sent at once. See [`set_nodelay`](Self::set_nodelay).
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.socket.io().nodelay()
     }
 
-    /// Sets whether small writes are sent at once, rather than kept back until more has come or the peer has
-    /// confirmed what was sent before.
+    /// Sets whether small writes are sent at once. Otherwise the system may wait until there is more to send, or until the
+    /// peer has confirmed what was sent before.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.socket.io().set_nodelay(nodelay)
     }
 
-    /// The time to live of what is sent.
+    /// The time to live (TTL) of the packets that are sent.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn ttl(&self) -> io::Result<u32> {
         self.socket.io().ttl()
     }
 
-    /// Sets the time to live of what is sent.
+    /// Sets the time to live (TTL) of the packets that are sent.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.socket.io().set_ttl(ttl)
     }
 
-    /// See [`set_linger`](Self::set_linger).
+    /// How long closing waits for unsent data. See [`set_linger`](Self::set_linger).
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
         SockRef::from(self.socket.io()).linger()
     }
 
-    /// Sets for how long closing goes on sending what has not been sent yet. `None`: as the system does by itself.
-    /// Zero: not at all, the connection is reset. Anything else makes closing block the thread for that long, at
-    /// most.
+    /// Sets how long closing waits for unsent data.
+    ///
+    /// - `None`: closing doesn't wait. The system sends the rest in the background.
+    /// - Zero: unsent data is dropped, and the connection is reset.
+    /// - Any other: closing blocks the thread until all is sent, for that long at most.
     ///
     /// # Errors
     ///
-    /// As the system tells.
+    /// Any error that the operating system returns.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         SockRef::from(self.socket.io()).set_linger(linger)
     }
@@ -571,7 +574,7 @@ impl futures_io::AsyncWrite for TcpStream {
         self.poll_write_vectored_shared(cx, buffers)
     }
 
-    /// Does nothing: what has been written is the system's to send.
+    /// Does nothing: the system sends by itself what was written.
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

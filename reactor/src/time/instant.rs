@@ -3,10 +3,17 @@
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::time::Duration;
 
-/// A moment of the monotonic clock: [`std::time::Instant`], under the name that the rest of [`time`](super) uses.
+/// A moment in time, by a clock that never goes backwards.
+///
+/// It is a [`std::time::Instant`] inside, and behaves like one. [`From`] converts both ways, and so do
+/// [`from_std`](Self::from_std) and [`into_std`](Self::into_std).
+///
+/// It is a type of its own, as in tokio, so that heist owns the clock: [`sleep_until`](super::sleep_until) and its like take
+/// only moments that heist's clock has told. If that clock ever differs from the system's, for instance because a test
+/// controls it, the compiler finds the places where a program mixes the two.
 ///
 /// ```
-/// use heist_reactor::time::{Duration, Instant};
+/// use heist::time::{Duration, Instant};
 ///
 /// let start = Instant::now();
 /// assert!(start.elapsed() < Duration::from_secs(60));
@@ -16,26 +23,26 @@ use std::time::Duration;
 pub struct Instant(std::time::Instant);
 
 impl Instant {
-    /// Now.
+    /// The present moment.
     #[must_use]
     #[inline]
     pub fn now() -> Instant {
         Instant(std::time::Instant::now())
     }
 
-    /// The same moment as one of heist's.
+    /// Converts a [`std::time::Instant`].
     #[must_use]
     pub fn from_std(std: std::time::Instant) -> Instant {
         Instant(std)
     }
 
-    /// The same moment as one of std's.
+    /// Converts to a [`std::time::Instant`].
     #[must_use]
     pub fn into_std(self) -> std::time::Instant {
         self.0
     }
 
-    /// `duration` from this moment on; where that can't be counted, so far away that nobody will see it come.
+    /// The moment `duration` after this one. If that can't be represented, one that is decades away.
     pub(super) fn after(self, duration: Duration) -> Instant {
         // Some 30 years, as not every system can count further.
         const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
@@ -44,37 +51,37 @@ impl Instant {
             .unwrap_or(self)
     }
 
-    /// The time from `earlier` to this moment; zero where `earlier` is the later one.
+    /// The time from `earlier` to this moment. Zero if `earlier` is later than this moment.
     #[must_use]
     pub fn duration_since(&self, earlier: Instant) -> Duration {
         self.0.saturating_duration_since(earlier.0)
     }
 
-    /// The time from `earlier` to this moment; `None` where `earlier` is the later one.
+    /// The time from `earlier` to this moment. `None` if `earlier` is later than this moment.
     #[must_use]
     pub fn checked_duration_since(&self, earlier: Instant) -> Option<Duration> {
         self.0.checked_duration_since(earlier.0)
     }
 
-    /// The time from `earlier` to this moment; zero where `earlier` is the later one.
+    /// The time from `earlier` to this moment. Zero if `earlier` is later than this moment.
     #[must_use]
     pub fn saturating_duration_since(&self, earlier: Instant) -> Duration {
         self.0.saturating_duration_since(earlier.0)
     }
 
-    /// The time since this moment; zero where it is yet to come.
+    /// The time since this moment. Zero if it is in the future.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Instant::now().duration_since(*self)
     }
 
-    /// This moment and `duration`; `None` where that can't be counted.
+    /// The moment `duration` after this one. `None` if that is too far away to be represented.
     #[must_use]
     pub fn checked_add(&self, duration: Duration) -> Option<Instant> {
         self.0.checked_add(duration).map(Instant)
     }
 
-    /// This moment less `duration`; `None` where that can't be counted.
+    /// The moment `duration` before this one. `None` if that can't be represented.
     #[must_use]
     pub fn checked_sub(&self, duration: Duration) -> Option<Instant> {
         self.0.checked_sub(duration).map(Instant)
@@ -98,7 +105,7 @@ impl Add<Duration> for Instant {
 
     /// # Panics
     ///
-    /// Where the sum can't be counted; [`checked_add`](Instant::checked_add) asks.
+    /// If the sum can't be represented. [`checked_add`](Instant::checked_add) returns `None` instead.
     #[track_caller]
     fn add(self, duration: Duration) -> Instant {
         let sum = self.checked_add(duration);
@@ -125,7 +132,7 @@ impl Sub<Duration> for Instant {
 
     /// # Panics
     ///
-    /// Where the difference can't be counted; [`checked_sub`](Instant::checked_sub) asks.
+    /// If the difference can't be represented. [`checked_sub`](Instant::checked_sub) returns `None` instead.
     #[track_caller]
     fn sub(self, duration: Duration) -> Instant {
         let difference = self.checked_sub(duration);

@@ -8,46 +8,46 @@ use heist_sync::coop;
 
 use super::{Instant, Sleep, sleep_until};
 
-/// Ticks every `period`, the first time at once. What it does about ticks that nobody waited for in time is up to
-/// [`set_missed_tick_behavior`](Interval::set_missed_tick_behavior); at first it catches up. It ticks until it is dropped.
+/// Makes an [`Interval`] that ticks every `period`. The first tick comes at once.
 ///
-/// Unlike a [`sleep`](super::sleep()) in a loop it counts the time between two calls of [`tick`](Interval::tick) too.
+/// Unlike a [`sleep`](super::sleep()) in a loop, it counts the time that you spend between two calls of
+/// [`tick`](Interval::tick). If you miss ticks, [`MissedTickBehavior`] says what happens: by default it catches up.
 ///
 /// # Panics
 ///
-/// Where `period` is zero.
+/// If `period` is zero.
 ///
 /// ```
-/// use heist_reactor::time::{Duration, Instant, interval};
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::time::{Duration, Instant, interval};
+/// # #[heist::main]
+/// # async fn main() {
 /// let start = Instant::now();
 /// let mut interval = interval(Duration::from_millis(1));
 /// for _ in 0..3 {
 ///     interval.tick().await;
 /// }
 /// assert!(start.elapsed() >= Duration::from_millis(2));
-/// # });
+/// # }
 /// ```
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
     interval_at(Instant::now(), period)
 }
 
-/// Ticks every `period`, the first time at `start`. Otherwise as [`interval`].
+/// Makes an [`Interval`] that ticks every `period`. The first tick comes at `start`. Otherwise like [`interval`].
 ///
 /// # Panics
 ///
-/// Where `period` is zero.
+/// If `period` is zero.
 ///
 /// ```
-/// use heist_reactor::time::{Duration, Instant, interval_at};
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::time::{Duration, Instant, interval_at};
+/// # #[heist::main]
+/// # async fn main() {
 /// let start = Instant::now() + Duration::from_millis(1);
 /// let mut interval = interval_at(start, Duration::from_millis(1));
 /// assert_eq!(interval.tick().await, start);
-/// # });
+/// # }
 /// ```
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
@@ -62,16 +62,15 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 /// How late a tick may be and count as in time.
 const IN_TIME: Duration = Duration::from_millis(5);
 
-/// What an [`Interval`] does about the ticks that nobody waited for in time: about one that comes more than five
-/// milliseconds after it was due. After any other the next is due a period after that was.
+/// What an [`Interval`] does after a missed tick. A tick is missed if it comes more than five milliseconds after it was due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MissedTickBehavior {
-    /// Ticks as fast as it is asked until it has caught up: the next is due a period after this one was.
+    /// Ticks without waiting until it has caught up. The next tick is due one period after the missed one was.
     #[default]
     Burst,
-    /// The next is due a period after this one came, and so are all that follow.
+    /// Starts over: the next tick is due one period after the late one came.
     Delay,
-    /// The next is due at the next of the moments at which it would have ticked had none been missed.
+    /// Skips the missed ticks: the next one comes when it would have come if none had been missed.
     Skip,
 }
 
@@ -92,7 +91,7 @@ impl MissedTickBehavior {
     }
 }
 
-/// Ticks at equal distances: see [`interval`] and [`interval_at`].
+/// Ticks at regular intervals, until it is dropped. Made by [`interval`] and [`interval_at`].
 #[derive(Debug)]
 pub struct Interval {
     sleep: Sleep,
@@ -101,16 +100,16 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Completes at the next tick, with the moment at which it was due.
+    /// Waits for the next tick. Returns the moment at which it was due.
     ///
     /// # Cancel safety
     ///
-    /// No tick is lost by dropping the future.
+    /// If you drop the future, no tick is lost.
     pub async fn tick(&mut self) -> Instant {
         std::future::poll_fn(|cx| self.poll_tick(cx)).await
     }
 
-    /// Polls for the next tick. Of several pollers the last is woken.
+    /// Polls for the next tick. If several tasks poll, only the last one is woken.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         let coop = ready!(coop::poll_proceed(cx));
         ready!(self.sleep.poll_elapsed(cx));
@@ -121,22 +120,22 @@ impl Interval {
         Poll::Ready(due)
     }
 
-    /// Ticks next a period from now, whatever was missed.
+    /// Makes the next tick come one period from now.
     pub fn reset(&mut self) {
         self.move_to(Instant::now().after(self.period));
     }
 
-    /// Ticks next as soon as it is asked, whatever was missed.
+    /// Makes the next tick come at once.
     pub fn reset_immediately(&mut self) {
         self.move_to(Instant::now());
     }
 
-    /// Ticks next after `after`, whatever was missed.
+    /// Makes the next tick come after `after`.
     pub fn reset_after(&mut self, after: Duration) {
         self.move_to(Instant::now().after(after));
     }
 
-    /// Ticks next at `deadline`, whatever was missed before. One that is past is a tick that comes late.
+    /// Makes the next tick come at `deadline`. If that has passed, the tick comes at once, and is late.
     pub fn reset_at(&mut self, deadline: Instant) {
         self.move_to(deadline);
     }
@@ -145,12 +144,12 @@ impl Interval {
         Pin::new(&mut self.sleep).reset(deadline);
     }
 
-    /// What it does about ticks that were missed.
+    /// What it does after a missed tick.
     pub fn missed_tick_behavior(&self) -> MissedTickBehavior {
         self.missed
     }
 
-    /// Sets what it does about ticks that were missed.
+    /// Sets what it does after a missed tick.
     pub fn set_missed_tick_behavior(&mut self, behavior: MissedTickBehavior) {
         self.missed = behavior;
     }

@@ -19,42 +19,42 @@ use crate::timers::{Closed, Key, Rejected, Shard};
 
 /// Waits until `duration` has passed.
 ///
-/// A `duration` too long to be counted is as good as for ever. One of zero completes at once.
+/// It never completes early. On Linux it completes about 30 µs late on an idle machine, elsewhere up to a millisecond. If
+/// more than 10,000 timers a second fire, they share wake-ups, and each may be up to 100 µs later.
 ///
-/// It never completes early. How late depends on the system (on Linux some 30 µs on a machine at rest) and, where
-/// timers fire more than 10,000 times a second, on the others: these share wake-ups, and one may wait 100 µs for its own.
+/// A `duration` of zero completes at once. One that is too long to be represented lasts for decades.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future cancels the sleep.
+/// If you drop the future, the sleep is cancelled.
 ///
 /// ```
-/// use heist_reactor::time::{Duration, Instant, sleep};
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::time::{Duration, Instant, sleep};
+/// # #[heist::main]
+/// # async fn main() {
 /// let start = Instant::now();
 /// sleep(Duration::from_millis(2)).await;
 /// assert!(start.elapsed() >= Duration::from_millis(2));
-/// # });
+/// # }
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep::lasting(duration)
 }
 
-/// Waits until `deadline`. One that has passed completes at once.
+/// Waits until `deadline`. If it has passed, the future completes at once.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future cancels the sleep.
+/// If you drop the future, the sleep is cancelled.
 ///
 /// ```
-/// use heist_reactor::time::{Duration, Instant, sleep_until};
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::time::{Duration, Instant, sleep_until};
+/// # #[heist::main]
+/// # async fn main() {
 /// let deadline = Instant::now() + Duration::from_millis(2);
 /// sleep_until(deadline).await;
 /// assert!(Instant::now() >= deadline);
-/// # });
+/// # }
 /// ```
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
@@ -70,14 +70,14 @@ pub(crate) fn serve_limits() {
 
 /// The future of [`sleep`] and [`sleep_until`].
 ///
-/// It belongs to the reactor of whoever polls it first, also after a [`reset`](Self::reset).
+/// It belongs to the runtime in which it is first polled, also after a [`reset`](Self::reset).
 ///
-/// One that was polled and is then forgotten, as by [`mem::forget`](std::mem::forget), keeps its place among the timers,
-/// and the waker that it was polled with, until its deadline.
+/// If you forget it after it was polled, for instance by [`mem::forget`](std::mem::forget), its timer and waker stay in
+/// memory until the deadline.
 ///
 /// # Panics
 ///
-/// Polling it panics where the default reactor is needed and can't be started.
+/// Polling it panics outside of any runtime if the thread that serves timers there can't be started.
 #[must_use = "a sleep does nothing unless awaited"]
 pub struct Sleep {
     deadline: Instant,
@@ -114,7 +114,7 @@ impl Sleep {
         }
     }
 
-    /// When it completes.
+    /// The moment at which it completes.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
@@ -124,17 +124,17 @@ impl Sleep {
         matches!(self.state, State::Elapsed) || Instant::now() >= self.deadline
     }
 
-    /// Gives it another deadline. A task that waits for it need not poll it again to be woken then: but one that has
-    /// not polled it since the last `reset` will only see it complete by polling it.
+    /// Changes the deadline. A task that waits for the sleep is woken at the new deadline, without another poll. If the sleep
+    /// has completed, or was never polled, poll it to wait for the new deadline.
     ///
     /// ```
-    /// use heist_reactor::time::{Duration, Instant, sleep};
-    /// # use heist_reactor::testing::block_on;
-    /// # block_on(async {
+    /// use heist::time::{Duration, Instant, sleep};
+    /// # #[heist::main]
+    /// # async fn main() {
     /// let mut sleep = std::pin::pin!(sleep(Duration::from_secs(3_600)));
     /// sleep.as_mut().reset(Instant::now() + Duration::from_millis(1));
     /// sleep.await;
-    /// # });
+    /// # }
     /// ```
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
         let this = self.get_mut();

@@ -12,32 +12,32 @@ use pin_project_lite::pin_project;
 
 use super::{Instant, Sleep, sleep_until};
 
-/// Gives `future` until `duration` has passed. Completes with its output, or with [`Elapsed`] where it takes longer; the
-/// future is dropped with the [`Timeout`], unless it is [taken out](Timeout::into_inner).
+/// Waits for `future`, for `duration` at most. Returns its output, or [`Elapsed`] if it takes longer.
 ///
-/// The future is polled first, and the clock is looked at when it is pending: so one that is ready at once wins over
-/// any deadline, and one that never yields is not ended.
+/// `future` is polled before the clock is checked. So if it is ready, its output is returned even after the deadline. A
+/// future that never yields can't be timed out. After a timeout `future` is dropped with the [`Timeout`], unless you
+/// [take it out](Timeout::into_inner).
 ///
 /// # Errors
 ///
-/// [`Elapsed`] where the time is up.
+/// [`Elapsed`] if the time is up.
 ///
 /// # Cancel safety
 ///
-/// Dropping it drops the future.
+/// If you drop the timeout, `future` is dropped.
 ///
 /// # Panics
 ///
-/// Polling it panics where the default reactor is needed and can't be started.
+/// Polling it panics outside of any runtime if the thread that serves timers there can't be started.
 ///
 /// ```
-/// use heist_reactor::time::{Duration, timeout};
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::time::{Duration, timeout};
+/// # #[heist::main]
+/// # async fn main() {
 /// assert_eq!(timeout(Duration::from_secs(1), async { 7 }).await, Ok(7));
 /// let never = std::future::pending::<()>();
 /// assert!(timeout(Duration::from_millis(1), never).await.is_err());
-/// # });
+/// # }
 /// ```
 #[inline]
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
@@ -48,27 +48,27 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
     }
 }
 
-/// Gives `future` until `deadline`. Otherwise as [`timeout`].
+/// Waits for `future`, until `deadline` at most. Otherwise like [`timeout`].
 ///
 /// # Errors
 ///
-/// [`Elapsed`] where the time is up.
+/// [`Elapsed`] if the time is up.
 ///
 /// # Cancel safety
 ///
-/// Dropping it drops the future.
+/// If you drop the timeout, `future` is dropped.
 ///
 /// # Panics
 ///
-/// Polling it panics where the default reactor is needed and can't be started.
+/// Polling it panics outside of any runtime if the thread that serves timers there can't be started.
 ///
 /// ```
-/// use heist_reactor::time::{Duration, Instant, timeout_at};
-/// # use heist_reactor::testing::block_on;
-/// # block_on(async {
+/// use heist::time::{Duration, Instant, timeout_at};
+/// # #[heist::main]
+/// # async fn main() {
 /// let deadline = Instant::now() + Duration::from_millis(1);
 /// assert!(timeout_at(deadline, std::future::pending::<()>()).await.is_err());
-/// # });
+/// # }
 /// ```
 #[inline]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
