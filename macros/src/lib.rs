@@ -27,7 +27,7 @@ use proc_macro::TokenStream;
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// #[heist::main(flavor = "multi_thread", worker_threads = 2)]
 /// async fn main() -> std::io::Result<()> {
 ///     heist::spawn(async { println!("hello") }).await?;
@@ -46,7 +46,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// #[heist::test]
 /// async fn adds() {
 ///     assert_eq!(heist::spawn(async { 1 + 1 }).await.unwrap(), 2);

@@ -50,7 +50,7 @@ use root::Ended;
 ///
 /// # Examples
 /// ```
-/// use heist_scheduler::runtime::Runtime;
+/// use heist::runtime::Runtime;
 ///
 /// let runtime = Runtime::new()?;
 /// let handle = runtime.spawn(async { 6 * 7 });
@@ -158,8 +158,8 @@ impl Runtime {
     ///
     /// # Examples
     /// ```
-    /// use heist_reactor::time::sleep;
-    /// use heist_scheduler::runtime::Builder;
+    /// use heist::time::sleep;
+    /// use heist::runtime::Builder;
     /// use std::time::Duration;
     ///
     /// let runtime = Builder::new_current_thread().build()?;
@@ -190,7 +190,7 @@ impl Runtime {
     ///
     /// # Examples
     /// ```
-    /// use heist_scheduler::runtime::Builder;
+    /// use heist::runtime::Builder;
     ///
     /// let runtime = Builder::new_current_thread().build()?;
     /// assert!(runtime.descriptor().is_some());
@@ -252,7 +252,7 @@ impl Runtime {
     /// # Examples
     /// ```
     /// use std::time::Duration;
-    /// use heist_scheduler::{runtime::Runtime, task};
+    /// use heist::{runtime::Runtime, task};
     ///
     /// let runtime = Runtime::new()?;
     /// let reply = runtime.spawn(async { task::yield_now().await });

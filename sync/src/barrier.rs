@@ -36,7 +36,7 @@ const BROKEN: Outcome = FIRST_OUTCOME + 1;
 /// # Examples
 ///
 /// ```
-/// use heist_sync::Barrier;
+/// use heist::sync::Barrier;
 ///
 /// let barrier = Barrier::new(3);
 /// let leaders = std::thread::scope(|threads| {

@@ -17,7 +17,7 @@
 //! # Examples
 //!
 //! ```
-//! use heist_sync::broadcast::{self, error::{RecvError, TryRecvError}};
+//! use heist::sync::broadcast::{self, error::{RecvError, TryRecvError}};
 //!
 //! let (sender, mut early) = broadcast::channel(2);
 //! sender.send("one").unwrap();
@@ -97,7 +97,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// let sender = heist_sync::broadcast::Sender::new(4);
+    /// let sender = heist::sync::broadcast::Sender::new(4);
     /// assert!(sender.send(1).is_err());
     /// let mut receiver = sender.subscribe();
     /// assert_eq!(sender.send(2).unwrap(), 1);
@@ -143,7 +143,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, _receiver) = heist_sync::broadcast::channel(4);
+    /// let (sender, _receiver) = heist::sync::broadcast::channel(4);
     /// sender.send("before").unwrap();
     /// let mut new = sender.subscribe();
     /// sender.send("after").unwrap();
@@ -165,7 +165,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, mut first) = heist_sync::broadcast::channel(4);
+    /// let (sender, mut first) = heist::sync::broadcast::channel(4);
     /// let mut second = sender.subscribe();
     /// sender.send(1).unwrap();
     /// sender.send(2).unwrap();
@@ -203,7 +203,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, receiver) = heist_sync::broadcast::channel::<u8>(4);
+    /// let (sender, receiver) = heist::sync::broadcast::channel::<u8>(4);
     /// let thread = std::thread::spawn(move || drop(receiver));
     /// sender.blocking_closed();
     /// assert_eq!(sender.receiver_count(), 0);
@@ -259,7 +259,7 @@ impl<T> WeakSender<T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, _receiver) = heist_sync::broadcast::channel(4);
+    /// let (sender, _receiver) = heist::sync::broadcast::channel(4);
     /// let weak = sender.downgrade();
     /// weak.upgrade().unwrap().send(1).unwrap();
     /// drop(sender);
@@ -352,9 +352,9 @@ impl<T: Clone> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::broadcast::error::TryRecvError;
+    /// use heist::sync::broadcast::error::TryRecvError;
     ///
-    /// let (sender, mut receiver) = heist_sync::broadcast::channel(4);
+    /// let (sender, mut receiver) = heist::sync::broadcast::channel(4);
     /// sender.send(1).unwrap();
     /// let mut other = receiver.resubscribe();
     /// assert_eq!(receiver.try_recv(), Ok(1));
@@ -387,7 +387,7 @@ impl<T: Clone> Receiver<T> {
     ///
     /// ```
     /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-    /// let (sender, mut receiver) = heist_sync::broadcast::channel(4);
+    /// let (sender, mut receiver) = heist::sync::broadcast::channel(4);
     /// sender.send(1).unwrap();
     /// # let mut cx = Context::from_waker(Waker::noop());
     /// let value = pin!(receiver.recv()).poll(&mut cx);
@@ -438,7 +438,7 @@ impl<T: Clone> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, mut receiver) = heist_sync::broadcast::channel(4);
+    /// let (sender, mut receiver) = heist::sync::broadcast::channel(4);
     /// let thread = std::thread::spawn(move || receiver.blocking_recv());
     /// sender.send(1).unwrap();
     /// assert_eq!(thread.join().unwrap(), Ok(1));

@@ -32,7 +32,7 @@ use crate::waits::{self, Wait};
 /// # Examples
 ///
 /// ```
-/// use heist_sync::CancellationToken;
+/// use heist::sync::CancellationToken;
 ///
 /// let service = CancellationToken::new();
 /// let (one, other) = (service.child_token(), service.child_token());
@@ -45,7 +45,7 @@ use crate::waits::{self, Wait};
 /// A task that lets itself be stopped:
 ///
 /// ```
-/// use heist_sync::{CancellationToken, mpsc};
+/// use heist::sync::{CancellationToken, mpsc};
 ///
 /// async fn work(mut jobs: mpsc::Receiver<u32>, stop: CancellationToken) -> u32 {
 ///     let mut done = 0;
@@ -116,7 +116,7 @@ impl CancellationToken {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::CancellationToken;
+    /// # use heist::sync::CancellationToken;
     /// let token = CancellationToken::new();
     /// let grandchild = token.child_token().child_token();
     /// token.cancel();
@@ -150,7 +150,7 @@ impl CancellationToken {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::CancellationToken;
+    /// # use heist::sync::CancellationToken;
     /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
     /// let token = CancellationToken::new();
     /// let mut stopped = pin!(token.cancelled());
@@ -183,7 +183,7 @@ impl CancellationToken {
     /// # Examples
     ///
     /// ```
-    /// let token = heist_sync::CancellationToken::new();
+    /// let token = heist::sync::CancellationToken::new();
     /// std::thread::scope(|threads| {
     ///     threads.spawn(|| token.cancel());
     ///     token.blocking_cancelled();
@@ -199,7 +199,7 @@ impl CancellationToken {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::CancellationToken;
+    /// # use heist::sync::CancellationToken;
     /// let token = CancellationToken::new();
     /// let guard = token.clone().drop_guard();
     /// drop(guard);
@@ -226,7 +226,7 @@ impl CancellationToken {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::CancellationToken;
+    /// # use heist::sync::CancellationToken;
     /// # use std::{future::{Future, pending, ready}, pin::pin, task::{Context, Poll, Waker}};
     /// let token = CancellationToken::new();
     /// # let mut cx = Context::from_waker(Waker::noop());

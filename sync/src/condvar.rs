@@ -49,7 +49,7 @@ const ALL: Outcome = FIRST_OUTCOME + 1;
 /// # Examples
 ///
 /// ```
-/// use heist_sync::{Condvar, Mutex};
+/// use heist::sync::{Condvar, Mutex};
 ///
 /// struct Jobs {
 ///     queue: Mutex<Vec<u32>>,
@@ -95,7 +95,7 @@ impl Condvar {
     /// # Examples
     ///
     /// ```
-    /// static CHANGED: heist_sync::Condvar = heist_sync::Condvar::const_new();
+    /// static CHANGED: heist::sync::Condvar = heist::sync::Condvar::const_new();
     /// CHANGED.notify_all();
     /// ```
     #[cfg(not(heist_loom))]
@@ -161,7 +161,7 @@ impl Condvar {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::{Condvar, Mutex};
+    /// use heist::sync::{Condvar, Mutex};
     ///
     /// let (ready, changed) = (Mutex::new(false), Condvar::new());
     /// std::thread::scope(|scope| {

@@ -60,7 +60,7 @@ impl Drop for Restore {
 /// # Examples
 ///
 /// ```
-/// use heist_sync::coop;
+/// use heist::task::coop;
 ///
 /// assert!(coop::budget(coop::has_budget_remaining));
 /// ```
@@ -94,7 +94,7 @@ fn with_left<R>(fresh: u16, f: impl FnOnce() -> R) -> R {
 /// # Examples
 ///
 /// ```
-/// use heist_sync::coop;
+/// use heist::task::coop;
 /// use std::task::{Context, Waker};
 ///
 /// coop::budget(|| {
@@ -114,7 +114,7 @@ pub fn stop() {
 /// # Examples
 ///
 /// ```
-/// assert!(heist_sync::coop::has_budget_remaining());
+/// assert!(heist::task::coop::has_budget_remaining());
 /// ```
 #[inline]
 pub fn has_budget_remaining() -> bool {
@@ -129,7 +129,7 @@ pub fn has_budget_remaining() -> bool {
 /// # Examples
 ///
 /// ```
-/// use heist_sync::coop;
+/// use heist::task::coop;
 /// use std::task::{Context, Poll, Waker};
 ///
 /// fn poll_counter(cx: &mut Context<'_>, counter: &mut u32) -> Poll<u32> {
@@ -238,7 +238,7 @@ impl fmt::Debug for RestoreOnPending {
 ///     let mut sum = 0;
 ///     for n in numbers {
 ///         sum += n;
-///         heist_sync::coop::consume_budget().await;
+///         heist::task::coop::consume_budget().await;
 ///     }
 ///     sum
 /// }
@@ -256,7 +256,7 @@ pub async fn consume_budget() {
 /// # Examples
 ///
 /// ```
-/// use heist_sync::coop;
+/// use heist::task::coop;
 /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
 ///
 /// let many = coop::unconstrained(async {
@@ -300,7 +300,7 @@ impl<F: Future> Future for Unconstrained<F> {
 /// # Examples
 ///
 /// ```
-/// use heist_sync::coop;
+/// use heist::task::coop;
 /// # use std::{future::{Future, ready}, pin::pin, task::{Context, Poll, Waker}};
 ///
 /// let mut foreign = 0;

@@ -40,7 +40,7 @@ const RELEASED: Outcome = FIRST_OUTCOME;
 /// # Examples
 ///
 /// ```
-/// use heist_sync::Event;
+/// use heist::sync::Event;
 ///
 /// let open = Event::new();
 /// std::thread::scope(|threads| {
@@ -80,7 +80,7 @@ impl Event {
     /// # Examples
     ///
     /// ```
-    /// static STOPPED: heist_sync::Event = heist_sync::Event::const_new();
+    /// static STOPPED: heist::sync::Event = heist::sync::Event::const_new();
     /// STOPPED.set();
     /// ```
     #[cfg(not(any(heist_loom, heist_shuttle)))]

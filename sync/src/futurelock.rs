@@ -19,7 +19,7 @@
 //! The future `first` is in line for the lock, and the task waits for `second`:
 //!
 //! ```
-//! use heist_sync::{Mutex, futurelock};
+//! use heist::sync::{Mutex, futurelock};
 //! use std::time::Duration;
 //! # use std::{future::Future, pin::pin, task::{Context, Waker}};
 //!
@@ -187,7 +187,7 @@ pub fn off() {
 /// # Examples
 ///
 /// ```
-/// use heist_sync::futurelock;
+/// use heist::sync::futurelock;
 ///
 /// futurelock::on_report(|report| eprintln!("{} at {}", report.wait(), report.location()));
 /// ```

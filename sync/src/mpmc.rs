@@ -22,7 +22,7 @@
 //! # Examples
 //!
 //! ```
-//! use heist_sync::mpmc;
+//! use heist::sync::mpmc;
 //!
 //! let (sender, receiver) = mpmc::bounded(4);
 //! let workers: Vec<_> = (0..2)

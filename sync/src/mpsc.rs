@@ -20,7 +20,7 @@
 //! # Examples
 //!
 //! ```
-//! use heist_sync::mpsc;
+//! use heist::sync::mpsc;
 //!
 //! let (sender, mut receiver) = mpsc::channel(8);
 //! let threads: Vec<_> = (0..3)

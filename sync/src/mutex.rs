@@ -31,7 +31,7 @@ use std::sync::Arc;
 /// # Examples
 ///
 /// ```
-/// # use heist_sync::Mutex;
+/// # use heist::sync::Mutex;
 /// async fn add(balance: &Mutex<i64>, amount: i64) -> i64 {
 ///     let mut balance = balance.lock().await;
 ///     *balance += amount;
@@ -71,7 +71,7 @@ impl<T> Mutex<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::Mutex;
+    /// use heist::sync::Mutex;
     ///
     /// static NAMES: Mutex<Vec<String>> = Mutex::const_new(Vec::new());
     /// NAMES.try_lock().unwrap().push("Robin".into());
@@ -112,7 +112,7 @@ impl<T: ?Sized> Mutex<T> {
     /// # Examples
     ///
     /// ```
-    /// let mutex = heist_sync::Mutex::new(1);
+    /// let mutex = heist::sync::Mutex::new(1);
     /// *mutex.blocking_lock() += 1;
     /// assert_eq!(mutex.into_inner(), 2);
     /// ```

@@ -63,7 +63,7 @@ const ALL: Outcome = FIRST_OUTCOME + 2;
 /// A task that is told before it waits does not wait:
 ///
 /// ```
-/// use heist_sync::Notify;
+/// use heist::sync::Notify;
 /// # use std::{pin::pin, future::Future, task::{Context, Waker}};
 ///
 /// let ready = Notify::new();
@@ -138,7 +138,7 @@ impl Notify {
     /// # Examples
     ///
     /// ```
-    /// static CHANGED: heist_sync::Notify = heist_sync::Notify::const_new();
+    /// static CHANGED: heist::sync::Notify = heist::sync::Notify::const_new();
     /// CHANGED.notify_one();
     /// ```
     #[cfg(not(heist_loom))]
@@ -176,7 +176,7 @@ impl Notify {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::Notify;
+    /// use heist::sync::Notify;
     /// use std::sync::Arc;
     /// # use std::{future::Future, task::{Context, Waker}};
     ///
@@ -199,7 +199,7 @@ impl Notify {
     /// # Examples
     ///
     /// ```
-    /// let ready = heist_sync::Notify::new();
+    /// let ready = heist::sync::Notify::new();
     /// std::thread::scope(|threads| {
     ///     threads.spawn(|| ready.notify_one());
     ///     ready.blocking_notified();
@@ -335,7 +335,7 @@ impl<'a> Notified<'a> {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::Notify;
+    /// # use heist::sync::Notify;
     /// # use std::pin::pin;
     /// let notify = Notify::new();
     /// let mut first = pin!(notify.notified());

@@ -20,7 +20,7 @@ use crate::{Semaphore, SemaphorePermit, TryAcquireError};
 /// # Examples
 ///
 /// ```
-/// use heist_sync::OnceCell;
+/// use heist::sync::OnceCell;
 ///
 /// static ANSWER: OnceCell<u32> = OnceCell::const_new();
 ///

@@ -242,7 +242,7 @@ unsafe fn free<T>(shared: NonNull<Shared<T>>) {
 /// # Examples
 ///
 /// ```
-/// use heist_sync::oneshot;
+/// use heist::sync::oneshot;
 ///
 /// let (sender, receiver) = oneshot::channel();
 /// std::thread::spawn(move || sender.send("done"));
@@ -362,7 +362,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::oneshot;
+    /// # use heist::sync::oneshot;
     /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
     /// let (mut sender, receiver) = oneshot::channel::<u32>();
     /// drop(receiver);
@@ -416,7 +416,7 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::oneshot;
+    /// use heist::sync::oneshot;
     ///
     /// let (sender, mut receiver) = oneshot::channel();
     /// receiver.close();

@@ -48,7 +48,7 @@ use crate::{Notify, Semaphore, TryAcquireError};
 /// Workers share the work, and `join` waits until all of it is done:
 ///
 /// ```
-/// use heist_sync::queue::Queue;
+/// use heist::sync::queue::Queue;
 ///
 /// let work = Queue::bounded(2);
 /// std::thread::scope(|threads| {
@@ -74,7 +74,7 @@ pub type Queue<T> = OrderedQueue<T, Fifo>;
 /// # Examples
 ///
 /// ```
-/// use heist_sync::queue::LifoQueue;
+/// use heist::sync::queue::LifoQueue;
 ///
 /// let stack = LifoQueue::unbounded();
 /// stack.try_put("below").unwrap();
@@ -93,7 +93,7 @@ pub type LifoQueue<T> = OrderedQueue<T, Lifo>;
 /// # Examples
 ///
 /// ```
-/// use heist_sync::queue::PriorityQueue;
+/// use heist::sync::queue::PriorityQueue;
 ///
 /// let jobs = PriorityQueue::unbounded();
 /// jobs.try_put((2, "wash")).unwrap();

@@ -48,7 +48,7 @@ use crate::park::block_on;
 /// # Examples
 ///
 /// ```
-/// # use heist_sync::RwLock;
+/// # use heist::sync::RwLock;
 /// async fn add(names: &RwLock<Vec<String>>, name: &str) {
 ///     if !names.read().await.iter().any(|known| known == name) {
 ///         names.write().await.push(name.to_string());
@@ -86,7 +86,7 @@ impl<T> RwLock<T> {
     /// # Examples
     ///
     /// ```
-    /// let lock = heist_sync::RwLock::with_max_readers(1, 2);
+    /// let lock = heist::sync::RwLock::with_max_readers(1, 2);
     /// let _readers = (lock.try_read().unwrap(), lock.try_read().unwrap());
     /// assert!(lock.try_read().is_err());
     /// ```
@@ -103,7 +103,7 @@ impl<T> RwLock<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::RwLock;
+    /// use heist::sync::RwLock;
     ///
     /// static NAMES: RwLock<Vec<String>> = RwLock::const_new(Vec::new());
     /// NAMES.try_write().unwrap().push("Robin".into());
@@ -156,7 +156,7 @@ impl<T: ?Sized> RwLock<T> {
     /// # Examples
     ///
     /// ```
-    /// let lock = heist_sync::RwLock::new(1);
+    /// let lock = heist::sync::RwLock::new(1);
     /// *lock.blocking_write() += 1;
     /// assert_eq!(*lock.blocking_read(), 2);
     /// ```

@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// # Examples
 ///
 /// ```
-/// use heist_sync::{Semaphore, TryAcquireError};
+/// use heist::sync::{Semaphore, TryAcquireError};
 ///
 /// let semaphore = Semaphore::new(3);
 /// let two = semaphore.try_acquire_many(2).unwrap();
@@ -87,7 +87,7 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::Semaphore;
+    /// use heist::sync::Semaphore;
     ///
     /// static AT_ONCE: Semaphore = Semaphore::const_new(8);
     /// assert_eq!(AT_ONCE.available_permits(), 8);
@@ -136,7 +136,7 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::{Semaphore, AcquireError};
+    /// # use heist::sync::{Semaphore, AcquireError};
     /// async fn limited(at_once: &Semaphore) -> Result<(), AcquireError> {
     ///     let _permit = at_once.acquire().await?;
     ///     // At most so many are here at the same time.
@@ -312,7 +312,7 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::{Semaphore, TryAcquireError};
+    /// use heist::sync::{Semaphore, TryAcquireError};
     ///
     /// let semaphore = Semaphore::new(1);
     /// semaphore.close();

@@ -12,7 +12,7 @@ use crate::sys::OnceCell;
 /// # Examples
 ///
 /// ```
-/// use heist_sync::SetOnce;
+/// use heist::sync::SetOnce;
 ///
 /// let config = SetOnce::<&str>::new();
 /// std::thread::scope(|threads| {
@@ -43,7 +43,7 @@ impl<T> SetOnce<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::SetOnce;
+    /// use heist::sync::SetOnce;
     ///
     /// static NAME: SetOnce<&str> = SetOnce::const_new();
     /// assert_eq!(NAME.get(), None);

@@ -15,7 +15,7 @@ use crate::sys::thread_local_const;
 /// What a task waits for. Its `Display` is for people.
 ///
 /// ```
-/// use heist_sync::waits::Wait;
+/// use heist::sync::waits::Wait;
 ///
 /// assert_eq!(Wait::MpscRecv.to_string(), "a message");
 /// ```

@@ -22,7 +22,7 @@
 //! # Examples
 //!
 //! ```
-//! use heist_sync::watch;
+//! use heist::sync::watch;
 //!
 //! let (sender, mut receiver) = watch::channel("starting");
 //! let thread = std::thread::spawn(move || {
@@ -63,7 +63,7 @@ use crate::waits::{self, Wait};
 /// # Examples
 ///
 /// ```
-/// let (sender, receiver) = heist_sync::watch::channel(1);
+/// let (sender, receiver) = heist::sync::watch::channel(1);
 /// assert_eq!(*receiver.borrow(), 1);
 /// assert!(!receiver.has_changed().unwrap());
 /// sender.send(2).unwrap();
@@ -100,7 +100,7 @@ pub struct Receiver<T> {
 ///
 /// ```compile_fail
 /// fn sends<T: Send>(_: T) {}
-/// let (_sender, receiver) = heist_sync::watch::channel(1);
+/// let (_sender, receiver) = heist::sync::watch::channel(1);
 /// sends(receiver.borrow());
 /// ```
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl<T> Ref<'_, T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, mut receiver) = heist_sync::watch::channel(1);
+    /// let (sender, mut receiver) = heist::sync::watch::channel(1);
     /// sender.send(2).unwrap();
     /// assert!(receiver.borrow_and_update().has_changed());
     /// assert!(!receiver.borrow_and_update().has_changed());
@@ -167,7 +167,7 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, receiver) = heist_sync::watch::channel(1);
+    /// let (sender, receiver) = heist::sync::watch::channel(1);
     /// assert!(!receiver.is_closed());
     /// drop(sender);
     /// assert!(receiver.is_closed());
@@ -181,7 +181,7 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// let (_sender, mut receiver) = heist_sync::watch::channel(1);
+    /// let (_sender, mut receiver) = heist::sync::watch::channel(1);
     /// receiver.mark_changed();
     /// assert!(receiver.has_changed().unwrap());
     /// ```
@@ -194,7 +194,7 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, mut receiver) = heist_sync::watch::channel(1);
+    /// let (sender, mut receiver) = heist::sync::watch::channel(1);
     /// sender.send(2).unwrap();
     /// receiver.mark_unchanged();
     /// assert!(!receiver.has_changed().unwrap());
@@ -218,7 +218,7 @@ impl<T> Receiver<T> {
     /// ```
     /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
     /// # let mut cx = Context::from_waker(Waker::noop());
-    /// let (sender, mut receiver) = heist_sync::watch::channel(1);
+    /// let (sender, mut receiver) = heist::sync::watch::channel(1);
     /// assert!(pin!(receiver.changed()).poll(&mut cx).is_pending());
     /// sender.send(2).unwrap();
     /// assert!(pin!(receiver.changed()).poll(&mut cx).is_ready());
@@ -257,7 +257,7 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, mut receiver) = heist_sync::watch::channel(0);
+    /// let (sender, mut receiver) = heist::sync::watch::channel(0);
     /// let thread = std::thread::spawn(move || {
     ///     *receiver.blocking_wait_for(|&percent| percent == 100).unwrap()
     /// });
@@ -372,7 +372,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// let sender = heist_sync::watch::Sender::new(1);
+    /// let sender = heist::sync::watch::Sender::new(1);
     /// assert!(sender.send(2).is_err());
     /// assert_eq!(*sender.borrow(), 1);
     /// ```
@@ -402,7 +402,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// let sender = heist_sync::watch::Sender::new(vec![1]);
+    /// let sender = heist::sync::watch::Sender::new(vec![1]);
     /// sender.send_modify(|list| list.push(2));
     /// assert_eq!(*sender.borrow(), [1, 2]);
     /// ```
@@ -426,7 +426,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, receiver) = heist_sync::watch::channel(5);
+    /// let (sender, receiver) = heist::sync::watch::channel(5);
     /// let raise_to = |new: i32| {
     ///     sender.send_if_modified(|value| {
     ///         let raised = new > *value;
@@ -449,7 +449,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// let sender = heist_sync::watch::Sender::new(1);
+    /// let sender = heist::sync::watch::Sender::new(1);
     /// assert_eq!(sender.send_replace(2), 1);
     /// ```
     pub fn send_replace(&self, mut value: T) -> T {
@@ -485,7 +485,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, receiver) = heist_sync::watch::channel(1);
+    /// let (sender, receiver) = heist::sync::watch::channel(1);
     /// let thread = std::thread::spawn(move || drop(receiver));
     /// sender.blocking_closed();
     /// assert!(sender.is_closed());
@@ -507,7 +507,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// let sender = heist_sync::watch::Sender::new(1);
+    /// let sender = heist::sync::watch::Sender::new(1);
     /// let receiver = sender.subscribe();
     /// assert!(!receiver.has_changed().unwrap());
     /// sender.send(2).unwrap();

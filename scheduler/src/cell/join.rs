@@ -87,7 +87,7 @@ impl<T> JoinHandle<T> {
     ///
     /// # Examples
     /// ```
-    /// use heist_scheduler::runtime::Runtime;
+    /// use heist::runtime::Runtime;
     ///
     /// let runtime = Runtime::new()?;
     /// let task = runtime.spawn(async { 6 * 7 });
@@ -113,7 +113,7 @@ impl<T> JoinHandle<T> {
     /// # Examples
     /// ```
     /// use std::{future::pending, time::Duration};
-    /// use heist_scheduler::runtime::Runtime;
+    /// use heist::runtime::Runtime;
     ///
     /// let runtime = Runtime::new()?;
     /// let mut task = runtime.spawn(pending::<()>());
@@ -288,7 +288,7 @@ impl fmt::Debug for AbortHandle {
 /// # Examples
 /// ```
 /// use std::future::pending;
-/// use heist_scheduler::{runtime::Runtime, task::{self, AbortOnDropHandle}};
+/// use heist::{runtime::Runtime, task::{self, AbortOnDropHandle}};
 ///
 /// # Runtime::new()?.block_on(async {
 /// let task = AbortOnDropHandle::new(task::spawn(pending::<()>()));

@@ -36,7 +36,7 @@ struct Threads {
 ///
 /// # Examples
 /// ```
-/// use heist_scheduler::runtime::Builder;
+/// use heist::runtime::Builder;
 ///
 /// let runtime = Builder::new_multi_thread()
 ///     .worker_threads(2)
@@ -139,7 +139,7 @@ impl Builder {
     ///
     /// # Examples
     /// ```
-    /// use heist_scheduler::runtime::Builder;
+    /// use heist::runtime::Builder;
     ///
     /// let runtime = Builder::new_multi_thread()
     ///     .on_stall(|stall| eprintln!("{stall}"))
@@ -241,7 +241,7 @@ impl Builder {
     ///
     /// # Examples
     /// ```
-    /// use heist_scheduler::runtime::Builder;
+    /// use heist::runtime::Builder;
     ///
     /// let runtime = Builder::new_multi_thread()
     ///     .on_worker_start(|worker| {
@@ -287,7 +287,7 @@ impl Builder {
     ///
     /// # Examples
     /// ```
-    /// use heist_scheduler::runtime::{Builder, UnhandledPanic};
+    /// use heist::runtime::{Builder, UnhandledPanic};
     ///
     /// let runtime = Builder::new_current_thread()
     ///     .unhandled_panic(UnhandledPanic::ShutdownRuntime)
@@ -305,7 +305,7 @@ impl Builder {
     ///
     /// # Examples
     /// ```
-    /// use heist_scheduler::runtime::Builder;
+    /// use heist::runtime::Builder;
     ///
     /// let runtime = Builder::new_multi_thread()
     ///     .on_unjoined_panic(|panic| eprintln!("{panic}"))

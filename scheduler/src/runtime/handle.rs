@@ -136,7 +136,7 @@ impl Handle {
     ///
     /// # Examples
     /// ```
-    /// use heist_scheduler::runtime::Builder;
+    /// use heist::runtime::Builder;
     ///
     /// let runtime = Builder::new_multi_thread().worker_threads(1).max_worker_threads(4).build()?;
     /// runtime.handle().set_worker_threads(3)?;
@@ -161,7 +161,7 @@ impl Handle {
     ///
     /// # Examples
     /// ```
-    /// use heist_scheduler::runtime::{Builder, Handle};
+    /// use heist::runtime::{Builder, Handle};
     ///
     /// let (one, other) = (Builder::new_current_thread().build()?, Builder::new_current_thread().build()?);
     /// assert_ne!(one.handle().id(), other.handle().id());

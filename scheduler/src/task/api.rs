@@ -25,7 +25,7 @@ pub(super) const NO_RUNTIME: &str = "there is no runtime here: this must be call
 ///
 /// # Examples
 /// ```
-/// use heist_scheduler::{runtime::Runtime, task};
+/// use heist::{runtime::Runtime, task};
 ///
 /// let runtime = Runtime::new()?;
 /// let sum = runtime.block_on(async {
@@ -65,7 +65,7 @@ where
 ///
 /// # Examples
 /// ```
-/// use heist_scheduler::{runtime::Runtime, task};
+/// use heist::{runtime::Runtime, task};
 ///
 /// let runtime = Runtime::new()?;
 /// runtime.block_on(async {
@@ -103,7 +103,7 @@ where
 ///
 /// # Examples
 /// ```
-/// # use heist_scheduler::{runtime::Runtime, task};
+/// # use heist::{runtime::Runtime, task};
 /// # Runtime::new()?.block_on(async {
 /// let words = task::spawn_blocking(|| "read from a slow disk".split(' ').count());
 /// assert_eq!(words.await.expect("no panic"), 5);
@@ -137,7 +137,7 @@ where
 ///
 /// # Examples
 /// ```
-/// # use heist_scheduler::{runtime::Runtime, task};
+/// # use heist::{runtime::Runtime, task};
 /// # Runtime::new()?.block_on(async {
 /// let words = task::spawn(async {
 ///     task::block_in_place(|| "read from a slow disk".split(' ').count())

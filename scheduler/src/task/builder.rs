@@ -15,7 +15,7 @@ use crate::workers::home;
 ///
 /// # Examples
 /// ```
-/// use heist_scheduler::{runtime::Runtime, task};
+/// use heist::{runtime::Runtime, task};
 ///
 /// let runtime = Runtime::new()?;
 /// let answer = runtime.block_on(async {

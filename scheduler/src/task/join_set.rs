@@ -42,7 +42,7 @@ pub use builder::Builder;
 ///
 /// # Examples
 /// ```
-/// use heist_scheduler::{runtime::Runtime, task::JoinSet};
+/// use heist::{runtime::Runtime, task::JoinSet};
 ///
 /// let runtime = Runtime::new()?;
 /// let mut squares = runtime.block_on(async {
@@ -219,7 +219,7 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Examples
     /// ```
-    /// # use heist_scheduler::{runtime::Runtime, task::JoinSet};
+    /// # use heist::{runtime::Runtime, task::JoinSet};
     /// # Runtime::new()?.block_on(async {
     /// let mut set = JoinSet::new();
     /// set.spawn_blocking(|| 1);
@@ -251,7 +251,7 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Examples
     /// ```
-    /// # use heist_scheduler::{runtime::Runtime, task::JoinSet};
+    /// # use heist::{runtime::Runtime, task::JoinSet};
     /// # Runtime::new()?.block_on(async {
     /// let mut set = JoinSet::new();
     /// set.build_task().name("parser").spawn(async { 1 })?;

@@ -63,7 +63,7 @@ thread_local_const! {
 /// # Examples
 /// ```
 /// use std::{cell::Cell, rc::Rc};
-/// use heist_scheduler::{runtime::Runtime, task};
+/// use heist::{runtime::Runtime, task};
 ///
 /// let runtime = Runtime::new()?;
 /// let local = task::LocalSet::new();
@@ -144,7 +144,7 @@ struct Polled<'a> {
 /// # Examples
 /// ```
 /// use std::rc::Rc;
-/// use heist_scheduler::{runtime::Runtime, task};
+/// use heist::{runtime::Runtime, task};
 ///
 /// let runtime = Runtime::new()?;
 /// let length = task::LocalSet::new().block_on(&runtime, async {
@@ -238,7 +238,7 @@ impl LocalSet {
     ///
     /// # Examples
     /// ```
-    /// # use heist_scheduler::{runtime::Runtime, task};
+    /// # use heist::{runtime::Runtime, task};
     /// # Runtime::new()?.block_on(async {
     /// let local = task::LocalSet::new();
     /// let answer = local.run_until(async {

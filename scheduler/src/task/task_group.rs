@@ -53,7 +53,7 @@ pub use error::{Failure, GroupError};
 ///
 /// # Examples
 /// ```
-/// use heist_scheduler::{runtime::Runtime, task::TaskGroup};
+/// use heist::{runtime::Runtime, task::TaskGroup};
 ///
 /// # let runtime = Runtime::new()?;
 /// # runtime.block_on(async {
@@ -83,7 +83,7 @@ pub struct TaskGroup<T, E> {
 ///
 /// # Examples
 /// ```
-/// use heist_scheduler::{runtime::Runtime, task::{TaskGroup, task_group::Spawner}};
+/// use heist::{runtime::Runtime, task::{TaskGroup, task_group::Spawner}};
 ///
 /// /// A node of a binary tree of this depth, each node in a task.
 /// fn node(depth: u32, children: Spawner<(), ()>) -> impl Future<Output = Result<(), ()>> + Send {

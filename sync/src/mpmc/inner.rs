@@ -35,7 +35,7 @@ use crate::{Notify, Semaphore, coop};
 /// # Examples
 ///
 /// ```
-/// use heist_sync::mpmc::{self, error::TrySendError};
+/// use heist::sync::mpmc::{self, error::TrySendError};
 ///
 /// let (sender, receiver) = mpmc::bounded(1);
 /// sender.try_send("first").unwrap();
@@ -46,7 +46,7 @@ use crate::{Notify, Semaphore, coop};
 /// A rendezvous:
 ///
 /// ```
-/// use heist_sync::mpmc;
+/// use heist::sync::mpmc;
 ///
 /// let (sender, receiver) = mpmc::bounded(0);
 /// assert!(sender.try_send(1).is_err(), "nobody waits for it");
@@ -73,7 +73,7 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// # Examples
 ///
 /// ```
-/// use heist_sync::mpmc;
+/// use heist::sync::mpmc;
 ///
 /// let (sender, receiver) = mpmc::unbounded();
 /// for i in 0..100 {

@@ -37,7 +37,7 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::mpmc;
+    /// # use heist::sync::mpmc;
     /// async fn sum(numbers: &mpmc::Receiver<u32>) -> u32 {
     ///     let mut sum = 0;
     ///     while let Some(number) = numbers.recv().await {
@@ -69,7 +69,7 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::mpmc;
+    /// use heist::sync::mpmc;
     ///
     /// let (sender, receiver) = mpmc::unbounded();
     /// (0..10).for_each(|i| sender.try_send(i).unwrap());
@@ -97,7 +97,7 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::mpmc::{self, error::TryRecvError};
+    /// use heist::sync::mpmc::{self, error::TryRecvError};
     ///
     /// let (sender, receiver) = mpmc::bounded(1);
     /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
@@ -132,7 +132,7 @@ impl<T> Receiver<T> {
     ///
     /// ```
     /// use futures_util::StreamExt;
-    /// use heist_sync::mpmc;
+    /// use heist::sync::mpmc;
     ///
     /// async fn sum(numbers: mpmc::Receiver<u32>) -> u32 {
     ///     let squares = numbers.stream().map(|number| number * number);
@@ -154,7 +154,7 @@ impl<T> Receiver<T> {
     ///
     /// ```
     /// use futures_util::{Stream, StreamExt};
-    /// use heist_sync::mpmc;
+    /// use heist::sync::mpmc;
     ///
     /// fn squares(numbers: mpmc::Receiver<u32>) -> impl Stream<Item = u32> {
     ///     numbers.into_stream().map(|number| number * number)

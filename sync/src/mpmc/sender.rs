@@ -43,7 +43,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::mpmc;
+    /// # use heist::sync::mpmc;
     /// async fn greet(sender: &mpmc::Sender<String>) {
     ///     if let Err(unsent) = sender.send("hello".into()).await {
     ///         println!("nobody listens any more: {}", unsent.0);
@@ -74,7 +74,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::mpmc;
+    /// use heist::sync::mpmc;
     ///
     /// let (sender, receiver) = mpmc::unbounded();
     /// sender.try_send(1).unwrap();
@@ -103,7 +103,7 @@ impl<T> Sender<T> {
     ///
     /// ```
     /// use futures_util::{SinkExt, StreamExt, stream};
-    /// use heist_sync::mpmc;
+    /// use heist::sync::mpmc;
     ///
     /// async fn count(sender: mpmc::Sender<u32>) {
     ///     let numbers = stream::iter(0..100).map(Ok);
@@ -126,7 +126,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::mpmc;
+    /// use heist::sync::mpmc;
     ///
     /// let (sender, receiver) = mpmc::bounded(2);
     /// sender.try_send(1).unwrap();

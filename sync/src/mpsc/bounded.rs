@@ -31,7 +31,7 @@ use crate::waiting::Place;
 /// # Examples
 ///
 /// ```
-/// use heist_sync::mpsc::{self, error::TrySendError};
+/// use heist::sync::mpsc::{self, error::TrySendError};
 ///
 /// let (sender, mut receiver) = mpsc::channel(1);
 /// sender.try_send("first").unwrap();
@@ -88,7 +88,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::mpsc;
+    /// # use heist::sync::mpsc;
     /// async fn greet(sender: &mpsc::Sender<String>) {
     ///     if sender.send("hello".into()).await.is_err() {
     ///         println!("nobody listens any more");
@@ -143,7 +143,7 @@ impl<T> Sender<T> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use heist_sync::mpsc::{self, error::SendTimeoutError};
+    /// use heist::sync::mpsc::{self, error::SendTimeoutError};
     ///
     /// async fn offer(sender: &mpsc::Sender<u32>, value: u32) {
     ///     match sender.send_timeout(value, Duration::from_secs(1)).await {
@@ -185,7 +185,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::mpsc;
+    /// use heist::sync::mpsc;
     ///
     /// let (sender, mut receiver) = mpsc::channel(1);
     /// let sending = std::thread::spawn(move || (0..3).try_for_each(|i| sender.blocking_send(i)));
@@ -210,7 +210,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::mpsc;
+    /// # use heist::sync::mpsc;
     /// async fn answer(sender: &mpsc::Sender<u32>) {
     ///     // Only computed once there is room for it.
     ///     if let Ok(permit) = sender.reserve().await {
@@ -245,7 +245,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::mpsc;
+    /// # use heist::sync::mpsc;
     /// async fn send_pair(sender: &mpsc::Sender<&str>) {
     ///     let Ok(permits) = sender.reserve_many(2).await else { return };
     ///     for (permit, word) in permits.zip(["hello", "world"]) {
@@ -285,7 +285,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::mpsc;
+    /// # use heist::sync::mpsc;
     /// async fn hold(sender: mpsc::Sender<u32>) -> Option<mpsc::OwnedPermit<u32>> {
     ///     sender.reserve_owned().await.ok()
     /// }
@@ -315,7 +315,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::mpsc;
+    /// use heist::sync::mpsc;
     ///
     /// let (sender, mut receiver) = mpsc::channel(1);
     /// let permit = sender.try_reserve().unwrap();
@@ -337,7 +337,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::mpsc;
+    /// use heist::sync::mpsc;
     ///
     /// let (sender, _receiver) = mpsc::channel(3);
     /// let mut permits = sender.try_reserve_many(2).unwrap();
@@ -366,7 +366,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::mpsc;
+    /// use heist::sync::mpsc;
     ///
     /// let (sender, _receiver) = mpsc::channel::<u32>(1);
     /// let permit = sender.clone().try_reserve_owned().unwrap();
@@ -403,7 +403,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist_sync::mpsc;
+    /// # use heist::sync::mpsc;
     /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
     /// # let mut cx = Context::from_waker(Waker::noop());
     /// let (sender, receiver) = mpsc::channel::<u32>(1);
@@ -441,7 +441,7 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::mpsc;
+    /// use heist::sync::mpsc;
     ///
     /// let (sender, mut receiver) = mpsc::channel::<u32>(1);
     /// let weak = sender.downgrade();
@@ -556,7 +556,7 @@ macro_rules! receiver_methods {
             /// # Examples
             ///
             /// ```
-            /// # use heist_sync::mpsc;
+            /// # use heist::sync::mpsc;
             /// async fn sum(mut numbers: mpsc::Receiver<u32>) -> u32 {
             ///     let mut sum = 0;
             ///     while let Some(number) = numbers.recv().await {
@@ -584,7 +584,7 @@ macro_rules! receiver_methods {
             /// # Examples
             ///
             /// ```
-            /// use heist_sync::mpsc;
+            /// use heist::sync::mpsc;
             ///
             /// let (sender, mut receiver) = mpsc::unbounded_channel();
             /// (0..10).for_each(|i| sender.send(i).unwrap());
@@ -605,7 +605,7 @@ macro_rules! receiver_methods {
             /// # Examples
             ///
             /// ```
-            /// use heist_sync::mpsc::{self, error::TryRecvError};
+            /// use heist::sync::mpsc::{self, error::TryRecvError};
             ///
             /// let (sender, mut receiver) = mpsc::unbounded_channel();
             /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
@@ -650,7 +650,7 @@ macro_rules! receiver_methods {
             /// # Examples
             ///
             /// ```
-            /// use heist_sync::mpsc;
+            /// use heist::sync::mpsc;
             ///
             /// let (sender, mut receiver) = mpsc::unbounded_channel();
             /// sender.send(1).unwrap();

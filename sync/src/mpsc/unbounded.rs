@@ -19,7 +19,7 @@ use crate::park::block_on;
 /// # Examples
 ///
 /// ```
-/// use heist_sync::mpsc;
+/// use heist::sync::mpsc;
 ///
 /// let (sender, mut receiver) = mpsc::unbounded_channel();
 /// sender.send(1).unwrap();
@@ -57,7 +57,7 @@ impl<T> UnboundedSender<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::mpsc;
+    /// use heist::sync::mpsc;
     ///
     /// let (sender, receiver) = mpsc::unbounded_channel();
     /// sender.send(1).unwrap();

@@ -111,7 +111,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::{Mutex, MutexGuard};
+    /// use heist::sync::{Mutex, MutexGuard};
     ///
     /// let pair = Mutex::new((1, "one".to_string()));
     /// let mut name = MutexGuard::map(pair.try_lock().unwrap(), |pair| &mut pair.1);
@@ -136,7 +136,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::{Mutex, MutexGuard};
+    /// use heist::sync::{Mutex, MutexGuard};
     ///
     /// let numbers = Mutex::new(vec![1, 2]);
     /// let second = MutexGuard::try_map(numbers.try_lock().unwrap(), |all| all.get_mut(1));
@@ -195,7 +195,7 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::{Mutex, OwnedMutexGuard};
+    /// use heist::sync::{Mutex, OwnedMutexGuard};
     /// use std::sync::Arc;
     ///
     /// let pair = Arc::new(Mutex::new((1, 2)));

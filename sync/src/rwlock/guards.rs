@@ -174,7 +174,7 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::{RwLock, RwLockReadGuard};
+    /// use heist::sync::{RwLock, RwLockReadGuard};
     ///
     /// let pair = RwLock::new((1, 2));
     /// let second = RwLockReadGuard::map(pair.try_read().unwrap(), |pair| &pair.1);
@@ -226,7 +226,7 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::{RwLock, RwLockUpgradableReadGuard};
+    /// use heist::sync::{RwLock, RwLockUpgradableReadGuard};
     ///
     /// async fn count(seen: &RwLock<Vec<u32>>, number: u32) {
     ///     let guard = seen.upgradable_read().await;
@@ -267,7 +267,7 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::{RwLock, RwLockUpgradableReadGuard};
+    /// use heist::sync::{RwLock, RwLockUpgradableReadGuard};
     ///
     /// let lock = RwLock::new(1);
     /// let reader = lock.try_read().unwrap();
@@ -320,7 +320,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::{RwLock, RwLockWriteGuard};
+    /// use heist::sync::{RwLock, RwLockWriteGuard};
     ///
     /// let pair = RwLock::new((1, 2));
     /// *RwLockWriteGuard::map(pair.try_write().unwrap(), |pair| &mut pair.1) += 5;
@@ -391,7 +391,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// # Examples
     ///
     /// ```
-    /// let lock = heist_sync::RwLock::new(1);
+    /// let lock = heist::sync::RwLock::new(1);
     /// let mut guard = lock.try_write().unwrap();
     /// *guard += 1;
     /// let guard = guard.downgrade();

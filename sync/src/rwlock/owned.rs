@@ -104,7 +104,7 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
     /// # Examples
     ///
     /// ```
-    /// use heist_sync::{OwnedRwLockReadGuard, RwLock};
+    /// use heist::sync::{OwnedRwLockReadGuard, RwLock};
     /// use std::sync::Arc;
     ///
     /// let pair = Arc::new(RwLock::new((1, 2)));
