@@ -16,6 +16,9 @@ use heist::sync::{Mutex, Semaphore, mpsc, oneshot};
 use heist::task::yield_now;
 use heist::{spawn, time};
 
+/// Those that ask the clock as they go: how often they look for events depends on how fast the machine is.
+const TIMED: [&str; 2] = ["yield", "poll"];
+
 /// Name, operation, and what does it so many times.
 type Shape = (&'static str, &'static str, fn(usize));
 
@@ -63,7 +66,8 @@ fn main() {
     match words[..] {
         ["--list"] => {
             for (name, what, _) in SHAPES {
-                println!("{name}\t{what}");
+                let timed = if TIMED.contains(name) { "\ttimed" } else { "" };
+                println!("{name}\t{what}{timed}");
             }
         }
         [shape, n] => {
