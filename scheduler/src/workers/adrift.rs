@@ -204,6 +204,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3_600);
 
     #[test]
+    #[cfg_attr(miri, ignore = "each thread sleeps whenever it is asked for")]
     fn as_many_go_on_as_may_and_each_that_stops_lets_the_next_one_in() {
         let adrift = Arc::new(Adrift::new());
         let (going, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
