@@ -1,13 +1,13 @@
-//! A place where tasks wait until all have come.
+//! A place where tasks wait until all of them have come.
 //!
 //! # Invariants
 //!
-//! All of it is decided under the queue's lock; the words beside it are for looking at.
-//! 1. The queue holds those who have come and wait, `waiting` of them, always fewer than `parties`. The one that would
-//!    make them complete doesn't queue: it empties the queue.
-//! 2. While the barrier is broken nobody is queued, and who comes is refused.
-//! 3. A task that was released has its result, whatever becomes of the barrier meanwhile; one that gives up while queued
-//!    hasn't come.
+//! Everything is decided under the queue's lock. The words beside it are only for looking at.
+//! 1. The queue holds the tasks that have come and wait, `waiting` of them, always fewer than `parties`. The last one
+//!    to come doesn't queue: it empties the queue.
+//! 2. While the barrier is broken nobody is queued, and tasks that come are refused.
+//! 3. A task that was released has its result, whatever happens to the barrier meanwhile. If a task gives up while it
+//!    is queued, it counts as if it had not come.
 
 use std::error::Error;
 use std::fmt;
@@ -26,12 +26,12 @@ use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter
 use crate::waits::{self, Wait};
 use crate::wakes::Wakes;
 
-/// All have come.
+/// All tasks have come.
 const COMPLETE: Outcome = FIRST_OUTCOME;
 /// The barrier was reset or aborted.
 const BROKEN: Outcome = FIRST_OUTCOME + 1;
 
-/// A place where tasks wait until `n` of them have come, again and again.
+/// A place where `n` tasks wait for each other. Once all have come they all go on, and the barrier can be used again.
 ///
 /// # Examples
 ///
@@ -49,22 +49,22 @@ const BROKEN: Outcome = FIRST_OUTCOME + 1;
 /// ```
 pub struct Barrier {
     parties: usize,
-    /// How many have come: the queue's length.
+    /// How many tasks have come: the queue's length.
     waiting: AtomicUsize,
     broken: AtomicBool,
     queue: WaitQueue<()>,
 }
 
-/// What [`Barrier::wait`] gives: whether this task leads the others.
+/// What [`Barrier::wait`] returns: whether this task is the leader.
 #[derive(Debug, Clone)]
 pub struct BarrierWaitResult(bool);
 
-/// The barrier was reset or aborted while this task waited, or is broken.
+/// The barrier is broken, or it was reset or aborted while this task waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokenBarrier(());
 
 pin_project! {
-    /// A wait: its output says who leads.
+    /// A wait. Its output says who leads.
     struct Arrive<'a> {
         barrier: &'a Barrier,
         #[pin]
@@ -79,7 +79,7 @@ pin_project! {
 }
 
 impl Barrier {
-    /// A barrier for `n` tasks; 0 is taken for 1, as with one no task ever waits.
+    /// Makes a barrier for `n` tasks. 0 means the same as 1: no task ever waits.
     pub fn new(n: usize) -> Self {
         Self {
             parties: n.max(1),
@@ -89,16 +89,17 @@ impl Barrier {
         }
     }
 
-    /// Waits until all have come: completes once so many wait here as the barrier is for. The one that came last leads.
+    /// Waits until all tasks have come: as many as the barrier is for. The task that came last is the leader.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before all have come takes this task's coming back: the others wait for another.
+    /// If the future is dropped before all have come, this task counts as if it had not come, and the others wait for
+    /// another one.
     ///
     /// # Panics
     ///
-    /// If the barrier is broken, or is reset meanwhile; only [`abort`](Self::abort) and [`reset`](Self::reset) do that.
-    /// Where they are used, take [`checked_wait`](Self::checked_wait). The panic's message names the caller.
+    /// Panics if the barrier is broken or is reset meanwhile. Only [`abort`](Self::abort) and [`reset`](Self::reset) do
+    /// that; if you use them, call [`checked_wait`](Self::checked_wait) instead. The panic's message names the caller.
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = BarrierWaitResult> {
         let place = Location::caller();
@@ -110,15 +111,16 @@ impl Barrier {
         }
     }
 
-    /// As [`wait`](Self::wait), and hears of it where the barrier is broken.
+    /// Like [`wait`](Self::wait), but returns an error if the barrier is broken.
     ///
     /// # Cancel safety
     ///
-    /// As of [`wait`](Self::wait).
+    /// The same as for [`wait`](Self::wait).
     ///
     /// # Errors
     ///
-    /// Where the barrier is broken, or is [reset](Self::reset) or [aborted](Self::abort) meanwhile.
+    /// [`BrokenBarrier`] if the barrier is broken, or if it is [reset](Self::reset) or [aborted](Self::abort)
+    /// meanwhile.
     pub async fn checked_wait(&self) -> Result<BarrierWaitResult, BrokenBarrier> {
         let arrive = Arrive {
             barrier: self,
@@ -127,11 +129,11 @@ impl Barrier {
         arrive.await
     }
 
-    /// As [`wait`](Self::wait), by blocking this thread.
+    /// Like [`wait`](Self::wait), but blocks the thread.
     ///
     /// # Panics
     ///
-    /// As of [`wait`](Self::wait).
+    /// The same as for [`wait`](Self::wait).
     #[track_caller]
     pub fn blocking_wait(&self) -> BarrierWaitResult {
         match self.blocking_checked_wait() {
@@ -140,41 +142,41 @@ impl Barrier {
         }
     }
 
-    /// As [`checked_wait`](Self::checked_wait), by blocking this thread.
+    /// Like [`checked_wait`](Self::checked_wait), but blocks the thread.
     ///
     /// # Errors
     ///
-    /// As of [`checked_wait`](Self::checked_wait).
+    /// The same as for [`checked_wait`](Self::checked_wait).
     #[track_caller]
     pub fn blocking_checked_wait(&self) -> Result<BarrierWaitResult, BrokenBarrier> {
         block_on(self.checked_wait())
     }
 
-    /// Makes the barrier as new: those who wait hear that it broke, those who come from now on are counted from one.
+    /// Makes the barrier as new. Tasks that wait get an error, and tasks that come from now on are counted from one.
     pub fn reset(&self) {
         self.turn_away(false);
     }
 
-    /// Breaks the barrier: those who wait, and those who come until it is [reset](Self::reset), hear of it. For one who
-    /// can't come, lest the others wait for ever.
+    /// Breaks the barrier. Tasks that wait, and tasks that come until it is [reset](Self::reset), get an error. Call
+    /// this if a task can't come, so that the others don't wait for ever.
     pub fn abort(&self) {
         self.turn_away(true);
     }
 
-    /// Whether the barrier is broken, by [`abort`](Self::abort).
+    /// Whether the barrier was broken by [`abort`](Self::abort).
     pub fn is_broken(&self) -> bool {
-        // Ordering: hint only; it is decided under the lock.
+        // Ordering: hint only. The lock decides.
         self.broken.load(Ordering::Relaxed)
     }
 
-    /// For how many tasks it is.
+    /// The number of tasks that the barrier is for.
     pub fn parties(&self) -> usize {
         self.parties
     }
 
-    /// How many wait now.
+    /// The number of tasks that wait now.
     pub fn num_waiting(&self) -> usize {
-        // Ordering: hint only; it is decided under the lock.
+        // Ordering: hint only. The lock decides.
         self.waiting.load(Ordering::Relaxed)
     }
 
@@ -199,7 +201,7 @@ impl Barrier {
 }
 
 impl Arrive<'_> {
-    /// Takes the coming back, unless all have come: invariant 3.
+    /// Counts this task as not come, unless all have come: invariant 3.
     fn cancel(self: Pin<&mut Self>) {
         let mut this = self.project();
         if this.waiter.standing() != Standing::Queued {
@@ -263,7 +265,7 @@ impl Future for Arrive<'_> {
 }
 
 impl BarrierWaitResult {
-    /// Whether this task came last: true for one of those who were released together.
+    /// Whether this task came last. True for exactly one of the tasks that were released together.
     pub fn is_leader(&self) -> bool {
         self.0
     }

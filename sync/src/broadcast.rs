@@ -1,18 +1,19 @@
 //! Channels that give each value to every receiver.
 //!
-//! A [`channel`] keeps the values that were sent last, up to its capacity. Sending never waits: where the channel is full
-//! the oldest value is overwritten, and a receiver that hadn't come for it yet is told that it has *lagged*, and by how
-//! many values. So a slow receiver holds up nobody. A value is kept until all receivers that there were when it was sent
-//! have received it; each but the last gets a clone, one after the other, so a value need not be `Sync`. The last gets the
-//! value itself.
+//! A [`channel`] keeps the values that were sent last, up to its capacity. Sending never waits: when the channel is
+//! full, the oldest value is overwritten. A receiver that had not received it yet is told that it has *lagged*, and by
+//! how many values. So a slow receiver holds up nobody.
 //!
-//! The channel ends when all senders are dropped: what had been sent can still be received, and then receiving fails.
-//! Sending fails while there is no receiver; [`Sender::subscribe`] makes one.
+//! A value is kept until every receiver that existed when it was sent has received it. All but the last get a clone,
+//! one after the other, so a value need not be `Sync`. The last receiver gets the value itself.
+//!
+//! The channel closes when all senders are dropped. Values that were sent before can still be received; after that,
+//! receiving fails. Sending fails while there is no receiver; [`Sender::subscribe`] makes one.
 //!
 //! # Fairness
 //!
-//! Each receiver gets the values in the order in which they were sent. A send wakes all receivers that wait, those first
-//! that have waited longest.
+//! Each receiver gets the values in the order in which they were sent. A send wakes all receivers that wait, those
+//! first that have waited longest.
 //!
 //! # Examples
 //!
@@ -53,11 +54,12 @@ use crate::sys::atomic::Ordering;
 use crate::waiting::Waiter;
 use crate::waits::{self, Wait};
 
-/// A channel that keeps the last `capacity` values, rounded up to a power of two. All are allocated at once.
+/// Makes a channel that keeps the last `capacity` values. The capacity is rounded up to a power of two, and allocated
+/// at once.
 ///
 /// # Panics
 ///
-/// With a capacity of 0, or of more than `usize::MAX / 2`.
+/// Panics if `capacity` is 0 or more than `usize::MAX / 2`.
 #[track_caller]
 pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let sender = Sender::with_receivers(capacity, 1);
@@ -68,7 +70,7 @@ pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     (sender, receiver)
 }
 
-/// Sends to all receivers of a channel. Clones send to the same one.
+/// Sends to all receivers of a channel. Clones send to the same channel.
 pub struct Sender<T> {
     ring: Arc<Ring<T>>,
 }
@@ -78,21 +80,21 @@ pub struct WeakSender<T> {
     ring: Arc<Ring<T>>,
 }
 
-/// Receives what is sent after it was made.
+/// Receives the values that are sent after the receiver was made.
 ///
-/// Not to be cloned, as it isn't obvious where a clone would begin: see [`resubscribe`](Self::resubscribe).
+/// It can't be cloned, because it isn't obvious where a clone would begin. See [`resubscribe`](Self::resubscribe).
 pub struct Receiver<T> {
     ring: Arc<Ring<T>>,
-    /// The number of the value that it wants next.
+    /// The number of the next value to receive.
     next: u64,
 }
 
 impl<T> Sender<T> {
-    /// A channel without a receiver; [`subscribe`](Self::subscribe) makes them. Otherwise as [`channel`].
+    /// Makes a channel without a receiver, otherwise like [`channel`]. [`subscribe`](Self::subscribe) makes receivers.
     ///
     /// # Panics
     ///
-    /// As [`channel`].
+    /// The same as for [`channel`].
     ///
     /// # Examples
     ///
@@ -123,22 +125,24 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Sends to all receivers that there are now, and says how many. They need not come for it.
+    /// Sends a value to all receivers that exist now, and returns how many. They may still be dropped before they
+    /// receive it.
     ///
-    /// Where the channel is full this overwrites the oldest value.
+    /// If the channel is full, this overwrites the oldest value.
     ///
     /// # Errors
     ///
-    /// Where there is no receiver. One that is made later does not get the value; sending may succeed then.
+    /// Fails if there is no receiver. A receiver that is made later does not get the value, but sending may succeed
+    /// then.
     pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
         self.ring.send(value).map_err(SendError)
     }
 
-    /// A receiver of what is sent from now on.
+    /// Makes a receiver of the values that are sent from now on.
     ///
     /// # Panics
     ///
-    /// Where there are `usize::MAX / 4` receivers.
+    /// Panics if there are `usize::MAX / 4` receivers.
     ///
     /// # Examples
     ///
@@ -154,13 +158,14 @@ impl<T> Sender<T> {
         Receiver::new(&self.ring)
     }
 
-    /// A handle that doesn't keep the channel open.
+    /// Makes a sender that doesn't keep the channel open.
     #[must_use = "it has no effect beside the handle that it gives"]
     pub fn downgrade(&self) -> WeakSender<T> {
         WeakSender::new(&self.ring)
     }
 
-    /// How many values are kept because some receiver has yet to receive them. Takes a time logarithmic in the capacity.
+    /// How many values are kept because some receiver has not received them yet. Takes time logarithmic in the
+    /// capacity.
     ///
     /// # Examples
     ///
@@ -183,18 +188,18 @@ impl<T> Sender<T> {
         self.len() == 0
     }
 
-    /// How many receivers there are.
+    /// The number of receivers.
     pub fn receiver_count(&self) -> usize {
         self.ring.receivers()
     }
 
-    /// Whether the two belong to the same channel.
+    /// Whether both belong to the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.ring, &other.ring)
     }
 
-    /// Completes when there is no receiver: at once, if there is none now. One that was made by the time that this is
-    /// polled keeps it waiting.
+    /// Waits until there is no receiver. Completes at once if there is none now. A receiver that exists by the time
+    /// this is polled keeps it waiting.
     ///
     /// # Cancel safety
     ///
@@ -214,18 +219,18 @@ impl<T> Sender<T> {
         std::future::poll_fn(|cx| waits::noted(Wait::ReceiversGone, gone.as_mut().poll(cx))).await;
     }
 
-    /// As [`closed`](Self::closed), blocking the thread.
+    /// Like [`closed`](Self::closed), but blocks the thread.
     #[track_caller]
     pub fn blocking_closed(&self) {
         block_on(self.closed());
     }
 
-    /// How many senders there are, weak ones not counted.
+    /// The number of senders. Weak ones don't count.
     pub fn strong_count(&self) -> usize {
         strong_count(&self.ring)
     }
 
-    /// How many weak senders there are.
+    /// The number of weak senders.
     pub fn weak_count(&self) -> usize {
         weak_count(&self.ring)
     }
@@ -233,7 +238,7 @@ impl<T> Sender<T> {
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        // Ordering: hint only. The count is not 0, as this sender is counted.
+        // Ordering: hint only. The count is not 0, because this sender is counted.
         self.ring.senders.fetch_add(1, Ordering::Relaxed);
         Self {
             ring: self.ring.clone(),
@@ -254,7 +259,7 @@ impl<T> WeakSender<T> {
         Self { ring: ring.clone() }
     }
 
-    /// A sender, unless all have been dropped.
+    /// Makes a [`Sender`] again. Returns `None` if all senders have been dropped.
     ///
     /// # Examples
     ///
@@ -272,12 +277,12 @@ impl<T> WeakSender<T> {
         })
     }
 
-    /// How many senders there are, weak ones not counted.
+    /// The number of senders. Weak ones don't count.
     pub fn strong_count(&self) -> usize {
         strong_count(&self.ring)
     }
 
-    /// How many weak senders there are.
+    /// The number of weak senders.
     pub fn weak_count(&self) -> usize {
         weak_count(&self.ring)
     }
@@ -297,7 +302,7 @@ impl<T> Drop for WeakSender<T> {
 }
 
 fn strong_count<T>(ring: &Ring<T>) -> usize {
-    // Ordering: Acquire as in `is_closed`, for those who look for 0.
+    // Ordering: Acquire as in `is_closed`, for callers that look for 0.
     ring.senders.load(Ordering::Acquire)
 }
 
@@ -315,27 +320,28 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// How many values were sent that this has not received. May be above the capacity: then it has lagged.
+    /// How many values were sent that this receiver has not received. If it is more than the capacity, the receiver has
+    /// lagged.
     pub fn len(&self) -> usize {
         (self.ring.sent() - self.next) as usize
     }
 
-    /// Whether there is nothing to receive now.
+    /// Whether there is no value to receive now.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the two belong to the same channel.
+    /// Whether both belong to the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.ring, &other.ring)
     }
 
-    /// How many senders there are, weak ones not counted.
+    /// The number of senders. Weak ones don't count.
     pub fn sender_strong_count(&self) -> usize {
         strong_count(&self.ring)
     }
 
-    /// How many weak senders there are.
+    /// The number of weak senders.
     pub fn sender_weak_count(&self) -> usize {
         weak_count(&self.ring)
     }
@@ -347,7 +353,8 @@ impl<T> Receiver<T> {
 }
 
 impl<T: Clone> Receiver<T> {
-    /// Another receiver, of what is sent from now on: what this one has not received yet, the new one does not get.
+    /// Makes another receiver, of the values that are sent from now on. It does not get what this one has yet to
+    /// receive.
     ///
     /// # Examples
     ///
@@ -367,17 +374,17 @@ impl<T: Clone> Receiver<T> {
 
     /// Waits for the next value.
     ///
-    /// Where another receiver is just cloning the value, on another thread, the thread waits for it.
+    /// If another receiver is cloning the same value on another thread, this thread blocks until that clone is done.
     ///
     /// # Errors
     ///
-    /// [`RecvError::Lagged`] where values were overwritten before this came for them; the next call goes on with the oldest
-    /// that is kept. [`RecvError::Closed`] where all senders are gone and all was received.
+    /// [`RecvError::Lagged`] if values were overwritten before this receiver received them; the next call returns the
+    /// oldest value that is kept. [`RecvError::Closed`] if all senders are gone and everything was received.
     ///
     /// # Panics
     ///
-    /// With the panic of the value's `clone`; the value counts as received. And where that `clone` itself receives the same
-    /// value by another receiver.
+    /// Panics if the value's `clone` panics; the value then counts as received. Panics too if that `clone` itself
+    /// receives the same value through another receiver.
     ///
     /// # Cancel safety
     ///
@@ -403,18 +410,18 @@ impl<T: Clone> Receiver<T> {
         recv.await
     }
 
-    /// The next value, if there is one now.
+    /// Takes the next value, if there is one now.
     ///
     /// # Errors
     ///
-    /// [`TryRecvError::Empty`] where there is none yet; otherwise as [`recv`](Self::recv).
+    /// [`TryRecvError::Empty`] if there is no value yet. Otherwise the same as for [`recv`](Self::recv).
     ///
     /// # Panics
     ///
-    /// As [`recv`](Self::recv).
+    /// The same as for [`recv`](Self::recv).
     #[track_caller]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        // Looked at first: what was sent before the end is there by then.
+        // This is looked at first: what was sent before the end is there by then.
         let closed = self.ring.is_closed();
         self.ring
             .take(&mut self.next)
@@ -425,15 +432,15 @@ impl<T: Clone> Receiver<T> {
             })
     }
 
-    /// As [`recv`](Self::recv), blocking the thread.
+    /// Like [`recv`](Self::recv), but blocks the thread.
     ///
     /// # Errors
     ///
-    /// As [`recv`](Self::recv).
+    /// The same as for [`recv`](Self::recv).
     ///
     /// # Panics
     ///
-    /// As [`recv`](Self::recv).
+    /// The same as for [`recv`](Self::recv).
     ///
     /// # Examples
     ///
@@ -493,7 +500,7 @@ impl<T: Clone> Future for Recv<'_, T> {
     }
 }
 
-// A panic of a value's clone or drop finds the ring as it is between two steps.
+// If a value's clone or drop panics, it finds the ring between two steps.
 impl<T> UnwindSafe for Sender<T> {}
 impl<T> RefUnwindSafe for Sender<T> {}
 impl<T> UnwindSafe for WeakSender<T> {}

@@ -1,6 +1,6 @@
-//! Telling tasks to stop, and those that they have set to work.
+//! Telling tasks to stop, and with them the tasks that they have started.
 //!
-//! The protocol is in `tree`; this file is its public face.
+//! The protocol is in `tree`. This file is the public face.
 
 mod tree;
 
@@ -22,12 +22,12 @@ use crate::waits::{self, Wait};
 
 /// Tells tasks to stop.
 ///
-/// Any of its clones may [`cancel`](Self::cancel), once and for good; whoever holds one may ask
-/// ([`is_cancelled`](Self::is_cancelled)) or wait ([`cancelled`](Self::cancelled)). A [`child_token`](Self::child_token)
-/// is cancelled with it, but not the other way round.
+/// All clones are the same token. Any of them can [`cancel`](Self::cancel) it, once and for good; any of them can ask
+/// whether it is cancelled ([`is_cancelled`](Self::is_cancelled)) or wait for it ([`cancelled`](Self::cancelled)). If a
+/// token is cancelled, so are its [children](Self::child_token); cancelling a child does not cancel its parent.
 ///
-/// A tree of tokens may be of any depth. A child that is dropped leaves nothing behind in its parent, and one in the
-/// middle leaves its children to the one above.
+/// A tree of tokens may have any depth. A child that is dropped leaves nothing behind in its parent. If a token in the
+/// middle is dropped, its parent takes over its children.
 ///
 /// # Examples
 ///
@@ -89,29 +89,30 @@ pin_project! {
     }
 }
 
-/// Cancels its token when dropped: what [`CancellationToken::drop_guard`] gives.
+/// Cancels its token when dropped. Made by [`CancellationToken::drop_guard`].
 #[derive(Debug)]
 #[must_use = "the token is cancelled when this is dropped"]
 pub struct DropGuard {
-    /// `None` once disarmed.
+    /// `None` once it is disarmed.
     token: Option<CancellationToken>,
 }
 
-/// Cancels a borrowed token when dropped: what [`CancellationToken::drop_guard_ref`] gives.
+/// Cancels a borrowed token when dropped. Made by [`CancellationToken::drop_guard_ref`].
 #[derive(Debug)]
 #[must_use = "the token is cancelled when this is dropped"]
 pub struct DropGuardRef<'a> {
-    /// `None` once disarmed.
+    /// `None` once it is disarmed.
     token: Option<&'a CancellationToken>,
 }
 
 impl CancellationToken {
-    /// A token that is cancelled with no other.
+    /// Makes a token without a parent.
     pub fn new() -> Self {
         Self { node: Node::new() }
     }
 
-    /// A token that is cancelled with this one, and can be by itself. It is cancelled from the start if this one is.
+    /// Makes a child of this token. It is cancelled when this token is, and can be cancelled by itself. If this token
+    /// is cancelled already, so is the child.
     ///
     /// # Examples
     ///
@@ -129,9 +130,10 @@ impl CancellationToken {
         }
     }
 
-    /// Cancels this token, its clones, and all that descend from it. Where that has happened, nothing happens.
+    /// Cancels this token, its clones, and all its descendants. Does nothing if it is cancelled already.
     ///
-    /// When it returns, all of them are cancelled; and whoever sees a token cancelled sees its descendants cancelled too.
+    /// When this returns, all of them are cancelled. A task that sees a token cancelled sees its descendants cancelled
+    /// too.
     pub fn cancel(&self) {
         Node::cancel(&self.node);
     }
@@ -141,7 +143,7 @@ impl CancellationToken {
         self.node.is_cancelled()
     }
 
-    /// Waits until the token is cancelled; at once, if it is.
+    /// Waits until the token is cancelled. Completes at once if it is cancelled already.
     ///
     /// # Cancel safety
     ///
@@ -166,7 +168,7 @@ impl CancellationToken {
         }
     }
 
-    /// [`cancelled`](Self::cancelled), with the token in the future.
+    /// Like [`cancelled`](Self::cancelled), but the future owns the token.
     ///
     /// # Cancel safety
     ///
@@ -178,7 +180,7 @@ impl CancellationToken {
         }
     }
 
-    /// [`cancelled`](Self::cancelled) that blocks the thread.
+    /// Like [`cancelled`](Self::cancelled), but blocks the thread.
     ///
     /// # Examples
     ///
@@ -194,7 +196,7 @@ impl CancellationToken {
         block_on(self.cancelled());
     }
 
-    /// Has the token cancelled when the guard is dropped.
+    /// Makes a guard that cancels the token when it is dropped.
     ///
     /// # Examples
     ///
@@ -209,19 +211,20 @@ impl CancellationToken {
         DropGuard { token: Some(self) }
     }
 
-    /// [`drop_guard`](Self::drop_guard) for a borrowed token.
+    /// Like [`drop_guard`](Self::drop_guard), for a borrowed token.
     pub fn drop_guard_ref(&self) -> DropGuardRef<'_> {
         DropGuardRef { token: Some(self) }
     }
 
-    /// Runs `future` until it ends or the token is cancelled: then it is dropped, and the output is `None`.
+    /// Runs `future` until it completes or the token is cancelled. If the token is cancelled first, `future` is
+    /// dropped, and the output is `None`.
     ///
-    /// If the token is cancelled already, `future` is not polled. From then on it goes first: where both have come by
-    /// the same poll, the output is that of `future`.
+    /// If the token is cancelled already, `future` is never polled. After that, `future` is polled first: if both are
+    /// ready at the same poll, the output is that of `future`.
     ///
     /// # Cancel safety
     ///
-    /// That of `future`.
+    /// The same as for `future`.
     ///
     /// # Examples
     ///
@@ -249,18 +252,18 @@ impl CancellationToken {
         .await
     }
 
-    /// [`run_until_cancelled`](Self::run_until_cancelled), with the token in the future.
+    /// Like [`run_until_cancelled`](Self::run_until_cancelled), but the returned future owns the token.
     ///
     /// # Cancel safety
     ///
-    /// That of `future`.
+    /// The same as for `future`.
     pub async fn run_until_cancelled_owned<F: Future>(self, future: F) -> Option<F::Output> {
         self.run_until_cancelled(future).await
     }
 }
 
 pin_project! {
-    /// Until the one or the other ends.
+    /// Runs until either ends.
     struct RunUntil<'a, F> {
         #[pin]
         future: F,
@@ -285,7 +288,7 @@ impl<F: Future> Future for RunUntil<'_, F> {
 fn poll_cancelled(node: &Node, waiter: Pin<&mut Waiter<'_, ()>>, cx: &mut Context<'_>) -> Poll<()> {
     let unit = ready!(coop::poll_proceed(cx));
     if node.poll_cancelled(waiter, cx).is_pending() {
-        // Mostly a limit to something else, which is what the task waits for.
+        // A cancellation is mostly a limit to something else, and that is what the task waits for.
         waits::note_if_none(Wait::Cancelled);
         return Poll::Pending;
     }
@@ -312,7 +315,7 @@ impl Future for WaitForCancellationFutureOwned {
 }
 
 impl Clone for CancellationToken {
-    /// Another handle to the same token: cancelling either cancels both.
+    /// Makes another handle to the same token.
     fn clone(&self) -> Self {
         self.node.add_handle();
         Self {
@@ -333,7 +336,7 @@ impl Default for CancellationToken {
     }
 }
 
-/// Clones of one token are equal, and no others.
+/// Clones of one token are equal, and no others are.
 impl PartialEq for CancellationToken {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(&*self.node, &*other.node)
@@ -348,7 +351,7 @@ impl Hash for CancellationToken {
     }
 }
 
-// A panic leaves the tree whole: no code of a user runs under its lock.
+// A panic leaves the tree whole: no user code runs under its lock.
 impl UnwindSafe for CancellationToken {}
 impl RefUnwindSafe for CancellationToken {}
 
@@ -377,12 +380,12 @@ impl fmt::Debug for WaitForCancellationFutureOwned {
 }
 
 impl DropGuard {
-    /// The token.
+    /// The token that this guard cancels.
     pub fn token(&self) -> &CancellationToken {
         self.token.as_ref().expect("there until it is disarmed")
     }
 
-    /// Takes the token out, not cancelled. Other guards of it go on.
+    /// Takes the token out without cancelling it. Other guards of it stay armed.
     pub fn disarm(mut self) -> CancellationToken {
         self.token.take().expect("there until it is disarmed")
     }
@@ -397,12 +400,12 @@ impl Drop for DropGuard {
 }
 
 impl<'a> DropGuardRef<'a> {
-    /// The token.
+    /// The token that this guard cancels.
     pub fn token(&self) -> &CancellationToken {
         self.token.expect("there until it is disarmed")
     }
 
-    /// Takes the token out, not cancelled. Other guards of it go on.
+    /// Takes the token out without cancelling it. Other guards of it stay armed.
     pub fn disarm(mut self) -> &'a CancellationToken {
         self.token.take().expect("there until it is disarmed")
     }

@@ -3,15 +3,17 @@
 //! # Invariants
 //!
 //! 1. `waiting` ⇔ the queue is not empty, whenever the queue's lock is free. It is changed under that lock.
-//! 2. A waiter is queued before it lets the mutex go. So one who takes the mutex after that, changes the data and then
-//!    notifies, finds the waiter: the mutex orders the change of `waiting` before the notifier's look at it. Who notifies
-//!    without having held the mutex promises nothing by it, and may find nobody.
-//! 3. A waiter that was released with `ONE` stays so until it holds the mutex again. Dropped before that, it passes its
-//!    notification on to the next in line. One released with `ALL` has nothing to pass on: all others have been told.
+//! 2. A waiter is queued before it unlocks the mutex. So a task that locks the mutex after that, changes the data and
+//!    then notifies, finds the waiter: the mutex orders the change of `waiting` before the notifier's look at it. A
+//!    task that notifies without having held the mutex may find nobody, and nothing is promised to it.
+//! 3. A waiter that was released with `ONE` stays so until it holds the mutex again. If it is dropped before that, it
+//!    passes its notification on to the next in line. A waiter that was released with `ALL` has nothing to pass on: all
+//!    others have been told.
 //!
 //! # Orderings
 //!
-//! The mutex orders the data, the queue's lock the queue: there is nothing left for `waiting` to order (invariant 2).
+//! The mutex orders the data, and the queue's lock orders the queue. Nothing is left for `waiting` to order (invariant
+//! 2).
 
 use std::fmt;
 use std::future::Future;
@@ -29,22 +31,25 @@ use crate::waiting::{FIRST_OUTCOME, Locked, Outcome, Standing, WaitQueue, Waiter
 use crate::waits::{self, Wait};
 use crate::wakes::{Wakes, wake};
 
-/// Released by [`Condvar::notify_one`].
+/// The outcome of a waiter that [`Condvar::notify_one`] released.
 const ONE: Outcome = FIRST_OUTCOME;
-/// Released by [`Condvar::notify_all`].
+/// The outcome of a waiter that [`Condvar::notify_all`] released.
 const ALL: Outcome = FIRST_OUTCOME + 1;
 
 /// Waits for a condition of the data behind a [`Mutex`].
 ///
-/// A task that holds the mutex and finds that the data isn't as it needs it lets the mutex go and waits, in one step, until
-/// another task has changed the data and notifies it; then it takes the mutex again.
+/// If a task holds the mutex and the data isn't as the task needs it, the task calls [`wait`](Self::wait). In one step
+/// that unlocks the mutex and begins to wait. Once another task has changed the data and notified it, the task locks
+/// the mutex again.
 ///
-/// A notification says that the condition may hold, not that it does: a third task may take the mutex in between. So look
-/// again, or have [`wait_while`](Self::wait_while) do it. Unlike std's, a waiter isn't woken for no reason.
+/// A notification says that the condition may hold, not that it does: a third task may lock the mutex in between. So
+/// look again, or let [`wait_while`](Self::wait_while) do it. Unlike with std's `Condvar`, a waiter is never woken for
+/// no reason.
 ///
 /// # Fairness
 ///
-/// [`notify_one`](Self::notify_one) wakes the task that has waited longest. It comes to the mutex as any other does.
+/// [`notify_one`](Self::notify_one) wakes the task that has waited longest. That task then competes for the mutex like
+/// any other.
 ///
 /// # Examples
 ///
@@ -82,7 +87,7 @@ pub struct Condvar {
 }
 
 impl Condvar {
-    /// One that nobody waits on.
+    /// Makes a condition variable that nobody waits on.
     pub fn new() -> Self {
         Self {
             waiting: AtomicBool::new(false),
@@ -90,7 +95,7 @@ impl Condvar {
         }
     }
 
-    /// [`new`](Self::new), in a constant.
+    /// Like [`new`](Self::new), as a constant function.
     ///
     /// # Examples
     ///
@@ -106,35 +111,35 @@ impl Condvar {
         }
     }
 
-    /// Lets the mutex of `guard` go, waits to be notified, and takes it again.
+    /// Unlocks the mutex of `guard`, waits to be notified, and locks the mutex again.
     ///
-    /// Notifications count from the first poll on, which is when the mutex is let go; before that this task holds it.
-    /// Waiters of one condition variable may use different mutexes.
+    /// Notifications count from the first poll on, which unlocks the mutex; until then this task holds it. Waiters of
+    /// one condition variable may use different mutexes.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the place in the queue, and the mutex is not taken again. A notification that had
-    /// already fallen to it goes to the next.
+    /// Dropping the future gives up the place in the queue, and the mutex is not locked again. If a notification had
+    /// already reached it, that goes to the next task.
     pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = MutexGuard::mutex(&guard);
         self.wait_and_lock(guard, || mutex.lock()).await
     }
 
-    /// [`wait`](Self::wait) with the guard of a shared mutex.
+    /// Like [`wait`](Self::wait), with the guard of a mutex in an [`Arc`](std::sync::Arc).
     ///
     /// # Cancel safety
     ///
-    /// As [`wait`](Self::wait).
+    /// The same as for [`wait`](Self::wait).
     pub async fn wait_owned<T: ?Sized>(&self, guard: OwnedMutexGuard<T>) -> OwnedMutexGuard<T> {
         let mutex = OwnedMutexGuard::mutex(&guard).clone();
         self.wait_and_lock(guard, || Mutex::lock_owned(mutex)).await
     }
 
-    /// [`wait`](Self::wait)s for as long as `condition` is true of the data; not at all if it is false already.
+    /// Waits as long as `condition` returns true for the data. Doesn't wait if it returns false at once.
     ///
     /// # Cancel safety
     ///
-    /// As [`wait`](Self::wait).
+    /// The same as for [`wait`](Self::wait).
     pub async fn wait_while<'a, T, F>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -150,13 +155,13 @@ impl Condvar {
         guard
     }
 
-    /// [`wait`](Self::wait) that blocks the thread.
+    /// Like [`wait`](Self::wait), but blocks the thread.
     #[track_caller]
     pub fn blocking_wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         block_on(self.wait(guard))
     }
 
-    /// [`wait_while`](Self::wait_while) that blocks the thread.
+    /// Like [`wait_while`](Self::wait_while), but blocks the thread.
     ///
     /// # Examples
     ///
@@ -199,7 +204,7 @@ impl Condvar {
         wake(waker);
     }
 
-    /// Wakes all who wait now.
+    /// Wakes all tasks that wait now.
     pub fn notify_all(&self) {
         // Ordering: hint only, by invariant 2.
         if !self.waiting.load(Ordering::Relaxed) {
@@ -226,7 +231,7 @@ impl Condvar {
             waiter: Waiter::new(&self.queue, ()),
         });
         waiting.as_mut().await;
-        // Dropped in here, it has still what fell to it: invariant 3.
+        // If this is dropped here, it still has the notification: invariant 3.
         let guard = lock().await;
         waiting.project().waiter.reset();
         guard
@@ -242,10 +247,10 @@ impl Condvar {
 }
 
 pin_project! {
-    /// Completes once it has been notified, and leaves its waiter as it was released.
+    /// Completes once it has been notified. Its waiter stays as it was released.
     struct Waiting<'a, G> {
         condvar: &'a Condvar,
-        // Until it has been queued.
+        // `Some` until it has been queued.
         guard: Option<G>,
         #[pin]
         waiter: Waiter<'a, ()>,
@@ -259,7 +264,7 @@ pin_project! {
 }
 
 impl<G> Waiting<'_, G> {
-    /// Leaves the queue, or passes on what fell to it and was never used: invariant 3.
+    /// Leaves the queue, or passes on a notification that was never used: invariant 3.
     fn cancel(self: Pin<&mut Self>) {
         let mut this = self.project();
         if this.waiter.standing() == Standing::Idle {
@@ -288,7 +293,7 @@ impl<G> Waiting<'_, G> {
         this.condvar.waiting.store(true, Ordering::Relaxed);
         locked.push_back(this.waiter, waker);
         drop(locked);
-        // Invariant 2. It wakes others, who may panic; this one waits by now.
+        // Invariant 2. This wakes others, whose wakers may panic; this task waits by then.
         *this.guard = None;
         Poll::Pending
     }
@@ -298,7 +303,7 @@ impl<G> Future for Waiting<'_, G> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // The budget is the mutex's business, which comes next.
+        // The mutex takes the unit of the budget; it comes next.
         ready!(waits::noted(Wait::Condvar, self.poll_waiting(cx)));
         Poll::Ready(())
     }

@@ -1,17 +1,21 @@
-//! The budget: what makes a task that never has to wait let the others run.
+//! The budget of a task: it makes a task that never has to wait let the others run.
 //!
-//! A task whose channel is never empty and whose socket is never drained would hold its worker for ever, as nothing
-//! in it returns `Pending`. So the scheduler gives each poll a budget of 128 operations ([`budget`]); every leaf
-//! future of heist takes one with [`poll_proceed`] before it completes, and one that finds the budget used up wakes
-//! its task and returns `Pending`: the task goes to the back of the queue. Outside a budget (a foreign executor, a
-//! plain `block_on`) nothing is limited.
+//! Without it, a task whose channel is never empty would hold its worker for ever, because nothing in it returns
+//! `Pending`. So the scheduler gives each poll of a task a budget of 128 operations ([`budget`]). Every operation of
+//! heist on a channel, a lock, a socket or a timer takes one unit with [`poll_proceed`]. If no unit is left, it wakes
+//! its task and returns `Pending`, and the task goes to the back of the queue.
 //!
-//! The budget is one thread-local word. Invariants:
-//! 1. The word is `UNLIMITED` unless a call of [`budget`] is on this thread's stack; that call puts back, also by
-//!    unwinding, what it found.
-//! 2. An operation that ends in `Pending` costs nothing: [`RestoreOnPending`] gives its unit back unless
-//!    [`made_progress`](RestoreOnPending::made_progress) was called.
-//! 3. Whoever gets `Pending` from [`poll_proceed`] has already been woken.
+//! Nothing is limited where there is no budget: on another executor, or in a plain `block_on`.
+
+// The budget is one thread-local word.
+//
+// # Invariants
+//
+// 1. The word is `UNLIMITED` unless a call of `budget` is on this thread's stack. That call puts back what it found, also
+//    when it unwinds.
+// 2. An operation that ends in `Pending` costs nothing: `RestoreOnPending` gives its unit back unless `made_progress` was
+//    called.
+// 3. A caller that gets `Pending` from `poll_proceed` has already been woken.
 
 use std::cell::Cell;
 use std::fmt;
@@ -24,17 +28,17 @@ use pin_project_lite::pin_project;
 
 use crate::waits::{self, Wait};
 
-/// What a poll may do before it has to yield.
+/// How many operations a poll may do before it has to yield.
 const BUDGET: u16 = 128;
 
-/// The word of a thread that is in no budget.
+/// The word of a thread that has no budget.
 const UNLIMITED: u16 = u16::MAX;
 
 crate::sys::thread_local_const! {
     static LEFT: Cell<u16> = Cell::new(UNLIMITED);
 }
 
-/// This thread's word; a thread that is being torn down counts as unlimited.
+/// This thread's word. A thread that is being torn down counts as unlimited.
 #[inline]
 fn left() -> u16 {
     LEFT.try_with(Cell::get).unwrap_or(UNLIMITED)
@@ -55,7 +59,7 @@ impl Drop for Restore {
     }
 }
 
-/// Calls `f` with a fresh budget; the scheduler wraps each poll of a task in it.
+/// Calls `f` with a fresh budget. The scheduler wraps each poll of a task in it.
 ///
 /// # Examples
 ///
@@ -69,14 +73,14 @@ pub fn budget<R>(f: impl FnOnce() -> R) -> R {
     with_left(BUDGET, f)
 }
 
-/// How many operations the poll under way, begun by [`budget`], has done.
+/// How many operations the current poll has done. It was begun by [`budget`].
 #[doc(hidden)]
 #[inline]
 pub fn spent() -> u16 {
     BUDGET.saturating_sub(left())
 }
 
-/// Calls `f` without a budget, as for a task that blocks its thread meanwhile, and puts the budget back.
+/// Calls `f` without a budget, for a task that blocks its thread meanwhile, and then puts the budget back.
 #[doc(hidden)]
 pub fn without_budget<R>(f: impl FnOnce() -> R) -> R {
     with_left(UNLIMITED, f)
@@ -89,7 +93,7 @@ fn with_left<R>(fresh: u16, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Lifts the budget for the rest of the current poll, as for a task that is about to block its thread.
+/// Lifts the budget for the rest of the current poll, for a task that is about to block its thread.
 ///
 /// # Examples
 ///
@@ -109,7 +113,7 @@ pub fn stop() {
     set_left(UNLIMITED);
 }
 
-/// Whether an operation would go ahead now; always true outside a budget.
+/// Whether an operation would go ahead now. Always true without a budget.
 ///
 /// # Examples
 ///
@@ -121,10 +125,10 @@ pub fn has_budget_remaining() -> bool {
     left() != 0
 }
 
-/// Takes one unit of the budget, or yields: wakes the task and returns `Pending` where none is left.
+/// Takes one unit of the budget. If no unit is left, it wakes the task and returns `Pending`.
 ///
-/// A leaf future calls it first and, once it knows that it completes, [`RestoreOnPending::made_progress`]; a value
-/// dropped without that call gives its unit back, so waiting is free.
+/// A leaf future calls this first. Once it knows that it completes, it calls [`RestoreOnPending::made_progress`]. If
+/// the value is dropped without that call, the unit goes back, so waiting is free.
 ///
 /// # Examples
 ///
@@ -160,8 +164,8 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
     }
 }
 
-/// Whether `done` succeeds at once, for a unit of the budget: what is tried before a future that can wait is made. Where
-/// the budget is used up it isn't tried, and such a future sees to the rest.
+/// Calls `done` and returns whether it succeeded, for one unit of the budget. It is tried before a future that can wait
+/// is made. If the budget is used up, `done` is not called, and that future sees to the rest.
 #[inline]
 pub(crate) fn at_once(done: impl FnOnce() -> bool) -> bool {
     match left() {
@@ -179,12 +183,12 @@ pub(crate) fn at_once(done: impl FnOnce() -> bool) -> bool {
     }
 }
 
-/// One unit of the budget, which goes back when this is dropped before [`made_progress`](Self::made_progress).
+/// One unit of the budget. It goes back if this is dropped before [`made_progress`](Self::made_progress) is called.
 #[must_use = "a unit that is dropped at once has not been used"]
 pub struct RestoreOnPending {
     /// Whether a unit was taken and not yet used.
     owed: Cell<bool>,
-    /// The budget belongs to a thread.
+    /// The budget belongs to one thread.
     _not_send: PhantomData<*const ()>,
 }
 
@@ -197,7 +201,7 @@ impl RestoreOnPending {
         }
     }
 
-    /// The operation completes: the unit is used.
+    /// Says that the operation completes, so that its unit is used.
     #[inline]
     pub fn made_progress(&self) {
         self.owed.set(false);
@@ -209,7 +213,7 @@ impl Drop for RestoreOnPending {
     fn drop(&mut self) {
         if self.owed.get() {
             let left = left();
-            // Whatever lies between may have lifted the budget (`stop`); then there is nothing to give back to.
+            // The budget may have been lifted in between (`stop`). Then there is nothing to give the unit back to.
             if left < BUDGET {
                 set_left(left + 1);
             }
@@ -223,13 +227,13 @@ impl fmt::Debug for RestoreOnPending {
     }
 }
 
-/// Uses one unit of the budget, for loops that compute without waiting on anything of heist's.
+/// Uses one unit of the budget: for loops that compute and don't wait for anything of heist's.
 ///
-/// Completes at once while the budget lasts, and after one round through the scheduler when it is used up.
+/// Completes at once while the budget lasts. If it is used up, the task first goes once round the scheduler's queue.
 ///
 /// # Cancel safety
 ///
-/// Dropping it loses nothing.
+/// Dropping the future loses nothing.
 ///
 /// # Examples
 ///
@@ -251,7 +255,7 @@ pub async fn consume_budget() {
     std::future::poll_fn(|cx| poll_proceed(cx).map(|unit| unit.made_progress())).await
 }
 
-/// Takes the budget off `future`: it may run for as long as it is ready. Its tasks' neighbours pay for it.
+/// Runs `future` without a budget: it may run for as long as it is ready. Other tasks have to wait meanwhile.
 ///
 /// # Examples
 ///
@@ -290,12 +294,12 @@ impl<F: Future> Future for Unconstrained<F> {
     }
 }
 
-/// Has `future` take part in the budget: each of its polls that completes takes one unit, and where none is left the
-/// task yields instead of polling it. For leaf futures that know nothing of the budget.
+/// Makes `future` take part in the budget. Each poll of it that completes takes one unit; if none is left, the task
+/// yields instead of polling it. For leaf futures that know nothing of the budget.
 ///
 /// # Cancel safety
 ///
-/// That of `future`.
+/// The same as for `future`.
 ///
 /// # Examples
 ///

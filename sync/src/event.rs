@@ -1,15 +1,16 @@
-//! A flag that tasks wait for, as asyncio and trio have it.
+//! A flag that tasks wait for, as in asyncio and trio.
 //!
 //! # Invariants
 //!
-//! 1. `set` rises under the queue's lock, with the queue emptied in the same hold, and a task queues under the lock where
-//!    `set` is clear. So nobody is queued beside a set flag, whenever the lock is free.
-//! 2. A task that was released is done, whatever becomes of the flag meanwhile.
+//! 1. `set` rises under the queue's lock, and the queue is emptied in the same hold. A task queues under the lock if
+//!    `set` is clear. So nobody is queued while the flag is set, whenever the lock is free.
+//! 2. A task that was released is done, even if the flag is cleared meanwhile.
 //!
 //! # Orderings
 //!
-//! Setting is a Release, the second time too, and seeing it an Acquire of the same word; one that was released has it from
-//! its waiter's outcome. So what was done before the flag was set is seen by whoever gets past it.
+//! Setting is a Release, the second time too, and seeing the flag set is an Acquire of the same word. A task that was
+//! released has the order from its waiter's outcome. So whoever gets past the flag sees what was done before it was
+//! set.
 
 use std::fmt;
 use std::future::Future;
@@ -32,10 +33,11 @@ const SET: u32 = 1;
 /// The event was set.
 const RELEASED: Outcome = FIRST_OUTCOME;
 
-/// A flag: [set](Self::set) or [clear](Self::clear), clear to begin with. Tasks [wait](Self::wait) until it is set.
+/// A flag that tasks [wait](Self::wait) for. It is clear at first; it can be [set](Self::set) and
+/// [cleared](Self::clear).
 ///
-/// Setting it releases all who wait, in the order in which they came, even if it is cleared again before they run. As
-/// long as it is set nobody waits.
+/// Setting the flag releases all tasks that wait, in the order in which they came, even if it is cleared again before
+/// they run. While it is set, nobody waits.
 ///
 /// # Examples
 ///
@@ -67,7 +69,7 @@ pin_project! {
 }
 
 impl Event {
-    /// One that is clear.
+    /// Makes an event that is clear.
     pub fn new() -> Self {
         Self {
             word: AtomicU32::new(CLEAR),
@@ -75,7 +77,7 @@ impl Event {
         }
     }
 
-    /// [`new`](Self::new), in a constant.
+    /// Like [`new`](Self::new), as a constant function.
     ///
     /// # Examples
     ///
@@ -91,7 +93,7 @@ impl Event {
         }
     }
 
-    /// One that is set, in a constant.
+    /// Makes an event that is set, as a constant function.
     #[cfg(not(any(heist_loom, heist_shuttle)))]
     pub(crate) const fn const_new_set() -> Self {
         Self {
@@ -100,9 +102,9 @@ impl Event {
         }
     }
 
-    /// Sets the flag, and releases all who wait.
+    /// Sets the flag, and releases all tasks that wait.
     pub fn set(&self) {
-        // Ordering: Release pairs with the Acquire in `is_set`. Set already, nobody is queued (invariant 1).
+        // Ordering: Release pairs with the Acquire in `is_set`. If it was set already, nobody is queued (invariant 1).
         let again = self
             .word
             .compare_exchange(SET, SET, Ordering::Release, Ordering::Relaxed);
@@ -120,23 +122,23 @@ impl Event {
         wakes.wake_all();
     }
 
-    /// Clears the flag: who comes from now on waits until it is set again.
+    /// Clears the flag: tasks that come from now on wait until it is set again.
     pub fn clear(&self) {
-        // Ordering: hint only. Who sees it clear sees nothing else by that.
+        // Ordering: hint only. A task that sees it clear learns nothing else by that.
         self.word.store(CLEAR, Ordering::Relaxed);
     }
 
     /// Whether the flag is set.
     pub fn is_set(&self) -> bool {
-        // Ordering: Acquire pairs with the Release in `set`, so that what was done before is seen.
+        // Ordering: Acquire pairs with the Release in `set`, so that what was done before it is seen.
         self.word.load(Ordering::Acquire) == SET
     }
 
-    /// Waits until the flag is set: completes at once where it is, else once somebody sets it.
+    /// Waits until the flag is set. Completes at once if it is set already.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes nothing for anybody else.
+    /// Dropping the future changes nothing for other tasks.
     pub fn wait(&self) -> EventWait<'_> {
         EventWait {
             event: self,
@@ -144,7 +146,7 @@ impl Event {
         }
     }
 
-    /// As [`wait`](Self::wait), by blocking this thread.
+    /// Like [`wait`](Self::wait), but blocks the thread.
     #[track_caller]
     pub fn blocking_wait(&self) {
         if !self.is_set() {

@@ -1,22 +1,23 @@
-//! Futures that were given what others wait for, and are not polled.
+//! Finds *futurelocks*: futures that were given a lock, and are not polled.
 //!
-//! A task may hold a future that waits for a lock, and wait for something else: a `select!` by reference whose other
-//! branch goes on to take the same lock, a `join!` in a stream of buffered futures. When the lock falls to the future
-//! that nobody polls, whoever waits behind it waits for ever, the task itself included, and nothing shows why: a
-//! *futurelock*.
+//! A task may hold a future that waits for a lock, while the task itself waits for something else. Examples are a
+//! `select!` by reference whose other branch takes the same lock, or a `join!` inside a stream of buffered futures. If
+//! that future is given the lock and nobody polls it, every task behind it waits for ever, its own task included, and
+//! nothing shows why.
 //!
-//! Here it shows. A waiter that is given a lock, a permit or room in a channel, and isn't polled for a second, is
-//! reported with the place in the source that made it (the call of `lock`, `acquire`, `send`). By default the report goes
-//! to standard error; [`on_report`] takes it elsewhere. Programs with debug assertions are watched, others where
-//! [`report_after`] is called. Not watching costs one look at a flag where a waiter is released.
+//! This module shows why. If a waiter is given a lock, a permit or room in a channel, and is not polled for a second,
+//! it is reported with the place in the source that made it: the call of `lock`, `acquire` or `send`. The report goes
+//! to standard error; [`on_report`] takes it elsewhere. Programs that are built with debug assertions are watched;
+//! others are watched from a call of [`report_after`] on. While watching is off it costs one look at a flag for each
+//! waiter that is released.
 //!
-//! A place is reported when its first waiter is found. After that its waiters are counted, and it is reported again each
-//! time that the count has doubled since: so 100,000 waiters of one place make 17 reports at most. [`unpolled`] lists
-//! each waiter that there is now.
+//! A place is reported when its first waiter is found. After that its waiters are counted, and it is reported again
+//! each time the count has doubled. So 100,000 waiters of one place make at most 17 reports. [`unpolled`] lists each
+//! waiter that there is now.
 //!
 //! # Examples
 //!
-//! The future `first` is in line for the lock, and the task waits for `second`:
+//! The future `first` is ahead of `second` in the queue for the lock, but the task polls `second` only:
 //!
 //! ```
 //! use heist::sync::{Mutex, futurelock};
@@ -37,14 +38,14 @@
 //! assert_eq!(found.len(), 1);
 //! assert!(found[0].to_string().contains("given a lock"), "{}", found[0]);
 //! ```
-//!
-//! # Invariants
-//!
-//! 1. A waiter is in the register, by its address, from just before the outcome that gives it something is stored until
-//!    its owner looks at that outcome or drops the waiter; if watching was on when it was released. The outcome itself
-//!    carries the mark that it is, so its owner pays for the register only then.
-//! 2. The register's lock is taken beneath the lock of a waiting list. Nothing is called under it.
-//! 3. One thread looks, started with the first entry. It sleeps without a limit while nothing is left to report.
+
+// # Invariants
+//
+// 1. If watching was on when a waiter was released, the waiter is in the register, by its address. It is there from just
+//    before the outcome that gives it something is stored until its owner looks at that outcome or drops the waiter.
+//    The outcome itself carries the mark that it is there, so only such an owner pays for the register.
+// 2. The register's lock is taken beneath the lock of a waiting list. Nothing is called under it.
+// 3. One thread looks, started with the first entry. It sleeps without a limit while nothing is left to report.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,10 +62,10 @@ use crate::waits::Wait;
 /// Whether waiters are put into the register.
 static WATCHING: AtomicBool = AtomicBool::new(cfg!(debug_assertions));
 
-/// After how many nanoseconds a waiter is reported.
+/// How many nanoseconds a waiter is not polled before it is reported.
 static LIMIT_NS: AtomicU64 = AtomicU64::new(1_000_000_000);
 
-/// The thread looks at least so far apart.
+/// The thread pauses at least this long between two looks.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
 static REGISTER: Mutex<Register> = Mutex::new(Register {
@@ -75,7 +76,7 @@ static REGISTER: Mutex<Register> = Mutex::new(Register {
     handler: None,
 });
 
-/// Tells the thread of an entry.
+/// Tells the thread that there is an entry.
 static NEWS: Condvar = Condvar::new();
 
 type Handler = Arc<dyn Fn(&Futurelock) + Send + Sync>;
@@ -83,21 +84,21 @@ type Handler = Arc<dyn Fn(&Futurelock) + Send + Sync>;
 struct Register {
     /// By the address of the waiter.
     granted: BTreeMap<usize, Granted>,
-    /// How many of them haven't been found.
+    /// How many of them haven't been found yet.
     not_found: usize,
-    /// By the place that made them: those that were found.
+    /// The waiters that were found, by the place that made them.
     places: BTreeMap<&'static Location<'static>, Found>,
     looker: Looker,
-    /// `None`: to standard error.
+    /// `None` means standard error.
     handler: Option<Handler>,
 }
 
-/// Of one place.
+/// What was found of one place.
 #[derive(Default)]
 struct Found {
     /// How many waiters were found.
     count: usize,
-    /// How many there were when it was reported.
+    /// How many there were at the last report.
     reported: usize,
 }
 
@@ -116,7 +117,8 @@ enum Looker {
     Asleep,
 }
 
-/// A waiter that was given what others wait for, and has not been polled since. Its `Display` is for people.
+/// A waiter that was given what others wait for, and has not been polled since. It implements `Display` with a text for
+/// people.
 #[derive(Debug, Clone)]
 pub struct Futurelock {
     place: &'static Location<'static>,
@@ -131,17 +133,17 @@ impl Futurelock {
         self.place
     }
 
-    /// What it was given.
+    /// What the waiter was given.
     pub fn wait(&self) -> Wait {
         self.wait
     }
 
-    /// For how long it has not been polled since.
+    /// For how long the waiter has not been polled since.
     pub fn unpolled_for(&self) -> Duration {
         self.unpolled
     }
 
-    /// How many waiters that were made there have been found so by now, and reported or counted.
+    /// How many waiters from the same place have been found so far, whether reported or only counted.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -162,27 +164,27 @@ impl fmt::Display for Futurelock {
     }
 }
 
-/// Watches from now on, and reports waiters that were given something and are not polled for `limit`, which is rounded up
-/// to a millisecond.
+/// Watches waiters from now on, and reports those that were given something and are not polled for `limit`. The limit
+/// is at least a millisecond.
 ///
-/// With debug assertions a program is watched from its start, with a limit of a second.
+/// Programs with debug assertions are watched from their start, with a limit of a second.
 pub fn report_after(limit: Duration) {
     let nanos = limit.max(SHORTEST_PAUSE).as_nanos();
-    // Ordering: hint only, as all of this module's: a waiter is watched a little earlier or later.
+    // Ordering: hint only, as everywhere in this module: a waiter is watched a little earlier or later.
     LIMIT_NS.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
     WATCHING.store(true, Ordering::Relaxed);
-    // It may be in the middle of a longer pause, or, with the lock, just before one.
+    // The thread may be in the middle of a longer pause. Taking the lock makes sure that it is not just before one.
     drop(REGISTER.lock());
     NEWS.notify_one();
 }
 
-/// Watches no more waiters from now on.
+/// Stops watching waiters.
 pub fn off() {
     // Ordering: hint only.
     WATCHING.store(false, Ordering::Relaxed);
 }
 
-/// Has reports given to `handler`, on a thread of this crate's, instead of standard error.
+/// Makes reports go to `handler`, on a thread of this crate, instead of standard error.
 ///
 /// # Examples
 ///
@@ -194,12 +196,12 @@ pub fn off() {
 pub fn on_report(handler: impl Fn(&Futurelock) + Send + Sync + 'static) {
     let handler: Option<Handler> = Some(Arc::new(handler));
     let before = std::mem::replace(&mut REGISTER.lock().handler, handler);
-    // A value of a user's: dropped after the lock was let go.
+    // User code: dropped after the lock is released.
     drop(before);
 }
 
-/// The waiters, among those that are watched, that were given something and have not been polled for that long by now,
-/// reported or not.
+/// Lists the waiters that were given something and have not been polled for `at_least` since, whether they have been
+/// reported or not. Only waiters that are watched are listed.
 pub fn unpolled(at_least: Duration) -> Vec<Futurelock> {
     let now = Instant::now();
     let register = REGISTER.lock();
@@ -213,7 +215,7 @@ pub fn unpolled(at_least: Duration) -> Vec<Futurelock> {
         .collect()
 }
 
-/// Reports what is due at `now`, which may be a time to come.
+/// Reports what is due at `now`, which may lie in the future.
 #[doc(hidden)]
 pub fn look(now: Instant) {
     let mut register = REGISTER.lock();
@@ -227,12 +229,12 @@ pub fn look(now: Instant) {
             None => eprintln!("heist: {report}"),
         });
     }
-    // A value of a user's: replaced meanwhile, it ends here.
+    // User code: if it was replaced meanwhile, it is dropped here.
     contain(|| drop(handler));
 }
 
 impl Register {
-    /// Counts those that are due at `now`, and gives those whose place is to be reported.
+    /// Counts the waiters that are due at `now`, and returns those whose place is to be reported.
     fn find(&mut self, now: Instant, limit: Duration) -> Vec<Futurelock> {
         let mut due: BTreeMap<_, &Granted> = BTreeMap::new();
         for granted in self.granted.values_mut() {
@@ -285,7 +287,7 @@ pub(crate) fn is_on() -> bool {
     WATCHING.load(Ordering::Relaxed)
 }
 
-/// The waiter at `address` is just about to be given what it waits for.
+/// Called just before the waiter at `address` is given what it waits for.
 #[cold]
 pub(crate) fn granted(address: usize, place: &'static Location<'static>, wait: Wait) {
     let granted = Granted {
@@ -306,7 +308,7 @@ pub(crate) fn granted(address: usize, place: &'static Location<'static>, wait: W
         Looker::None if cfg!(miri) => {}
         Looker::None => {
             let thread = thread::Builder::new().name("heist-futurelock".into());
-            // Where no thread can be had, the next entry asks again.
+            // If no thread can be started, the next entry tries again.
             if thread.spawn(look_for_ever).is_ok() {
                 register.looker = Looker::Awake;
             }
@@ -314,7 +316,7 @@ pub(crate) fn granted(address: usize, place: &'static Location<'static>, wait: W
     }
 }
 
-/// The owner of the waiter at `address`, which is in the register, has looked at what it was given, or drops it.
+/// Called when the owner of the waiter at `address`, which is in the register, looks at what it was given or drops it.
 #[cold]
 pub(crate) fn seen(address: usize) {
     let mut register = REGISTER.lock();

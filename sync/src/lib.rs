@@ -1,27 +1,19 @@
-//! How tasks wait for each other: every primitive of heist that needs only a [`Waker`](std::task::Waker).
+//! Channels, locks and signals for tasks: the module `sync` of heist as a crate of its own.
 //!
-//! Nothing in here knows an executor, so all of it works on any. The front door is the crate `heist`, whose
-//! `sync` module re-exports these types.
+//! Everything here needs only [`Waker`](std::task::Waker)s, so it works on any executor. In a program that uses heist, take
+//! `heist::sync` instead: it has the same types, and a table of which to use for what.
 //!
-//! | to | take |
-//! |---|---|
-//! | hand over one value, once | [`oneshot`] |
-//! | hand over many values to one task | [`mpsc`] |
-//! | hand over many values to each of many tasks | [`broadcast`] |
-//! | hand over many values, each to one of many tasks | [`mpmc`] |
-//! | share out work, and wait until it is done | [`queue`] |
-//! | let many see the last value, and wait for the next | [`watch`] |
-//! | hold data across an `.await` | [`Mutex`] |
-//! | the same, with many readers at once | [`RwLock`] |
-//! | wait for a change of such data | [`Condvar`] |
-//! | let at most so many in | [`Semaphore`] |
-//! | say that something happened | [`Notify`] |
-//! | say that something is so, until it isn't | [`Event`] |
-//! | wait until all have come | [`Barrier`] |
-//! | have a value computed once | [`OnceCell`] |
-//! | wait for a value that is set once | [`SetOnce`] |
-//! | tell tasks to stop, and those they have set to work | [`CancellationToken`] |
-//! | find a future that holds others up and isn't polled | [`futurelock`] |
+//! # Examples
+//!
+//! Threads that run no executor use the blocking forms:
+//!
+//! ```
+//! use heist_sync::mpsc;
+//!
+//! let (sender, mut receiver) = mpsc::channel(8);
+//! std::thread::spawn(move || sender.blocking_send("hello"));
+//! assert_eq!(receiver.blocking_recv(), Some("hello"));
+//! ```
 
 mod barrier;
 pub mod broadcast;
@@ -80,7 +72,7 @@ pub use set_once::{SetOnce, SetOnceError};
 
 #[doc(hidden)]
 pub mod protocol {
-    //! What the models and the other crates of heist use beside the public types; no promise is made to anyone else.
+    //! What the models and the other crates of heist use besides the public types. Others can't rely on it.
     pub use crate::contain::{contain, drop_each, drop_payload};
     pub use crate::park::{Announce, announce_blocking, block_on, block_on_for};
     pub use crate::spin::Patience;

@@ -1,4 +1,4 @@
-//! Channels for many values, from many senders to many receivers; each value goes to one of them.
+//! Channels from many senders to many receivers. Each message goes to one receiver.
 //!
 //! | made by | holds | sending waits |
 //! |---|---|---|
@@ -6,18 +6,18 @@
 //! | [`bounded(0)`](bounded) | none: sender and receiver meet | for a receiver |
 //! | [`unbounded()`](unbounded) | any number | never |
 //!
-//! Both ends can be cloned, and each has its weak form. The channel is closed when all senders or all receivers are gone,
-//! or by [`Sender::close`] or [`Receiver::close`]. What had been sent can still be received then, and after that
-//! [`Receiver::recv`] gives `None`; a message that is refused comes back in the error.
+//! Senders and receivers can be cloned, and both have weak forms. The channel closes when all senders or all receivers
+//! are gone, or by [`Sender::close`] or [`Receiver::close`]. A message that is refused comes back in the error.
+//! Messages that were sent before can still be received; after that [`Receiver::recv`] returns `None`.
 //!
 //! # Fairness
 //!
-//! First in, first out on both sides: room goes to the sender that has waited longest, messages to the receiver that has
-//! waited longest, and nobody overtakes those who wait, [`try_send`](Sender::try_send) and
-//! [`try_recv`](Receiver::try_recv) included. Messages leave in the order in which they were sent; where several receivers
-//! have been woken, which of them gets which of the messages depends on who is polled first.
+//! Both sides are first in, first out: room goes to the sender that has waited longest, and messages go to the receiver
+//! that has waited longest. Nobody overtakes a task that waits, not even [`try_send`](Sender::try_send) and
+//! [`try_recv`](Receiver::try_recv). Messages leave in the order in which they were sent. If several receivers have
+//! been woken, the first one to be polled gets the first message.
 //!
-//! A waker that panics and a future that is forgotten do what they do with [`mpsc`](crate::mpsc).
+//! Wakers that panic and futures that are forgotten have the same effects as with [`mpsc`](crate::mpsc).
 //!
 //! # Examples
 //!
@@ -53,6 +53,7 @@ mod sender;
 mod several;
 mod stream;
 
+#[doc(no_inline)]
 pub use crate::mpsc::error;
 pub use inner::{bounded, unbounded};
 pub use receiver::{Receiver, WeakReceiver};

@@ -1,21 +1,23 @@
-//! Channels for many values, from many senders to one receiver.
+//! Channels from many senders to one receiver.
 //!
-//! [`channel`] is bounded: where it is full, [`Sender::send`] waits until there is room, so a fast sender is slowed down
-//! to its receiver's pace. [`unbounded_channel`] is not: sending never waits, and what is not received piles up.
+//! [`channel`] is bounded: when it is full, [`Sender::send`] waits until there is room, so a fast sender is slowed down
+//! to the receiver's pace. [`unbounded_channel`] has no bound: sending never waits, and messages that are not received
+//! pile up.
 //!
-//! The channel ends when all senders are dropped, or the receiver closes it: what had been sent can still be received,
-//! and then [`Receiver::recv`] gives `None`. When the receiver is dropped, sending fails.
+//! The channel closes when all senders are dropped, or when the receiver closes it. Messages that were sent before can
+//! still be received; after that [`Receiver::recv`] returns `None`. Once the receiver is dropped, sending fails.
 //!
 //! # Wakers that panic
 //!
-//! The panic of a waker costs no message. That of a sender's waker ends in the call that receives, which has a message to
-//! give out; any other goes on to whoever woke it, once the message lies in the channel.
+//! A waker that panics costs no message. If a sender's waker panics while a message is received, the panic is dropped
+//! and the message is returned. Any other waker's panic reaches the caller that woke it, after the message is in the
+//! channel.
 //!
 //! # Futures that are forgotten
 //!
-//! A future that has been polled and is forgotten ([`std::mem::forget`]) keeps its place: room that is given to it is not
-//! used by others, and the end of a closed channel waits for it. So it is with [`mpmc`](crate::mpmc), and there with a
-//! message as well, until all receivers are gone.
+//! A future that was polled and then forgotten ([`std::mem::forget`]) keeps its place, and what it is given stays
+//! with it. Nobody else can use that room, and a closed channel doesn't end while it is out. [`mpmc`](crate::mpmc) is
+//! the same, and there it holds for messages too, until all receivers are gone.
 //!
 //! # Examples
 //!

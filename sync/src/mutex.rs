@@ -1,6 +1,6 @@
 //! An asynchronous mutex: a lock that may be held across an `.await`.
 //!
-//! Who may have the lock is decided in `raw`; this file is the data behind it, and `guards` lends it out.
+//! `raw` decides who may have the lock. This file holds the data, and `guards` lends it out.
 
 mod guards;
 mod raw;
@@ -16,17 +16,17 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// An asynchronous mutex.
+/// An asynchronous mutex: its lock may be held across an `.await`.
 ///
-/// For data that is never held across an `.await`, a blocking lock (std's, parking_lot's) serves better.
+/// For data that is never locked across an `.await`, a blocking lock (std's or parking_lot's) is faster.
 ///
-/// Nothing is poisoned: a task that panics while it holds the lock lets it go.
+/// The mutex is never poisoned: if a task panics while it holds the lock, the lock is released.
 ///
 /// # Fairness
 ///
-/// A task that runs may take a free lock ahead of those who wait. One that has waited for longer than half a
-/// millisecond, or was woken a few times to find the lock taken again, has it handed over. (tokio's mutex hands it over
-/// every time, which makes each contended lock as slow as a wake-up.)
+/// A task that runs may take a free lock ahead of tasks that wait. A task that has waited for half a millisecond, or
+/// was woken a few times only to find the lock taken again, gets the lock handed over. (tokio's mutex always hands it
+/// over, which makes each contended lock as slow as a wake-up.)
 ///
 /// # Examples
 ///
@@ -44,21 +44,21 @@ use std::sync::Arc;
 /// ```
 pub struct Mutex<T: ?Sized> {
     raw: RawMutex,
-    // std's cell and not the model's: a guard gives out plain references, whose extent a model can't see (it puts a
-    // cell of its own inside `T`), and the model's cell takes no unsized values.
+    // std's cell and not the model's: a guard gives out plain references, and a model can't see how long they live (it
+    // puts a cell of its own inside `T`). Nor does the model's cell take unsized values.
     value: UnsafeCell<T>,
 }
 
-/// A lock of a [`Mutex`] or a [`RwLock`](crate::RwLock) can't be had now.
+/// The lock of a [`Mutex`] or a [`RwLock`](crate::RwLock) is not free now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TryLockError(pub(crate) ());
 
 // SAFETY: sending the mutex sends the value.
 unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
-// SAFETY: the raw lock gives the value to one at a time; whichever thread that is, may take it out: hence `Send`.
+// SAFETY: the raw lock gives the value to one thread at a time. That thread may move it out: hence `Send`.
 unsafe impl<T: ?Sized + Send> Sync for Mutex<T> {}
 impl<T> Mutex<T> {
-    /// An unlocked mutex.
+    /// Makes an unlocked mutex.
     pub fn new(value: T) -> Self {
         Self {
             raw: RawMutex::new(),
@@ -66,7 +66,7 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// [`new`](Self::new), in a constant.
+    /// Like [`new`](Self::new), as a constant function.
     ///
     /// # Examples
     ///
@@ -84,7 +84,7 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// The value, by itself again.
+    /// Consumes the mutex and returns the value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
@@ -95,7 +95,8 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the place in the queue; a lock that it had already been handed goes to the next.
+    /// Dropping the future gives up the place in the queue. If the lock had already been handed to it, that goes to the
+    /// next task.
     #[track_caller]
     pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
         let place = Location::caller();
@@ -107,7 +108,7 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
-    /// [`lock`](Self::lock) that blocks the thread.
+    /// Like [`lock`](Self::lock), but blocks the thread.
     ///
     /// # Examples
     ///
@@ -121,11 +122,11 @@ impl<T: ?Sized> Mutex<T> {
         block_on(self.lock())
     }
 
-    /// [`lock`](Self::lock) for a shared mutex: the guard may outlive the borrow.
+    /// Like [`lock`](Self::lock), for a mutex in an [`Arc`]: the guard owns a share of it and has no lifetime.
     ///
     /// # Cancel safety
     ///
-    /// As [`lock`](Self::lock).
+    /// The same as for [`lock`](Self::lock).
     #[track_caller]
     pub fn lock_owned(self: Arc<Self>) -> impl Future<Output = OwnedMutexGuard<T>> {
         let place = Location::caller();
@@ -137,7 +138,7 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
-    /// [`lock_owned`](Self::lock_owned) that blocks the thread.
+    /// Like [`lock_owned`](Self::lock_owned), but blocks the thread.
     #[track_caller]
     pub fn blocking_lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
         block_on(self.lock_owned())
@@ -147,7 +148,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Errors
     ///
-    /// [`TryLockError`] where it is not.
+    /// [`TryLockError`] if it is locked.
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError> {
         if self.raw.try_lock() {
             Ok(MutexGuard::new(self))
@@ -156,11 +157,11 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
-    /// [`try_lock`](Self::try_lock) for a shared mutex.
+    /// Like [`try_lock`](Self::try_lock), for a mutex in an [`Arc`].
     ///
     /// # Errors
     ///
-    /// [`TryLockError`] where it is locked.
+    /// [`TryLockError`] if it is locked.
     pub fn try_lock_owned(self: Arc<Self>) -> Result<OwnedMutexGuard<T>, TryLockError> {
         if self.raw.try_lock() {
             Ok(OwnedMutexGuard::new(self))
@@ -169,7 +170,7 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
-    /// The value of a mutex that nobody else can hold.
+    /// The value. Nobody else can hold the lock, so this needs no locking.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }

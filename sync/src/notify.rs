@@ -7,19 +7,19 @@
 //!
 //! # Invariants
 //!
-//! 1. `WAITING` ⇔ the queue is not empty, whenever the queue's lock is free. A change to or from `WAITING`, and of the
-//!    generation, is made under the lock; between `EMPTY` and `NOTIFIED` anyone may move by CAS.
-//! 2. A [`Notified`] remembers the generation in which it was made. It is complete once that has passed, and it looks at
-//!    that before it takes a permit: so a `notify_waiters` that came before its first poll completes it, and the
-//!    permit stays for one who needs it.
-//! 3. A waiter that was released with `ONE` and dropped before it looked passes its notification on, the way that it came.
-//!    One that was released with `ALL` has nothing to pass on: all others have been told too.
+//! 1. `WAITING` ⇔ the queue is not empty, whenever the queue's lock is free. A change to or from `WAITING`, and a
+//!    change of the generation, is made under the lock. Between `EMPTY` and `NOTIFIED` anyone may move by CAS.
+//! 2. A [`Notified`] remembers the generation in which it was made, and is complete once that generation has passed. It
+//!    looks at that before it takes a permit. So a `notify_waiters` that came before its first poll completes it, and
+//!    the permit stays for a task that needs it.
+//! 3. If a waiter was released with `ONE` and is dropped before it looked, it passes its notification on in the same
+//!    way. A waiter that was released with `ALL` has nothing to pass on: all others have been told too.
 //!
 //! # Orderings
 //!
-//! A notification is a Release, of the word or of a waiter's outcome, and its reception an Acquire of the same: what was
-//! done before the one is seen after the other. A `notify_one` that finds the permit already there is a Release too: the
-//! one who takes the permit sees what every notifier did.
+//! A notification is a Release, of the word or of a waiter's outcome; receiving it is an Acquire of the same. So what
+//! was done before the one is seen after the other. A `notify_one` that finds the permit already there is a Release
+//! too: the task that takes the permit sees what every notifier did.
 
 use std::fmt;
 use std::future::Future;
@@ -45,22 +45,22 @@ const STATE: usize = 3;
 /// One generation in the word.
 const GENERATION: usize = 4;
 
-/// Released by [`Notify::notify_one`].
+/// The outcome of a waiter that [`Notify::notify_one`] released.
 const ONE_FIRST: Outcome = FIRST_OUTCOME;
-/// Released by [`Notify::notify_last`].
+/// The outcome of a waiter that [`Notify::notify_last`] released.
 const ONE_LAST: Outcome = FIRST_OUTCOME + 1;
-/// Released by [`Notify::notify_waiters`].
+/// The outcome of a waiter that [`Notify::notify_waiters`] released.
 const ALL: Outcome = FIRST_OUTCOME + 2;
 
 /// Tells tasks that something has happened.
 ///
-/// It holds at most one permit. [`notify_one`](Self::notify_one) wakes the task that has waited longest, or leaves the
-/// permit for the next [`notified`](Self::notified); [`notify_waiters`](Self::notify_waiters) wakes all who wait and
-/// leaves none.
+/// It holds at most one permit. [`notify_one`](Self::notify_one) wakes the task that has waited longest. If no task
+/// waits, it leaves the permit for the next [`notified`](Self::notified). [`notify_waiters`](Self::notify_waiters)
+/// wakes all tasks that wait, and leaves no permit.
 ///
 /// # Examples
 ///
-/// A task that is told before it waits does not wait:
+/// A task that is notified before it waits does not wait:
 ///
 /// ```
 /// use heist::sync::Notify;
@@ -110,14 +110,14 @@ pin_project! {
     }
 }
 
-/// How far one has come who waits.
+/// How far a waiting task has come.
 struct Progress {
     /// The word's generation when it was made: invariant 2.
     generation: usize,
     done: bool,
 }
 
-/// Either future, seen while it is polled or dropped.
+/// Either kind of future, while it is polled or dropped.
 struct Listen<'w, 'q> {
     notify: &'w Notify,
     progress: &'w mut Progress,
@@ -125,7 +125,7 @@ struct Listen<'w, 'q> {
 }
 
 impl Notify {
-    /// One without a permit.
+    /// Makes a `Notify` without a permit.
     pub fn new() -> Self {
         Self {
             word: AtomicUsize::new(EMPTY),
@@ -133,7 +133,7 @@ impl Notify {
         }
     }
 
-    /// [`new`](Self::new), in a constant.
+    /// Like [`new`](Self::new), as a constant function.
     ///
     /// # Examples
     ///
@@ -149,15 +149,17 @@ impl Notify {
         }
     }
 
-    /// Waits to be notified: completes with the permit, if there is one, or once a notification falls to this task.
+    /// Waits to be notified. Completes with the permit, if there is one, or once a notification reaches this task.
     ///
-    /// A [`notify_waiters`](Self::notify_waiters) counts from this call on, a [`notify_one`](Self::notify_one) from the
-    /// first poll (or [`enable`](Notified::enable)) on; the permit bridges the gap. So one that calls this, looks whether
-    /// it still has to wait, and then awaits the future misses no `notify_waiters` that follows a change of what it looks at.
+    /// The future is completed by a [`notify_waiters`](Self::notify_waiters) from this call on, and by a
+    /// [`notify_one`](Self::notify_one) from its first poll (or [`enable`](Notified::enable)) on; the permit bridges
+    /// the gap. To miss no `notify_waiters`, call this first, then look whether you still have to wait, and then await
+    /// the future.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the place in the queue; a `notify_one` that had already fallen to it goes to the next.
+    /// Dropping the future gives up the place in the queue. If a `notify_one` had already reached it, that goes to the
+    /// next task.
     #[inline]
     pub fn notified(&self) -> Notified<'_> {
         Notified {
@@ -167,11 +169,12 @@ impl Notify {
         }
     }
 
-    /// [`notified`](Self::notified) for a shared `Notify`: the future owns a share of it, and may be sent to a task.
+    /// Like [`notified`](Self::notified), for a `Notify` in an [`Arc`]: the future owns a share of it, and may be moved
+    /// into a task.
     ///
     /// # Cancel safety
     ///
-    /// As [`notified`](Self::notified).
+    /// The same as for [`notified`](Self::notified).
     ///
     /// # Examples
     ///
@@ -194,7 +197,7 @@ impl Notify {
         }
     }
 
-    /// [`notified`](Self::notified) that blocks the thread.
+    /// Like [`notified`](Self::notified), but blocks the thread.
     ///
     /// # Examples
     ///
@@ -211,8 +214,8 @@ impl Notify {
     }
 
     fn begin(&self) -> Progress {
-        // Ordering: Acquire pairs with the Release in `notify_waiters`: a caller that looks after this at what the notifier
-        // changed before sees the change, or is notified.
+        // Ordering: Acquire pairs with the Release in `notify_waiters`. If the caller looks after this at what the
+        // notifier changed, it sees the change or is notified.
         let word = self.word.load(Ordering::Acquire);
         Progress {
             generation: word & !STATE,
@@ -220,21 +223,21 @@ impl Notify {
         }
     }
 
-    /// Notifies the task that has waited longest, or leaves a permit.
+    /// Notifies the task that has waited longest. If no task waits, leaves a permit.
     pub fn notify_one(&self) {
         self.notify(ONE_FIRST);
     }
 
-    /// Notifies the task that came last, or leaves a permit.
+    /// Notifies the task that came last. If no task waits, leaves a permit.
     pub fn notify_last(&self) {
         self.notify(ONE_LAST);
     }
 
-    /// Notifies all who wait now, [`Notified`]s that have not been polled yet included. Leaves no permit.
+    /// Notifies all tasks that wait now, and all [`Notified`] futures that have not been polled yet. Leaves no permit.
     pub fn notify_waiters(&self) {
         let mut wakes = Wakes::default();
         let mut locked = self.queue.lock();
-        // Ordering: Release pairs with the Acquire in `take`, for those not queued yet.
+        // Ordering: Release pairs with the Acquire in `take`, for futures that are not queued yet.
         self.update(|word| {
             let state = if word & STATE == WAITING {
                 EMPTY
@@ -251,7 +254,7 @@ impl Notify {
         wakes.wake_all();
     }
 
-    /// Gives one notification, the way that `how` says.
+    /// Gives one notification in the way that `how` says.
     fn notify(&self, how: Outcome) {
         let left_permit =
             self.update(|word| (word & STATE != WAITING).then_some((word & !STATE) | NOTIFIED));
@@ -278,17 +281,17 @@ impl Notify {
         waker
     }
 
-    /// Restores invariant 1 after a pop or a removal; the new state is `state` where the queue is empty.
+    /// Restores invariant 1 after a pop or a removal. If the queue is empty, the new state is `state`.
     fn settle(&self, locked: &Locked<'_, ()>, state: usize) {
         if locked.is_empty() {
-            // A permit that came beside the lock since the queue was emptied is not overwritten.
+            // A permit that has come beside the lock since the queue was emptied is not overwritten.
             let _ = self.update(|word| {
                 (word & STATE == WAITING || state == NOTIFIED).then_some((word & !STATE) | state)
             });
         }
     }
 
-    /// Takes the permit, or notes that the generation has passed: invariant 2.
+    /// Takes the permit, or sees that the generation has passed: invariant 2.
     fn take(&self, generation: usize) -> bool {
         let taken = self.update(|word| {
             let current = word & !STATE == generation;
@@ -300,8 +303,8 @@ impl Notify {
         }
     }
 
-    /// Under the lock: as `take`, and then says whether the permit was taken; or sets `WAITING`, which the queueing that
-    /// follows makes true.
+    /// Under the lock: like `take`, and then returns whether the permit was taken. Otherwise sets `WAITING`, which the
+    /// caller makes true by queueing.
     fn take_or_announce(&self, generation: usize) -> Option<bool> {
         let before = self.update(|word| {
             if word & !STATE != generation {
@@ -321,16 +324,16 @@ impl Notify {
     }
 
     fn update(&self, f: impl FnMut(usize) -> Option<usize>) -> Result<usize, usize> {
-        // Ordering: Release, so that who receives a notification sees what its notifier did; Acquire, so that who takes a
-        // permit sees what those did who left it. The two pair with each other, through this word.
+        // Ordering: Release, so that a task that receives a notification sees what its notifier did. Acquire, so that a
+        // task that takes a permit sees what those did that left it. The two pair with each other, through this word.
         self.word
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, f)
     }
 }
 
 impl<'a> Notified<'a> {
-    /// Queues the future without polling it, so that a [`Notify::notify_one`] from now on can fall to it. True where it
-    /// is complete already.
+    /// Queues the future without polling it, so that a [`Notify::notify_one`] can reach it from now on. Returns true if
+    /// it is complete already.
     ///
     /// # Examples
     ///
@@ -358,7 +361,7 @@ impl<'a> Notified<'a> {
 }
 
 impl OwnedNotified {
-    /// As [`Notified::enable`].
+    /// Like [`Notified::enable`].
     pub fn enable(self: Pin<&mut Self>) -> bool {
         self.listen().enable()
     }
@@ -420,7 +423,7 @@ impl Listen<'_, '_> {
         Poll::Ready(())
     }
 
-    /// Leaves the queue, or passes on what fell to it and was never seen: invariant 3.
+    /// Leaves the queue, or passes on a notification that was never seen: invariant 3.
     #[inline]
     fn cancel(self) {
         if self.waiter.standing() != Standing::Idle {
@@ -459,7 +462,8 @@ impl Future for OwnedNotified {
     }
 }
 
-// A panic leaves the word and the queue as they are between two steps: each restores the invariants before it calls out.
+// A panic leaves the word and the queue as they are between two steps: each step restores the invariants before it
+// calls out.
 impl UnwindSafe for Notify {}
 impl RefUnwindSafe for Notify {}
 

@@ -1,9 +1,10 @@
-//! A value that is computed once, in time: a cell, and a semaphore of one permit for whoever computes.
+//! A value that is computed once, by an async function: a cell, and a semaphore of one permit for the task that
+//! computes.
 //!
 //! Invariants:
-//! 1. Whoever fills the cell holds the permit. It is given back where the computing fails, panics or is given up, so the
-//!    next one computes.
-//! 2. Once the cell is filled the semaphore is closed: all who waited for the permit find the value.
+//! 1. Whoever fills the cell holds the permit. If the computation fails, panics or is given up, the permit goes back
+//!    and the next task computes.
+//! 2. Once the cell is filled the semaphore is closed: all tasks that waited for the permit find the value.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -15,7 +16,7 @@ use crate::sys::OnceCell as Cell;
 use crate::waits::{self, Wait};
 use crate::{Semaphore, SemaphorePermit, TryAcquireError};
 
-/// A place for a value that is computed by the first task that needs it. The others wait for that.
+/// A cell for a value that the first task that needs it computes. Other tasks wait for that.
 ///
 /// # Examples
 ///
@@ -38,22 +39,22 @@ pub struct OnceCell<T> {
     turn: Semaphore,
 }
 
-/// Why a value could not be set; with the value.
+/// Why a value could not be set. It holds the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetError<T> {
-    /// There is one already.
+    /// The cell has a value already.
     AlreadyInitializedError(T),
-    /// It is being computed.
+    /// A task is computing the value.
     InitializingError(T),
 }
 
 impl<T> OnceCell<T> {
-    /// One without a value.
+    /// Makes a cell without a value.
     pub fn new() -> Self {
         Self::new_with(None)
     }
 
-    /// One without a value, in a constant.
+    /// Makes a cell without a value, as a constant function.
     #[cfg(not(any(heist_loom, heist_shuttle)))]
     pub const fn const_new() -> Self {
         Self {
@@ -62,7 +63,7 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// One with `value`, if there is one.
+    /// Makes a cell with `value`, if that is `Some`.
     pub fn new_with(value: Option<T>) -> Self {
         Self {
             value: value.map_or_else(Cell::new, Cell::with_value),
@@ -70,7 +71,7 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// One with `value`, in a constant.
+    /// Makes a cell with `value`, as a constant function.
     #[cfg(not(any(heist_loom, heist_shuttle)))]
     pub const fn const_new_with(value: T) -> Self {
         Self {
@@ -79,17 +80,17 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// Whether there is a value.
+    /// Whether the cell has a value.
     pub fn initialized(&self) -> bool {
         self.get().is_some()
     }
 
-    /// The value, if there is one.
+    /// The value, if the cell has one.
     pub fn get(&self) -> Option<&T> {
         self.value.get()
     }
 
-    /// The value to change, if there is one.
+    /// The value, if the cell has one, by a mutable reference.
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.value.get_mut()
     }
@@ -98,7 +99,7 @@ impl<T> OnceCell<T> {
     ///
     /// # Errors
     ///
-    /// With `value` where there is one already, and where a task is computing it.
+    /// [`SetError`] holds `value`, if the cell has a value already or a task is computing one.
     pub fn set(&self, value: T) -> Result<(), SetError<T>> {
         if self.initialized() {
             return Err(SetError::AlreadyInitializedError(value));
@@ -113,16 +114,16 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// The value, which `f` computes where there is none: completes once there is one. One task computes, and the others
-    /// wait for it; where it gives up or panics, the one that has waited longest computes with its own `f`.
+    /// Returns the value. If there is none, one task computes it with `f`, and the others wait for it. If that task
+    /// gives up or panics, the task that has waited longest computes the value with its own `f`.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops what `f` has begun, and another task may compute.
+    /// Dropping the future drops what `f` has begun. Another task may then compute the value.
     ///
     /// # Panics
     ///
-    /// If `f` does; the cell is as it was. An `f` that waits for the same cell waits for ever.
+    /// Panics if `f` does; the cell is then as it was. If `f` waits for the same cell, it waits for ever.
     pub async fn get_or_init<F, Fut>(&self, f: F) -> &T
     where
         F: FnOnce() -> Fut,
@@ -135,19 +136,19 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// As [`get_or_init`](Self::get_or_init), with an `f` that may fail.
+    /// Like [`get_or_init`](Self::get_or_init), for an `f` that may fail.
     ///
     /// # Cancel safety
     ///
-    /// As of [`get_or_init`](Self::get_or_init).
+    /// The same as for [`get_or_init`](Self::get_or_init).
     ///
     /// # Errors
     ///
-    /// With that of `f`; the cell is as it was, and the next task computes.
+    /// Returns the error of `f`. The cell is then as it was, and the next task computes the value.
     ///
     /// # Panics
     ///
-    /// As of [`get_or_init`](Self::get_or_init).
+    /// The same as for [`get_or_init`](Self::get_or_init).
     pub async fn get_or_try_init<E, F, Fut>(&self, f: F) -> Result<&T, E>
     where
         F: FnOnce() -> Fut,
@@ -164,22 +165,22 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// As [`get_or_init`](Self::get_or_init), by blocking this thread, as long as another computes the value.
+    /// Like [`get_or_init`](Self::get_or_init), but blocks the thread while another task or thread computes the value.
     ///
     /// # Panics
     ///
-    /// As of [`get_or_init`](Self::get_or_init).
+    /// The same as for [`get_or_init`](Self::get_or_init).
     #[track_caller]
     pub fn blocking_get_or_init(&self, f: impl FnOnce() -> T) -> &T {
         block_on(self.get_or_init(|| async { f() }))
     }
 
-    /// The value by itself, if there is one.
+    /// Consumes the cell and returns the value, if it has one.
     pub fn into_inner(self) -> Option<T> {
         self.value.into_inner()
     }
 
-    /// Takes the value out, if there is one; the cell is as new.
+    /// Takes the value out, if the cell has one. The cell is then as new.
     pub fn take(&mut self) -> Option<T> {
         std::mem::take(self).into_inner()
     }
@@ -229,7 +230,7 @@ impl<T: fmt::Debug> fmt::Debug for OnceCell<T> {
 }
 
 impl<T> SetError<T> {
-    /// Whether there was a value already.
+    /// Whether the cell had a value already.
     pub fn is_already_init_err(&self) -> bool {
         matches!(self, Self::AlreadyInitializedError(_))
     }

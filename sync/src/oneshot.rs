@@ -1,41 +1,58 @@
 //! A channel for one value, sent once.
 //!
-//! One allocation, one word, shared by the two halves; nothing else counts references.
-//!
-//! # The word
-//!
-//! | bit | set by | meaning |
-//! |---|---|---|
-//! | `VALUE` | sender | the value is in its cell; never cleared |
-//! | `CLOSED` | either | no value will be sent any more: refused by the receiver, or the sender was dropped; never cleared |
-//! | `RX_WAKER` | receiver | its waker is in its cell |
-//! | `TX_WAKER` | sender | its waker is in its cell |
-//! | `TX_GONE`, `RX_GONE` | that half | it will not touch the allocation again |
-//!
-//! # Invariants
-//!
-//! 1. Of `VALUE` and `CLOSED`, which comes first decides: the sender sets `VALUE` by a CAS from a word without `CLOSED`,
-//!    so a value is either sent or handed back, never both. (`CLOSED` may follow `VALUE`: the receiver can still take it.)
-//! 2. The value's cell is the sender's until `VALUE` is set, and the receiver's from then on. If the receiver leaves it
-//!    there, it goes with the allocation.
-//! 3. A waker's cell belongs to the half that it wakes while its bit is clear. While it is set, it belongs to nobody:
-//!    whoever clears the bit (the owner, to replace or drop it; the other half, to wake it) has the cell from then on,
-//!    and the owner can only set it again after looking at the word, when the other half has done what it came to tell.
-//! 4. The half that sets its `GONE` bit second frees the allocation. So a half that has a waker to take does that first,
-//!    and sets its bit after; a word that has the other half's bit belongs to the one that reads it.
-//! 5. A half that leaves takes its own waker with it: a task is not kept alive by a channel whose end it has dropped.
-//! 6. A step that sets a `GONE` bit may be the last moment of the allocation: it is a method of the `Word`, which is one
-//!    atomic. No `&Shared` is an argument of a function that does it, as an argument has to outlive its call.
-//!
-//! # Orderings
-//!
-//! Each change of the word is AcqRel and each load of it Acquire: a cell is written before the bit that gives it away
-//! is set, and touched after the bit that gives it was read. Every bit is in the one word, so no fence is needed.
+//! [`Sender::send`] never waits. The [`Receiver`] is a future of the value; it fails if the sender is dropped without
+//! sending.
 //!
 //! # Wakers that panic
 //!
-//! The panic of the receiver's waker goes on to who sends, once the value lies in the channel; that of the drop of the
-//! sender's own waker ends in `send`, which has the value in hand.
+//! If the receiver's waker panics, the panic reaches the caller of `send`, after the value is in the channel. If the
+//! drop of the sender's own waker panics, `send` drops that panic and sends the value.
+//!
+//! # Examples
+//!
+//! ```
+//! use heist::sync::oneshot;
+//!
+//! #[heist::main]
+//! async fn main() {
+//!     let (sender, receiver) = oneshot::channel();
+//!     heist::spawn(async move { sender.send(6 * 7) });
+//!     assert_eq!(receiver.await, Ok(42));
+//! }
+//! ```
+
+// One allocation and one word, which the two halves share. Nothing else counts references.
+//
+// # The word
+//
+// | bit | set by | meaning |
+// |---|---|---|
+// | `VALUE` | sender | the value is in its cell; never cleared |
+// | `CLOSED` | either | no value will be sent any more: the receiver refuses it, or the sender was dropped; never cleared |
+// | `RX_WAKER` | receiver | its waker is in its cell |
+// | `TX_WAKER` | sender | its waker is in its cell |
+// | `TX_GONE`, `RX_GONE` | that half | it will not touch the allocation again |
+//
+// # Invariants
+//
+// 1. The first of `VALUE` and `CLOSED` decides. The sender sets `VALUE` by a CAS from a word without `CLOSED`, so a value
+//    is either sent or handed back, never both. (`CLOSED` may follow `VALUE`: the receiver can still take the value.)
+// 2. The value's cell is the sender's until `VALUE` is set, and the receiver's from then on. If the receiver leaves the
+//    value there, it is dropped with the allocation.
+// 3. While a waker's bit is clear, its cell belongs to the half that it wakes. While the bit is set, the cell belongs to
+//    nobody. Whoever clears the bit has the cell from then on: the owner, to replace or drop the waker, or the other half,
+//    to wake it. The owner looks at the word before it sets the bit again. If the other half has cleared the bit, the
+//    word says by then what that half came to tell.
+// 4. The half that sets its `GONE` bit second frees the allocation. A half that has a waker to take does that first, and
+//    sets its bit after that. If a half reads a word with the other half's bit, the allocation belongs to it.
+// 5. A half that leaves takes its own waker with it: a channel whose end a task has dropped doesn't keep the task alive.
+// 6. A step that sets a `GONE` bit may be the last moment of the allocation. So it is a method of the `Word`, which is one
+//    atomic. A function that does it takes no `&Shared`, because an argument has to outlive its call.
+//
+// # Orderings
+//
+// Each change of the word is AcqRel and each load of it Acquire. A cell is written before the bit that gives it away is
+// set, and touched after that bit was read. Every bit is in the one word, so no fence is needed.
 
 pub mod error;
 
@@ -61,7 +78,7 @@ const TX_WAKER: u32 = 8;
 const TX_GONE: u32 = 16;
 const RX_GONE: u32 = 32;
 
-/// What a receiver says that is asked once too often.
+/// What the panic says when a receiver is asked once too often.
 const COMPLETED: &str = "a oneshot receiver was polled after it had completed";
 
 struct Shared<T> {
@@ -71,7 +88,7 @@ struct Shared<T> {
     tx_waker: UnsafeCell<Option<Waker>>,
 }
 
-/// Which half: its bits in the word.
+/// One half of the channel, and its bits in the word.
 #[derive(Clone, Copy)]
 enum Half {
     Tx,
@@ -101,32 +118,32 @@ impl Half {
     }
 }
 
-/// The word: nothing but an atomic, so that it may be freed while a method of it returns (invariant 6).
+/// The word. It is nothing but an atomic, so that it may be freed while one of its methods returns (invariant 6).
 struct Word(AtomicU32);
 
 impl Word {
     #[inline]
     fn load(&self) -> u32 {
-        // Ordering: Acquire pairs with the Release of every change of the word, so that a cell that a bit gives away may
-        // be touched.
+        // Ordering: Acquire pairs with the Release of every change of the word, so that a cell may be touched that a
+        // bit has given away.
         self.0.load(Ordering::Acquire)
     }
 
     #[inline]
     fn set(&self, bits: u32) -> u32 {
-        // Ordering: Release gives the cells away that the bits stand for, Acquire as in `load`.
+        // Ordering: Release gives away the cells that the bits stand for; Acquire as in `load`.
         self.0.fetch_or(bits, Ordering::AcqRel)
     }
 
     #[inline]
     fn clear(&self, bits: u32) -> u32 {
-        // Ordering: as of `set`.
+        // Ordering: as in `set`.
         self.0.fetch_and(!bits, Ordering::AcqRel)
     }
 
     #[inline]
     fn swap(&self, from: u32, to: u32) -> Result<u32, u32> {
-        // Ordering: as of `set` and `load`.
+        // Ordering: as in `set` and `load`.
         self.0
             .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
     }
@@ -152,8 +169,8 @@ impl<T> Shared<T> {
         })
     }
 
-    /// Leaves the waker of `cx` for the other half to wake, unless the word has one of `done` by now. Called by `half`
-    /// alone. True where it has.
+    /// Leaves the waker of `cx` for the other half to wake, unless the word has one of the bits `done` by now. Returns
+    /// true if it has. Called by `half` alone.
     fn register(&self, half: Half, done: u32, cx: &Context<'_>) -> bool {
         let mut word = self.word.load();
         if word & done != 0 {
@@ -162,10 +179,10 @@ impl<T> Shared<T> {
         if word & half.waker() != 0 {
             word = self.word.clear(half.waker());
             if word & half.waker() == 0 {
-                // The other half took the waker, and only does so when it is done: invariant 3.
+                // The other half took the waker. It only does so when it is done: invariant 3.
                 return true;
             }
-            // Otherwise the cell is this half's again, whatever else is in the word.
+            // Otherwise the cell belongs to this half again, whatever else is in the word.
         }
         let stale = self.waker_cell(half).with_mut(|cell| {
             // SAFETY: this half's bit is clear and only this half sets it: invariant 3. The shared borrow ends before a
@@ -181,7 +198,7 @@ impl<T> Shared<T> {
             unsafe { (*cell).replace(fresh) }
         });
         drop(stale);
-        // The other half may be done by now, and then it has not seen the bit: so it is looked at again.
+        // The other half may be done by now, without having seen the bit: so the word is looked at again.
         let word = self.word.set(half.waker());
         if word & done != 0 {
             drop(self.retract(half));
@@ -190,8 +207,8 @@ impl<T> Shared<T> {
         false
     }
 
-    /// Takes a half's own waker back, where the other half has not taken it: invariant 5. To be dropped once the word
-    /// is as it should be, as dropping it is a user's code.
+    /// Takes a half's own waker back, unless the other half has taken it: invariant 5. The caller drops it once the
+    /// word is as it should be, because dropping it runs user code.
     fn retract(&self, half: Half) -> Option<Waker> {
         if self.word.clear(half.waker()) & half.waker() == 0 {
             return None;
@@ -215,7 +232,7 @@ unsafe fn leave<T>(shared: NonNull<Shared<T>>, half: Half) {
     }
 }
 
-/// The waker of a half that leaves. The panic of its drop ends where the thread unwinds already.
+/// The waker of a half that leaves. If its drop panics while the thread unwinds already, that panic is contained.
 struct Own(Option<Waker>);
 
 impl Drop for Own {
@@ -237,7 +254,7 @@ unsafe fn free<T>(shared: NonNull<Shared<T>>) {
     drop(unsafe { Box::from_raw(shared.as_ptr()) });
 }
 
-/// A channel for one value.
+/// Makes a channel for one value.
 ///
 /// # Examples
 ///
@@ -263,20 +280,20 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     )
 }
 
-/// Sends the value. Dropping it tells the receiver that none will come.
+/// Sends the value. If it is dropped instead, the receiver learns that no value will come.
 pub struct Sender<T> {
     shared: NonNull<Shared<T>>,
 }
 
-/// Receives the value: a future of it.
+/// Receives the value: it is a future of it.
 ///
 /// # Cancel safety
 ///
-/// Polled by reference, a receiver that is dropped from a `select!` loses nothing: the value is still there to be
+/// If a receiver is polled by reference, a `select!` that drops the reference loses nothing: the value can still be
 /// received.
 #[must_use = "futures do nothing unless polled"]
 pub struct Receiver<T> {
-    /// `None` once it has given out what there was to give.
+    /// `None` once it has given out the value or the error.
     shared: Option<NonNull<Shared<T>>>,
 }
 
@@ -284,9 +301,9 @@ pub struct Receiver<T> {
 unsafe impl<T: Send> Send for Sender<T> {}
 // SAFETY: a shared half gives out what the word says and nothing else.
 unsafe impl<T: Send> Sync for Sender<T> {}
-// SAFETY: as of `Sender`.
+// SAFETY: as for `Sender`.
 unsafe impl<T: Send> Send for Receiver<T> {}
-// SAFETY: as of `Sender`.
+// SAFETY: as for `Sender`.
 unsafe impl<T: Send> Sync for Receiver<T> {}
 
 impl<T> Unpin for Receiver<T> {}
@@ -297,11 +314,11 @@ impl<T> Sender<T> {
         unsafe { self.shared.as_ref() }
     }
 
-    /// Sends the value, which wakes the receiver. Never waits.
+    /// Sends the value and wakes the receiver. Never waits.
     ///
     /// # Errors
     ///
-    /// Gives the value back if the receiver has been dropped or closed. That it was sent is no promise that it will be
+    /// Returns the value if the receiver has been dropped or closed. `Ok` is no promise that the value will be
     /// received.
     pub fn send(self, value: T) -> Result<(), T> {
         let shared = self.shared();
@@ -310,7 +327,8 @@ impl<T> Sender<T> {
             return Err(value);
         }
         if word & TX_WAKER != 0 {
-            // Only a sender that asked whether it is closed has one. A panic of its drop doesn't cost the value.
+            // Only a sender that has asked whether it is closed has a waker. If its drop panics, the value is sent all
+            // the same.
             contain(|| drop(shared.retract(Half::Tx)));
             word = shared.word.load();
         }
@@ -327,7 +345,8 @@ impl<T> Sender<T> {
                 return Err(value.expect("it was put there"));
             }
             if word & RX_WAKER == 0 {
-                // Nobody to wake: sends and leaves in one step. RX_GONE comes with CLOSED, so it is not the last one.
+                // There is nobody to wake: sends and leaves in one step. RX_GONE comes with CLOSED, so this half is not
+                // the last one.
                 match shared.word.swap(word, word | VALUE | TX_GONE) {
                     Ok(_) => {
                         std::mem::forget(self);
@@ -353,7 +372,7 @@ impl<T> Sender<T> {
         Ok(())
     }
 
-    /// Waits until the receiver has been dropped or closed: nobody wants the value any more.
+    /// Waits until the receiver has been dropped or closed, so that nobody wants the value any more.
     ///
     /// # Cancel safety
     ///
@@ -378,7 +397,7 @@ impl<T> Sender<T> {
         self.shared().word.load() & CLOSED != 0
     }
 
-    /// [`closed`](Self::closed) as a poll function; the waker of the last call is woken.
+    /// [`closed`](Self::closed) as a poll function. Only the waker of the last call is woken.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let unit = ready!(coop::poll_proceed(cx));
         if self.shared().register(Half::Tx, CLOSED, cx) {
@@ -396,7 +415,7 @@ impl<T> Drop for Sender<T> {
         let _own = Own(shared.retract(Half::Tx));
         let mut word = shared.word.load();
         let mut waker = None;
-        // Takes a waker of the receiver's, if there is one, and tells in the same step that no value will come.
+        // Takes the receiver's waker, if there is one, and says in the same step that no value will come.
         while let Err(now) = shared.word.swap(word, (word | CLOSED) & !RX_WAKER) {
             word = now;
         }
@@ -411,7 +430,7 @@ impl<T> Drop for Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// Refuses a value from now on; one that was sent before can still be received.
+    /// Refuses a value from now on. A value that was sent before can still be received.
     ///
     /// # Examples
     ///
@@ -429,22 +448,23 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Whether it has given out the value, or the error that stands for it: polling it again panics.
+    /// Whether the receiver has already given out the value or an error. If so, polling it again panics.
     pub fn is_terminated(&self) -> bool {
         self.shared.is_none()
     }
 
-    /// Whether no value is there to be received now.
+    /// Whether there is no value to receive now.
     pub fn is_empty(&self) -> bool {
         self.shared()
             .is_none_or(|shared| shared.word.load() & VALUE == 0)
     }
 
-    /// The value, if it has been sent.
+    /// Takes the value, if it has been sent.
     ///
     /// # Errors
     ///
-    /// [`TryRecvError::Empty`] while it may still come, [`TryRecvError::Closed`] once it can't, or has been received.
+    /// [`TryRecvError::Empty`] if the value may still come. [`TryRecvError::Closed`] if it can't come any more, or has
+    /// been received.
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let word = self.shared().ok_or(TryRecvError::Closed)?.word.load();
         if word & VALUE == 0 && word & CLOSED == 0 {
@@ -458,11 +478,11 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// [`RecvError`] where the sender was dropped without a word.
+    /// [`RecvError`] if the sender was dropped without sending.
     ///
     /// # Panics
     ///
-    /// Where it has completed already.
+    /// Panics if the receiver has completed already.
     #[track_caller]
     pub fn blocking_recv(self) -> Result<T, RecvError> {
         assert!(!self.is_terminated(), "{COMPLETED}");
@@ -485,10 +505,10 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Takes what there is, in a word that has `VALUE` or `CLOSED`, and leaves.
+    /// Takes what there is, given a word that has `VALUE` or `CLOSED`, and leaves.
     fn finish(&mut self, word: u32) -> Result<T, RecvError> {
         let shared = self.shared.take().expect("it was there before");
-        // What drops from here on, also by a panic, leaves.
+        // If anything below panics or returns, the receiver leaves.
         let receiver = Leaving(shared);
         if word & VALUE == 0 {
             return Err(RecvError(()));
@@ -502,7 +522,7 @@ impl<T> Receiver<T> {
     }
 }
 
-/// A receiver on its way out.
+/// A receiver that leaves when this is dropped.
 struct Leaving<T>(NonNull<Shared<T>>);
 
 impl<T> Drop for Leaving<T> {
@@ -515,7 +535,7 @@ impl<T> Drop for Leaving<T> {
             unsafe { free(self.0) };
             return;
         }
-        // With a value there is none: who sent it took it to wake it.
+        // If there is a value, there is no waker: the sender took it to wake it.
         let _own = Own(if word & RX_WAKER != 0 {
             shared.retract(Half::Rx)
         } else {
@@ -531,7 +551,7 @@ impl<T> Future for Receiver<T> {
 
     /// # Panics
     ///
-    /// When polled again after it completed.
+    /// Panics when polled again after it has completed.
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));

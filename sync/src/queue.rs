@@ -1,8 +1,8 @@
-//! Queues of work, as asyncio has them: first in first out, last in first out, and the least first; with a bound or
-//! without, and with a count of the work that isn't done yet.
+//! Queues of work, as asyncio has them: first in first out, last in first out, or smallest first. They have a bound or
+//! none, and count the work that isn't done yet.
 //!
-//! A queue is shared by reference, or in an [`Arc`](std::sync::Arc): it has no ends that close it, so it ends by
-//! [`shutdown`](OrderedQueue::shutdown). Where messages end with their senders, take [`mpsc`](crate::mpsc) or
+//! A queue is shared by reference, or in an [`Arc`](std::sync::Arc). It has no ends whose drop closes it; it ends by
+//! [`shutdown`](OrderedQueue::shutdown). If messages should end when their senders do, use [`mpsc`](crate::mpsc) or
 //! [`mpmc`](crate::mpmc).
 //!
 //! | asyncio | here |
@@ -11,21 +11,22 @@
 //! | `put_nowait`, `get_nowait` | [`try_put`](OrderedQueue::try_put), [`try_get`](OrderedQueue::try_get) |
 //! | `qsize`, `empty`, `full`, `maxsize` | [`len`](OrderedQueue::len), [`is_empty`](OrderedQueue::is_empty), [`is_full`](OrderedQueue::is_full), [`max_capacity`](OrderedQueue::max_capacity) |
 //! | `QueueShutDown` | [`ShutDown`], [`PutError`], which gives the item back |
-//!
-//! # How it is made
-//!
-//! The items lie in a store under a lock. Two semaphores say who may touch it: `room` holds a permit for each item that
-//! still fits, `items` one for each that lies there. Their queues are first come, first served, and lose nothing to a
-//! cancelled wait, so neither do these.
-//!
-//! Invariants:
-//! 1. An item is pushed by one who took a permit of `room`, under the lock, and its permit is given to `items` after
-//!    that. So who holds a permit of `items` finds an item, until the queue is shut down.
-//! 2. `shut` is set under the lock and never cleared, and nothing is pushed from then on. The semaphores are closed
-//!    after that: who puts is refused, and who gets looks into the store without a permit, until it is empty.
-//! 3. `unfinished` is what was put less what was done or drained, and `finishes` counts how often that came to 0. Whoever
-//!    brings it there calls `finished` after that. Who joins asks for a notification first and looks at both then; and
-//!    again once notified, as that may be late news of an earlier end.
+
+// # How it is made
+//
+// The items lie in a store under a lock. Two semaphores say who may touch it: `room` holds a permit for each item that
+// still fits, and `items` one for each item that is there. Their queues are first come, first served, and lose nothing
+// to a cancelled wait. So the same is true here.
+//
+// # Invariants
+//
+// 1. An item is pushed under the lock, by a task that took a permit of `room`; after that its permit is given to
+//    `items`. So a task that holds a permit of `items` finds an item, until the queue is shut down.
+// 2. `shut` is set under the lock and never cleared, and nothing is pushed from then on. The semaphores are closed after
+//    that. A task that puts is refused then; a task that gets looks into the store without a permit, until it is empty.
+// 3. `unfinished` is what was put less what was done or drained, and `finishes` counts how often that fell to 0. Whoever
+//    brings it to 0 calls `finished` after that. A task that joins asks for a notification first and then looks at
+//    both. It looks again once it is notified, because the notification may be late news of an earlier end.
 
 mod error;
 mod order;
@@ -41,11 +42,11 @@ use crate::sys::Mutex;
 use crate::waits::{Wait, noting};
 use crate::{Notify, Semaphore, TryAcquireError};
 
-/// A queue that gives out first what was put first.
+/// A queue that gives out items in the order in which they were put.
 ///
 /// # Examples
 ///
-/// Workers share the work, and `join` waits until all of it is done:
+/// Several workers share the work, and `join` waits until all of it is done:
 ///
 /// ```
 /// use heist::sync::queue::Queue;
@@ -69,7 +70,7 @@ use crate::{Notify, Semaphore, TryAcquireError};
 /// ```
 pub type Queue<T> = OrderedQueue<T, Fifo>;
 
-/// A queue that gives out first what was put last.
+/// A queue that gives out the item that was put last.
 ///
 /// # Examples
 ///
@@ -83,12 +84,12 @@ pub type Queue<T> = OrderedQueue<T, Fifo>;
 /// ```
 pub type LifoQueue<T> = OrderedQueue<T, Lifo>;
 
-/// A queue that gives out the least item first, and of those that are equal the one that was put first. For the greatest
-/// first, put [`Reverse`](std::cmp::Reverse)s.
+/// A queue that gives out the smallest item first. Equal items are given out in the order in which they were put. To
+/// get the greatest first, put [`Reverse`](std::cmp::Reverse)s.
 ///
-/// Items are compared under the queue's lock, so a comparison must not use the queue; the drop of an item may. One that
-/// panics does so in the caller: the item that it was to put is in the queue then, the one that it was to get is still
-/// there, and the order of the others isn't kept.
+/// Items are compared under the queue's lock, so a comparison must not use the queue. The drop of an item may. If a
+/// comparison panics, the caller panics. The item that was being put is in the queue then, the item that was being
+/// taken is still there, and the order of the others is lost.
 ///
 /// # Examples
 ///
@@ -102,10 +103,10 @@ pub type LifoQueue<T> = OrderedQueue<T, Lifo>;
 /// ```
 pub type PriorityQueue<T> = OrderedQueue<T, Priority>;
 
-/// What [`Queue`], [`LifoQueue`] and [`PriorityQueue`] have in common; `O` is the order in which items are given out.
+/// What [`Queue`], [`LifoQueue`] and [`PriorityQueue`] have in common. `O` is the order in which items are given out.
 pub struct OrderedQueue<T, O: Order<T> = Fifo> {
     state: Mutex<State<O::Store>>,
-    /// Room for how many more items; `None`: there is no bound.
+    /// How many more items there is room for. `None` if there is no bound.
     room: Option<Semaphore>,
     items: Semaphore,
     finished: Notify,
@@ -120,8 +121,8 @@ struct State<S> {
 }
 
 impl<S> State<S> {
-    /// So many more are done. Whether all are now, the caller having to say so (invariant 3); `None` where there weren't
-    /// so many.
+    /// Counts `n` more items as done. Returns whether all are done now, which the caller has to tell (invariant 3).
+    /// `None` if there weren't `n`.
     fn done(&mut self, n: usize) -> Option<bool> {
         let left = self.unfinished.checked_sub(n)?;
         let finished = n > 0 && left == 0;
@@ -132,18 +133,18 @@ impl<S> State<S> {
 }
 
 impl<T, O: Order<T>> OrderedQueue<T, O> {
-    /// A queue with room for `max_capacity` items.
+    /// Makes a queue with room for `max_capacity` items.
     ///
     /// # Panics
     ///
-    /// With a capacity of 0, and of more than [`Semaphore::MAX_PERMITS`].
+    /// Panics if `max_capacity` is 0 or more than [`Semaphore::MAX_PERMITS`].
     #[track_caller]
     pub fn bounded(max_capacity: usize) -> Self {
         assert!(max_capacity > 0, "a queue has room for at least one item");
         Self::new(Some(Semaphore::new(max_capacity)), Some(max_capacity))
     }
 
-    /// A queue with room for any number of items.
+    /// Makes a queue with room for any number of items.
     pub fn unbounded() -> Self {
         Self::new(None, None)
     }
@@ -163,16 +164,17 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         }
     }
 
-    /// Puts `item` in: completes once there is room for it, and everybody who came before has had theirs. The item
+    /// Waits for room, then puts `item` into the queue. Tasks are served in the order in which they came. The item
     /// counts as unfinished until [`task_done`](Self::task_done) is called for it.
     ///
     /// # Errors
     ///
-    /// [`PutError`] with the item where the queue is shut down, before or meanwhile.
+    /// [`PutError`] holds the item, if the queue is shut down before there is room.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the place among those who wait, and drops the item: it isn't in the queue then.
+    /// If the future is dropped before it completes, the item is dropped and not put, and the place among those who
+    /// wait is lost.
     pub async fn put(&self, item: T) -> Result<(), PutError<T>> {
         if let Some(room) = &self.room {
             match noting(Wait::QueuePut, room.acquire()).await {
@@ -183,11 +185,11 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         self.push(item)
     }
 
-    /// Puts `item` in, if there is room now and nobody waits for it.
+    /// Puts `item` into the queue, if there is room now and no other task waits for it.
     ///
     /// # Errors
     ///
-    /// With the item where there isn't, and where the queue is shut down.
+    /// [`TryPutError`] holds the item, and says whether there is no room or the queue is shut down.
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
         match self.room.as_ref().map(Semaphore::try_acquire) {
             None => {}
@@ -199,25 +201,25 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
             .map_err(|PutError(item)| TryPutError::ShutDown(item))
     }
 
-    /// As [`put`](Self::put), by blocking this thread.
+    /// Like [`put`](Self::put), but blocks the thread.
     ///
     /// # Errors
     ///
-    /// As of [`put`](Self::put).
+    /// The same as for [`put`](Self::put).
     #[track_caller]
     pub fn blocking_put(&self, item: T) -> Result<(), PutError<T>> {
         block_on(self.put(item))
     }
 
-    /// Takes an item out: completes once there is one, and everybody who came before has had theirs.
+    /// Waits for an item, then takes it out of the queue. Tasks are served in the order in which they came.
     ///
     /// # Errors
     ///
-    /// [`ShutDown`] where the queue is shut down and has no items left.
+    /// [`ShutDown`] if the queue is shut down and empty.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses no item, and gives up the place among those who wait.
+    /// Dropping the future loses no item. It gives up the place among those who wait.
     pub async fn get(&self) -> Result<T, ShutDown> {
         if let Ok(permit) = noting(Wait::QueueGet, self.items.acquire()).await {
             permit.forget();
@@ -225,11 +227,11 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         self.pop()
     }
 
-    /// Takes an item out, if there is one now that nobody waits for.
+    /// Takes an item out of the queue, if there is one now that no other task waits for.
     ///
     /// # Errors
     ///
-    /// Where there is none.
+    /// [`TryGetError`] if there is none.
     pub fn try_get(&self) -> Result<T, TryGetError> {
         match self.items.try_acquire() {
             Ok(permit) => permit.forget(),
@@ -239,21 +241,21 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         self.pop().map_err(|ShutDown(())| TryGetError::ShutDown)
     }
 
-    /// As [`get`](Self::get), by blocking this thread.
+    /// Like [`get`](Self::get), but blocks the thread.
     ///
     /// # Errors
     ///
-    /// As of [`get`](Self::get).
+    /// The same as for [`get`](Self::get).
     #[track_caller]
     pub fn blocking_get(&self) -> Result<T, ShutDown> {
         block_on(self.get())
     }
 
-    /// Says that an item that was taken out has been dealt with.
+    /// Says that an item that was taken out is done.
     ///
     /// # Panics
     ///
-    /// If it is called more often than items were put in.
+    /// Panics if it is called more often than items were put.
     #[track_caller]
     pub fn task_done(&self) {
         let done = self.state.lock().done(1);
@@ -264,8 +266,8 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         }
     }
 
-    /// Waits until nothing is unfinished: completes at once where all that was put has been
-    /// [dealt with](Self::task_done), else as soon as it has been, even if more is put right after.
+    /// Waits until all items that were put are [done](Self::task_done). Completes at once if they are. Otherwise it
+    /// completes as soon as they are, even if more is put right after that.
     ///
     /// # Cancel safety
     ///
@@ -282,23 +284,23 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         }
     }
 
-    /// As [`join`](Self::join), by blocking this thread.
+    /// Like [`join`](Self::join), but blocks the thread.
     #[track_caller]
     pub fn blocking_join(&self) {
         block_on(self.join());
     }
 
-    /// Shuts the queue down: nothing can be put from now on, and those who wait to put get their item back. What is in the
-    /// queue can still be taken out; once it is empty, those who want more hear of it.
+    /// Shuts the queue down. Nothing more can be put, and tasks that wait to put get their item back. Items in the
+    /// queue can still be taken out; once it is empty, getting fails.
     ///
-    /// With `immediate`, what is in the queue is dropped, and counts as done.
+    /// If `immediate` is true, the items in the queue are dropped and count as done.
     pub fn shutdown(&self, immediate: bool) {
         let mut state = self.state.lock();
         state.shut = true;
         let drained = immediate.then(|| std::mem::take(&mut state.store));
         let finished = state.done(drained.as_ref().map_or(0, O::len));
         drop(state);
-        // Invariant 2. A waker or a drop that panics keeps nobody else from being told.
+        // Invariant 2. If a waker or a drop panics, everybody else is told all the same.
         let mut panics = Panics::default();
         if let Some(room) = &self.room {
             panics.run(|| room.close());
@@ -313,54 +315,54 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         panics.go_on();
     }
 
-    /// Whether it was shut down.
+    /// Whether the queue was shut down.
     pub fn is_shut_down(&self) -> bool {
         self.state.lock().shut
     }
 
-    /// How many items are in the queue.
+    /// The number of items in the queue.
     pub fn len(&self) -> usize {
         O::len(&self.state.lock().store)
     }
 
-    /// Whether no item is in the queue.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether there is room for no more items.
+    /// Whether there is no room for another item.
     pub fn is_full(&self) -> bool {
         self.max_capacity.is_some_and(|most| self.len() >= most)
     }
 
-    /// For how many items there is room; `None` where there is no bound.
+    /// How many items there is room for. `None` if there is no bound.
     pub fn max_capacity(&self) -> Option<usize> {
         self.max_capacity
     }
 
-    /// How many items were put in and have not been [dealt with](Self::task_done).
+    /// The number of items that were put and are not [done](Self::task_done).
     pub fn unfinished(&self) -> usize {
         self.state.lock().unfinished
     }
 
-    /// Whether nothing is unfinished, or wasn't at some time since the first look, of which `begun` is the note.
+    /// Whether nothing is unfinished, or nothing was at some time since the first look, which `begun` notes.
     fn has_finished_since(&self, begun: &mut Option<usize>) -> bool {
         let state = self.state.lock();
         state.unfinished == 0 || *begun.get_or_insert(state.finishes) != state.finishes
     }
 
-    /// Puts in what there is room for.
+    /// Puts an item for which there is room.
     fn push(&self, item: T) -> Result<(), PutError<T>> {
         let mut state = self.state.lock();
         if state.shut {
             drop(state);
             return Err(PutError(item));
         }
-        // Comparing items is user code. Where it panics the item is in the store all the same.
+        // Comparing items is user code. If it panics, the item is in the store all the same.
         let pushed = catch_unwind(AssertUnwindSafe(|| O::push(&mut state.store, item)));
         state.unfinished += 1;
         drop(state);
-        // Invariant 1. Closed meanwhile, it is of no use, and does no harm.
+        // Invariant 1. If the queue was closed meanwhile, this has no use and does no harm.
         let give = || self.items.add_permits(1);
         match pushed {
             Ok(()) => give(),
@@ -372,7 +374,7 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         Ok(())
     }
 
-    /// Takes out what a permit was taken for, or, shut down, what there is.
+    /// Takes out the item that a permit was taken for. If the queue is shut down, takes out what there is.
     fn pop(&self) -> Result<T, ShutDown> {
         let mut state = self.state.lock();
         let popped = catch_unwind(AssertUnwindSafe(|| O::pop(&mut state.store)));
@@ -380,14 +382,14 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         match popped {
             Ok(Some(item)) => {
                 if let Some(room) = &self.room {
-                    // It wakes one who puts: a panic there is none of the caller's, who has the item.
+                    // This wakes a task that puts. A panic there doesn't concern the caller, who has the item.
                     contain(|| room.add_permits(1));
                 }
                 Ok(item)
             }
             Ok(None) => Err(ShutDown(())),
             Err(panic) => {
-                // It is still there.
+                // The item is still there.
                 contain(|| self.items.add_permits(1));
                 resume_unwind(panic)
             }

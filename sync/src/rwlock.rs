@@ -1,6 +1,6 @@
 //! An asynchronous reader-writer lock, whose guards may be held across an `.await`.
 //!
-//! Who may have the lock is decided in `raw`; this file is the data behind it, and `guards` and `owned` lend it out.
+//! `raw` decides who may have the lock. This file holds the data, and `guards` and `owned` lend it out.
 
 mod guards;
 mod line;
@@ -25,25 +25,27 @@ use self::raw::{Kind, MAX_READERS, RawRwLock};
 use crate::mutex::TryLockError;
 use crate::park::block_on;
 
-/// An asynchronous lock that either one writer or many readers hold.
+/// An asynchronous lock that is held either by one writer or by many readers.
 ///
-/// One of the readers may be *upgradable* ([`upgradable_read`](Self::upgradable_read)): it can become the writer without
-/// letting the lock go in between.
+/// One of the readers may be *upgradable* ([`upgradable_read`](Self::upgradable_read)): it can become the writer
+/// without releasing the lock in between.
 ///
-/// Nothing is poisoned: a task that panics while it holds the lock lets it go.
+/// The lock is never poisoned: if a task panics while it holds the lock, the lock is released.
 ///
 /// # Fairness
 ///
-/// Those who wait queue in order, and a reader who comes while a writer waits does so too, even if other readers are in:
-/// readers that overlap don't keep a writer out for ever. A writer that leaves lets in all the readers who wait before the
-/// next writer.
+/// Tasks that wait queue in order. A reader that comes while a writer waits queues too, even if other readers hold the
+/// lock, so overlapping readers can't keep a writer out for ever. When a writer unlocks, all readers that wait ahead of
+/// the next writer get in.
 ///
-/// They are woken to try, and are not handed the lock: a writer that runs may take a free lock ahead of one that has been
-/// woken and is still on its way, and so may a reader where no writer waits. One that has waited for longer than half a
-/// millisecond, or was woken a few times to find the lock taken, has it handed over. (tokio's lock hands it over every time, which makes each contended lock as
-/// slow as a wake-up.)
+/// Tasks in the queue are woken to try, and are not handed the lock. So a writer that runs may take a free lock ahead
+/// of a task that was woken and hasn't run yet, and so may a reader if no writer waits. A task that has waited for half
+/// a millisecond, or was woken a few times only to find the lock taken, gets the lock handed over. (tokio's lock always
+/// hands it over, which makes each contended lock as slow as a wake-up.)
 ///
-/// A task that holds the lock to read and waits to read again may wait for ever: a writer may wait between the two.
+/// # Deadlocks
+///
+/// A task that holds the lock to read, and waits to read again, may wait for ever: a writer may have queued in between.
 ///
 /// # Examples
 ///
@@ -61,27 +63,27 @@ use crate::park::block_on;
 /// ```
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
-    // std's cell and not the model's, as of the mutex.
+    // std's cell and not the model's, as in the mutex.
     value: UnsafeCell<T>,
 }
 
 // SAFETY: sending the lock sends the value.
 unsafe impl<T: ?Sized + Send> Send for RwLock<T> {}
-// SAFETY: the raw lock gives the value to one at a time to write, who may take it out on its thread: hence `Send`; and to
-// many to read: hence `Sync`.
+// SAFETY: the raw lock gives the value to one thread at a time to write, which may move it out: hence `Send`. It gives
+// it to many threads at a time to read: hence `Sync`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLock<T> {}
 
 impl<T> RwLock<T> {
-    /// An unlocked lock.
+    /// Makes an unlocked lock.
     pub fn new(value: T) -> Self {
         Self::with_max_readers(value, MAX_READERS)
     }
 
-    /// An unlocked lock that lets in at most so many readers at once, the upgradable one included.
+    /// Makes an unlocked lock for at most `max_readers` readers at once, the upgradable one included.
     ///
     /// # Panics
     ///
-    /// With none, or with more than `u32::MAX >> 3` (on 32-bit machines `usize::MAX >> 7`).
+    /// Panics if `max_readers` is 0, or more than `u32::MAX >> 3` (on 32-bit machines `usize::MAX >> 7`).
     ///
     /// # Examples
     ///
@@ -98,7 +100,7 @@ impl<T> RwLock<T> {
         }
     }
 
-    /// [`new`](Self::new), in a constant.
+    /// Like [`new`](Self::new), as a constant function.
     ///
     /// # Examples
     ///
@@ -114,11 +116,11 @@ impl<T> RwLock<T> {
         Self::const_with_max_readers(value, MAX_READERS)
     }
 
-    /// [`with_max_readers`](Self::with_max_readers), in a constant.
+    /// Like [`with_max_readers`](Self::with_max_readers), as a constant function.
     ///
     /// # Panics
     ///
-    /// As [`with_max_readers`](Self::with_max_readers), when it is compiled.
+    /// The same as for [`with_max_readers`](Self::with_max_readers), when it is compiled.
     #[cfg(not(heist_loom))]
     #[track_caller]
     pub const fn const_with_max_readers(value: T, max_reads: u32) -> Self {
@@ -128,18 +130,19 @@ impl<T> RwLock<T> {
         }
     }
 
-    /// The value, by itself again.
+    /// Consumes the lock and returns the value.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
 }
 
 impl<T: ?Sized> RwLock<T> {
-    /// Waits for the lock, to read: completes once no writer is in and none waits ahead.
+    /// Waits to lock for reading. Completes once no writer holds the lock and none waits ahead of this task.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the place in the queue; what it had already been given goes to the next.
+    /// Dropping the future gives up the place in the queue. If the lock had already been given to it, that goes to the
+    /// next task.
     #[track_caller]
     pub fn read(&self) -> impl Future<Output = RwLockReadGuard<'_, T>> {
         let place = Location::caller();
@@ -151,7 +154,7 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// [`read`](Self::read) that blocks the thread.
+    /// Like [`read`](Self::read), but blocks the thread.
     ///
     /// # Examples
     ///
@@ -165,11 +168,11 @@ impl<T: ?Sized> RwLock<T> {
         block_on(self.read())
     }
 
-    /// [`read`](Self::read) for a shared lock: the guard may outlive the borrow.
+    /// Like [`read`](Self::read), for a lock in an [`Arc`]: the guard owns a share of it and has no lifetime.
     ///
     /// # Cancel safety
     ///
-    /// As [`read`](Self::read).
+    /// The same as for [`read`](Self::read).
     #[track_caller]
     pub fn read_owned(self: Arc<Self>) -> impl Future<Output = OwnedRwLockReadGuard<T>> {
         let place = Location::caller();
@@ -181,38 +184,38 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// [`read_owned`](Self::read_owned) that blocks the thread.
+    /// Like [`read_owned`](Self::read_owned), but blocks the thread.
     #[track_caller]
     pub fn blocking_read_owned(self: Arc<Self>) -> OwnedRwLockReadGuard<T> {
         block_on(self.read_owned())
     }
 
-    /// Takes the lock to read, if it can be had now.
+    /// Locks for reading, if that is possible now.
     ///
     /// # Errors
     ///
-    /// [`TryLockError`] where a writer is in or waits.
+    /// [`TryLockError`] if a writer holds the lock or waits for it.
     pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, TryLockError> {
         self.try_take(Kind::Read)?;
         Ok(RwLockReadGuard::new(self))
     }
 
-    /// [`try_read`](Self::try_read) for a shared lock.
+    /// Like [`try_read`](Self::try_read), for a lock in an [`Arc`].
     ///
     /// # Errors
     ///
-    /// As [`try_read`](Self::try_read).
+    /// The same as for [`try_read`](Self::try_read).
     pub fn try_read_owned(self: Arc<Self>) -> Result<OwnedRwLockReadGuard<T>, TryLockError> {
         self.try_take(Kind::Read)?;
         Ok(OwnedRwLockReadGuard::new(self))
     }
 
-    /// Waits for the lock, to read and perhaps to [write later](RwLockUpgradableReadGuard::upgrade). Other readers come and
-    /// go meanwhile, but no second upgradable one.
+    /// Waits to lock for reading, with the option to [write later](RwLockUpgradableReadGuard::upgrade). Other readers
+    /// come and go meanwhile, but there is only one upgradable reader at a time.
     ///
     /// # Cancel safety
     ///
-    /// As [`read`](Self::read).
+    /// The same as for [`read`](Self::read).
     #[track_caller]
     pub fn upgradable_read(&self) -> impl Future<Output = RwLockUpgradableReadGuard<'_, T>> {
         let place = Location::caller();
@@ -224,17 +227,17 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// [`upgradable_read`](Self::upgradable_read) that blocks the thread.
+    /// Like [`upgradable_read`](Self::upgradable_read), but blocks the thread.
     #[track_caller]
     pub fn blocking_upgradable_read(&self) -> RwLockUpgradableReadGuard<'_, T> {
         block_on(self.upgradable_read())
     }
 
-    /// [`upgradable_read`](Self::upgradable_read) for a shared lock: the guard may outlive the borrow.
+    /// Like [`upgradable_read`](Self::upgradable_read), for a lock in an [`Arc`].
     ///
     /// # Cancel safety
     ///
-    /// As [`read`](Self::read).
+    /// The same as for [`read`](Self::read).
     #[track_caller]
     pub fn upgradable_read_owned(
         self: Arc<Self>,
@@ -248,27 +251,27 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// [`upgradable_read_owned`](Self::upgradable_read_owned) that blocks the thread.
+    /// Like [`upgradable_read_owned`](Self::upgradable_read_owned), but blocks the thread.
     #[track_caller]
     pub fn blocking_upgradable_read_owned(self: Arc<Self>) -> OwnedRwLockUpgradableReadGuard<T> {
         block_on(self.upgradable_read_owned())
     }
 
-    /// Takes the lock as the upgradable reader, if it can be had now.
+    /// Locks as the upgradable reader, if that is possible now.
     ///
     /// # Errors
     ///
-    /// [`TryLockError`] where a writer is in or waits, or another upgradable reader is in.
+    /// [`TryLockError`] if a writer holds the lock or waits for it, or another upgradable reader holds it.
     pub fn try_upgradable_read(&self) -> Result<RwLockUpgradableReadGuard<'_, T>, TryLockError> {
         self.try_take(Kind::Upgradable)?;
         Ok(RwLockUpgradableReadGuard::new(self))
     }
 
-    /// [`try_upgradable_read`](Self::try_upgradable_read) for a shared lock.
+    /// Like [`try_upgradable_read`](Self::try_upgradable_read), for a lock in an [`Arc`].
     ///
     /// # Errors
     ///
-    /// As [`try_upgradable_read`](Self::try_upgradable_read).
+    /// The same as for [`try_upgradable_read`](Self::try_upgradable_read).
     pub fn try_upgradable_read_owned(
         self: Arc<Self>,
     ) -> Result<OwnedRwLockUpgradableReadGuard<T>, TryLockError> {
@@ -276,12 +279,12 @@ impl<T: ?Sized> RwLock<T> {
         Ok(OwnedRwLockUpgradableReadGuard::new(self))
     }
 
-    /// Waits for the lock, to write: completes once nobody else is in.
+    /// Waits to lock for writing. Completes once nobody else holds the lock.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the place in the queue; what it had already been given goes to the next, and readers
-    /// who waited for this writer alone come in.
+    /// Dropping the future gives up the place in the queue. If the lock had already been given to it, that goes to the
+    /// next task. Readers that waited for this writer alone get in.
     #[track_caller]
     pub fn write(&self) -> impl Future<Output = RwLockWriteGuard<'_, T>> {
         let place = Location::caller();
@@ -293,17 +296,17 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// [`write`](Self::write) that blocks the thread.
+    /// Like [`write`](Self::write), but blocks the thread.
     #[track_caller]
     pub fn blocking_write(&self) -> RwLockWriteGuard<'_, T> {
         block_on(self.write())
     }
 
-    /// [`write`](Self::write) for a shared lock: the guard may outlive the borrow.
+    /// Like [`write`](Self::write), for a lock in an [`Arc`]: the guard owns a share of it and has no lifetime.
     ///
     /// # Cancel safety
     ///
-    /// As [`write`](Self::write).
+    /// The same as for [`write`](Self::write).
     #[track_caller]
     pub fn write_owned(self: Arc<Self>) -> impl Future<Output = OwnedRwLockWriteGuard<T>> {
         let place = Location::caller();
@@ -315,33 +318,33 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// [`write_owned`](Self::write_owned) that blocks the thread.
+    /// Like [`write_owned`](Self::write_owned), but blocks the thread.
     #[track_caller]
     pub fn blocking_write_owned(self: Arc<Self>) -> OwnedRwLockWriteGuard<T> {
         block_on(self.write_owned())
     }
 
-    /// Takes the lock to write, if it can be had now.
+    /// Locks for writing, if that is possible now.
     ///
     /// # Errors
     ///
-    /// [`TryLockError`] where somebody is in.
+    /// [`TryLockError`] if anybody holds the lock.
     pub fn try_write(&self) -> Result<RwLockWriteGuard<'_, T>, TryLockError> {
         self.try_take(Kind::Write)?;
         Ok(RwLockWriteGuard::new(self))
     }
 
-    /// [`try_write`](Self::try_write) for a shared lock.
+    /// Like [`try_write`](Self::try_write), for a lock in an [`Arc`].
     ///
     /// # Errors
     ///
-    /// As [`try_write`](Self::try_write).
+    /// The same as for [`try_write`](Self::try_write).
     pub fn try_write_owned(self: Arc<Self>) -> Result<OwnedRwLockWriteGuard<T>, TryLockError> {
         self.try_take(Kind::Write)?;
         Ok(OwnedRwLockWriteGuard::new(self))
     }
 
-    /// The value of a lock that nobody else can hold.
+    /// The value. Nobody else can hold the lock, so this needs no locking.
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -355,7 +358,7 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
-    /// Where the value lies; who may look there is said by the guards.
+    /// Where the value lies. The guards say who may look there.
     #[inline]
     fn data(&self) -> NonNull<T> {
         // SAFETY: a cell's value does not lie at address zero.

@@ -1,6 +1,6 @@
-//! A counting semaphore: at most so many at once, in turn.
+//! A counting semaphore: it limits how many tasks do something at once.
 //!
-//! The counting is in `permits`; this file is its public face.
+//! `permits` does the counting. This file is the public face.
 
 mod permits;
 
@@ -14,10 +14,12 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// A counting semaphore, first come, first served.
+/// A counting semaphore: it limits how many tasks do something at once.
 ///
-/// A request for many permits that waits first in the queue gathers what is given back, and small requests behind it
-/// wait: it is not starved.
+/// # Fairness
+///
+/// Permits are handed out in the order in which they were asked for. When a request for many permits is first in the
+/// queue, permits that are given back add up for it, and smaller requests behind it wait. So it is never starved.
 ///
 /// # Examples
 ///
@@ -35,14 +37,14 @@ pub struct Semaphore {
     permits: Permits,
 }
 
-/// Permits of a borrowed [`Semaphore`], given back when dropped.
+/// Permits of a borrowed [`Semaphore`]; dropping them gives them back.
 #[must_use = "permits that are not held limit nothing"]
 pub struct SemaphorePermit<'a> {
     semaphore: &'a Semaphore,
     permits: usize,
 }
 
-/// Permits of a shared [`Semaphore`], given back when dropped.
+/// Permits of a [`Semaphore`] in an [`Arc`]; dropping them gives them back.
 #[must_use = "permits that are not held limit nothing"]
 pub struct OwnedSemaphorePermit {
     semaphore: Arc<Semaphore>,
@@ -53,24 +55,24 @@ pub struct OwnedSemaphorePermit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AcquireError(());
 
-/// Why permits could not be had at once.
+/// Why permits could not be taken at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryAcquireError {
     /// The semaphore was closed.
     Closed,
-    /// There are too few, or others wait for them.
+    /// There are too few permits, or other tasks wait for them.
     NoPermits,
 }
 
 impl Semaphore {
-    /// The most permits that a semaphore holds.
+    /// The largest number of permits that a semaphore can hold.
     pub const MAX_PERMITS: usize = MAX_PERMITS;
 
-    /// A semaphore with so many permits.
+    /// Makes a semaphore with `permits` permits.
     ///
     /// # Panics
     ///
-    /// With more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    /// Panics if `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     #[track_caller]
     pub fn new(permits: usize) -> Self {
         Self {
@@ -78,11 +80,11 @@ impl Semaphore {
         }
     }
 
-    /// [`new`](Self::new), in a constant.
+    /// Like [`new`](Self::new), as a constant function.
     ///
     /// # Panics
     ///
-    /// As [`new`](Self::new), when it is compiled.
+    /// The same as for [`new`](Self::new), when it is compiled.
     ///
     /// # Examples
     ///
@@ -100,34 +102,35 @@ impl Semaphore {
         }
     }
 
-    /// How many permits could be had now: none while somebody waits.
+    /// How many permits could be taken now. It is 0 while a task waits.
     pub fn available_permits(&self) -> usize {
         self.permits.available()
     }
 
     /// Adds permits.
     ///
-    /// Those that are held count no more: they come back when they are dropped, as far as there is room for them by then.
-    /// What would be more than [`MAX_PERMITS`](Self::MAX_PERMITS) is lost.
+    /// Permits that are held don't count towards the limit. When they are given back and the sum would be more than
+    /// [`MAX_PERMITS`](Self::MAX_PERMITS), the rest is lost.
     ///
     /// # Panics
     ///
-    /// Where there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS), those not counted that are held.
+    /// Panics if there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS) permits, not counting those that are held.
     #[track_caller]
     pub fn add_permits(&self, n: usize) {
         self.permits.add(n);
     }
 
-    /// Takes up to `n` available permits away for good; says how many there were to take.
+    /// Takes up to `n` available permits away for good, and returns how many it took.
     pub fn forget_permits(&self, n: usize) -> usize {
         self.permits.forget(n)
     }
 
-    /// Waits for one permit, in turn.
+    /// Waits for one permit.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the place in the queue; a permit that it had already been handed goes to the next.
+    /// Dropping the future gives up the place in the queue. If a permit had already been handed to it, that goes to the
+    /// next task.
     ///
     /// # Errors
     ///
@@ -152,11 +155,11 @@ impl Semaphore {
         self.acquire_many(1)
     }
 
-    /// Waits for `n` permits, in turn, and takes them all at once.
+    /// Waits for `n` permits, and takes them all at once.
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](Self::acquire).
+    /// The same as for [`acquire`](Self::acquire).
     ///
     /// # Errors
     ///
@@ -176,20 +179,20 @@ impl Semaphore {
         }
     }
 
-    /// Takes one permit, if there is one now and nobody waits.
+    /// Takes one permit, if there is one now and nobody waits for it.
     ///
     /// # Errors
     ///
-    /// [`TryAcquireError`] says why not.
+    /// [`TryAcquireError`] says why there is none.
     pub fn try_acquire(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
     }
 
-    /// Takes `n` permits, if they are there now and nobody waits.
+    /// Takes `n` permits, if there are that many now and nobody waits for them.
     ///
     /// # Errors
     ///
-    /// [`TryAcquireError`] says why not.
+    /// [`TryAcquireError`] says why there are not enough.
     pub fn try_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, TryAcquireError> {
         self.permits.try_take(n as usize)?;
         Ok(SemaphorePermit {
@@ -198,7 +201,7 @@ impl Semaphore {
         })
     }
 
-    /// [`acquire`](Self::acquire) that blocks the thread.
+    /// Like [`acquire`](Self::acquire), but blocks the thread.
     ///
     /// # Errors
     ///
@@ -208,7 +211,7 @@ impl Semaphore {
         block_on(self.acquire())
     }
 
-    /// [`acquire_many`](Self::acquire_many) that blocks the thread.
+    /// Like [`acquire_many`](Self::acquire_many), but blocks the thread.
     ///
     /// # Errors
     ///
@@ -218,11 +221,12 @@ impl Semaphore {
         block_on(self.acquire_many(n))
     }
 
-    /// [`acquire`](Self::acquire) for a shared semaphore: the permit may outlive the borrow.
+    /// Like [`acquire`](Self::acquire), for a semaphore in an [`Arc`]: the permit owns a share of it and has no
+    /// lifetime.
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](Self::acquire).
+    /// The same as for [`acquire`](Self::acquire).
     ///
     /// # Errors
     ///
@@ -234,11 +238,11 @@ impl Semaphore {
         self.acquire_many_owned(1)
     }
 
-    /// [`acquire_many`](Self::acquire_many) for a shared semaphore.
+    /// Like [`acquire_many`](Self::acquire_many), for a semaphore in an [`Arc`].
     ///
     /// # Cancel safety
     ///
-    /// As [`acquire`](Self::acquire).
+    /// The same as for [`acquire`](Self::acquire).
     ///
     /// # Errors
     ///
@@ -258,20 +262,20 @@ impl Semaphore {
         }
     }
 
-    /// [`try_acquire`](Self::try_acquire) for a shared semaphore.
+    /// Like [`try_acquire`](Self::try_acquire), for a semaphore in an [`Arc`].
     ///
     /// # Errors
     ///
-    /// [`TryAcquireError`] says why not.
+    /// [`TryAcquireError`] says why there is none.
     pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, TryAcquireError> {
         self.try_acquire_many_owned(1)
     }
 
-    /// [`try_acquire_many`](Self::try_acquire_many) for a shared semaphore.
+    /// Like [`try_acquire_many`](Self::try_acquire_many), for a semaphore in an [`Arc`].
     ///
     /// # Errors
     ///
-    /// [`TryAcquireError`] says why not.
+    /// [`TryAcquireError`] says why there are not enough.
     pub fn try_acquire_many_owned(
         self: Arc<Self>,
         n: u32,
@@ -283,7 +287,7 @@ impl Semaphore {
         })
     }
 
-    /// [`acquire_owned`](Self::acquire_owned) that blocks the thread.
+    /// Like [`acquire_owned`](Self::acquire_owned), but blocks the thread.
     ///
     /// # Errors
     ///
@@ -293,7 +297,7 @@ impl Semaphore {
         block_on(self.acquire_owned())
     }
 
-    /// [`acquire_many_owned`](Self::acquire_many_owned) that blocks the thread.
+    /// Like [`acquire_many_owned`](Self::acquire_many_owned), but blocks the thread.
     ///
     /// # Errors
     ///
@@ -306,8 +310,8 @@ impl Semaphore {
         block_on(self.acquire_many_owned(n))
     }
 
-    /// Closes the semaphore for good: all who wait for permits, and all who will ask, get an error. So do those who have
-    /// been handed permits and were not polled since; the permits go back.
+    /// Closes the semaphore for good. All tasks that wait for permits, and all that ask later, get an error. So do
+    /// tasks that have been handed permits and were not polled since; those permits go back.
     ///
     /// # Examples
     ///
@@ -338,11 +342,11 @@ impl Semaphore {
     }
 }
 
-/// What both kinds of permits offer.
+/// The methods that both kinds of permits have.
 macro_rules! permit_methods {
     ($permit:ident $(<$lt:lifetime>)?) => {
         impl $permit $(<$lt>)? {
-            /// Keeps the permits from ever going back.
+            /// Drops the permits without giving them back, so the semaphore has fewer from then on.
             pub fn forget(mut self) {
                 self.permits = 0;
             }
@@ -351,8 +355,8 @@ macro_rules! permit_methods {
             ///
             /// # Panics
             ///
-            /// Where they are of another semaphore, or would be more than a `usize` counts, which only permits that were
-            /// added to those that are held can be.
+            /// Panics if `other` is of another semaphore. Panics too if the sum overflows a `usize`, which needs
+            /// permits that were added while others were held.
             #[track_caller]
             pub fn merge(&mut self, mut other: Self) {
                 assert!(
@@ -364,7 +368,7 @@ macro_rules! permit_methods {
                 other.permits = 0;
             }
 
-            /// How many permits these are.
+            /// The number of these permits.
             pub fn num_permits(&self) -> usize {
                 self.permits
             }
@@ -391,7 +395,7 @@ permit_methods!(SemaphorePermit<'_>);
 permit_methods!(OwnedSemaphorePermit);
 
 impl<'a> SemaphorePermit<'a> {
-    /// Takes `n` of the permits off, as permits of their own; `None` where there are fewer.
+    /// Splits off `n` of the permits. `None` if there are fewer.
     pub fn split(&mut self, n: usize) -> Option<Self> {
         self.permits = self.permits.checked_sub(n)?;
         Some(Self {
@@ -400,14 +404,14 @@ impl<'a> SemaphorePermit<'a> {
         })
     }
 
-    /// The semaphore whose permits these are.
+    /// The semaphore that these permits are of.
     pub fn semaphore(&self) -> &'a Semaphore {
         self.semaphore
     }
 }
 
 impl OwnedSemaphorePermit {
-    /// Takes `n` of the permits off, as permits of their own; `None` where there are fewer.
+    /// Splits off `n` of the permits. `None` if there are fewer.
     pub fn split(&mut self, n: usize) -> Option<Self> {
         self.permits = self.permits.checked_sub(n)?;
         Some(Self {
@@ -416,7 +420,7 @@ impl OwnedSemaphorePermit {
         })
     }
 
-    /// The semaphore whose permits these are.
+    /// The semaphore that these permits are of.
     pub fn semaphore(&self) -> &Arc<Semaphore> {
         &self.semaphore
     }

@@ -7,7 +7,7 @@ use crate::Event;
 use crate::park::block_on;
 use crate::sys::OnceCell;
 
-/// A place for a value that is set once. Tasks [wait](Self::wait) for it, and share it from then on.
+/// A cell for a value that is set once. Tasks [wait](Self::wait) for it, and share it from then on.
 ///
 /// # Examples
 ///
@@ -28,17 +28,17 @@ pub struct SetOnce<T> {
     is_set: Event,
 }
 
-/// There was a value already; this is the one that could not be set.
+/// The cell had a value already. This holds the value that could not be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetOnceError<T>(pub T);
 
 impl<T> SetOnce<T> {
-    /// One without a value.
+    /// Makes a cell without a value.
     pub fn new() -> Self {
         Self::new_with(None)
     }
 
-    /// One without a value, in a constant.
+    /// Makes a cell without a value, as a constant function.
     ///
     /// # Examples
     ///
@@ -56,7 +56,7 @@ impl<T> SetOnce<T> {
         }
     }
 
-    /// One with `value`, if there is one.
+    /// Makes a cell with `value`, if that is `Some`.
     pub fn new_with(value: Option<T>) -> Self {
         let is_set = Event::new();
         let value = value.map_or_else(OnceCell::new, |value| {
@@ -66,7 +66,7 @@ impl<T> SetOnce<T> {
         Self { value, is_set }
     }
 
-    /// One with `value`, in a constant.
+    /// Makes a cell with `value`, as a constant function.
     #[cfg(not(any(heist_loom, heist_shuttle)))]
     pub const fn const_new_with(value: T) -> Self {
         Self {
@@ -75,43 +75,43 @@ impl<T> SetOnce<T> {
         }
     }
 
-    /// Whether there is a value.
+    /// Whether the cell has a value.
     pub fn initialized(&self) -> bool {
         self.get().is_some()
     }
 
-    /// The value, if there is one.
+    /// The value, if the cell has one.
     pub fn get(&self) -> Option<&T> {
         self.value.get()
     }
 
-    /// Sets the value, and wakes all who wait for it.
+    /// Sets the value, and wakes all tasks that wait for it.
     ///
     /// # Errors
     ///
-    /// With `value` where there is one already.
+    /// [`SetOnceError`] holds `value`, if the cell has a value already.
     pub fn set(&self, value: T) -> Result<(), SetOnceError<T>> {
         self.value.set(value).map_err(SetOnceError)?;
         self.is_set.set();
         Ok(())
     }
 
-    /// The value by itself, if there is one.
+    /// Consumes the cell and returns the value, if it has one.
     pub fn into_inner(self) -> Option<T> {
         self.value.into_inner()
     }
 
-    /// Waits for the value: completes at once where there is one, else once it is set.
+    /// Waits for the value. Completes at once if the cell has one.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future changes nothing for anybody else.
+    /// Dropping the future changes nothing for other tasks.
     pub async fn wait(&self) -> &T {
         self.is_set.wait().await;
         self.get().expect("the value comes before the event")
     }
 
-    /// As [`wait`](Self::wait), by blocking this thread.
+    /// Like [`wait`](Self::wait), but blocks the thread.
     #[track_caller]
     pub fn blocking_wait(&self) -> &T {
         block_on(self.wait())

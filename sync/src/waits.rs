@@ -1,8 +1,12 @@
-//! What a task waits for, as far as its leaf futures tell: for reports.
+//! What a task waits for, for reports.
 //!
-//! Each leaf future of heist that returns `Pending` leaves a note in a thread-local of one byte, and whoever polls a task
-//! reads it after the poll. A poll may leave several, as in a `join!` or a `select!`: the last stands, but a timer's gives
-//! way to any other, as it is mostly a limit to something else. A future that isn't heist's leaves none.
+//! The report of a runtime's `shutdown` and [`futurelock`](crate::futurelock) tell it.
+//!
+//! A future of heist that returns `Pending` leaves a note of what it waits for. If one poll of a task leaves several
+//! notes, as in a `join!` or a `select!`, the last one stands. A timer's note gives way to any other, because a timer
+//! is mostly a limit to something else. Futures that aren't heist's leave no note.
+
+// The note is a thread-local of one byte. Whoever polls a task reads it after the poll.
 
 use std::cell::Cell;
 use std::fmt;
@@ -12,7 +16,7 @@ use std::task::Poll;
 
 use crate::sys::thread_local_const;
 
-/// What a task waits for. Its `Display` is for people.
+/// What a task waits for. It implements `Display` with a short text for people.
 ///
 /// ```
 /// use heist::sync::waits::Wait;
@@ -23,21 +27,21 @@ use crate::sys::thread_local_const;
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Wait {
-    /// Something that isn't heist's.
+    /// Something that isn't a future of heist.
     Unknown,
     /// Its first poll.
     Start,
-    /// Its turn: it has yielded, or its budget was used up.
+    /// Its turn: it has yielded, or its budget is used up.
     Turn,
-    /// A lock of a [`Mutex`](crate::Mutex).
+    /// The lock of a [`Mutex`](crate::Mutex).
     Mutex,
-    /// A permit of a [`Semaphore`](crate::Semaphore).
+    /// Permits of a [`Semaphore`](crate::Semaphore).
     Semaphore,
-    /// A notification by a [`Notify`](crate::Notify).
+    /// A notification of a [`Notify`](crate::Notify).
     Notify,
     /// The value of a [`oneshot`](crate::oneshot) channel, or the end of its receiver.
     Oneshot,
-    /// A message of an [`mpsc`](crate::mpsc) channel.
+    /// A message from an [`mpsc`](crate::mpsc) channel.
     MpscRecv,
     /// Room in an [`mpsc`](crate::mpsc) channel.
     MpscSend,
@@ -51,35 +55,35 @@ pub enum Wait {
     Join,
     /// The end of a blocking job.
     BlockingJob,
-    /// A message of an [`mpmc`](crate::mpmc) channel.
+    /// A message from an [`mpmc`](crate::mpmc) channel.
     MpmcRecv,
     /// Room in an [`mpmc`](crate::mpmc) channel, or a receiver.
     MpmcSend,
-    /// A shared lock of an `RwLock`.
+    /// A shared lock of an [`RwLock`](crate::RwLock).
     Read,
-    /// An upgradable lock of an `RwLock`.
+    /// An upgradable lock of an [`RwLock`](crate::RwLock).
     UpgradableRead,
-    /// An exclusive lock of an `RwLock`.
+    /// The exclusive lock of an [`RwLock`](crate::RwLock).
     Write,
-    /// A notification by a `Condvar`.
+    /// A notification of a [`Condvar`](crate::Condvar).
     Condvar,
-    /// A value of a `broadcast` channel.
+    /// A value from a [`broadcast`](crate::broadcast) channel.
     BroadcastRecv,
-    /// A change of a watched value of a `watch` channel.
+    /// A change of the value in a [`watch`](crate::watch) channel.
     WatchChanged,
-    /// The end of all receivers of a channel.
+    /// That all receivers of a channel are gone.
     ReceiversGone,
     /// The cancellation of a [`CancellationToken`](crate::CancellationToken).
     Cancelled,
     /// Room in a [`queue`](crate::queue).
     QueuePut,
-    /// An item of a [`queue`](crate::queue).
+    /// An item from a [`queue`](crate::queue).
     QueueGet,
-    /// The end of all that was put into a [`queue`](crate::queue).
+    /// The end of all work that was put into a [`queue`](crate::queue).
     QueueJoin,
-    /// That an [`Event`](crate::Event) is set, or the value of a [`SetOnce`](crate::SetOnce).
+    /// That an [`Event`](crate::Event) is set, or that a [`SetOnce`](crate::SetOnce) has its value.
     Event,
-    /// The others at a [`Barrier`](crate::Barrier).
+    /// The other tasks at a [`Barrier`](crate::Barrier).
     Barrier,
     /// The value of a [`OnceCell`](crate::OnceCell).
     OnceCell,

@@ -1,23 +1,23 @@
-//! Channels that keep one value, the last: for configuration, state, progress.
+//! Channels that keep one value, the latest: for configuration, state, progress.
 //!
-//! Receivers look at the value where it lies, and wait for it to change. A receiver that is slow misses values in between,
-//! never the last one. Which values it has seen, each receiver knows for itself: [`Receiver::changed`] completes at once where
-//! the value has changed since, and afterwards the new one counts as seen.
+//! Receivers look at the value in place, and wait for it to change. A slow receiver misses values in between, but never
+//! the last one. Each receiver keeps track of which values it has seen. [`Receiver::changed`] completes at once if the
+//! value has changed since this receiver last saw it; then the new value counts as seen.
 //!
-//! The channel ends when all senders are dropped: a last change can still be seen, and then waiting fails.
-//! [`Sender::send`] fails while there is no receiver; [`Sender::send_replace`] and its like never do.
+//! The channel closes when all senders are dropped. A last change can still be seen; after that, waiting fails.
+//! [`Sender::send`] fails while there is no receiver; [`Sender::send_replace`] and the other `send_` methods never do.
 //!
 //! # Looking at the value
 //!
-//! A [`Ref`] holds a lock: while it lives, sending blocks the sender's *thread*. So keep it for a moment, and never across an
-//! `.await`, which the compiler refuses where the future has to be `Send`. A thread that holds one, and borrows again while a
-//! sender waits, stands still for ever, and so does one that sends while it holds one. Where looking takes long, keep an
-//! `Arc` in the channel and clone it out.
+//! A [`Ref`] holds a lock: while it lives, sending blocks the sender's *thread*. Keep it for a moment only, and never
+//! across an `.await`. (The compiler refuses that if the future has to be `Send`.) A thread that holds a `Ref`
+//! deadlocks if it sends, or if it borrows again while a sender waits. If looking takes long, keep an `Arc` in the
+//! channel and clone it out.
 //!
 //! # Fairness
 //!
-//! A change wakes all who wait, those first that have waited longest. Senders get their turn among those who look: a
-//! sender that waits for the value's lock goes before those who come later.
+//! A change wakes all receivers that wait, those first that have waited longest. A sender that waits for the value's
+//! lock goes before receivers that look at the value later, so receivers can't starve it.
 //!
 //! # Examples
 //!
@@ -58,7 +58,7 @@ use crate::sys::{Arc, RwLockReadGuard};
 use crate::waiting::Waiter;
 use crate::waits::{self, Wait};
 
-/// A channel with `init` for its first value, which counts as seen by the receiver.
+/// Makes a channel with `init` as its first value, which the receiver counts as seen.
 ///
 /// # Examples
 ///
@@ -81,22 +81,22 @@ pub fn channel<T>(init: T) -> (Sender<T>, Receiver<T>) {
     (sender, receiver)
 }
 
-/// Changes the value. Clones change the same one.
+/// Changes the value. Clones change the same value.
 #[derive(Debug)]
 pub struct Sender<T> {
     shared: Arc<Shared<T>>,
 }
 
-/// Looks at the value, and waits for it to change. A clone has seen what this has.
+/// Looks at the value, and waits for it to change. A clone has seen the same values as the original.
 #[derive(Debug)]
 pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
     version: Version,
 }
 
-/// The value, to look at. Holds a lock: see the [module](self).
+/// A borrow of the value. It holds a lock: see the [module](self).
 ///
-/// It stays on its thread, so a future that keeps one across an `.await` can't be sent:
+/// It can't be sent to another thread, so neither can a future that keeps one across an `.await`:
 ///
 /// ```compile_fail
 /// fn sends<T: Send>(_: T) {}
@@ -110,7 +110,7 @@ pub struct Ref<'a, T> {
 }
 
 impl<T> Ref<'_, T> {
-    /// Whether the value was new to the receiver when it was borrowed. Never by a sender's.
+    /// Whether the value was new to the receiver that borrowed it. Always false for a sender's borrow.
     ///
     /// # Examples
     ///
@@ -134,14 +134,14 @@ impl<T> Deref for Ref<'_, T> {
 }
 
 impl<T> Receiver<T> {
-    /// The value. It doesn't count as seen by this: see [`borrow_and_update`](Self::borrow_and_update).
+    /// Borrows the value. It doesn't count as seen by that: see [`borrow_and_update`](Self::borrow_and_update).
     pub fn borrow(&self) -> Ref<'_, T> {
         let inner = self.shared.value.read();
         let has_changed = self.shared.version() != self.version;
         Ref { inner, has_changed }
     }
 
-    /// The value, which counts as seen from now on.
+    /// Borrows the value, which counts as seen from now on.
     pub fn borrow_and_update(&mut self) -> Ref<'_, T> {
         let inner = self.shared.value.read();
         let version = self.shared.version();
@@ -150,11 +150,11 @@ impl<T> Receiver<T> {
         Ref { inner, has_changed }
     }
 
-    /// Whether there is a value that this has not seen.
+    /// Whether there is a value that this receiver has not seen.
     ///
     /// # Errors
     ///
-    /// Where all senders are gone, even if there is one.
+    /// Fails if all senders are gone, even if there is such a value.
     pub fn has_changed(&self) -> Result<bool, RecvError> {
         if self.is_closed() {
             return Err(RecvError(()));
@@ -176,7 +176,7 @@ impl<T> Receiver<T> {
         self.shared.is_closed()
     }
 
-    /// The value counts as not seen.
+    /// Makes the value count as not seen.
     ///
     /// # Examples
     ///
@@ -189,7 +189,7 @@ impl<T> Receiver<T> {
         self.version = self.version.before();
     }
 
-    /// The value counts as seen, without being looked at.
+    /// Makes the value count as seen, without looking at it.
     ///
     /// # Examples
     ///
@@ -203,15 +203,16 @@ impl<T> Receiver<T> {
         self.version = self.shared.version();
     }
 
-    /// Waits for a value that this has not seen; completes at once where there is one. It counts as seen then.
+    /// Waits for a value that this receiver has not seen; that value then counts as seen. Completes at once if there is
+    /// one.
     ///
     /// # Errors
     ///
-    /// Where all senders are gone and there is none.
+    /// Fails if all senders are gone and there is no such value.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing: the value counts as seen only where the future has completed.
+    /// Dropping the future loses nothing: the value counts as seen only if the future has completed.
     ///
     /// # Examples
     ///
@@ -227,32 +228,32 @@ impl<T> Receiver<T> {
         changed(&self.shared, &mut self.version).await
     }
 
-    /// As [`changed`](Self::changed), blocking the thread.
+    /// Like [`changed`](Self::changed), but blocks the thread.
     ///
     /// # Errors
     ///
-    /// As [`changed`](Self::changed).
+    /// The same as for [`changed`](Self::changed).
     #[track_caller]
     pub fn blocking_changed(&mut self) -> Result<(), RecvError> {
         block_on(self.changed())
     }
 
-    /// Waits for a value of which `f` says that it is the one; completes at once where the current one is, seen or not. All
-    /// that it looked at counts as seen.
+    /// Waits for a value for which `f` returns true, and borrows it. Completes at once if it does so for the current
+    /// value, seen or not. Every value that `f` was given counts as seen.
     ///
     /// `f` is called with the value's lock held: see the [module](self).
     ///
     /// # Errors
     ///
-    /// Where all senders are gone, and the last value is not the one.
+    /// Fails if all senders are gone and `f` returned false for the last value.
     ///
     /// # Panics
     ///
-    /// With a panic of `f`, which harms nothing.
+    /// Panics if `f` panics, which harms nothing.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing but what `f` has refused.
+    /// Dropping the future loses nothing but the values for which `f` returned false.
     ///
     /// # Examples
     ///
@@ -290,15 +291,15 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// As [`wait_for`](Self::wait_for), blocking the thread.
+    /// Like [`wait_for`](Self::wait_for), but blocks the thread.
     ///
     /// # Errors
     ///
-    /// As [`wait_for`](Self::wait_for).
+    /// The same as for [`wait_for`](Self::wait_for).
     ///
     /// # Panics
     ///
-    /// As [`wait_for`](Self::wait_for).
+    /// The same as for [`wait_for`](Self::wait_for).
     #[track_caller]
     pub fn blocking_wait_for(
         &mut self,
@@ -307,7 +308,7 @@ impl<T> Receiver<T> {
         block_on(self.wait_for(f))
     }
 
-    /// Whether the two belong to the same channel.
+    /// Whether both belong to the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
@@ -367,7 +368,7 @@ impl<T> Future for Changed<'_, T> {
 }
 
 impl<T> Sender<T> {
-    /// A channel without a receiver; [`subscribe`](Self::subscribe) makes them.
+    /// Makes a channel without a receiver. [`subscribe`](Self::subscribe) makes them.
     ///
     /// # Examples
     ///
@@ -380,11 +381,11 @@ impl<T> Sender<T> {
         channel(init).0
     }
 
-    /// Puts `value` in the place of the last one, and tells the receivers.
+    /// Replaces the value, and tells the receivers.
     ///
     /// # Errors
     ///
-    /// Where there is no receiver; the value stays what it was then. See [`send_replace`](Self::send_replace).
+    /// Fails if there is no receiver, and leaves the value as it was. See [`send_replace`](Self::send_replace).
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         if self.is_closed() {
             return Err(SendError(value));
@@ -393,11 +394,12 @@ impl<T> Sender<T> {
         Ok(())
     }
 
-    /// Changes the value in place, and tells the receivers, if any. `modify` is called with the value's lock held.
+    /// Changes the value in place, and tells the receivers, if there are any. `modify` is called with the value's lock
+    /// held.
     ///
     /// # Panics
     ///
-    /// With a panic of `modify`: what it did stays done, nobody is told, and the channel goes on.
+    /// Panics if `modify` panics. What it changed stays changed, nobody is told, and the channel can still be used.
     ///
     /// # Examples
     ///
@@ -416,12 +418,12 @@ impl<T> Sender<T> {
         });
     }
 
-    /// As [`send_modify`](Self::send_modify), and tells the receivers only where `modify` returns true; returns what that
-    /// did.
+    /// Changes the value in place, and tells the receivers only if `modify` returns true. Returns what `modify`
+    /// returned.
     ///
     /// # Panics
     ///
-    /// As [`send_modify`](Self::send_modify).
+    /// The same as for [`send_modify`](Self::send_modify).
     ///
     /// # Examples
     ///
@@ -444,7 +446,7 @@ impl<T> Sender<T> {
         self.shared.change(modify)
     }
 
-    /// Puts `value` in the place of the last one, which it returns, and tells the receivers, if any.
+    /// Replaces the value, tells the receivers, if there are any, and returns the old value.
     ///
     /// # Examples
     ///
@@ -454,7 +456,7 @@ impl<T> Sender<T> {
     /// ```
     pub fn send_replace(&self, mut value: T) -> T {
         let swap = || self.send_modify(|old| std::mem::swap(old, &mut value));
-        // A waker that panics, and then the last value's drop.
+        // First the panic of a waker, then that of the old value's drop.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(swap)) {
             contain(|| drop(value));
             resume_unwind(panic);
@@ -462,7 +464,7 @@ impl<T> Sender<T> {
         value
     }
 
-    /// The value.
+    /// Borrows the value.
     pub fn borrow(&self) -> Ref<'_, T> {
         Ref {
             inner: self.shared.value.read(),
@@ -475,8 +477,8 @@ impl<T> Sender<T> {
         self.receiver_count() == 0
     }
 
-    /// Completes when there is no receiver: at once, if there is none now. One that was made by the time that this is
-    /// polled keeps it waiting.
+    /// Waits until there is no receiver. Completes at once if there is none now. A receiver that exists by the time
+    /// this is polled keeps it waiting.
     ///
     /// # Cancel safety
     ///
@@ -496,13 +498,13 @@ impl<T> Sender<T> {
         std::future::poll_fn(|cx| waits::noted(Wait::ReceiversGone, gone.as_mut().poll(cx))).await;
     }
 
-    /// As [`closed`](Self::closed), blocking the thread.
+    /// Like [`closed`](Self::closed), but blocks the thread.
     #[track_caller]
     pub fn blocking_closed(&self) {
         block_on(self.closed());
     }
 
-    /// A receiver that has seen the value of now.
+    /// Makes a receiver, which counts the current value as seen.
     ///
     /// # Examples
     ///
@@ -521,17 +523,17 @@ impl<T> Sender<T> {
         }
     }
 
-    /// How many receivers there are.
+    /// The number of receivers.
     pub fn receiver_count(&self) -> usize {
         self.shared.receivers()
     }
 
-    /// How many senders there are.
+    /// The number of senders.
     pub fn sender_count(&self) -> usize {
         self.shared.senders()
     }
 
-    /// Whether the two belong to the same channel.
+    /// Whether both belong to the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
@@ -558,7 +560,7 @@ impl<T> Drop for Sender<T> {
     }
 }
 
-// A panic of a closure leaves the value as the closure left it, and the rest untouched.
+// If a closure panics, it leaves the value as it made it, and everything else untouched.
 impl<T> UnwindSafe for Sender<T> {}
 impl<T> RefUnwindSafe for Sender<T> {}
 impl<T> UnwindSafe for Receiver<T> {}

@@ -1,31 +1,31 @@
-//! Why a value was not broadcast or received.
+//! The errors of broadcast channels: why a value was not sent or received.
 
 use std::error::Error;
 use std::fmt;
 
-/// There is no receiver; holds what was to be sent.
+/// There is no receiver. It holds what was to be sent.
 #[derive(Debug)]
 pub struct SendError<T>(pub T);
 
-/// Why [`recv`](super::Receiver::recv) has no value.
+/// Why [`recv`](super::Receiver::recv) returned no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecvError {
-    /// None will come: all senders are gone, and all that they sent has been received.
+    /// No value will come: all senders are gone, and everything that they sent has been received.
     Closed,
-    /// This many values were overwritten before the receiver came for them. The next call gives the oldest that is
-    /// still there.
+    /// This many values were overwritten before this receiver received them. The next call returns the oldest value
+    /// that is still there.
     Lagged(u64),
 }
 
-/// Why [`try_recv`](super::Receiver::try_recv) has no value.
+/// Why [`try_recv`](super::Receiver::try_recv) returned no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TryRecvError {
-    /// One may still come.
+    /// A value may still come.
     Empty,
-    /// None will come: all senders are gone, and all that they sent has been received.
+    /// No value will come: all senders are gone, and everything that they sent has been received.
     Closed,
-    /// This many values were overwritten before the receiver came for them. The next call gives the oldest that is
-    /// still there.
+    /// This many values were overwritten before this receiver received them. The next call returns the oldest value
+    /// that is still there.
     Lagged(u64),
 }
 

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. `senders` and `receivers` count the ends that keep the channel open. From 0 neither goes up again, and whoever
-//!    brings one to 0 closes the channel.
+//! 1. `senders` and `receivers` count the ends that keep the channel open. A count of 0 never rises again, and whoever
+//!    brings a count to 0 closes the channel.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,12 +25,13 @@ use crate::waiting::{KeptWaiter, Place, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
 use crate::{Notify, Semaphore, coop};
 
-/// A bounded channel: at most `capacity` messages that have been sent and not received. With a capacity of 0 it holds
-/// none: a message is sent when a receiver that waits is given it.
+/// Makes a bounded channel with room for `capacity` messages. With a capacity of 0 it holds none: a message is sent
+/// when a receiver that waits is given it.
 ///
 /// # Panics
 ///
-/// With a capacity of more than [`Semaphore::MAX_PERMITS`]. Above 2²⁸ − 1 the capacity is 2²⁸ − 1, in whatever tells of it.
+/// Panics if `capacity` is more than [`Semaphore::MAX_PERMITS`]. A capacity above 2²⁸ − 1 is cut down to that, which
+/// [`Sender::capacity`] tells.
 ///
 /// # Examples
 ///
@@ -68,7 +69,7 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     ends(kind, Some(capacity))
 }
 
-/// A channel without a bound: sending never waits.
+/// Makes a channel without a bound: sending never waits.
 ///
 /// # Examples
 ///
@@ -128,7 +129,7 @@ impl<T> Inner<T> {
         }
     }
 
-    /// Sends if there is room now: what comes before [`send`](Self::send).
+    /// Sends if there is room now; tried before [`send`](Self::send).
     #[inline]
     pub(super) fn send_at_once(&self, value: T) -> Result<(), T> {
         match &self.kind {
@@ -159,7 +160,7 @@ impl<T> Inner<T> {
         }
     }
 
-    /// Waits for a message, in turn; `None` at the channel's end. After that, for the next one.
+    /// Waits for a message in turn; `None` when the channel has ended. After that it waits for the next one.
     fn poll_recv(&self, waiter: Pin<&mut Waiter<'_, ()>>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let unit = ready!(coop::poll_proceed(cx));
         let taken = match &self.kind {
@@ -171,7 +172,7 @@ impl<T> Inner<T> {
         Poll::Ready(taken)
     }
 
-    /// A wait for a message is given up.
+    /// Gives up a wait for a message.
     fn cancel_recv(&self, waiter: Pin<&mut Waiter<'_, ()>>) {
         match &self.kind {
             Kind::Buffer(chan) => chan.cancel_take(waiter),
@@ -179,7 +180,7 @@ impl<T> Inner<T> {
         }
     }
 
-    /// The next message, if it is there and nobody else's, for a unit of the budget: what comes before
+    /// Takes the next message if it is there and nobody else's, for one unit of the budget; tried before
     /// [`recv`](Self::recv).
     #[inline]
     pub(super) fn recv_at_once(&self) -> Option<T> {
@@ -197,7 +198,7 @@ impl<T> Inner<T> {
         taken
     }
 
-    /// The next message without waiting; `Ready(None)` at the channel's end.
+    /// Takes the next message without waiting; `Ready(None)` when the channel has ended.
     pub(super) fn try_recv(&self) -> Poll<Option<T>> {
         match &self.kind {
             Kind::Buffer(chan) => chan.try_take(),
@@ -205,7 +206,7 @@ impl<T> Inner<T> {
         }
     }
 
-    /// Takes up to `limit` messages that are there, and says how many.
+    /// Takes up to `limit` messages that are there, and returns how many.
     pub(super) fn take_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
         match &self.kind {
             Kind::Buffer(chan) => chan.take_many(buffer, limit),
@@ -234,7 +235,7 @@ impl<T> Inner<T> {
         }
     }
 
-    /// What is told when the channel is closed.
+    /// Notified when the channel is closed.
     pub(super) fn closed(&self) -> &Notify {
         match &self.kind {
             Kind::Buffer(chan) => &chan.closed,
@@ -242,7 +243,7 @@ impl<T> Inner<T> {
         }
     }
 
-    /// Refuses messages from now on; whether it was open.
+    /// Refuses messages from now on; returns whether the channel was open.
     pub(super) fn close(&self) -> bool {
         match &self.kind {
             Kind::Buffer(chan) => chan.close_for_all(),
@@ -250,15 +251,15 @@ impl<T> Inner<T> {
         }
     }
 
-    /// A sender goes.
+    /// A sender is dropped.
     pub(super) fn drop_sender(&self) {
-        // Ordering: AcqRel, so that the last one's close comes after all that the others did.
+        // Ordering: AcqRel, so that the close by the last one comes after all that the others did.
         if self.senders.fetch_sub(1, AcqRel) == 1 {
             self.close();
         }
     }
 
-    /// A receiver goes. The last one takes along what was sent.
+    /// A receiver is dropped. The last one drops the messages that were sent.
     pub(super) fn drop_receiver(&self) {
         // Ordering: AcqRel, as in `drop_sender`.
         if self.receivers.fetch_sub(1, AcqRel) == 1 {
@@ -277,7 +278,7 @@ impl<T> Inner<T> {
 }
 
 pin_project! {
-    /// Sends a message, in turn; gives it back where the channel is closed.
+    /// Sends a message in turn; gives it back if the channel is closed.
     #[project = SendingPinned]
     pub(super) enum Sending<'a, T> {
         Buffer { #[pin] send: SendInTurn<'a, T, Several> },
@@ -298,7 +299,8 @@ impl<T> Future for Sending<'_, T> {
 }
 
 pin_project! {
-    /// Waits for a message, in turn; `None` at the channel's end. When it has completed it may be polled for the next one.
+    /// Waits for a message in turn; `None` when the channel has ended. After it has completed it may be polled for the
+    /// next message.
     pub(super) struct Receiving<'a, T> {
         inner: &'a Inner<T>,
         #[pin]
@@ -355,9 +357,9 @@ impl<T> Future for KeptReceiving<T> {
     }
 }
 
-/// Counts one end more, unless the last is gone: invariant 1.
+/// Counts one more end, unless the last is gone: invariant 1.
 pub(super) fn upgrade(count: &AtomicUsize) -> bool {
-    // Ordering: hint only. Only its coming to 0 carries meaning.
+    // Ordering: hint only. Only the fall to 0 carries meaning.
     count
         .fetch_update(Relaxed, Relaxed, |ends| (ends > 0).then_some(ends + 1))
         .is_ok()

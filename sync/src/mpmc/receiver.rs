@@ -11,7 +11,7 @@ use crate::park::block_on;
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering::Relaxed;
 
-/// Receives from a channel. Clones receive from the same one, each message goes to one of them.
+/// Receives from a channel. Clones receive from the same channel; each message goes to one of them.
 pub struct Receiver<T> {
     inner: Arc<Inner<T>>,
 }
@@ -27,12 +27,13 @@ impl<T> Receiver<T> {
         Self { inner }
     }
 
-    /// Waits for the next message, in turn; `None` once the channel is closed and empty.
+    /// Waits for the next message. Receivers are served in the order in which they came. Returns `None` once the
+    /// channel is closed and empty.
     ///
     /// # Cancel safety
     ///
-    /// A future that is dropped before it completes has taken no message: one that was meant for it goes to the next
-    /// receiver, before all others.
+    /// Dropping the future loses no message. A message that was meant for it goes to the next receiver, ahead of all
+    /// other messages.
     ///
     /// # Examples
     ///
@@ -52,19 +53,21 @@ impl<T> Receiver<T> {
     /// # assert_eq!(pin!(sum(&receiver)).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(6));
     /// ```
     pub async fn recv(&self) -> Option<T> {
-        // What is there costs no future that can wait. The message is no variable here, which the future would have room for.
+        // A message that is there is taken without a future that can wait. It is no variable here, because the future
+        // would have room for it.
         if let Some(message) = self.inner.recv_at_once() {
             return Some(message);
         }
         self.inner.recv().await
     }
 
-    /// Waits for messages, in turn, and appends those that are there, at most `limit`, to `buffer`; says how many. 0 once
-    /// the channel is closed and empty, or for a limit of 0.
+    /// Waits until there is a message, then appends the messages that are there to `buffer`, at most `limit` of them.
+    /// Returns how many. It returns 0 if the channel is closed and empty, or if `limit` is 0. Receivers are served in
+    /// the order in which they came.
     ///
     /// # Cancel safety
     ///
-    /// As [`recv`](Self::recv).
+    /// The same as for [`recv`](Self::recv).
     ///
     /// # Examples
     ///
@@ -88,11 +91,11 @@ impl<T> Receiver<T> {
         1 + self.inner.take_many(buffer, limit - 1)
     }
 
-    /// The next message, if it is there and nobody else waits for it.
+    /// Takes the next message, if it is there now and no other receiver waits for it.
     ///
     /// # Errors
     ///
-    /// [`TryRecvError`] says why not.
+    /// [`TryRecvError`] says why there is none.
     ///
     /// # Examples
     ///
@@ -114,19 +117,19 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// [`recv`](Self::recv) that blocks the thread.
+    /// Like [`recv`](Self::recv), but blocks the thread.
     #[track_caller]
     pub fn blocking_recv(&self) -> Option<T> {
         block_on(self.recv())
     }
 
-    /// [`recv_many`](Self::recv_many) that blocks the thread.
+    /// Like [`recv_many`](Self::recv_many), but blocks the thread.
     #[track_caller]
     pub fn blocking_recv_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
         block_on(self.recv_many(buffer, limit))
     }
 
-    /// The messages as a stream, which ends where [`recv`](Self::recv) gives `None`. It has to be pinned.
+    /// Makes a stream of the messages. It ends when [`recv`](Self::recv) would return `None`. It has to be pinned.
     ///
     /// # Examples
     ///
@@ -148,7 +151,7 @@ impl<T> Receiver<T> {
         RecvStream::new(&self.inner)
     }
 
-    /// This end as a stream that owns it and needs no pin.
+    /// Turns this receiver into a stream that needs no pin.
     ///
     /// # Examples
     ///
@@ -174,13 +177,13 @@ impl<T> Receiver<T> {
         self.inner.clone()
     }
 
-    /// Closes the channel, for all: nothing can be sent any more, and what was sent can still be received. Returns whether
-    /// it was open.
+    /// Closes the channel for all: nothing more can be sent, and messages that were sent before can still be received.
+    /// Returns whether it was open.
     pub fn close(&self) -> bool {
         self.inner.close()
     }
 
-    /// A receiver that doesn't keep the channel open.
+    /// Makes a receiver that doesn't keep the channel open.
     #[must_use = "a weak receiver that is dropped does nothing"]
     pub fn downgrade(&self) -> WeakReceiver<T> {
         // Ordering: hint only.

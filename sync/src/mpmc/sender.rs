@@ -12,7 +12,7 @@ use crate::park::block_on;
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering::Relaxed;
 
-/// Sends to a channel. Clones send to the same one.
+/// Sends to a channel. Clones send to the same channel.
 pub struct Sender<T> {
     inner: Arc<Inner<T>>,
 }
@@ -28,17 +28,18 @@ impl<T> Sender<T> {
         Self { inner }
     }
 
-    /// Sends a message, in turn: completes once there is room for it, or, with a capacity of 0, once a receiver that
-    /// waits has been given it. (If that one is cancelled before it is polled, the message goes to the next receiver.)
+    /// Waits for room, then sends a message. With a capacity of 0 it waits until a receiver that waits has been given
+    /// the message. (If that receiver is cancelled before it is polled, the message goes to the next receiver.) Senders
+    /// are served in the order in which they came.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it completes drops the message, and gives up the place in the queue. With a capacity of
-    /// 0 it may have been received all the same, if the future was woken and not polled.
+    /// If the future is dropped before it completes, the message is dropped and the place in the queue is lost. With a
+    /// capacity of 0, a message may have been received even so, if the future was woken and not polled since.
     ///
     /// # Errors
     ///
-    /// Gives the message back if the channel is closed.
+    /// Returns the message if the channel is closed.
     ///
     /// # Examples
     ///
@@ -65,11 +66,12 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Sends a message, if there is room now and nobody waits for it; with a capacity of 0, if a receiver waits.
+    /// Sends a message if there is room now and no other sender waits for it. With a capacity of 0, sends it if a
+    /// receiver waits.
     ///
     /// # Errors
     ///
-    /// [`TrySendError`] gives the message back and says why.
+    /// [`TrySendError`] holds the message and says why it was not sent.
     ///
     /// # Examples
     ///
@@ -87,17 +89,18 @@ impl<T> Sender<T> {
             .map_err(|(refused, message)| refused.into_error(message))
     }
 
-    /// [`send`](Self::send) that blocks the thread.
+    /// Like [`send`](Self::send), but blocks the thread.
     ///
     /// # Errors
     ///
-    /// Gives the message back if the channel is closed.
+    /// Returns the message if the channel is closed.
     #[track_caller]
     pub fn blocking_send(&self, message: T) -> Result<(), SendError<T>> {
         block_on(self.send(message))
     }
 
-    /// This end as a sink. It has to be pinned. It holds one message until that is sent; flush it before it is dropped.
+    /// Makes a sink from this sender. The sink has to be pinned. It holds one message until that is sent, so flush it
+    /// before you drop it.
     ///
     /// # Examples
     ///
@@ -120,8 +123,8 @@ impl<T> Sender<T> {
         SendSink::new(&self.inner)
     }
 
-    /// Closes the channel, for all: nothing can be sent any more, and what was sent can still be received. Returns whether
-    /// it was open.
+    /// Closes the channel for all: nothing more can be sent, and messages that were sent before can still be received.
+    /// Returns whether it was open.
     ///
     /// # Examples
     ///
@@ -139,21 +142,21 @@ impl<T> Sender<T> {
         self.inner.close()
     }
 
-    /// Waits until the channel is closed, by whomever, or all receivers are gone.
+    /// Waits until the channel is closed by anybody, or all receivers are gone.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
     pub async fn closed(&self) {
         coop::consume_budget().await;
-        // Made before the look, so a close between the two completes it.
+        // It is made before the look, so that a close between the two completes it.
         let closed = self.inner.closed().notified();
         if !self.is_closed() {
             closed.await;
         }
     }
 
-    /// A sender that doesn't keep the channel open.
+    /// Makes a sender that doesn't keep the channel open.
     #[must_use = "a weak sender that is dropped does nothing"]
     pub fn downgrade(&self) -> WeakSender<T> {
         // Ordering: hint only.
@@ -164,7 +167,7 @@ impl<T> Sender<T> {
     }
 }
 
-/// What both ends tell of their channel.
+/// The methods that both ends have.
 macro_rules! shared_methods {
     ($end:ident, $weak:ident, $count:ident, $weak_count:ident) => {
         impl<T> $end<T> {
@@ -173,46 +176,47 @@ macro_rules! shared_methods {
                 self.inner.is_closed()
             }
 
-            /// How many messages have been sent and not received. With a capacity of 0, those whose receiver has not been
-            /// polled since.
+            /// The number of messages that were sent and not yet received. With a capacity of 0, these are the messages
+            /// whose receiver was given one and has not been polled since.
             pub fn len(&self) -> usize {
                 self.inner.len()
             }
 
-            /// Whether no message is there to be received.
+            /// Whether there is no message to receive now.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
 
-            /// Whether there is no room, or senders wait for it. Always with a capacity of 0, never without a bound.
+            /// Whether there is no room, or senders wait for it. Always true with a capacity of 0, never true without a
+            /// bound.
             pub fn is_full(&self) -> bool {
                 self.inner.is_full()
             }
 
-            /// The capacity that the channel was made with, at most 2²⁸ − 1; `None` without a bound.
+            /// The capacity that the channel was made with, at most 2²⁸ − 1. `None` without a bound.
             pub fn capacity(&self) -> Option<usize> {
                 self.inner.capacity
             }
 
-            /// How many senders there are.
+            /// The number of senders.
             pub fn sender_count(&self) -> usize {
                 // Ordering: hint only.
                 self.inner.senders.load(Relaxed)
             }
 
-            /// How many weak senders there are.
+            /// The number of weak senders.
             pub fn weak_sender_count(&self) -> usize {
                 // Ordering: hint only.
                 self.inner.weak_senders.load(Relaxed)
             }
 
-            /// How many receivers there are.
+            /// The number of receivers.
             pub fn receiver_count(&self) -> usize {
                 // Ordering: hint only.
                 self.inner.receivers.load(Relaxed)
             }
 
-            /// How many weak receivers there are.
+            /// The number of weak receivers.
             pub fn weak_receiver_count(&self) -> usize {
                 // Ordering: hint only.
                 self.inner.weak_receivers.load(Relaxed)
@@ -226,7 +230,7 @@ macro_rules! shared_methods {
 
         impl<T> Clone for $end<T> {
             fn clone(&self) -> Self {
-                // Ordering: hint only. There is one already, so the count doesn't come from nor go to 0.
+                // Ordering: hint only. There is at least one, so the count neither rises from 0 nor falls to 0.
                 self.inner.$count.fetch_add(1, Relaxed);
                 Self::new(self.inner.clone())
             }
@@ -243,7 +247,7 @@ macro_rules! shared_methods {
         }
 
         impl<T> $weak<T> {
-            /// One that counts again; `None` once the last that did has been dropped.
+            /// Makes an end that counts again. Returns `None` if the last one that did has been dropped.
             pub fn upgrade(&self) -> Option<$end<T>> {
                 upgrade(&self.inner.$count).then(|| $end::new(self.inner.clone()))
             }

@@ -1,4 +1,4 @@
-//! The ends as a stream and as a sink.
+//! The two ends as a stream and as a sink.
 
 use std::fmt;
 use std::future::Future;
@@ -15,10 +15,11 @@ use super::inner::{Inner, KeptReceiving, Receiving, Sending};
 use super::receiver::Receiver;
 
 pin_project! {
-    /// The messages of a channel, as a receiver gets them. From [`Receiver::stream`](super::Receiver::stream).
+    /// The messages of a channel as a stream. Made by [`Receiver::stream`](super::Receiver::stream).
     ///
-    /// It waits in turn like [`recv`](super::Receiver::recv), also between two polls: once a poll was `Pending` it has a
-    /// place in the queue, and the message that it is given waits for its next poll. Dropping it hands that on.
+    /// It waits in the same queue as [`recv`](super::Receiver::recv). Once a poll has returned `Pending` it has a place
+    /// there, which it keeps between polls; a message that it is given waits for its next poll. Dropping the stream
+    /// hands that message on.
     #[must_use = "streams do nothing unless polled"]
     pub struct RecvStream<'a, T> {
         inner: &'a Inner<T>,
@@ -53,13 +54,13 @@ impl<T> fmt::Debug for RecvStream<'_, T> {
     }
 }
 
-/// The messages of a channel, as a receiver gets them, which it owns. From
+/// The messages of a channel as a stream that owns its receiver. Made by
 /// [`Receiver::into_stream`](super::Receiver::into_stream).
 ///
 /// It waits as [`RecvStream`] does.
 #[must_use = "streams do nothing unless polled"]
 pub struct OwnedRecvStream<T> {
-    /// Made for the first wait, kept for all others. It gives up what it was given before the receiver goes.
+    /// Made for the first wait and kept for all others. It gives up what it was given before the receiver is dropped.
     receiving: Option<Pin<Box<KeptReceiving<T>>>>,
     receiver: Receiver<T>,
 }
@@ -94,10 +95,10 @@ impl<T> fmt::Debug for OwnedRecvStream<T> {
 }
 
 pin_project! {
-    /// Sends what it is given, one message after the other. From [`Sender::sink`](super::Sender::sink).
+    /// Sends messages one after the other. Made by [`Sender::sink`](super::Sender::sink).
     ///
-    /// It holds one message until there is room for it. Dropping it drops that message; closing it sends that, and leaves
-    /// the channel open.
+    /// It holds one message until there is room for it. Dropping the sink drops that message. Closing the sink sends
+    /// it, and leaves the channel open.
     #[must_use = "sinks do nothing unless polled"]
     pub struct SendSink<'a, T> {
         inner: &'a Inner<T>,
@@ -117,7 +118,7 @@ impl<'a, T> SendSink<'a, T> {
 }
 
 impl<T> Sink<T> for SendSink<'_, T> {
-    /// Gives back the message that was refused as the channel is closed.
+    /// [`SendError`] holds the message that was refused because the channel is closed.
     type Error = SendError<T>;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError<T>>> {
@@ -126,7 +127,7 @@ impl<T> Sink<T> for SendSink<'_, T> {
 
     /// # Panics
     ///
-    /// Where `poll_ready` did not say that it is ready.
+    /// Panics if `poll_ready` did not return `Ready` before.
     #[track_caller]
     fn start_send(self: Pin<&mut Self>, message: T) -> Result<(), SendError<T>> {
         let mut this = self.project();

@@ -21,12 +21,12 @@ use crate::park::block_on;
 use crate::timer;
 use crate::waiting::Place;
 
-/// A bounded channel: at most `buffer` messages that have been sent, or for which a permit is out, and not received.
+/// Makes a bounded channel. It has room for `buffer` messages; a permit that is out takes up room as well.
 ///
 /// # Panics
 ///
-/// With a buffer of 0, or of more than [`Semaphore::MAX_PERMITS`]. Above 2²⁸ − 1 the buffer is one of 2²⁸ − 1, in
-/// whatever tells of it.
+/// Panics if `buffer` is 0 or more than [`Semaphore::MAX_PERMITS`]. A buffer above 2²⁸ − 1 is cut down to that, which
+/// [`max_capacity`](Sender::max_capacity) tells.
 ///
 /// # Examples
 ///
@@ -51,7 +51,7 @@ pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
     (Sender { tx, buffer }, Receiver { rx, buffer })
 }
 
-/// Sends to a bounded channel. Clones send to the same one.
+/// Sends to a bounded channel. Clones send to the same channel.
 pub struct Sender<T> {
     tx: Tx<T>,
     buffer: usize,
@@ -74,16 +74,16 @@ impl<T> Sender<T> {
         self.tx.chan()
     }
 
-    /// Sends a message, in turn, once there is room.
+    /// Waits for room, then sends a message. Senders are served in the order in which they came.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it completes sends nothing, and drops the message; [`reserve`](Self::reserve) first to
-    /// keep it. It gives up the place in the queue.
+    /// If the future is dropped before it completes, the message is dropped and not sent, and the place in the queue is
+    /// lost. To keep the message, call [`reserve`](Self::reserve) first.
     ///
     /// # Errors
     ///
-    /// Gives the message back if the receiver has been dropped or closed.
+    /// Returns the message if the receiver has been dropped or closed.
     ///
     /// # Examples
     ///
@@ -111,33 +111,33 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Sends a message, if there is room now and nobody waits for it.
+    /// Sends a message if there is room now and no other sender waits for it.
     ///
     /// # Errors
     ///
-    /// [`TrySendError`] gives the message back and says why.
+    /// [`TrySendError`] holds the message and says why it was not sent.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.chan()
             .send(message)
             .map_err(|(refused, message)| refused.into_error(message))
     }
 
-    /// Sends a message, in turn, if there is room within `limit`.
+    /// Waits for room for at most `limit`, then sends a message. Senders are served in the order in which they came.
     ///
-    /// The limit is kept by the reactor of heist, where the program has one, else by a thread of this crate's own, which
-    /// is started at first use. A message for which there is room at once is never too late.
+    /// If the program has a reactor of heist, that measures the time; otherwise a thread of this crate does, which
+    /// starts at first use. A message for which there is room at once is sent, however short the limit.
     ///
     /// # Cancel safety
     ///
-    /// As of [`send`](Self::send).
+    /// The same as for [`send`](Self::send).
     ///
     /// # Errors
     ///
-    /// [`SendTimeoutError`] gives the message back and says why.
+    /// [`SendTimeoutError`] holds the message and says why it was not sent.
     ///
     /// # Panics
     ///
-    /// Where that thread is needed and the system refuses it.
+    /// Panics if that thread is needed and the system refuses to start it.
     ///
     /// # Examples
     ///
@@ -176,11 +176,11 @@ impl<T> Sender<T> {
         }
     }
 
-    /// [`send`](Self::send) that blocks the thread.
+    /// Like [`send`](Self::send), but blocks the thread.
     ///
     /// # Errors
     ///
-    /// Gives the message back if the receiver has been dropped or closed.
+    /// Returns the message if the receiver has been dropped or closed.
     ///
     /// # Examples
     ///
@@ -197,11 +197,12 @@ impl<T> Sender<T> {
         block_on(self.send(value))
     }
 
-    /// Waits for room for one message, in turn, and keeps it.
+    /// Waits for room for one message and reserves it. Senders are served in the order in which they came.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives up the place in the queue; room that it had already been given goes to the next.
+    /// Dropping the future gives up the place in the queue. If room had already been given to it, that goes to the next
+    /// sender.
     ///
     /// # Errors
     ///
@@ -231,11 +232,11 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Waits for room for `n` messages, in turn, and keeps it.
+    /// Waits for room for `n` messages and reserves it all at once. Senders are served in the order in which they came.
     ///
     /// # Cancel safety
     ///
-    /// As [`reserve`](Self::reserve).
+    /// The same as for [`reserve`](Self::reserve).
     ///
     /// # Errors
     ///
@@ -272,11 +273,12 @@ impl<T> Sender<T> {
         }
     }
 
-    /// [`reserve`](Self::reserve) by value: the permit needs no borrow, and gives the sender back.
+    /// Like [`reserve`](Self::reserve), but takes the sender by value. The permit borrows nothing; using it gives the
+    /// sender back.
     ///
     /// # Cancel safety
     ///
-    /// As [`reserve`](Self::reserve). The sender is dropped with the future.
+    /// The same as for [`reserve`](Self::reserve). The sender is dropped with the future.
     ///
     /// # Errors
     ///
@@ -306,11 +308,11 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Takes room for one message, if there is some now and nobody waits for it.
+    /// Reserves room for one message, if there is room now and no other sender waits for it.
     ///
     /// # Errors
     ///
-    /// [`TrySendError`] says why not.
+    /// [`TrySendError`] says why there is none.
     ///
     /// # Examples
     ///
@@ -328,11 +330,11 @@ impl<T> Sender<T> {
         Ok(Permit::new(self.chan()))
     }
 
-    /// Takes room for `n` messages, if there is as much now and nobody waits for it.
+    /// Reserves room for `n` messages, if there is that much now and no other sender waits for it.
     ///
     /// # Errors
     ///
-    /// [`TrySendError`] says why not.
+    /// [`TrySendError`] says why there is none.
     ///
     /// # Examples
     ///
@@ -357,11 +359,11 @@ impl<T> Sender<T> {
         Ok(PermitIterator::new(self.chan(), n))
     }
 
-    /// [`try_reserve`](Self::try_reserve) by value.
+    /// Like [`try_reserve`](Self::try_reserve), but takes the sender by value.
     ///
     /// # Errors
     ///
-    /// [`TrySendError`] says why not, and gives the sender back.
+    /// [`TrySendError`] says why there is no room, and holds the sender.
     ///
     /// # Examples
     ///
@@ -421,12 +423,12 @@ impl<T> Sender<T> {
         self.chan().is_closed()
     }
 
-    /// Whether both send to the same channel.
+    /// Whether both senders send to the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         self.tx.same_channel(&other.tx)
     }
 
-    /// For how many messages there is room now; none while a sender waits.
+    /// How many messages there is room for now. It is 0 while a sender waits.
     pub fn capacity(&self) -> usize {
         self.chan().capacity() as usize
     }
@@ -436,7 +438,7 @@ impl<T> Sender<T> {
         self.buffer
     }
 
-    /// A sender that doesn't keep the channel open.
+    /// Makes a sender that doesn't keep the channel open.
     ///
     /// # Examples
     ///
@@ -458,12 +460,12 @@ impl<T> Sender<T> {
         }
     }
 
-    /// How many senders there are.
+    /// The number of senders.
     pub fn strong_count(&self) -> usize {
         self.tx.strong_count()
     }
 
-    /// How many weak senders there are.
+    /// The number of weak senders.
     pub fn weak_count(&self) -> usize {
         self.tx.weak_count()
     }
@@ -488,7 +490,7 @@ impl<T> fmt::Debug for Sender<T> {
 }
 
 impl<T> WeakSender<T> {
-    /// A sender again; `None` once the last one has been dropped, as the channel has ended then.
+    /// Makes a [`Sender`] again. Returns `None` if all senders have been dropped, as the channel has ended then.
     pub fn upgrade(&self) -> Option<Sender<T>> {
         Some(Sender {
             tx: self.tx.upgrade()?,
@@ -496,12 +498,12 @@ impl<T> WeakSender<T> {
         })
     }
 
-    /// How many senders there are.
+    /// The number of senders.
     pub fn strong_count(&self) -> usize {
         self.tx.strong_count()
     }
 
-    /// How many weak senders there are.
+    /// The number of weak senders.
     pub fn weak_count(&self) -> usize {
         self.tx.weak_count()
     }
@@ -523,7 +525,7 @@ impl<T> fmt::Debug for WeakSender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// For how many messages there is room now; none while a sender waits.
+    /// How many messages there is room for now. It is 0 while a sender waits.
     pub fn capacity(&self) -> usize {
         self.rx.chan().capacity() as usize
     }
@@ -543,15 +545,15 @@ impl<T> fmt::Debug for Receiver<T> {
     }
 }
 
-/// What the receivers of both kinds of channels offer.
+/// The methods that the receivers of both kinds of channels have.
 macro_rules! receiver_methods {
     ($receiver:ident) => {
         impl<T> $receiver<T> {
-            /// Waits for the next message; `None` once the channel is closed and empty.
+            /// Waits for the next message. Returns `None` once the channel is closed and empty.
             ///
             /// # Cancel safety
             ///
-            /// A future that is dropped before it completes has taken no message.
+            /// Dropping the future loses no message.
             ///
             /// # Examples
             ///
@@ -574,12 +576,12 @@ macro_rules! receiver_methods {
                 poll_fn(|cx| self.poll_recv(cx)).await
             }
 
-            /// Waits for messages and appends those that are there, at most `limit`, to `buffer`; says how many. 0 once the
-            /// channel is closed and empty, or for a limit of 0.
+            /// Waits until there is a message, then appends the messages that are there to `buffer`, at most `limit` of
+            /// them. Returns how many. It returns 0 if the channel is closed and empty, or if `limit` is 0.
             ///
             /// # Cancel safety
             ///
-            /// A future that is dropped before it completes has taken no message.
+            /// Dropping the future loses no message.
             ///
             /// # Examples
             ///
@@ -596,11 +598,11 @@ macro_rules! receiver_methods {
                 poll_fn(|cx| self.poll_recv_many(cx, buffer, limit)).await
             }
 
-            /// The next message, if it is there.
+            /// Takes the next message, if it is there now.
             ///
             /// # Errors
             ///
-            /// [`TryRecvError`] says why not.
+            /// [`TryRecvError`] says why there is none.
             ///
             /// # Examples
             ///
@@ -618,24 +620,24 @@ macro_rules! receiver_methods {
                 self.rx.try_recv()
             }
 
-            /// [`recv`](Self::recv) that blocks the thread.
+            /// Like [`recv`](Self::recv), but blocks the thread.
             #[track_caller]
             pub fn blocking_recv(&mut self) -> Option<T> {
                 block_on(self.recv())
             }
 
-            /// [`recv_many`](Self::recv_many) that blocks the thread.
+            /// Like [`recv_many`](Self::recv_many), but blocks the thread.
             #[track_caller]
             pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
                 block_on(self.recv_many(buffer, limit))
             }
 
-            /// [`recv`](Self::recv) as a poll function; the waker of the last call is woken.
+            /// [`recv`](Self::recv) as a poll function. Only the waker of the last call is woken.
             pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
                 self.rx.poll_recv(cx)
             }
 
-            /// [`recv_many`](Self::recv_many) as a poll function; the waker of the last call is woken.
+            /// [`recv_many`](Self::recv_many) as a poll function. Only the waker of the last call is woken.
             pub fn poll_recv_many(
                 &mut self,
                 cx: &mut Context<'_>,
@@ -645,7 +647,8 @@ macro_rules! receiver_methods {
                 self.rx.poll_recv_many(cx, buffer, limit)
             }
 
-            /// Refuses messages from now on. What was sent, and what is sent with permits that are out, can still be received.
+            /// Closes the channel: nothing more can be sent. Messages that were sent before can still be received, and
+            /// so can those sent with permits that are out.
             ///
             /// # Examples
             ///
@@ -663,33 +666,33 @@ macro_rules! receiver_methods {
                 self.rx.chan().close();
             }
 
-            /// Whether it was closed, or all senders have been dropped.
+            /// Whether the channel was closed, or all senders have been dropped.
             pub fn is_closed(&self) -> bool {
                 self.rx.is_closed()
             }
 
-            /// Whether no message is there to be received.
+            /// Whether there is no message to receive now.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
 
-            /// How many messages have been sent and not received.
+            /// The number of messages that were sent and not yet received.
             pub fn len(&self) -> usize {
                 self.rx.chan().len() as usize
             }
 
-            /// How many senders there are.
+            /// The number of senders.
             pub fn sender_strong_count(&self) -> usize {
                 self.rx.strong_count()
             }
 
-            /// How many weak senders there are.
+            /// The number of weak senders.
             pub fn sender_weak_count(&self) -> usize {
                 self.rx.weak_count()
             }
         }
 
-        /// The messages, as [`poll_recv`]($receiver::poll_recv) gives them.
+        /// Yields the messages that [`poll_recv`]($receiver::poll_recv) returns.
         impl<T> Stream for $receiver<T> {
             type Item = T;
 

@@ -1,25 +1,48 @@
-//! Why a message was not sent or received.
+//! The errors of [`mpsc`](super) and [`mpmc`](crate::mpmc) channels: why a message was not sent or received.
+//!
+//! | error | of |
+//! |---|---|
+//! | [`SendError`] | `send`, `blocking_send`, `reserve` and the like: the channel is closed |
+//! | [`TrySendError`] | `try_send`, `try_reserve` and the like: there is no room, or the channel is closed |
+//! | [`SendTimeoutError`] | `send_timeout`: there was no room in time, or the channel is closed |
+//! | [`TryRecvError`] | `try_recv`: there is no message yet, or there will be none |
+//!
+//! The first three give the message back. `recv` has no error: it returns `None` when the channel has ended.
+//!
+//! # Examples
+//!
+//! ```
+//! use heist::sync::mpsc::{self, error::TrySendError};
+//!
+//! let (sender, _receiver) = mpsc::channel(1);
+//! sender.try_send("first").unwrap();
+//! match sender.try_send("second") {
+//!     Err(TrySendError::Full(message)) => println!("no room for {message:?}"),
+//!     Err(TrySendError::Closed(message)) => println!("nobody receives {message:?}"),
+//!     Ok(()) => unreachable!("the channel has room for one message"),
+//! }
+//! ```
 
 use std::error::Error;
 use std::fmt;
 
-/// The receiver was dropped or closed; holds what was to be sent.
+/// The receiver was dropped or closed. It holds what was to be sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T>(pub T);
 
-/// Why a message could not be sent at once; holds it.
+/// Why a message could not be sent at once. It holds the message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<T> {
-    /// There is no room, or others wait for it.
+    /// There is no room, or other senders wait for it.
     Full(T),
     /// The receiver was dropped or closed.
     Closed(T),
 }
 
-/// Why a message was not sent within a limit of time; holds it.
+/// Why a message was not sent within the time limit. It holds the message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<T> {
-    /// There was no room in all that time.
+    /// The limit passed before there was room.
     Timeout(T),
     /// The receiver was dropped or closed.
     Closed(T),
@@ -28,14 +51,14 @@ pub enum SendTimeoutError<T> {
 /// Why there is no message now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryRecvError {
-    /// One may still come.
+    /// A message may still come.
     Empty,
-    /// None will come: the channel is closed and empty.
+    /// No message will come: the channel is closed and empty.
     Disconnected,
 }
 
 impl<T> TrySendError<T> {
-    /// What was to be sent.
+    /// Returns what was to be sent.
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(value) | Self::Closed(value) => value,
@@ -51,7 +74,7 @@ impl<T> TrySendError<T> {
 }
 
 impl<T> SendTimeoutError<T> {
-    /// What was to be sent.
+    /// Returns what was to be sent.
     pub fn into_inner(self) -> T {
         match self {
             Self::Timeout(value) | Self::Closed(value) => value,

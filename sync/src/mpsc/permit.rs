@@ -1,4 +1,4 @@
-//! Room in a bounded channel that has been taken and not used yet.
+//! Room in a bounded channel that has been reserved and not used yet.
 
 use std::fmt;
 use std::iter::FusedIterator;
@@ -6,13 +6,13 @@ use std::iter::FusedIterator;
 use super::bounded::Sender;
 use super::chan::Chan;
 
-/// Room for one message, given back when dropped. From [`Sender::reserve`] and [`Sender::try_reserve`].
+/// Room for one message; dropping it gives the room back. Made by [`Sender::reserve`] and [`Sender::try_reserve`].
 #[must_use = "a permit that is dropped sends nothing"]
 pub struct Permit<'a, T> {
     chan: &'a Chan<T>,
 }
 
-/// Room for several messages, one permit after the other; the rest is given back when dropped. From
+/// Room for several messages: an iterator of permits for one message each. Dropping it gives the rest back. Made by
 /// [`Sender::reserve_many`] and [`Sender::try_reserve_many`].
 #[must_use = "permits that are dropped send nothing"]
 pub struct PermitIterator<'a, T> {
@@ -20,7 +20,7 @@ pub struct PermitIterator<'a, T> {
     left: usize,
 }
 
-/// Room for one message, with the sender in it; given back when dropped. From [`Sender::reserve_owned`] and
+/// Room for one message, with the sender in it; dropping it gives the room back. Made by [`Sender::reserve_owned`] and
 /// [`Sender::try_reserve_owned`].
 #[must_use = "a permit that is dropped sends nothing"]
 pub struct OwnedPermit<T> {
@@ -34,7 +34,8 @@ impl<'a, T> Permit<'a, T> {
         Self { chan }
     }
 
-    /// Sends, without waiting, also after the receiver was closed. (If it has been dropped, the message is dropped.)
+    /// Sends a message without waiting. It is sent even if the receiver was closed; if the receiver was dropped, the
+    /// message is dropped.
     pub fn send(self, value: T) {
         let chan = self.chan;
         std::mem::forget(self);
@@ -99,21 +100,21 @@ impl<T> OwnedPermit<T> {
         }
     }
 
-    /// Sends, without waiting, and gives the sender back.
+    /// Sends a message without waiting, and returns the sender.
     pub fn send(mut self, value: T) -> Sender<T> {
         let sender = self.sender.take().expect("it is used once");
         sender.chan().send_permitted(value);
         sender
     }
 
-    /// Gives the room back, and the sender.
+    /// Gives the room back, and returns the sender.
     pub fn release(mut self) -> Sender<T> {
         let sender = self.sender.take().expect("it is used once");
         sender.chan().give_back(1);
         sender
     }
 
-    /// Whether both are of the same channel.
+    /// Whether both permits are of the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         self.sender
             .as_ref()

@@ -14,7 +14,7 @@ use super::error::{SendError, TryRecvError};
 use super::receiving::Sole;
 use crate::park::block_on;
 
-/// A channel without a bound: sending never waits.
+/// Makes a channel without a bound: sending never waits.
 ///
 /// # Examples
 ///
@@ -32,7 +32,7 @@ pub fn unbounded_channel<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
     (UnboundedSender { tx }, UnboundedReceiver { rx })
 }
 
-/// Sends to an unbounded channel. Clones send to the same one.
+/// Sends to an unbounded channel. Clones send to the same channel.
 pub struct UnboundedSender<T> {
     tx: Tx<T>,
 }
@@ -48,11 +48,11 @@ pub struct UnboundedReceiver<T> {
 }
 
 impl<T> UnboundedSender<T> {
-    /// Sends a message; never waits.
+    /// Sends a message. Never waits.
     ///
     /// # Errors
     ///
-    /// Gives the message back if the receiver has been dropped or closed.
+    /// Returns the message if the receiver has been dropped or closed.
     ///
     /// # Examples
     ///
@@ -85,12 +85,12 @@ impl<T> UnboundedSender<T> {
         self.tx.chan().is_closed()
     }
 
-    /// Whether both send to the same channel.
+    /// Whether both senders send to the same channel.
     pub fn same_channel(&self, other: &Self) -> bool {
         self.tx.same_channel(&other.tx)
     }
 
-    /// A sender that doesn't keep the channel open.
+    /// Makes a sender that doesn't keep the channel open.
     #[must_use = "a weak sender that is dropped does nothing"]
     pub fn downgrade(&self) -> WeakUnboundedSender<T> {
         WeakUnboundedSender {
@@ -98,12 +98,12 @@ impl<T> UnboundedSender<T> {
         }
     }
 
-    /// How many senders there are.
+    /// The number of senders.
     pub fn strong_count(&self) -> usize {
         self.tx.strong_count()
     }
 
-    /// How many weak senders there are.
+    /// The number of weak senders.
     pub fn weak_count(&self) -> usize {
         self.tx.weak_count()
     }
@@ -126,19 +126,20 @@ impl<T> fmt::Debug for UnboundedSender<T> {
 }
 
 impl<T> WeakUnboundedSender<T> {
-    /// A sender again; `None` once the last one has been dropped, as the channel has ended then.
+    /// Makes an [`UnboundedSender`] again. Returns `None` if all senders have been dropped, as the channel has ended
+    /// then.
     pub fn upgrade(&self) -> Option<UnboundedSender<T>> {
         Some(UnboundedSender {
             tx: self.tx.upgrade()?,
         })
     }
 
-    /// How many senders there are.
+    /// The number of senders.
     pub fn strong_count(&self) -> usize {
         self.tx.strong_count()
     }
 
-    /// How many weak senders there are.
+    /// The number of weak senders.
     pub fn weak_count(&self) -> usize {
         self.tx.weak_count()
     }

@@ -1,4 +1,4 @@
-//! The guards of a mutex: of all its data or, mapped, of a part; borrowed or shared.
+//! The guards of a mutex, for all of its data or for a part (mapped), borrowed or owned.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,7 +10,7 @@ use super::Mutex;
 use super::raw::RawMutex;
 use crate::held::{Held, Mode, Owner};
 
-/// The one way in which a mutex is held.
+/// The only way to hold a mutex.
 pub(super) struct Exclusive;
 
 impl Mode<RawMutex> for Exclusive {
@@ -46,49 +46,49 @@ impl<T: ?Sized> Owner for Arc<Mutex<T>> {
     }
 }
 
-/// The lock of a borrowed [`Mutex`], let go when dropped.
+/// The lock of a borrowed [`Mutex`]; dropping it unlocks.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct MutexGuard<'a, T: ?Sized> {
     held: Held<&'a Mutex<T>, Exclusive>,
 }
 
-/// The lock of a shared [`Mutex`], let go when dropped.
+/// The lock of a [`Mutex`] in an [`Arc`]; dropping it unlocks.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct OwnedMutexGuard<T: ?Sized> {
     held: Held<Arc<Mutex<T>>, Exclusive>,
 }
 
-/// The lock of a borrowed [`Mutex`] that lends a part of the data: see [`MutexGuard::map`].
+/// The lock of a borrowed [`Mutex`] that gives access to a part of the data: see [`MutexGuard::map`].
 #[must_use = "a lock that is not held protects nothing"]
 pub struct MappedMutexGuard<'a, T: ?Sized> {
     held: Held<&'a RawMutex, Exclusive>,
-    /// Into the data of the mutex, which is this guard's alone.
+    /// Points into the data of the mutex, which is this guard's alone.
     data: NonNull<T>,
     _lends: PhantomData<&'a mut T>,
 }
 
-/// The lock of a shared [`Mutex`] of `T` that lends a part of the data: see [`OwnedMutexGuard::map`].
+/// The lock of a [`Mutex`] of `T` in an [`Arc`] that gives access to a part of the data: see [`OwnedMutexGuard::map`].
 #[must_use = "a lock that is not held protects nothing"]
 pub struct OwnedMappedMutexGuard<T: ?Sized, U: ?Sized = T> {
     held: Held<Arc<Mutex<T>>, Exclusive>,
-    /// Into the data of the mutex, which is this guard's alone.
+    /// Points into the data of the mutex, which is this guard's alone.
     data: NonNull<U>,
     /// Invariant in `U`, as `&mut U` is.
     _lends: PhantomData<*mut U>,
 }
 
-// SAFETY: a shared guard gives out `&T` alone. (Sending one needs nothing more than the mutex does: it may be unlocked
-// on any thread.)
+// SAFETY: a shared guard only gives out `&T`. (Sending a guard needs nothing more than the mutex does: it may be
+// unlocked on any thread.)
 unsafe impl<T: ?Sized + Send + Sync> Sync for MutexGuard<'_, T> {}
-// SAFETY: as of `MutexGuard`.
+// SAFETY: as for `MutexGuard`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for OwnedMutexGuard<T> {}
-// SAFETY: a shared guard gives out `&T` alone.
+// SAFETY: a shared guard only gives out `&T`.
 unsafe impl<T: ?Sized + Sync> Sync for MappedMutexGuard<'_, T> {}
-// SAFETY: sending the guard sends a `&mut T`, and the lock may be let go on any thread.
+// SAFETY: sending the guard sends a `&mut T`, and the lock may be released on any thread.
 unsafe impl<T: ?Sized + Send> Send for MappedMutexGuard<'_, T> {}
-// SAFETY: a shared guard gives out `&U`, and the mutex, which its share may be the last of elsewhere.
+// SAFETY: a shared guard gives out `&U`, and the mutex, which may be dropped elsewhere with this share as the last.
 unsafe impl<T: ?Sized + Send + Sync, U: ?Sized + Send + Sync> Sync for OwnedMappedMutexGuard<T, U> {}
-// SAFETY: sending the guard sends a `&mut U`, and the share may be the last of the mutex: `T` is dropped there.
+// SAFETY: sending the guard sends a `&mut U`. The share may be the last of the mutex: then `T` is dropped there.
 unsafe impl<T: ?Sized + Send, U: ?Sized + Send> Send for OwnedMappedMutexGuard<T, U> {}
 
 impl<'a, T: ?Sized> MutexGuard<'a, T> {
@@ -100,13 +100,13 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         }
     }
 
-    /// The mutex that is locked.
+    /// The mutex that this guard locks.
     pub fn mutex(this: &Self) -> &'a Mutex<T> {
         this.held.owner()
     }
 
-    /// A guard of a part of the data only. Called as `MutexGuard::map(guard, |data| …)`, so that it hides no method of
-    /// the data.
+    /// Narrows the guard to a part of the data. Call it as `MutexGuard::map(guard, |data| …)`; it is no method, so that
+    /// it hides no method of the data.
     ///
     /// # Examples
     ///
@@ -127,11 +127,11 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         this.into_mapped(data)
     }
 
-    /// A guard of a part of the data, if `f` finds that part.
+    /// Narrows the guard to a part of the data, if `f` finds that part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     ///
     /// # Examples
     ///
@@ -154,11 +154,11 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         }
     }
 
-    /// [`try_map`](Self::try_map), under the name that std has for it.
+    /// Another name of [`try_map`](Self::try_map), which std uses.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn filter_map<U: ?Sized, F>(this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
     where
         F: FnOnce(&mut T) -> Option<&mut U>,
@@ -166,7 +166,7 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
         Self::try_map(this, f)
     }
 
-    /// `data` is borrowed from the data of this guard.
+    /// The caller has borrowed `data` from the data of this guard.
     fn into_mapped<U: ?Sized>(self, data: NonNull<U>) -> MappedMutexGuard<'a, U> {
         MappedMutexGuard {
             held: Held::new(&self.held.into_owner().raw),
@@ -185,12 +185,12 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
         }
     }
 
-    /// The mutex that is locked.
+    /// The mutex that this guard locks.
     pub fn mutex(this: &Self) -> &Arc<Mutex<T>> {
         this.held.owner()
     }
 
-    /// A guard of a part of the data only.
+    /// Narrows the guard to a part of the data.
     ///
     /// # Examples
     ///
@@ -212,11 +212,11 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
         OwnedMappedMutexGuard::new(this.held, data)
     }
 
-    /// A guard of a part of the data, if `f` finds that part.
+    /// Narrows the guard to a part of the data, if `f` finds that part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn try_map<U: ?Sized, F>(mut this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, U>, Self>
     where
         F: FnOnce(&mut T) -> Option<&mut U>,
@@ -227,11 +227,11 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
         }
     }
 
-    /// [`try_map`](Self::try_map), under the name that std has for it.
+    /// Another name of [`try_map`](Self::try_map), which std uses.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn filter_map<U: ?Sized, F>(this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, U>, Self>
     where
         F: FnOnce(&mut T) -> Option<&mut U>,
@@ -241,7 +241,7 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
 }
 
 impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
-    /// A guard of a part of this part.
+    /// Narrows the guard further.
     pub fn map<U: ?Sized, F>(mut this: Self, f: F) -> MappedMutexGuard<'a, U>
     where
         F: FnOnce(&mut T) -> &mut U,
@@ -250,11 +250,11 @@ impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
         this.into_part(data)
     }
 
-    /// A guard of a part of this part, if `f` finds it.
+    /// Narrows the guard further, if `f` finds the part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn try_map<U: ?Sized, F>(mut this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
     where
         F: FnOnce(&mut T) -> Option<&mut U>,
@@ -283,7 +283,7 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
         }
     }
 
-    /// A guard of a part of this part.
+    /// Narrows the guard further.
     pub fn map<S: ?Sized, F>(mut this: Self, f: F) -> OwnedMappedMutexGuard<T, S>
     where
         F: FnOnce(&mut U) -> &mut S,
@@ -292,11 +292,11 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
         OwnedMappedMutexGuard::new(this.held, data)
     }
 
-    /// A guard of a part of this part, if `f` finds it.
+    /// Narrows the guard further, if `f` finds the part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn try_map<S: ?Sized, F>(mut this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, S>, Self>
     where
         F: FnOnce(&mut U) -> Option<&mut S>,
@@ -307,7 +307,7 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
         }
     }
 
-    /// The mutex that is locked.
+    /// The mutex that this guard locks.
     pub fn mutex(this: &Self) -> &Arc<Mutex<T>> {
         this.held.owner()
     }
@@ -316,14 +316,14 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
 impl<T: ?Sized> Deref for MutexGuard<'_, T> {
     type Target = T;
     fn deref(&self) -> &T {
-        // SAFETY: the guard's existence is the lock: no other guard exists, and `&self` keeps this one from lending `&mut`.
+        // SAFETY: the guard is the lock. So no other guard exists, and `&self` keeps this one from lending `&mut`.
         unsafe { &*self.held.owner().value.get() }
     }
 }
 
 impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the guard's existence is the lock, and `&mut self` makes this the only reference through it.
+        // SAFETY: the guard is the lock, and `&mut self` makes this the only reference through it.
         unsafe { &mut *self.held.owner().value.get() }
     }
 }
@@ -331,14 +331,14 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
 impl<T: ?Sized> Deref for OwnedMutexGuard<T> {
     type Target = T;
     fn deref(&self) -> &T {
-        // SAFETY: as of `MutexGuard`.
+        // SAFETY: as for `MutexGuard`.
         unsafe { &*self.held.owner().value.get() }
     }
 }
 
 impl<T: ?Sized> DerefMut for OwnedMutexGuard<T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as of `MutexGuard`.
+        // SAFETY: as for `MutexGuard`.
         unsafe { &mut *self.held.owner().value.get() }
     }
 }
@@ -346,15 +346,15 @@ impl<T: ?Sized> DerefMut for OwnedMutexGuard<T> {
 impl<T: ?Sized> Deref for MappedMutexGuard<'_, T> {
     type Target = T;
     fn deref(&self) -> &T {
-        // SAFETY: `data` was borrowed mutably from the data of the guard that this one was, and nobody else reaches that
-        // data until the lock is let go.
+        // SAFETY: `data` was borrowed mutably from the data of the guard that this one was made from. Nobody else
+        // reaches that data until the lock is released.
         unsafe { self.data.as_ref() }
     }
 }
 
 impl<T: ?Sized> DerefMut for MappedMutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as of `deref`, and `&mut self` makes this the only reference through the guard.
+        // SAFETY: as for `deref`, and `&mut self` makes this the only reference through the guard.
         unsafe { self.data.as_mut() }
     }
 }
@@ -362,14 +362,14 @@ impl<T: ?Sized> DerefMut for MappedMutexGuard<'_, T> {
 impl<T: ?Sized, U: ?Sized> Deref for OwnedMappedMutexGuard<T, U> {
     type Target = U;
     fn deref(&self) -> &U {
-        // SAFETY: as of `MappedMutexGuard`; the share keeps the data where it is.
+        // SAFETY: as for `MappedMutexGuard`; the share keeps the data where it is.
         unsafe { self.data.as_ref() }
     }
 }
 
 impl<T: ?Sized, U: ?Sized> DerefMut for OwnedMappedMutexGuard<T, U> {
     fn deref_mut(&mut self) -> &mut U {
-        // SAFETY: as of `MappedMutexGuard`; the share keeps the data where it is.
+        // SAFETY: as for `MappedMutexGuard`; the share keeps the data where it is.
         unsafe { self.data.as_mut() }
     }
 }

@@ -1,4 +1,4 @@
-//! Why a oneshot channel gave no value.
+//! The errors of oneshot channels: why there is no value.
 
 use std::error::Error;
 use std::fmt;
@@ -10,9 +10,9 @@ pub struct RecvError(pub(super) ());
 /// Why there is no value now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryRecvError {
-    /// It may still come.
+    /// The value may still come.
     Empty,
-    /// None will come: the sender was dropped without sending, or the value has been received.
+    /// No value will come: the sender was dropped without sending, or the value has been received.
     Closed,
 }
 

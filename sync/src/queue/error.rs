@@ -1,45 +1,45 @@
-//! Why an item could not be put in or taken out.
+//! The errors of queues: why an item could not be put in or taken out.
 
 use std::error::Error;
 use std::fmt;
 
-/// The queue was shut down; this is the item that could not be put in.
+/// The queue was shut down. It holds the item that was to be put in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PutError<T>(pub T);
 
-/// Why an item could not be put in at once; with the item.
+/// Why an item could not be put in at once. It holds the item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TryPutError<T> {
-    /// There is no room, or others wait for it.
+    /// There is no room, or other tasks wait for it.
     Full(T),
     /// The queue was shut down.
     ShutDown(T),
 }
 
-/// The queue was shut down, and is empty.
+/// The queue was shut down and is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShutDown(pub(super) ());
 
 /// Why no item could be taken out at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryGetError {
-    /// There is none, or others wait for it.
+    /// There is no item, or other tasks wait for it.
     Empty,
-    /// The queue was shut down, and is empty.
+    /// The queue was shut down and is empty.
     ShutDown,
 }
 
 const SHUT_DOWN: &str = "the queue was shut down";
 
 impl<T> PutError<T> {
-    /// The item.
+    /// Returns the item.
     pub fn into_inner(self) -> T {
         self.0
     }
 }
 
 impl<T> TryPutError<T> {
-    /// The item.
+    /// Returns the item.
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(item) | Self::ShutDown(item) => item,

@@ -1,4 +1,4 @@
-//! In which order a queue gives out what was put in.
+//! The orders in which queues give out items.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -12,19 +12,19 @@ mod sealed {
     pub trait Order<T> {
         type Store: Default + IntoIterator<Item = T>;
 
-        /// Puts `item` in, which is in even where this panics.
+        /// Puts `item` in. It is in even if this panics.
         fn push(store: &mut Self::Store, item: T);
-        /// Takes the next out; where this panics, none. No item is dropped.
+        /// Takes the next item out; if this panics, takes none. No item is dropped.
         fn pop(store: &mut Self::Store) -> Option<T>;
         fn len(store: &Self::Store) -> usize;
     }
 }
 
-/// A store of so much room gives none back.
+/// A store with room for this many items keeps all of it.
 const FEW: usize = 32;
 
-/// How much room a store keeps that holds `len` items, if it is less than it has: a store that fills and empties again
-/// moves each item once more at most.
+/// How much room a store that holds `len` items keeps, if that is less than it has. A store that fills and empties
+/// again moves each item at most once more.
 fn room_to_keep(len: usize, room: usize) -> Option<usize> {
     (room > FEW && len < room / 4).then_some(room / 2)
 }
@@ -37,7 +37,7 @@ pub struct Fifo(());
 #[derive(Debug)]
 pub struct Lifo(());
 
-/// The least first; of equals the one that was put first.
+/// Smallest first. Equal items in the order in which they were put.
 #[derive(Debug)]
 pub struct Priority(());
 
@@ -77,7 +77,7 @@ impl<T> sealed::Order<T> for Lifo {
     }
 }
 
-/// Takes the last one out, and gives back the room that is too much.
+/// Takes the last item out, and gives back the room that is too much.
 fn pop_last<T>(items: &mut Vec<T>) -> Option<T> {
     let item = items.pop();
     if let Some(room) = room_to_keep(items.len(), items.capacity()) {
@@ -106,13 +106,13 @@ impl<T: Ord> sealed::Order<T> for Priority {
     }
 }
 
-/// The store of a [`Priority`] queue: a heap with the least first.
+/// The store of a [`Priority`] queue: a heap with the smallest item first.
 ///
-/// It is none of std's, as no item leaves it while others are compared: that may panic, and an item that is dropped then
-/// would be dropped under the queue's lock.
+/// It is not std's heap, because no item may leave it while others are compared. A comparison may panic, and the item
+/// would then be dropped under the queue's lock.
 #[derive(Debug)]
 pub struct Heap<T> {
-    /// None comes before its parent, which lies at (its place - 1) / 2.
+    /// No entry comes before its parent, which is at (its place - 1) / 2.
     entries: Vec<Entry<T>>,
     pushed: u64,
 }
@@ -147,13 +147,14 @@ impl<T: Ord> Heap<T> {
         }
     }
 
-    /// The rest is a heap by itself then. Where a comparison panics, it may be none.
+    /// The rest is a heap by itself then. If a comparison panics, it may not be.
     fn move_least_to_the_end(&mut self) {
         let Some(end) = self.entries.len().checked_sub(1) else {
             return;
         };
         self.entries.swap(0, end);
-        // The one that has come to the top mostly belongs near the end: down without a look at it, then up again.
+        // The entry that has come to the top mostly belongs near the end. So it moves down without being looked at,
+        // then up again.
         let mut place = 0;
         loop {
             let left = 2 * place + 1;
@@ -182,7 +183,7 @@ impl<T> Default for Heap<T> {
     }
 }
 
-/// The items, in no order.
+/// Yields the items in no particular order.
 impl<T> IntoIterator for Heap<T> {
     type Item = T;
     type IntoIter = Items<T>;

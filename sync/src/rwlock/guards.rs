@@ -1,4 +1,4 @@
-//! The guards of a borrowed lock: reading, upgradable, writing, and writing a part of the data.
+//! The guards of a borrowed lock: for reading, upgradable, for writing, and for writing a part of the data.
 
 use std::fmt;
 use std::future::Future;
@@ -13,11 +13,11 @@ use crate::contain::contain;
 use crate::held::{Held, Mode, Owner};
 use crate::park::block_on;
 
-/// Held by one reader of many.
+/// The lock is held by one reader of many.
 pub(super) struct Reading;
-/// Held by the reader that may become the writer.
+/// The lock is held by the reader that may become the writer.
 pub(super) struct Upgradable;
-/// Held by the writer.
+/// The lock is held by the writer.
 pub(super) struct Writing;
 
 impl Mode<RawRwLock> for Reading {
@@ -50,7 +50,7 @@ impl Owner for &RawRwLock {
     }
 }
 
-/// What a guard lends: `Deref` (and `DerefMut`) to what its `data` points to, whose `Debug` and `Display` it has.
+/// What a guard lends: it dereferences to what its `data` points to, and has the `Debug` and `Display` of that.
 macro_rules! lends {
     ([$($generics:tt)*] $guard:ty, $data:ident) => {
         impl<$($generics)*> Deref for $guard {
@@ -58,8 +58,8 @@ macro_rules! lends {
 
             #[inline]
             fn deref(&self) -> &$data {
-                // SAFETY: `data` points into the data of the lock that this guard holds: nobody writes it but through a
-                // guard that writes, which is alone, and which `&self` keeps from lending `&mut`.
+                // SAFETY: `data` points into the data of the lock that this guard holds. Only a guard that writes
+                // writes it; such a guard is alone, and `&self` keeps it from lending `&mut`.
                 unsafe { self.data.as_ref() }
             }
         }
@@ -88,8 +88,8 @@ macro_rules! lends {
         impl<$($generics)*> DerefMut for $guard {
             #[inline]
             fn deref_mut(&mut self) -> &mut $data {
-                // SAFETY: `data` points into the data of the lock that this guard holds as its only holder, and `&mut
-                // self` makes this the only reference through it.
+                // SAFETY: `data` points into the data of the lock, which only this guard holds, and `&mut self` makes
+                // this the only reference through it.
                 unsafe { self.data.as_mut() }
             }
         }
@@ -97,7 +97,7 @@ macro_rules! lends {
 }
 pub(super) use lends;
 
-/// A shared lock of a borrowed [`RwLock`], let go when dropped.
+/// A shared lock of a borrowed [`RwLock`]; dropping it unlocks.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct RwLockReadGuard<'a, T: ?Sized> {
     held: Held<&'a RawRwLock, Reading>,
@@ -105,17 +105,17 @@ pub struct RwLockReadGuard<'a, T: ?Sized> {
     _lends: PhantomData<&'a T>,
 }
 
-/// A shared lock of a borrowed [`RwLock`] that can become the exclusive one without letting go in between. There is at
-/// most one of them at a time, beside any number of other readers.
+/// A shared lock of a borrowed [`RwLock`] that can become the exclusive lock without releasing it in between. Only one
+/// exists at a time, beside any number of other readers.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct RwLockUpgradableReadGuard<'a, T: ?Sized> {
     held: Held<&'a RawRwLock, Upgradable>,
     data: NonNull<T>,
-    /// Invariant in `T`, as what it may become is.
+    /// Invariant in `T`, as the guard that it may become is.
     _lends: PhantomData<&'a mut T>,
 }
 
-/// The exclusive lock of a borrowed [`RwLock`], let go when dropped.
+/// The exclusive lock of a borrowed [`RwLock`]; dropping it unlocks.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
     held: Held<&'a RawRwLock, Writing>,
@@ -123,7 +123,7 @@ pub struct RwLockWriteGuard<'a, T: ?Sized> {
     _lends: PhantomData<&'a mut T>,
 }
 
-/// The exclusive lock of a borrowed [`RwLock`] that lends a part of the data: see [`RwLockWriteGuard::map`].
+/// The exclusive lock of a borrowed [`RwLock`] that gives access to a part of the data: see [`RwLockWriteGuard::map`].
 #[must_use = "a lock that is not held protects nothing"]
 pub struct RwLockMappedWriteGuard<'a, T: ?Sized> {
     held: Held<&'a RawRwLock, Writing>,
@@ -131,21 +131,21 @@ pub struct RwLockMappedWriteGuard<'a, T: ?Sized> {
     _lends: PhantomData<&'a mut T>,
 }
 
-// SAFETY: sending a reading guard sends a `&T`; the lock may be let go on any thread.
+// SAFETY: sending a reading guard sends a `&T`, and the lock may be released on any thread.
 unsafe impl<T: ?Sized + Sync> Send for RwLockReadGuard<'_, T> {}
 // SAFETY: a shared guard gives out `&T`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLockReadGuard<'_, T> {}
-// SAFETY: sending it sends a `&T` and later, upgraded, a `&mut T`.
+// SAFETY: sending it sends a `&T`, and after an upgrade a `&mut T`.
 unsafe impl<T: ?Sized + Send + Sync> Send for RwLockUpgradableReadGuard<'_, T> {}
 // SAFETY: a shared guard gives out `&T`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLockUpgradableReadGuard<'_, T> {}
-// SAFETY: sending it sends a `&mut T` and later, downgraded, a `&T`.
+// SAFETY: sending it sends a `&mut T`, and after a downgrade a `&T`.
 unsafe impl<T: ?Sized + Send + Sync> Send for RwLockWriteGuard<'_, T> {}
 // SAFETY: a shared guard gives out `&T`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLockWriteGuard<'_, T> {}
-// SAFETY: as of `RwLockWriteGuard`.
+// SAFETY: as for `RwLockWriteGuard`.
 unsafe impl<T: ?Sized + Send + Sync> Send for RwLockMappedWriteGuard<'_, T> {}
-// SAFETY: as of `RwLockWriteGuard`.
+// SAFETY: as for `RwLockWriteGuard`.
 unsafe impl<T: ?Sized + Send + Sync> Sync for RwLockMappedWriteGuard<'_, T> {}
 
 lends!(['a, T: ?Sized] RwLockReadGuard<'a, T>, T);
@@ -168,8 +168,8 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
         }
     }
 
-    /// A guard of a part of the data only. Called as `RwLockReadGuard::map(guard, |data| …)`, so that it hides no method
-    /// of the data.
+    /// Narrows the guard to a part of the data. Call it as `RwLockReadGuard::map(guard, |data| …)`; it is no method, so
+    /// that it hides no method of the data.
     ///
     /// # Examples
     ///
@@ -189,11 +189,11 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
         RwLockReadGuard::of_part(this.held, data)
     }
 
-    /// A guard of a part of the data, if `f` finds that part.
+    /// Narrows the guard to a part of the data, if `f` finds that part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn try_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
     where
         F: FnOnce(&T) -> Option<&U>,
@@ -216,12 +216,12 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
         }
     }
 
-    /// Becomes the writer: completes once the other readers have left. None is let in meanwhile, and no other writer
-    /// comes first, so the data is still what this guard has shown.
+    /// Becomes the writer. Completes once the other readers have unlocked. No new reader gets in meanwhile and no other
+    /// writer comes first, so the data is still what this guard has shown.
     ///
     /// # Cancel safety
     ///
-    /// The future owns the guard: dropping it lets the lock go altogether.
+    /// The future owns the guard, so dropping the future releases the lock altogether.
     ///
     /// # Examples
     ///
@@ -243,7 +243,8 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
     pub fn upgrade(this: Self) -> impl Future<Output = RwLockWriteGuard<'a, T>> {
         let place = Location::caller();
         async move {
-            // Where this future is dropped, the wait below ends first, and leaves an upgradable lock for `this` to let go.
+            // If this future is dropped, the wait below ends first. It leaves an upgradable lock, which `this`
+            // releases.
             let raw = this.held.owner();
             if !raw.take_at_once(Kind::Upgrade) {
                 raw.acquire(Kind::Upgrade, place).await;
@@ -252,17 +253,17 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
         }
     }
 
-    /// [`upgrade`](Self::upgrade) that blocks the thread.
+    /// Like [`upgrade`](Self::upgrade), but blocks the thread.
     #[track_caller]
     pub fn blocking_upgrade(this: Self) -> RwLockWriteGuard<'a, T> {
         block_on(Self::upgrade(this))
     }
 
-    /// Becomes the writer if there are no other readers now.
+    /// Becomes the writer, if there are no other readers now.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where there are some.
+    /// Returns the guard unchanged if there are other readers.
     ///
     /// # Examples
     ///
@@ -294,7 +295,7 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
         }
     }
 
-    /// Becomes a reader as others are; another may become the upgradable one.
+    /// Becomes an ordinary reader. Another task may then become the upgradable one.
     pub fn downgrade(this: Self) -> RwLockReadGuard<'a, T> {
         RwLockReadGuard::of_part(
             downgrade(this.held, Kind::Upgradable, Kind::Read),
@@ -314,8 +315,8 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         }
     }
 
-    /// A guard of a part of the data only. Called as `RwLockWriteGuard::map(guard, |data| …)`, so that it hides no method
-    /// of the data.
+    /// Narrows the guard to a part of the data. Call it as `RwLockWriteGuard::map(guard, |data| …)`; it is no method,
+    /// so that it hides no method of the data.
     ///
     /// # Examples
     ///
@@ -334,11 +335,11 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         RwLockMappedWriteGuard::of_part(this.held, data)
     }
 
-    /// A guard of a part of the data, if `f` finds that part.
+    /// Narrows the guard to a part of the data, if `f` finds that part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn try_map<F, U: ?Sized>(
         mut this: Self,
         f: F,
@@ -352,13 +353,13 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         }
     }
 
-    /// A mapped guard of all the data.
+    /// Turns the guard into a mapped one, of all the data.
     pub fn into_mapped(this: Self) -> RwLockMappedWriteGuard<'a, T> {
         RwLockMappedWriteGuard::of_part(this.held, this.data)
     }
 
-    /// [`downgrade`](Self::downgrade) and [`RwLockReadGuard::map`] in one: `f` sees the data before any other reader or
-    /// writer does.
+    /// [`downgrade`](Self::downgrade) and [`RwLockReadGuard::map`] in one step: `f` sees the data before any other
+    /// reader or writer does.
     pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> RwLockReadGuard<'a, U>
     where
         F: FnOnce(&T) -> &U,
@@ -367,11 +368,11 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         RwLockReadGuard::of_part(downgrade(this.held, Kind::Write, Kind::Read), data)
     }
 
-    /// [`downgrade_map`](Self::downgrade_map), if `f` finds the part.
+    /// Like [`downgrade_map`](Self::downgrade_map), if `f` finds the part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn try_downgrade_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
     where
         F: FnOnce(&T) -> Option<&U>,
@@ -385,8 +386,8 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         }
     }
 
-    /// Becomes a reader without letting go in between: no writer comes first. Readers who wait before the next writer
-    /// come in.
+    /// Becomes a reader without releasing the lock in between: no writer comes first. Readers that wait ahead of the
+    /// next writer get in.
     ///
     /// # Examples
     ///
@@ -401,7 +402,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         RwLockReadGuard::of_part(downgrade(self.held, Kind::Write, Kind::Read), self.data)
     }
 
-    /// Becomes the upgradable reader without letting go in between.
+    /// Becomes the upgradable reader without releasing the lock in between.
     pub fn downgrade_to_upgradable(self) -> RwLockUpgradableReadGuard<'a, T> {
         RwLockUpgradableReadGuard {
             held: downgrade(self.held, Kind::Write, Kind::Upgradable),
@@ -420,7 +421,7 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
         }
     }
 
-    /// A guard of a part of this part.
+    /// Narrows the guard further.
     pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockMappedWriteGuard<'a, U>
     where
         F: FnOnce(&mut T) -> &mut U,
@@ -429,11 +430,11 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
         RwLockMappedWriteGuard::of_part(this.held, data)
     }
 
-    /// A guard of a part of this part, if `f` finds it.
+    /// Narrows the guard further, if `f` finds the part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn try_map<F, U: ?Sized>(
         mut this: Self,
         f: F,
@@ -448,15 +449,15 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
     }
 }
 
-/// From one way to hold the lock to a lesser one, whatever keeps the lock alive.
+/// Changes from one way to hold the lock to a lesser one, whatever keeps the lock alive.
 pub(super) fn downgrade<O, M, L>(held: Held<O, M>, from: Kind, to: Kind) -> Held<O, L>
 where
     O: Owner<Raw = RawRwLock>,
     M: Mode<RawRwLock>,
     L: Mode<RawRwLock>,
 {
-    // The lock is held in the lesser way before anyone is woken. A waker that panics has it let go, which may wake another
-    // that panics.
+    // The lock is held in the lesser way before anyone is woken. If a waker panics, the lock is released, which may
+    // wake another task whose waker panics.
     let lesser: Held<O, L> = Held::new(held.into_owner());
     let downgrade = || lesser.owner().raw().downgrade(from, to);
     if let Err(panic) = catch_unwind(AssertUnwindSafe(downgrade)) {

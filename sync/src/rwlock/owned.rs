@@ -1,4 +1,4 @@
-//! The guards of a shared lock, which may outlive the borrow: as those in `guards`.
+//! The guards of a lock in an [`Arc`]: as those in `guards`, but without a lifetime.
 
 use std::fmt;
 use std::future::Future;
@@ -23,29 +23,31 @@ impl<T: ?Sized> Owner for Arc<RwLock<T>> {
     }
 }
 
-/// A shared lock of a shared [`RwLock`] of `T` that lends `U`, all of the data or a part; let go when dropped.
+/// A shared lock of a [`RwLock`] of `T` in an [`Arc`]. It gives access to all of the data or a part, a `U`; dropping it
+/// unlocks.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct OwnedRwLockReadGuard<T: ?Sized, U: ?Sized = T> {
     held: Held<Arc<RwLock<T>>, Reading>,
     data: NonNull<U>,
 }
 
-/// A shared lock of a shared [`RwLock`] that can become the exclusive one without letting go in between. There is at
-/// most one of them at a time, beside any number of other readers.
+/// A shared lock of a [`RwLock`] in an [`Arc`] that can become the exclusive lock without releasing it in between. Only
+/// one exists at a time, beside any number of other readers.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct OwnedRwLockUpgradableReadGuard<T: ?Sized> {
     held: Held<Arc<RwLock<T>>, Upgradable>,
     data: NonNull<T>,
 }
 
-/// The exclusive lock of a shared [`RwLock`], let go when dropped.
+/// The exclusive lock of a [`RwLock`] in an [`Arc`]; dropping it unlocks.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct OwnedRwLockWriteGuard<T: ?Sized> {
     held: Held<Arc<RwLock<T>>, Writing>,
     data: NonNull<T>,
 }
 
-/// The exclusive lock of a shared [`RwLock`] of `T` that lends a part of the data: see [`OwnedRwLockWriteGuard::map`].
+/// The exclusive lock of a [`RwLock`] of `T` in an [`Arc`] that gives access to a part of the data: see
+/// [`OwnedRwLockWriteGuard::map`].
 #[must_use = "a lock that is not held protects nothing"]
 pub struct OwnedRwLockMappedWriteGuard<T: ?Sized, U: ?Sized = T> {
     held: Held<Arc<RwLock<T>>, Writing>,
@@ -54,11 +56,11 @@ pub struct OwnedRwLockMappedWriteGuard<T: ?Sized, U: ?Sized = T> {
     _lends: PhantomData<*mut U>,
 }
 
-// SAFETY: sending it sends a `&U`, and a share that may be the last: `T` is dropped there.
+// SAFETY: sending it sends a `&U`, and a share that may be the last: then `T` is dropped there.
 unsafe impl<T: ?Sized + Send + Sync, U: ?Sized + Sync> Send for OwnedRwLockReadGuard<T, U> {}
 // SAFETY: a shared guard gives out `&U`, and the lock.
 unsafe impl<T: ?Sized + Send + Sync, U: ?Sized + Send + Sync> Sync for OwnedRwLockReadGuard<T, U> {}
-// SAFETY: sending it sends a `&T`, later a `&mut T`, and a share that may be the last.
+// SAFETY: sending it sends a `&T`, after an upgrade a `&mut T`, and a share that may be the last.
 unsafe impl<T: ?Sized + Send + Sync> Send for OwnedRwLockUpgradableReadGuard<T> {}
 // SAFETY: a shared guard gives out `&T`, and the lock.
 unsafe impl<T: ?Sized + Send + Sync> Sync for OwnedRwLockUpgradableReadGuard<T> {}
@@ -99,7 +101,7 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
         Self { held, data }
     }
 
-    /// A guard of a part of the data only.
+    /// Narrows the guard to a part of the data.
     ///
     /// # Examples
     ///
@@ -119,11 +121,11 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
         OwnedRwLockReadGuard::of_part(this.held, data)
     }
 
-    /// A guard of a part of the data, if `f` finds that part.
+    /// Narrows the guard to a part of the data, if `f` finds that part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn try_map<F, V: ?Sized>(this: Self, f: F) -> Result<OwnedRwLockReadGuard<T, V>, Self>
     where
         F: FnOnce(&U) -> Option<&V>,
@@ -134,7 +136,7 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
         }
     }
 
-    /// The lock that is held.
+    /// The lock that this guard holds.
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.held.owner()
     }
@@ -150,17 +152,18 @@ impl<T: ?Sized> OwnedRwLockUpgradableReadGuard<T> {
         }
     }
 
-    /// Becomes the writer: completes once the other readers have left. None is let in meanwhile, and no other writer
-    /// comes first, so the data is still what this guard has shown.
+    /// Becomes the writer. Completes once the other readers have unlocked. No new reader gets in meanwhile and no other
+    /// writer comes first, so the data is still what this guard has shown.
     ///
     /// # Cancel safety
     ///
-    /// The future owns the guard: dropping it lets the lock go altogether.
+    /// The future owns the guard, so dropping the future releases the lock altogether.
     #[track_caller]
     pub fn upgrade(this: Self) -> impl Future<Output = OwnedRwLockWriteGuard<T>> {
         let place = Location::caller();
         async move {
-            // Where this future is dropped, the wait below ends first, and leaves an upgradable lock for `this` to let go.
+            // If this future is dropped, the wait below ends first. It leaves an upgradable lock, which `this`
+            // releases.
             let raw = this.held.owner().raw();
             if !raw.take_at_once(Kind::Upgrade) {
                 raw.acquire(Kind::Upgrade, place).await;
@@ -169,17 +172,17 @@ impl<T: ?Sized> OwnedRwLockUpgradableReadGuard<T> {
         }
     }
 
-    /// [`upgrade`](Self::upgrade) that blocks the thread.
+    /// Like [`upgrade`](Self::upgrade), but blocks the thread.
     #[track_caller]
     pub fn blocking_upgrade(this: Self) -> OwnedRwLockWriteGuard<T> {
         block_on(Self::upgrade(this))
     }
 
-    /// Becomes the writer if there are no other readers now.
+    /// Becomes the writer, if there are no other readers now.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where there are some.
+    /// Returns the guard unchanged if there are other readers.
     pub fn try_upgrade(this: Self) -> Result<OwnedRwLockWriteGuard<T>, Self> {
         if this.held.owner().raw().try_take(Kind::Upgrade) {
             Ok(this.upgraded())
@@ -196,13 +199,13 @@ impl<T: ?Sized> OwnedRwLockUpgradableReadGuard<T> {
         }
     }
 
-    /// Becomes a reader as others are; another may become the upgradable one.
+    /// Becomes an ordinary reader. Another task may then become the upgradable one.
     pub fn downgrade(this: Self) -> OwnedRwLockReadGuard<T> {
         let held = downgrade(this.held, Kind::Upgradable, Kind::Read);
         OwnedRwLockReadGuard::of_part(held, this.data)
     }
 
-    /// The lock that is held.
+    /// The lock that this guard holds.
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.held.owner()
     }
@@ -218,7 +221,7 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
         }
     }
 
-    /// A guard of a part of the data only.
+    /// Narrows the guard to a part of the data.
     pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, U>
     where
         F: FnOnce(&mut T) -> &mut U,
@@ -227,11 +230,11 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
         OwnedRwLockMappedWriteGuard::of_part(this.held, data)
     }
 
-    /// A guard of a part of the data, if `f` finds that part.
+    /// Narrows the guard to a part of the data, if `f` finds that part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn try_map<F, U: ?Sized>(
         mut this: Self,
         f: F,
@@ -245,13 +248,13 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
         }
     }
 
-    /// A mapped guard of all the data.
+    /// Turns the guard into a mapped one, of all the data.
     pub fn into_mapped(this: Self) -> OwnedRwLockMappedWriteGuard<T> {
         OwnedRwLockMappedWriteGuard::of_part(this.held, this.data)
     }
 
-    /// [`downgrade`](Self::downgrade) and [`OwnedRwLockReadGuard::map`] in one: `f` sees the data before any other reader
-    /// or writer does.
+    /// [`downgrade`](Self::downgrade) and [`OwnedRwLockReadGuard::map`] in one step: `f` sees the data before any other
+    /// reader or writer does.
     pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> OwnedRwLockReadGuard<T, U>
     where
         F: FnOnce(&T) -> &U,
@@ -260,11 +263,11 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
         OwnedRwLockReadGuard::of_part(downgrade(this.held, Kind::Write, Kind::Read), data)
     }
 
-    /// [`downgrade_map`](Self::downgrade_map), if `f` finds the part.
+    /// Like [`downgrade_map`](Self::downgrade_map), if `f` finds the part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn try_downgrade_map<F, U: ?Sized>(
         this: Self,
         f: F,
@@ -281,14 +284,14 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
         }
     }
 
-    /// Becomes a reader without letting go in between: no writer comes first. Readers who wait before the next writer
-    /// come in.
+    /// Becomes a reader without releasing the lock in between: no writer comes first. Readers that wait ahead of the
+    /// next writer get in.
     pub fn downgrade(self) -> OwnedRwLockReadGuard<T> {
         let held = downgrade(self.held, Kind::Write, Kind::Read);
         OwnedRwLockReadGuard::of_part(held, self.data)
     }
 
-    /// Becomes the upgradable reader without letting go in between.
+    /// Becomes the upgradable reader without releasing the lock in between.
     pub fn downgrade_to_upgradable(self) -> OwnedRwLockUpgradableReadGuard<T> {
         OwnedRwLockUpgradableReadGuard {
             held: downgrade(self.held, Kind::Write, Kind::Upgradable),
@@ -296,7 +299,7 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
         }
     }
 
-    /// The lock that is held.
+    /// The lock that this guard holds.
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.held.owner()
     }
@@ -311,7 +314,7 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
         }
     }
 
-    /// A guard of a part of this part.
+    /// Narrows the guard further.
     pub fn map<F, V: ?Sized>(mut this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, V>
     where
         F: FnOnce(&mut U) -> &mut V,
@@ -320,11 +323,11 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
         OwnedRwLockMappedWriteGuard::of_part(this.held, data)
     }
 
-    /// A guard of a part of this part, if `f` finds it.
+    /// Narrows the guard further, if `f` finds the part.
     ///
     /// # Errors
     ///
-    /// The guard as it was, where `f` finds nothing.
+    /// Returns the guard unchanged if `f` returns `None`.
     pub fn try_map<F, V: ?Sized>(
         mut this: Self,
         f: F,
@@ -338,7 +341,7 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
         }
     }
 
-    /// The lock that is held.
+    /// The lock that this guard holds.
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.held.owner()
     }

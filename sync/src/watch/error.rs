@@ -1,9 +1,9 @@
-//! Why a value was not sent, or is not waited for.
+//! The errors of watch channels.
 
 use std::error::Error;
 use std::fmt;
 
-/// There is no receiver; holds what was to be sent.
+/// There is no receiver. It holds what was to be sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T>(pub T);
 
