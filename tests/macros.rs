@@ -15,6 +15,9 @@ async fn bounded<F: Future>(future: F) -> F::Output {
 }
 
 mod entry {
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
     use std::thread;
 
     #[heist::main]
@@ -97,6 +100,78 @@ mod entry {
         assert_eq!(generic(&[1, 2, 3]), [1, 2, 3]);
         assert_eq!(Holder(1).method(2), 3);
         assert_eq!(by_another_name(), 3);
+    }
+
+    /// Counts the polls of a task, and notes that it was dropped.
+    #[derive(Clone, Default)]
+    struct Slow(Arc<AtomicUsize>, Arc<AtomicBool>);
+
+    impl Slow {
+        async fn run(self, polls: usize) {
+            let _dropped = DropFlag(self.1.clone());
+            for _ in 1..polls {
+                self.0.fetch_add(1, Relaxed);
+                heist::task::yield_now().await;
+            }
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    struct DropFlag(Arc<AtomicBool>);
+
+    impl Drop for DropFlag {
+        fn drop(&mut self) {
+            self.0.store(true, Relaxed);
+        }
+    }
+
+    #[heist::main(flavor = "current_thread", shutdown_grace = "1m")]
+    async fn leaves_a_slow_task(slow: Slow) -> u32 {
+        heist::spawn(slow.run(3));
+        7
+    }
+
+    #[heist::main(worker_threads = 1, shutdown_grace = "60 s")]
+    async fn leaves_a_slow_task_to_a_worker(slow: Slow) -> Result<(), Box<dyn std::error::Error>> {
+        heist::spawn(slow.run(3));
+        "no number".parse::<u32>()?;
+        Ok(())
+    }
+
+    #[heist::main(flavor = "current_thread", shutdown_grace = "10ms")]
+    async fn leaves_a_task_that_never_ends(slow: Slow) {
+        heist::spawn(slow.run(usize::MAX));
+    }
+
+    #[heist::main(flavor = "current_thread")]
+    async fn leaves_a_slow_task_without_a_grace(slow: Slow) {
+        heist::spawn(slow.run(3));
+    }
+
+    #[test]
+    fn with_a_grace_main_lets_tasks_end_and_then_cancels_them() {
+        let ends = |main: &dyn Fn(Slow)| {
+            let slow = Slow::default();
+            main(slow.clone());
+            (slow.0.load(Relaxed), slow.1.load(Relaxed))
+        };
+        assert_eq!(
+            ends(&|slow| assert_eq!(leaves_a_slow_task(slow), 7)),
+            (3, true)
+        );
+        assert_eq!(
+            ends(&|slow| assert!(leaves_a_slow_task_to_a_worker(slow).is_err())),
+            (3, true)
+        );
+        let (polls, dropped) = ends(&|slow| leaves_a_task_that_never_ends(slow));
+        assert!(polls > 0 && dropped);
+        let (polls, _) = ends(&|slow| leaves_a_slow_task_without_a_grace(slow));
+        assert!(polls < 3);
+    }
+
+    #[heist::test(shutdown_grace = "1s")]
+    async fn a_test_may_have_a_grace() {
+        heist::spawn(async { heist::task::yield_now().await });
     }
 
     #[heist::test]

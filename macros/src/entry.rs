@@ -23,7 +23,7 @@ enum Flavor {
     CurrentThread,
 }
 
-/// A function whose body is left as it stands, so that half-typed code keeps its completions.
+/// A function whose body is left as it is, so that completion works in half-typed code.
 struct Function {
     attributes: Vec<Attribute>,
     visibility: Visibility,
@@ -50,11 +50,13 @@ impl Parse for Function {
     }
 }
 
-/// What stood between the parentheses of the attribute.
+/// The options between the parentheses of the attribute.
 struct Options {
     flavor: Flavor,
     worker_threads: Option<LitInt>,
-    /// The path of the crate, where it isn't `::heist`.
+    /// In milliseconds.
+    shutdown_grace: Option<u64>,
+    /// The path of the crate, if it isn't `::heist`.
     heist: Option<Path>,
 }
 
@@ -69,7 +71,8 @@ impl Options {
         } else {
             Flavor::CurrentThread
         };
-        let (mut flavor, mut worker_threads, mut heist) = (None, None, None);
+        let (mut flavor, mut worker_threads) = (None, None);
+        let (mut shutdown_grace, mut heist) = (None, None);
         for Named { name, value } in syn::parse::Parser::parse2(parser, tokens)? {
             match name.to_string().as_str() {
                 "flavor" => set(&mut flavor, &name, parse_flavor(&value)?)?,
@@ -78,10 +81,12 @@ impl Options {
                     &name,
                     (name.clone(), parse_workers(&value)?),
                 )?,
+                "shutdown_grace" => set(&mut shutdown_grace, &name, parse_grace(&value)?)?,
                 "crate" => set(&mut heist, &name, parse_crate(&value)?)?,
                 other => {
                     let message = format!(
-                        "unknown option `{other}`; the options are `flavor`, `worker_threads` and `crate`"
+                        "unknown option `{other}`; the options are `flavor`, `worker_threads`, `shutdown_grace` and \
+                         `crate`"
                     );
                     return Err(Error::new(name.span(), message));
                 }
@@ -95,6 +100,7 @@ impl Options {
         Ok(Self {
             flavor,
             worker_threads: worker_threads.map(|(_, count)| count),
+            shutdown_grace,
             heist,
         })
     }
@@ -162,6 +168,26 @@ fn parse_workers(value: &Expr) -> syn::Result<LitInt> {
         Ok(1..) => Ok(count.clone()),
         _ => Err(Error::new(count.span(), message)),
     }
+}
+
+/// A duration such as `"500ms"`, `"5s"` or `"1m"`, in milliseconds.
+fn parse_grace(value: &Expr) -> syn::Result<u64> {
+    let message = "`shutdown_grace` takes a whole number with a unit, as a string: \"500ms\", \"5s\" or \"1m\"";
+    let text = literal_string(value, message)?;
+    let duration = text.value();
+    let unit_at = duration
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(duration.len());
+    let (number, unit) = duration.split_at(unit_at);
+    let unit_ms = match unit.trim_start() {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" => Some(60_000),
+        _ => None,
+    };
+    unit_ms
+        .and_then(|unit_ms| number.parse::<u64>().ok()?.checked_mul(unit_ms))
+        .ok_or_else(|| Error::new(text.span(), message))
 }
 
 fn parse_crate(value: &Expr) -> syn::Result<Path> {
@@ -243,7 +269,7 @@ fn is_test(attribute: &Attribute) -> bool {
         .is_some_and(|last| last.ident == "test")
 }
 
-/// The function made plain, with its body on a runtime.
+/// The function without `async`, which runs its body on a runtime.
 fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
     let Function {
         attributes,
@@ -262,7 +288,7 @@ fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
         .map(|count| quote!(.worker_threads(#count)));
     let test = (kind == Kind::Test).then(|| quote!(#[::core::prelude::v1::test]));
     let future = Ident::new("body", Span::mixed_site());
-    // A mismatch between the body's value and the return type is shown where the body ends.
+    // If the body's value doesn't have the return type, the error is shown at the end of the body.
     let end = body
         .stream()
         .into_iter()
@@ -273,12 +299,17 @@ fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
         .heist
         .as_ref()
         .map_or_else(|| quote_spanned!(end=> ::heist), |path| quote!(#path));
-    let run = quote_spanned! {end=>
+    let runtime = quote_spanned! {end=>
         #heist::runtime::Builder::#builder
             #workers
             .build()
             .expect("the runtime could not be built")
-            .block_on(#future)
+    };
+    let run = match options.shutdown_grace {
+        None => quote_spanned!(end=> #runtime.block_on(#future)),
+        Some(ms) => quote_spanned! {end=>
+            #heist::macros::support::block_on_and_shut_down(#runtime, #future, #ms)
+        },
     };
     quote! {
         #test
@@ -293,7 +324,7 @@ fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
     }
 }
 
-/// The function with its body still compiled but never run: the error that was found stays the only one.
+/// The function with a body that is compiled but never run, so that the error that was found stays the only one.
 fn without_runtime(function: Function) -> TokenStream {
     let Function {
         attributes,

@@ -1,29 +1,33 @@
-//! The procedural macros of heist: [`macro@main`], [`macro@test`], and what stands behind `heist::select!`.
+//! The procedural macros of heist: [`macro@main`], [`macro@test`], and what `heist::select!` expands to.
 //!
-//! Thin: each turns its input into calls of heist's public API and holds no logic of the runtime. Use them through
-//! the crate `heist`, which re-exports them.
+//! They only turn their input into calls of heist's public API. Use them through the crate `heist`, which re-exports
+//! them.
 
 mod entry;
 mod select;
 
 use proc_macro::TokenStream;
 
-/// Runs an async function on a runtime of its own, usually `main`.
+/// Runs an async function on a runtime of its own. It is usually put on `main`.
 ///
-/// The function becomes a plain one that builds a runtime and blocks on its body. `return`, `?`, attributes, and
-/// any return type work as in the async function.
+/// The function becomes an ordinary one that builds a runtime and blocks on its body. `return`, `?`, attributes and any
+/// return type work as in the async function. When the body is done, the runtime is dropped, which cancels all tasks
+/// that are left.
 ///
 /// # Options
 ///
 /// - `flavor = "multi_thread"` (the default) or `"current_thread"`.
-/// - `worker_threads = N`: how many workers a multi-thread runtime has; by default as many as the machine has
-///   processors. At least 1.
+/// - `worker_threads = N`: how many workers a multi-thread runtime has. At least 1. By default as many as the machine
+///   has processors.
+/// - `shutdown_grace = "5s"`: when the body is done, gives the tasks and blocking jobs that are left this much time to
+///   end by themselves, and only then cancels them. If some have to be cancelled, a report goes to standard error. It
+///   is what `Runtime::shutdown` does. The time is a whole number with the unit `ms`, `s` or `m`.
 /// - `crate = "path"`: where to find heist, if it is not under the name `heist`.
 ///
 /// # Panics
 ///
-/// The function that it makes panics if the runtime can't be built, for instance because the system starts no
-/// more threads.
+/// The function panics if the runtime can't be built, for instance because the system starts no more threads. If the
+/// body panics, the runtime is dropped, without a grace.
 ///
 /// # Examples
 ///
@@ -34,6 +38,18 @@ use proc_macro::TokenStream;
 ///     Ok(())
 /// }
 /// ```
+///
+/// With a grace, a task that nobody waits for still ends:
+///
+/// ```
+/// #[heist::main(shutdown_grace = "5s")]
+/// async fn main() {
+///     heist::spawn(async {
+///         heist::task::yield_now().await;
+///         println!("saved");
+///     });
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
     entry::expand(entry::Kind::Main, options.into(), item.into()).into()
@@ -41,8 +57,8 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an async function a test that runs on a runtime of its own.
 ///
-/// As [`macro@main`], with the same options, but the default `flavor` is `"current_thread"`, and the function is
-/// marked `#[test]`. It takes no arguments.
+/// The options are those of [`macro@main`], but the default `flavor` is `"current_thread"`. The function becomes a
+/// `#[test]`. It takes no arguments.
 ///
 /// # Examples
 ///
@@ -57,7 +73,7 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
     entry::expand(entry::Kind::Test, options.into(), item.into()).into()
 }
 
-/// What `heist::select!` expands to; its first token is the path of the crate.
+/// What `heist::select!` expands to. Its first token is the path of the crate.
 #[doc(hidden)]
 #[proc_macro]
 pub fn select_branches(input: TokenStream) -> TokenStream {

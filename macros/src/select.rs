@@ -1,22 +1,23 @@
-//! What stands behind `heist::select!`.
+//! What `heist::select!` expands to.
 //!
-//! A branch is `pattern = future, if condition => handler,`. The expansion has three steps, each in a place of its
-//! own so that borrows end where a reader expects it:
-//! 1. The conditions are evaluated in order into a mask of disabled branches, one bit a branch.
-//! 2. The futures are evaluated in order and pinned, then polled, from a random branch on (or from the first, with
-//!    `biased;`), until one is ready with a value that its pattern takes. They are dropped here.
-//! 3. The handler of that branch runs, outside of any closure: `?`, `return`, `break` and `.await` mean what they
-//!    mean around the `select!`.
+//! A branch is `pattern = future, if condition => handler,`. The expansion has three steps. Each has a place of its
+//! own, so that borrows end where a reader expects it:
+//! 1. The conditions are evaluated in order into a mask of disabled branches, one bit for each branch.
+//! 2. The futures are evaluated in order and pinned. Then they are polled from a random branch on (with `biased;` from
+//!    the first), until one is ready with a value that its pattern takes. All of them are dropped here.
+//! 3. The handler of that branch runs, outside of any closure: `?`, `return`, `break` and `.await` mean the same as
+//!    outside the `select!`.
 //!
-//! The pattern stands in the expansion twice, each time as it was written: in step 3, and in step 2, where the value must
-//! stay whole. There a guard behind it notes that it fits and fails, and what fails its guard is not bound.
+//! The pattern is in the expansion twice, each time as it was written: in step 3, and in step 2, where the value must
+//! stay whole. There it has a guard that notes that the pattern fits and then fails. If a guard fails, nothing is
+//! bound.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Expr, Ident, Pat, Token};
 
-/// As many as the mask of disabled branches has bits.
+/// The mask of disabled branches has this many bits.
 const MAX_BRANCHES: usize = 64;
 
 struct Branch {
@@ -27,7 +28,7 @@ struct Branch {
 }
 
 struct Select {
-    /// The path of the crate, as `$crate` came from the macro in front of this one.
+    /// The path of the crate, which is `$crate` in the macro that calls this one.
     heist: TokenTree,
     biased: bool,
     branches: Vec<Branch>,
@@ -104,7 +105,7 @@ impl Branch {
     }
 }
 
-/// `=> handler`, and the comma after it, which a block and the last handler may go without.
+/// `=> handler`, and the comma after it. A block and the last handler need no comma.
 fn parse_handler(input: ParseStream<'_>) -> syn::Result<Expr> {
     input.parse::<Token![=>]>()?;
     let handler = Expr::parse_with_earlier_boundary_rule(input)?;
@@ -137,8 +138,8 @@ impl Select {
         let variants = self.variants();
         let (patterns, handlers) = self.each(|branch| (&branch.pattern, &branch.handler));
         let step = self.step(&support);
-        // Locals of the expansion can't be seen by the user's code, nor can they hide the user's; an item can, so
-        // its name is one that nobody has.
+        // Locals of the expansion can neither be seen by the user's code nor shadow the user's. An item can, so it has
+        // a name that nobody else uses.
         let (disabled, output) = (local("disabled"), local("output"));
         let conditions = self
             .branches
@@ -170,7 +171,7 @@ impl Select {
         }}
     }
 
-    /// Step 2: the futures pinned and polled.
+    /// Step 2: pins and polls the futures.
     fn step(&self, support: &TokenStream) -> TokenStream {
         let count = self.branches.len() as u32;
         let start = if self.biased {
@@ -250,7 +251,7 @@ impl Select {
     }
 }
 
-/// A local variable of the expansion, out of the reach of the user's code.
+/// A local variable of the expansion, which the user's code can't reach.
 fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }

@@ -1,4 +1,4 @@
-//! What the macros expand to. No promise is made about it to anyone else.
+//! What the macros expand to. Others can't rely on it.
 
 pub use std::future::{Future, IntoFuture, poll_fn};
 pub use std::option::Option::{None, Some};
@@ -10,24 +10,40 @@ pub use std::task::Poll;
 pub use heist_macros::select_branches;
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::io::Write as _;
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::Context;
+use std::time::Duration;
 
 use heist_sync::sys::rand::Rand;
+
+use crate::runtime::Runtime;
 
 thread_local! {
     static RAND: Rand = Rand::new(RandomState::new().hash_one(()));
 }
 
-/// A number below `bound`, which is not 0, for spreading choices. Always 0 once the thread is on its way out.
+/// A random number below `bound`, which is not 0. Always 0 once the thread is being torn down.
 pub fn random_below(bound: u32) -> u32 {
     RAND.try_with(|rand| rand.below(bound)).unwrap_or(0)
 }
 
-/// Whether the budget of this poll is used up; the task is then woken, to be polled again after the others.
+/// The body of a function with `#[heist::main(shutdown_grace = …)]`.
+#[track_caller]
+pub fn block_on_and_shut_down<F: Future>(runtime: Runtime, body: F, grace_ms: u64) -> F::Output {
+    let output = runtime.block_on(body);
+    let report = runtime.shutdown(Duration::from_millis(grace_ms));
+    if !report.is_clean() {
+        // If standard error is closed, nobody wants the report.
+        let _ = writeln!(std::io::stderr(), "heist: {report}");
+    }
+    output
+}
+
+/// Whether the budget of this poll is used up. If so, the task is woken, to be polled again after the others.
 ///
-/// Futures that know of the budget would all be pending. Those that don't would go on, and one that is always ready
+/// Futures that know of the budget would all be pending. Futures that don't would go on, and one that is always ready
 /// would win each time.
 pub fn out_of_budget(cx: &mut Context<'_>) -> bool {
     let out = !heist_sync::coop::has_budget_remaining();
@@ -37,7 +53,7 @@ pub fn out_of_budget(cx: &mut Context<'_>) -> bool {
     out
 }
 
-/// Polls a future that is not yet done; says whether it is done now, dropping it if so.
+/// Polls a future that has not completed yet. Returns whether it has completed now; if so, drops it.
 pub fn poll_join<F: Future>(
     future: &mut Pin<&mut Option<F>>,
     output: &mut Option<F::Output>,
@@ -54,7 +70,7 @@ pub fn poll_join<F: Future>(
     true
 }
 
-/// As [`poll_join`], for a future of a `Result`.
+/// Like [`poll_join`], for a future of a `Result`.
 pub fn poll_try_join<F: Future<Output = Result<T, E>>, T, E>(
     future: &mut Pin<&mut Option<F>>,
     output: &mut Option<T>,
@@ -68,12 +84,12 @@ pub fn poll_try_join<F: Future<Output = Result<T, E>>, T, E>(
     Ok(done)
 }
 
-/// The output of a future that is done.
+/// The output of a future that has completed.
 pub fn take<T>(output: &mut Option<T>) -> T {
     output.take().expect("`join!` is polled after it was done")
 }
 
-/// Which of `count` futures is polled first, from poll to poll.
+/// Which of `count` futures is polled first from poll to poll.
 #[derive(Debug)]
 pub struct Turns {
     first: usize,
@@ -82,7 +98,7 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// Starts at the first future and moves on by `step` a poll.
+    /// Starts at the first future and moves on by `step` each poll.
     pub fn new(count: usize, step: usize) -> Self {
         Self {
             first: 0,
@@ -91,7 +107,7 @@ impl Turns {
         }
     }
 
-    /// The order of the next poll: two stretches of indices, which are all of them together.
+    /// The order of the next poll: two ranges of indices, which together are all of them.
     pub fn laps(&mut self) -> [Range<usize>; 2] {
         let laps = [self.first..self.count, 0..self.first];
         self.first = (self.first + self.step) % self.count.max(1);
