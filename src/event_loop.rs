@@ -1,20 +1,20 @@
 //! asyncio's event loop: callbacks, settable futures, protocols and transports.
 //!
-//! The layer for programs that are written as callbacks, and for those that come from asyncio, libuv or Twisted. It
-//! is built on the rest of heist's public API; tasks and callbacks mix freely.
+//! This layer is for programs that are written as callbacks, and for programs that are moved from asyncio, libuv or
+//! Twisted. It is built on the rest of heist's public API. Tasks and callbacks mix freely.
 //!
 //! # What runs where
 //!
-//! - An [`EventLoop`] belongs to a runtime, which has exactly one: [`EventLoop::current`], or
+//! - An [`EventLoop`] belongs to a runtime, and each runtime has exactly one: [`EventLoop::current`], or
 //!   [`runtime.event_loop()`](RuntimeExt::event_loop).
-//! - The loop's own callbacks ([`call_soon`](EventLoop::call_soon), [`call_later`](EventLoop::call_later),
-//!   [`call_at`](EventLoop::call_at), done-callbacks of a [`Future`]) run one after the other, on whichever worker
-//!   is free: never two at once.
-//! - Each connection runs the callbacks of its [`Protocol`] one after the other too, but those of different
+//! - The loop's own callbacks run one after the other, on whichever worker is free, and never two at once. They are
+//!   those of [`call_soon`](EventLoop::call_soon), [`call_later`](EventLoop::call_later) and
+//!   [`call_at`](EventLoop::call_at), and the done-callbacks of a [`Future`].
+//! - Each connection runs the callbacks of its [`Protocol`] one after the other too. The callbacks of different
 //!   connections, and of the loop, run in parallel on all workers.
-//! - No lock of heist is held while a callback runs, so a callback may call anything here.
-//! - A callback that panics is reported to the [exception handler](EventLoop::set_exception_handler). The loop goes
-//!   on; if the callback was a protocol's, that connection alone is lost.
+//! - heist holds no lock while a callback runs, so a callback may call anything here.
+//! - A callback that panics is reported to the [exception handler](EventLoop::set_exception_handler), and the loop goes
+//!   on. If it was a protocol's callback, that connection is lost, and no other.
 //!
 //! # From asyncio
 //!
@@ -23,8 +23,8 @@
 //! | `loop.run_until_complete(f)` | [`runtime.block_on(f)`](crate::runtime::Runtime::block_on) |
 //! | `loop.run_forever()` | `runtime.block_on(event_loop.run_forever())` |
 //! | `loop.call_soon_threadsafe(f)` | the same as [`call_soon`](EventLoop::call_soon) |
-//! | `loop.create_future()` | a pair: the [`Promise`] is set, the [`Future`] is awaited |
-//! | the protocol that `create_connection` returns | a [`ProtocolHandle`], as the connection's task owns the protocol |
+//! | `loop.create_future()` | a pair: the [`Promise`] sets, the [`Future`] waits |
+//! | the protocol that `create_connection` returns | a [`ProtocolHandle`], because the connection's task owns the protocol |
 //! | an exception in a callback | a panic |
 //!
 //! # Examples
@@ -76,10 +76,10 @@ use exception::Reports;
 
 /// The event loop of a runtime.
 ///
-/// Cheap to clone; all clones are the same loop. It lives as long as its runtime: once that is shut down the loop is
-/// closed, and callbacks given to it are dropped.
+/// It is cheap to clone, and all clones are the same loop. It lives as long as its runtime. Once the runtime is shut
+/// down the loop is closed, and callbacks that are given to it are dropped.
 ///
-/// See the [module](self) for what runs where.
+/// The [module](self) says what runs where.
 #[derive(Clone)]
 pub struct EventLoop {
     shared: Arc<Shared>,
@@ -92,7 +92,7 @@ struct Shared {
     stop: Notify,
 }
 
-/// The loop of each runtime that has one. Entries of loops that are gone are swept out when one is added.
+/// The loop of each runtime that has one. Entries of loops that are gone are removed when one is added.
 static LOOPS: OnceLock<Mutex<HashMap<Id, Weak<Shared>>>> = OnceLock::new();
 
 impl EventLoop {
@@ -100,7 +100,7 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a runtime.
     ///
     /// # Examples
     ///
@@ -121,7 +121,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// Outside of a runtime.
+    /// Fails outside of a runtime.
     ///
     /// # Examples
     ///
@@ -132,7 +132,7 @@ impl EventLoop {
         Handle::try_current().map(|handle| Self::of(&handle))
     }
 
-    /// The event loop of the runtime that `handle` belongs to. [`RuntimeExt`] reads better.
+    /// The event loop of the runtime that `handle` belongs to. [`RuntimeExt`] is easier to read.
     ///
     /// # Examples
     ///
@@ -158,7 +158,7 @@ impl EventLoop {
         loops.insert(handle.id(), Arc::downgrade(&shared));
         drop(loops);
         let event_loop = Self { shared };
-        // The task keeps the loop until the runtime ends.
+        // The task keeps the loop alive until the runtime ends.
         handle.spawn(calls::run(
             event_loop.clone(),
             event_loop.shared.calls.clone(),
@@ -166,10 +166,10 @@ impl EventLoop {
         event_loop
     }
 
-    /// Runs a callback soon, after those that are already waiting.
+    /// Runs a callback soon, after the callbacks that are already waiting.
     ///
-    /// From any thread. Callbacks run in the order in which they were given, never two at once. Dropping the handle
-    /// changes nothing.
+    /// This may be called from any thread. Callbacks run in the order in which they were given, never two at once.
+    /// Dropping the handle doesn't cancel the callback.
     ///
     /// # Examples
     ///
@@ -194,7 +194,8 @@ impl EventLoop {
         self.shared.calls.soon(Box::new(callback))
     }
 
-    /// The same as [`call_soon`](Self::call_soon), which may be called from any thread. For those who look for it.
+    /// The same as [`call_soon`](Self::call_soon), which may be called from any thread. It has the name that asyncio
+    /// uses.
     ///
     /// # Examples
     ///
@@ -211,9 +212,9 @@ impl EventLoop {
         self.call_soon(callback)
     }
 
-    /// Runs a callback after `delay`; as [`call_at`](Self::call_at) with [`time`](Self::time)` + delay`.
+    /// Runs a callback after `delay`: the same as [`call_at`](Self::call_at) at [`time`](Self::time)` + delay`.
     ///
-    /// A delay that is too long for the clock means never.
+    /// If the delay is too long for the clock, the callback never runs.
     ///
     /// # Examples
     ///
@@ -238,8 +239,8 @@ impl EventLoop {
 
     /// Runs a callback at `when`, or soon if that is past.
     ///
-    /// Callbacks run in the order of their times; of those with the same time the one that was given first runs
-    /// first. Dropping the handle changes nothing.
+    /// Callbacks run in the order of their times. Of callbacks with the same time, the one that was given first runs
+    /// first. Dropping the handle doesn't cancel the callback.
     ///
     /// # Examples
     ///
@@ -261,7 +262,7 @@ impl EventLoop {
         self.shared.calls.at(when, Box::new(callback))
     }
 
-    /// The loop's clock, which [`call_at`](Self::call_at) goes by.
+    /// The loop's clock, which [`call_at`](Self::call_at) uses.
     ///
     /// # Examples
     ///
@@ -276,7 +277,7 @@ impl EventLoop {
         Instant::now()
     }
 
-    /// A future that is not done, and the promise that sets it.
+    /// Makes a future that is not done, and the promise that sets it.
     ///
     /// # Examples
     ///
@@ -312,7 +313,7 @@ impl EventLoop {
         self.shared.handle.spawn(future)
     }
 
-    /// Runs a function that blocks on the runtime's blocking pool: [`Handle::spawn_blocking`].
+    /// Runs a blocking function on the runtime's blocking pool: [`Handle::spawn_blocking`].
     ///
     /// # Examples
     ///
@@ -333,14 +334,14 @@ impl EventLoop {
         self.shared.handle.spawn_blocking(function)
     }
 
-    /// Waits until [`stop`](Self::stop) is called; once before counts too.
+    /// Waits until [`stop`](Self::stop) is called. If it was called before, this returns at once.
     ///
-    /// The loop's callbacks run whether or not anyone waits here, as long as the runtime runs: a multi-thread runtime
-    /// always does, a current-thread one while something blocks on it.
+    /// The loop's callbacks run whether or not anyone waits here, as long as the runtime runs. A multi-thread runtime
+    /// always runs, a current-thread one only while something blocks on it.
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe: a stop that it didn't return for is kept for the next call.
+    /// This method is cancel safe: if it is dropped, a stop that it didn't return for is kept for the next call.
     ///
     /// # Examples
     ///
@@ -357,7 +358,7 @@ impl EventLoop {
         self.shared.stop.notified().await;
     }
 
-    /// Ends [`run_forever`](Self::run_forever).
+    /// Makes [`run_forever`](Self::run_forever) return.
     ///
     /// # Examples
     ///
@@ -373,7 +374,7 @@ impl EventLoop {
         self.shared.stop.notify_one();
     }
 
-    /// Whether the loop's runtime is shut down, so that callbacks are dropped instead of run.
+    /// Whether the loop's runtime is shut down. Callbacks are then dropped instead of run.
     ///
     /// # Examples
     ///
@@ -392,20 +393,20 @@ impl EventLoop {
 
     /// Listens at `addr` and serves each connection with a protocol that `factory` makes.
     ///
-    /// It listens at every address that `addr` resolves to, and serves from the moment this returns. The server goes
-    /// on when the [`Server`] is dropped; [`Server::close`] ends it. `factory` is called for one connection at a
-    /// time; if it panics, that connection is closed.
+    /// It listens at every address that `addr` resolves to, and serves from the moment this returns. The server goes on
+    /// when the [`Server`] is dropped; [`Server::close`] ends it. `factory` is called for one connection at a time. If
+    /// it panics, that connection is closed.
     ///
-    /// When the system has no more descriptors or memory for a connection, that is reported to the exception
-    /// handler, and the server tries again after a while, up to a second.
+    /// If the system has no more descriptors or memory for a connection, that is reported to the exception handler, and
+    /// the server tries again after a pause of up to a second.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it before it returns closes what it listens at.
+    /// If the future is dropped before it returns, the listening sockets are closed.
     ///
     /// # Errors
     ///
-    /// Those of resolving and of listening. An address that this machine doesn't have is skipped if there is another.
+    /// Fails if resolving or listening fails. An address that this machine doesn't have is skipped if there is another.
     ///
     /// # Examples
     ///
@@ -421,19 +422,21 @@ impl EventLoop {
 
     /// Connects to `addr` and runs the connection with the protocol that `factory` makes.
     ///
-    /// The addresses that `addr` resolves to are tried in turn. When this returns, `connection_made` has been called.
+    /// The addresses that `addr` resolves to are tried one after the other. When this returns, `connection_made` has
+    /// been called.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it before the connection is there gives that up; after that, the connection goes on by itself.
+    /// If the future is dropped before there is a connection, the attempt is given up. After that, the connection goes
+    /// on by itself.
     ///
     /// # Errors
     ///
-    /// Those of resolving and of connecting.
+    /// Fails if resolving or connecting fails.
     ///
     /// # Panics
     ///
-    /// If `factory` does.
+    /// Panics if `factory` does.
     ///
     /// # Examples
     ///
@@ -450,16 +453,16 @@ impl EventLoop {
     {
         let stream = TcpStream::connect(addr).await?;
         let (connection, made) = connection::start(self, stream, factory(), |_| ());
-        // It fails when the runtime shuts down, and then the transport says that it is closed.
+        // This fails if the runtime shuts down. The transport then says that it is closed.
         let _ = made.await;
         Ok(connection)
     }
 
-    /// Sets who is told of panics in callbacks and of errors that no caller can be given; `None` for the default,
-    /// which writes a line to the standard error.
+    /// Sets the handler of panics in callbacks, and of errors that no caller can be given. `None` sets the default
+    /// handler, which writes a line to standard error.
     ///
-    /// The handler runs on the thread where the callback panicked, several at once if need be. If it panics itself,
-    /// the default handler is told of both.
+    /// The handler runs on the thread where the callback panicked, possibly on several threads at once. If it panics
+    /// itself, the default handler reports both.
     ///
     /// # Examples
     ///
@@ -482,7 +485,7 @@ impl EventLoop {
         self.shared.reports.set(handler);
     }
 
-    /// Tells the exception handler of something.
+    /// Reports something to the exception handler.
     ///
     /// # Examples
     ///
@@ -519,7 +522,7 @@ impl fmt::Debug for EventLoop {
     }
 }
 
-/// [`event_loop`](RuntimeExt::event_loop) for what belongs to a runtime.
+/// Adds [`event_loop`](RuntimeExt::event_loop) to the types of a runtime.
 pub trait RuntimeExt {
     /// The runtime's event loop.
     ///

@@ -1,19 +1,18 @@
-//! hyper 1 on heist: its `rt` traits on heist's types, under the feature `hyper`.
+//! hyper 1 on heist: its `rt` traits on heist's types, with the feature `hyper`.
 //!
-//! hyper brings no runtime; it asks for four things, and this module gives them:
+//! hyper has no runtime of its own. It needs four things, and this module provides them:
 //!
-//! | hyper asks for | here |
+//! | hyper needs | here |
 //! |---|---|
-//! | [`rt::Read`] and [`rt::Write`] | [`HeistIo`], round anything with `futures_io`'s traits, such as a [`TcpStream`] |
+//! | [`rt::Read`] and [`rt::Write`] | [`HeistIo`], round any type with `futures_io`'s traits, such as a [`TcpStream`] |
 //! | [`rt::Executor`] | [`HeistExecutor`], which spawns on the runtime of the caller |
 //! | [`rt::Timer`] and [`rt::Sleep`] | [`HeistTimer`], on heist's timers |
 //!
-//! Who comes from `hyper_util::rt` finds its `TokioIo`, `TokioExecutor` and `TokioTimer` here with the
-//! runtime's name changed.
+//! If you know `TokioIo`, `TokioExecutor` and `TokioTimer` of `hyper_util::rt`: these are the same with another name.
 //!
 //! # Examples
 //!
-//! A server of one connection and a client, both on heist:
+//! A server that handles one connection, and a client:
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -68,15 +67,15 @@ use std::time::{Duration, Instant};
 use ::hyper::rt;
 
 pin_project_lite::pin_project! {
-    /// Carries I/O between `futures_io`'s traits and hyper's, both ways.
+    /// Translates between the I/O traits of `futures_io` and those of hyper, both ways.
     ///
-    /// Round a type with `futures_io`'s `AsyncRead` and `AsyncWrite` (every stream of [`net`](crate::net)) it
-    /// has hyper's [`Read`](::hyper::rt::Read) and [`Write`](::hyper::rt::Write): what a connection of hyper
-    /// wants. Round a type with hyper's traits (an `Upgraded` connection) it has `futures_io`'s.
+    /// Round a type with `futures_io`'s `AsyncRead` and `AsyncWrite`, such as every stream of [`net`](crate::net), it
+    /// has hyper's [`Read`](::hyper::rt::Read) and [`Write`](::hyper::rt::Write). Round a type with hyper's traits,
+    /// such as an `Upgraded` connection, it has `futures_io`'s.
     ///
-    /// It adds no buffer: a read goes straight into hyper's, a write straight from it, vectored ones included.
-    /// hyper's read buffer may be fresh memory; what is offered to the stream is zeroed first, since a reader
-    /// in general may look at what it is given.
+    /// It adds no buffer: reads and writes, vectored ones included, go straight to and from hyper's buffers. hyper's
+    /// read buffer may be uninitialised. It is zeroed before the stream gets it, because a reader may look at the
+    /// buffer that it is given.
     #[derive(Debug)]
     pub struct HeistIo<T> {
         #[pin]
@@ -90,17 +89,17 @@ impl<T> HeistIo<T> {
         Self { inner }
     }
 
-    /// The stream inside.
+    /// A reference to the stream inside.
     pub fn inner(&self) -> &T {
         &self.inner
     }
 
-    /// The stream inside, to change.
+    /// A mutable reference to the stream inside.
     pub fn inner_mut(&mut self) -> &mut T {
         &mut self.inner
     }
 
-    /// Gives the stream back.
+    /// Returns the stream inside.
     pub fn into_inner(self) -> T {
         self.inner
     }
@@ -143,8 +142,8 @@ impl<T: futures_io::AsyncWrite> rt::Write for HeistIo<T> {
         self.project().inner.poll_close(cx)
     }
 
-    /// Always: `futures_io` asks every writer for `poll_write_vectored` and does not say which have more than
-    /// the fallback that writes the first buffer. heist's streams have.
+    /// Always true. `futures_io` asks every writer for `poll_write_vectored`, and doesn't say which have more than the
+    /// fallback that writes the first buffer. heist's streams do.
     fn is_write_vectored(&self) -> bool {
         true
     }
@@ -200,7 +199,7 @@ impl<T: rt::Write> futures_io::AsyncWrite for HeistIo<T> {
 ///
 /// # Panics
 ///
-/// `execute` panics where `heist::spawn` does: on a thread that has entered no runtime.
+/// `execute` panics if `heist::spawn` does: on a thread that has entered no runtime.
 ///
 /// [`heist::spawn`]: crate::spawn
 #[derive(Clone, Copy, Debug, Default)]
@@ -208,7 +207,7 @@ impl<T: rt::Write> futures_io::AsyncWrite for HeistIo<T> {
 pub struct HeistExecutor {}
 
 impl HeistExecutor {
-    /// An executor; it is without state, so one is as good as another.
+    /// Makes an executor. It has no state, so all executors are the same.
     pub fn new() -> Self {
         Self {}
     }
@@ -226,7 +225,7 @@ where
     }
 }
 
-/// Lets hyper time its connections (`header_read_timeout`, keep-alive) by heist's timers.
+/// Lets hyper time its connections (`header_read_timeout`, keep-alive) with heist's timers.
 ///
 /// # Examples
 ///
@@ -247,7 +246,7 @@ where
 pub struct HeistTimer {}
 
 impl HeistTimer {
-    /// A timer; it is without state, so one is as good as another.
+    /// Makes a timer. It has no state, so all timers are the same.
     pub fn new() -> Self {
         Self {}
     }
@@ -269,14 +268,14 @@ impl rt::Timer for HeistTimer {
     fn reset(&self, sleep: &mut Pin<Box<dyn rt::Sleep>>, new_deadline: Instant) {
         match sleep.as_mut().downcast_mut_pin::<HeistSleep>() {
             Some(ours) => ours.project().inner.reset(new_deadline.into()),
-            // Of another timer: hyper may be given one, then the other.
+            // It is a sleep of another timer: hyper may be given one timer after the other.
             None => *sleep = self.sleep_until(new_deadline),
         }
     }
 }
 
 pin_project_lite::pin_project! {
-    /// What [`HeistTimer`] gives out; hyper knows it as `dyn Sleep` only.
+    /// What [`HeistTimer`] returns. hyper knows it only as `dyn Sleep`.
     struct HeistSleep {
         #[pin]
         inner: crate::time::Sleep,

@@ -1,5 +1,8 @@
-//! An async runtime: worker threads that steal tasks from each other, a reactor thread that turns outside events into
-//! wake-ups, channels and locks by which tasks coordinate, and an event loop in the manner of asyncio on top.
+//! heist is an async runtime for programs that mix I/O with computing.
+//!
+//! Worker threads poll tasks and steal tasks from each other. One reactor thread turns I/O events and deadlines into
+//! wake-ups. Channels and locks let tasks wait for each other. An event loop with callbacks, in the manner of asyncio, is
+//! built on top.
 //!
 //! ```
 //! use heist::sync::mpsc;
@@ -24,36 +27,39 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | start tasks, wait for them, end them | [`spawn`], [`task`] |
-//! | wait for many tasks, or for all or none of them | [`task::JoinSet`], [`task::TaskGroup`] |
+//! | start tasks, wait for them, cancel them | [`spawn`], [`task`] |
+//! | wait for many tasks | [`task::JoinSet`], [`task::TaskGroup`] |
 //! | run futures that aren't `Send` | [`task::LocalSet`], [`task::spawn_local`] |
+//! | call blocking code | [`task::block_in_place`], [`task::spawn_blocking`] |
 //! | build a runtime, watch it, shut it down | [`runtime`], [`main`], [`test`] |
 //! | let tasks wait for each other | [`sync`] |
-//! | wait for the clock | [`time`] |
+//! | wait for a point in time | [`time`] |
 //! | talk over TCP | [`net`], [`io`] |
-//! | wait for the first of several things, or for all | [`select!`], [`join!`], [`try_join!`] |
+//! | wait for the first of several futures, or for all | [`select!`], [`join!`], [`try_join!`] |
 //! | write callbacks instead of tasks | [`event_loop`] |
 //!
-//! Where something is the same as tokio's it has tokio's name, signature and contract. [`net`] and [`time`] work outside
-//! any runtime too, on a reactor thread that starts at first use.
+//! If tokio has the same thing, it has the same name, signature and contract here. [`net`] and [`time`] also work outside
+//! any runtime: they use a reactor thread of their own, which starts at first use.
 //!
 //! # Features
 //!
-//! - `macros` (default): [`main`], [`test`] and [`select!`].
-//! - `hyper`: hyper 1's `rt` traits on heist's types, in the module `hyper`.
+//! | feature | what it adds |
+//! |---|---|
+//! | `macros` (on by default) | [`main`], [`test`] and [`select!`] |
+//! | `hyper` | the module `hyper`: hyper 1's `rt` traits on heist's types |
+//! | `tracing` | stalls as events of the crate `tracing` |
+//!
+//! [`join!`], [`try_join!`] and [`pin!`] need no feature.
 
+#[cfg(feature = "macros")]
+#[doc(inline)]
+pub use heist_macros::{main, test};
 #[doc(inline)]
 pub use heist_reactor::{io, net, time};
 #[doc(inline)]
 pub use heist_scheduler::runtime;
 #[doc(inline)]
 pub use heist_scheduler::task::spawn;
-#[doc(inline)]
-pub use heist_sync as sync;
-
-#[cfg(feature = "macros")]
-#[doc(inline)]
-pub use heist_macros::{main, test};
 
 pub mod event_loop;
 #[cfg(feature = "hyper")]
@@ -61,8 +67,72 @@ pub mod hyper;
 #[doc(hidden)]
 pub mod macros;
 
+pub mod sync {
+    //! Channels, locks and signals: how tasks wait for each other.
+    //!
+    //! | to | use |
+    //! |---|---|
+    //! | send one value, once | [`oneshot`] |
+    //! | send many values to one task | [`mpsc`] |
+    //! | send many values to several tasks, each value to all of them | [`broadcast`] |
+    //! | send many values to several tasks, each value to one of them | [`mpmc`] |
+    //! | share out work, and wait until it is done | [`queue`] |
+    //! | publish a value that changes, and wait for changes | [`watch`] |
+    //! | hold data locked across an `.await` | [`Mutex`] |
+    //! | the same, with many readers at once | [`RwLock`] |
+    //! | wait until locked data has changed | [`Condvar`] |
+    //! | limit how many tasks do something at once | [`Semaphore`] |
+    //! | notify a task that something has happened | [`Notify`] |
+    //! | set and clear a flag that tasks wait for | [`Event`] |
+    //! | wait until several tasks have come to the same point | [`Barrier`] |
+    //! | compute a value once, when it is first needed | [`OnceCell`] |
+    //! | wait for a value that is set once | [`SetOnce`] |
+    //! | tell tasks to stop, and the tasks that they have started | [`CancellationToken`] |
+    //! | find a future that was given a lock and isn't polled | [`futurelock`] |
+    //!
+    //! All of it works on any executor, not only on heist's. Each wait has a `blocking_` form for threads that run no
+    //! tasks.
+    //!
+    //! # Examples
+    //!
+    //! A semaphore lets two of three tasks in at a time:
+    //!
+    //! ```
+    //! use heist::sync::Semaphore;
+    //! use heist::task::JoinSet;
+    //! use std::sync::Arc;
+    //!
+    //! #[heist::main]
+    //! async fn main() {
+    //!     let permits = Arc::new(Semaphore::new(2));
+    //!     let mut tasks = JoinSet::new();
+    //!     for i in 0..3 {
+    //!         let permits = permits.clone();
+    //!         tasks.spawn(async move {
+    //!             let _permit = permits.acquire().await.expect("nobody closes it");
+    //!             i * i
+    //!         });
+    //!     }
+    //!     assert_eq!(tasks.join_all().await.len(), 3);
+    //! }
+    //! ```
+
+    #[doc(inline)]
+    pub use heist_sync::{
+        AcquireError, Barrier, BarrierWaitResult, BrokenBarrier, CancellationToken, Condvar,
+        DropGuard, DropGuardRef, Event, EventWait, MappedMutexGuard, Mutex, MutexGuard, Notified,
+        Notify, OnceCell, OwnedMappedMutexGuard, OwnedMutexGuard, OwnedNotified,
+        OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard, OwnedRwLockUpgradableReadGuard,
+        OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, RwLockMappedWriteGuard,
+        RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
+        SetError, SetOnce, SetOnceError, TryAcquireError, TryLockError, WaitForCancellationFuture,
+        WaitForCancellationFutureOwned, broadcast, futurelock, mpmc, mpsc, oneshot, queue, waits,
+        watch,
+    };
+}
+
 pub mod task {
-    //! Tasks: what runs, and what its spawner keeps of it.
+    //! Tasks: how to spawn them, wait for them and cancel them.
 
     #[doc(inline)]
     pub use heist_scheduler::task::{
@@ -76,7 +146,7 @@ pub mod task {
     pub use heist_sync::coop::{consume_budget, unconstrained};
 }
 
-/// The README's program, so that it compiles and runs.
+/// The README's program, so that the tests compile and run it.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

@@ -1,14 +1,14 @@
 //! `select!`, `join!`, `try_join!` and `pin!`.
 //!
-//! The three that need no parser are plain macros, and none of them holds unsafe code: each future has a variable of
-//! its own, pinned by `std::pin::pin!`. Every step of [`join!`](crate::join!)'s recursion opens a block with a
-//! variable of the same name, which hygiene keeps apart.
+//! The three that need no parser are plain macros. None of them contains unsafe code: each future has a variable of its
+//! own, pinned by `std::pin::pin!`. Every step of [`join!`](crate::join!)'s recursion opens a block with a variable of
+//! the same name, which hygiene keeps apart.
 
 #[doc(hidden)]
 pub mod support;
 
-/// Waits on several futures at once and runs the handler of the first whose value fits its pattern; the others are
-/// dropped.
+/// Waits on several futures at once, and runs the handler of the first one whose value matches its pattern. The other
+/// futures are dropped.
 ///
 /// ```text
 /// select! {
@@ -18,29 +18,29 @@ pub mod support;
 /// }
 /// ```
 ///
-/// 1. The conditions are evaluated; a branch whose condition is false is disabled. All futures are evaluated, but
-///    those of disabled branches are never polled.
-/// 2. All enabled branches are polled, in one task, until a future is ready. If its value doesn't fit the pattern,
+/// 1. The conditions are evaluated. A branch whose condition is false is disabled. All futures are evaluated, but those
+///    of disabled branches are never polled.
+/// 2. All enabled branches are polled, in one task, until a future is ready. If its value doesn't match the pattern,
 ///    the branch is disabled and the wait goes on.
-/// 3. The handler of the branch runs and gives the value of the `select!`. By then all the futures are dropped, so
-///    handlers may use what the futures borrowed. `?`, `return`, `break`, `continue` and `.await` in a handler mean
-///    what they mean around the `select!`.
-/// 4. When all branches are disabled, the `else` handler runs.
+/// 3. The handler of the branch runs, and its value is the value of the `select!`. All futures have been dropped by
+///    then, so handlers may use what the futures borrowed. `?`, `return`, `break`, `continue` and `.await` in a handler
+///    mean the same as outside the `select!`.
+/// 4. If all branches are disabled, the `else` handler runs.
 ///
 /// # Fairness
 ///
-/// Each poll starts at a branch picked at random and goes round from there, so that a branch that is always ready
-/// doesn't starve the rest. With `biased;` the branches are polled from the first to the last each time, which costs
-/// less and is in your hands: put the branch that is always ready last.
+/// Each poll starts at a random branch and goes round from there, so a branch that is always ready doesn't starve the
+/// others. With `biased;` the branches are always polled from the first to the last. That costs less, but you have to
+/// see to fairness: put a branch that is always ready last.
 ///
 /// # Cancel safety
 ///
-/// The futures of the branches that lose are dropped. In a loop, use futures that may be dropped without losing
-/// anything, or pin a future outside the loop and pass `&mut future`.
+/// The futures of the branches that lose are dropped. In a loop, use futures that are cancel safe, or pin a future
+/// outside the loop and pass `&mut future`.
 ///
 /// # Panics
 ///
-/// When all branches are disabled and there is no `else` branch.
+/// Panics if all branches are disabled and there is no `else` branch.
 ///
 /// # Examples
 ///
@@ -71,18 +71,18 @@ macro_rules! select {
     };
 }
 
-/// Waits for all of several futures, in one task, and gives their outputs as a tuple.
+/// Waits for several futures to complete, in one task, and returns their outputs as a tuple.
 ///
-/// Which future is polled first goes round with each poll, so that one that uses the whole budget of the task
-/// doesn't starve the rest; with `biased;` in front they are always polled in the order in which they are written.
-/// A future that is done is dropped at once.
+/// Each poll starts with another future, so that a future that uses up the whole budget of the task doesn't starve the
+/// others. With `biased;` in front they are always polled in the order in which they are written. A future that has
+/// completed is dropped at once.
 ///
-/// The futures run one at a time, on one worker. To run them in parallel, [`spawn`](crate::spawn) them and join
-/// their handles.
+/// The futures run one at a time, on one worker. To run them in parallel, [`spawn`](crate::spawn) them and await their
+/// handles.
 ///
 /// # Cancel safety
 ///
-/// Dropping the `join!` drops all its futures, and the outputs of those that were done.
+/// Dropping the `join!` drops all its futures, and the outputs of those that have completed.
 ///
 /// # Examples
 ///
@@ -99,14 +99,15 @@ macro_rules! join {
     ($($future:expr),* $(,)?) => { $crate::join_pinned!(join, 1, [] $($future,)*) };
 }
 
-/// Waits for all of several futures of `Result`s, in one task, or for the first that fails.
+/// Waits for several futures of `Result`s to complete, in one task, or for the first one to fail.
 ///
-/// When all are `Ok`, gives `Ok` with their values as a tuple. As soon as one is `Err`, gives that error and drops
-/// the rest. Otherwise as [`join!`](crate::join!), `biased;` included. All errors must be of one type.
+/// If all are `Ok`, returns `Ok` with their values as a tuple. As soon as one is `Err`, returns that error and drops
+/// the other futures. All errors must be of one type. Everything else, `biased;` included, is as in
+/// [`join!`](crate::join!).
 ///
 /// # Cancel safety
 ///
-/// Dropping the `try_join!` drops all its futures, and the values of those that were done.
+/// Dropping the `try_join!` drops all its futures, and the values of those that have completed.
 ///
 /// # Examples
 ///
@@ -126,8 +127,8 @@ macro_rules! try_join {
     ($($future:expr),* $(,)?) => { $crate::join_pinned!(try_join, 1, [] $($future,)*) };
 }
 
-/// The body of `join!` and `try_join!`: pins the futures one by one, then waits. The number is by how many places
-/// the first future to be polled moves from one poll to the next.
+/// The body of `join!` and `try_join!`: pins the futures one by one, then waits. The number says by how many places the
+/// first future to be polled moves from one poll to the next.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! join_pinned {
@@ -191,10 +192,10 @@ macro_rules! join_pinned {
     }};
 }
 
-/// Pins futures in place, on the stack.
+/// Pins futures on the stack.
 ///
-/// `pin!(name, …)` takes variables and hides each behind a `Pin<&mut _>` of the same name;
-/// `pin! { let name = future; … }` makes the variables too. [`std::pin::pin!`] does the same for one expression.
+/// `pin!(name, …)` takes variables, and shadows each with a `Pin<&mut _>` of the same name. `pin! { let name = future;
+/// … }` makes the variables too. [`std::pin::pin!`] does the same for one expression.
 ///
 /// # Examples
 ///

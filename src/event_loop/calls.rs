@@ -1,11 +1,12 @@
 //! The loop's callbacks: those that are due, in order, and those that wait for their time.
 //!
 //! One task of the runtime runs them, in batches, and waits in between. Invariants:
-//! 1. `ready` is in the order of running. A timer moves to its end once its time has come; those that are due
-//!    together move in the order of (time, number), and a number is given with each call.
+//! 1. `ready` is in the order of running. A timer moves to its end once its time has come. Timers that are due together
+//!    move in the order of (time, number); each call of `call_at` gives the next number.
 //! 2. A callback is in one place: its [`Call`]. Whoever takes it out runs it or drops it, with no lock held.
-//! 3. `waiting` is set by the task, under the lock that it last saw the queue under, and cleared by whoever gives it
-//!    something to do, who then owes it a `notify_one`. So a call wakes the task once, not once a callback.
+//! 3. `waiting` is set by the task, in the same hold of the lock in which it last saw the queue. It is cleared by
+//!    whoever gives the task something to do, who then owes it a `notify_one`. So a call wakes the task once, not once
+//!    a callback.
 //! 4. `closed` is set once, when the task is dropped with its runtime. Nothing is added after that.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -29,10 +30,10 @@ pub(super) type Callback = Box<dyn FnOnce() + Send>;
 /// How many callbacks run before the task lets others have the worker.
 const BATCH: usize = 128;
 
-/// What "never" is on the clock: far enough for any program, near enough for any clock.
+/// What "never" means on the clock: far enough for any program, near enough for any clock.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// `delay` after `now`, or [`NEVER`] where the clock can't say that.
+/// `delay` after `now`, or [`NEVER`] if the clock can't represent that.
 pub(super) fn after(now: Instant, delay: Duration) -> Instant {
     now.checked_add(delay).unwrap_or_else(|| now + NEVER)
 }
@@ -117,7 +118,7 @@ impl Calls {
             key.1 = queue.next_number;
             queue.next_number += 1;
             queue.timers.insert(key, call.clone());
-            // The task sleeps until the first timer, so only a new first one concerns it.
+            // The task sleeps until the first timer, so it must hear of a new first one only.
             queue.timers.keys().next() == Some(&key)
         });
         TimerHandle {
@@ -127,7 +128,7 @@ impl Calls {
         }
     }
 
-    /// Puts a call into the queue by `insert`, which says whether the task must hear of it.
+    /// Puts a call into the queue with `insert`, which returns whether the task must hear of it.
     fn add(&self, call: &Arc<Call>, insert: impl FnOnce(&mut Queue) -> bool) {
         let mut queue = self.queue.lock();
         if queue.closed {
@@ -146,11 +147,11 @@ impl Calls {
         self.queue.lock().closed
     }
 
-    /// Moves what is due into `batch`. If that is nothing, says until when to wait.
+    /// Moves what is due into `batch`. If nothing is due, returns until when to wait.
     fn next_batch(&self, batch: &mut Vec<Arc<Call>>) -> Option<Wait> {
         let now = Instant::now();
         let mut queue = self.queue.lock();
-        // A timer may have ended the wait, and then nobody cleared it.
+        // A timer may have ended the wait. Nobody has cleared it then.
         queue.waiting = false;
         while let Some(timer) = queue
             .timers
@@ -183,7 +184,7 @@ impl Calls {
     }
 }
 
-/// Until when the task waits, unless it is woken: for ever if `None`.
+/// Until when the task waits unless it is woken. `None` means for ever.
 struct Wait(Option<Instant>);
 
 impl Wait {
@@ -261,7 +262,7 @@ impl CallHandle {
         self.call.cancel();
     }
 
-    /// Whether the callback was cancelled, and so will never run: by [`cancel`](Self::cancel), or because the loop
+    /// Whether the callback was cancelled and will never run, either by [`cancel`](Self::cancel) or because the loop
     /// was closed.
     pub fn cancelled(&self) -> bool {
         self.call.cancelled()
@@ -287,7 +288,7 @@ pub struct TimerHandle {
 impl TimerHandle {
     /// Drops the callback, unless it has run or is running.
     ///
-    /// Nothing of the timer is kept until its time.
+    /// Nothing of the timer is kept.
     pub fn cancel(&self) {
         self.call.cancel();
         if let Some(calls) = self.calls.upgrade() {
@@ -296,7 +297,7 @@ impl TimerHandle {
         }
     }
 
-    /// Whether the callback was cancelled, and so will never run: by [`cancel`](Self::cancel), or because the loop
+    /// Whether the callback was cancelled and will never run, either by [`cancel`](Self::cancel) or because the loop
     /// was closed.
     pub fn cancelled(&self) -> bool {
         self.call.cancelled()

@@ -1,10 +1,11 @@
 //! The task of one connection: it owns the protocol and is the only one to call it.
 //!
-//! It asks the [`Link`] what comes next, does that, and waits when there is nothing. States, in this order:
+//! It asks the [`Link`] what comes next, does that, and waits when there is nothing. It has these states, in this
+//! order:
 //! - new: `connection_made` has not been called. If the task is dropped now, the protocol hears nothing at all.
 //! - made: each callback runs with no lock held, and a panic in it is caught.
-//! - lost: `connection_lost` has been called, by [`Driver::lose`] alone, which is also what the destructor calls: so
-//!   a runtime that is shut down ends its connections like everything else does, once.
+//! - lost: `connection_lost` has been called. Only [`Driver::lose`] does that, and the destructor calls it too. So when
+//!   a runtime is shut down, its connections end once, as they do otherwise.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -26,7 +27,7 @@ use crate::task;
 const READ_SIZE: usize = 64 * 1024;
 
 thread_local! {
-    /// The buffer of this thread's reads, taken while one is delivered: idle connections have none.
+    /// The buffer for this thread's reads. It is taken while it is delivered, so idle connections have none.
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -39,7 +40,7 @@ enum Stage {
 
 struct Driver<P: Protocol, C: Send + 'static> {
     event_loop: EventLoop,
-    /// There until it is given to whoever waits for it.
+    /// `Some` until it is given to whoever waits for it.
     protocol: Option<P>,
     stage: Stage,
     stream: Arc<TcpStream>,
@@ -50,16 +51,16 @@ struct Driver<P: Protocol, C: Send + 'static> {
     _counted: C,
 }
 
-/// Starts the task. The receiver hears when `connection_made` has been called. `count` may keep an eye on the connection; what
-/// it gives is dropped when that is over.
+/// Starts the task. The receiver is told when `connection_made` has been called. `count` is called with the connection's link. What
+/// it returns is dropped when the connection is over.
 pub(super) fn start<P: Protocol, C: Send + 'static>(
     event_loop: &EventLoop,
     stream: TcpStream,
     protocol: P,
     count: impl FnOnce(&Arc<Link>) -> C,
 ) -> ((Transport, ProtocolHandle<P>), oneshot::Receiver<()>) {
-    // Callbacks write whole answers; to hold them back for more is never wanted. A socket that refuses is about to
-    // fail anyway.
+    // Callbacks write whole answers, so holding them back for more is never useful. A socket that refuses this is about
+    // to fail anyway.
     let _ = stream.set_nodelay(true);
     let stream = Arc::new(stream);
     let link = Link::new(stream.clone());
@@ -115,7 +116,7 @@ impl<P: Protocol, C: Send + 'static> Driver<P, C> {
         }
     }
 
-    /// Does what others want done with the protocol, until it panics.
+    /// Runs what others want done with the protocol, until it panics.
     fn run_errands(&mut self) {
         while let Some(errand) = self.inbox.pop() {
             if self.call("an errand", errand).is_none() {
@@ -124,7 +125,7 @@ impl<P: Protocol, C: Send + 'static> Driver<P, C> {
         }
     }
 
-    /// Reads once and delivers it; `false` if there was nothing to read.
+    /// Reads once and delivers it. Returns `false` if there was nothing to read.
     fn read(&mut self) -> bool {
         let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
         buffer.resize(READ_SIZE, 0);
@@ -179,7 +180,7 @@ impl<P: Protocol, C: Send + 'static> Driver<P, C> {
         });
         self.link.release();
         let (inbox, end, protocol) = (self.inbox.clone(), self.end.take(), self.protocol.take());
-        // Nobody may want the protocol, or what is asked of it, and then they are dropped here.
+        // If nobody wants the protocol, or what is asked of it, they are dropped here.
         let dropped = catch_unwind(AssertUnwindSafe(move || {
             inbox.close();
             end.zip(protocol)
@@ -204,7 +205,7 @@ impl<P: Protocol, C: Send + 'static> Drop for Driver<P, C> {
     }
 }
 
-/// Waits until somebody wants something of the task, or the socket is ready for what is asked for.
+/// Waits until somebody wants something of the task, or until the socket is ready for what is asked for.
 async fn wait(link: &Link, stream: &TcpStream, read: bool, write: bool) -> io::Result<()> {
     let mut woken = pin!(link.wake.notified());
     let mut readable = pin!(read.then(|| stream.readable()));

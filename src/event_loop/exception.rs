@@ -1,4 +1,4 @@
-//! Who is told of what no caller can be given.
+//! Where errors go that no caller can be given.
 
 use std::any::Any;
 use std::error::Error;
@@ -11,7 +11,7 @@ use heist_sync::sys::Mutex;
 
 use super::{EventLoop, ExceptionHandler};
 
-/// What an exception handler is told.
+/// What an exception handler is given.
 ///
 /// # Examples
 ///
@@ -33,7 +33,7 @@ enum Cause {
 }
 
 impl ExceptionContext {
-    /// Something worth telling, in words.
+    /// Makes a context with a message.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -41,7 +41,7 @@ impl ExceptionContext {
         }
     }
 
-    /// With the error behind it.
+    /// Adds the error behind it.
     pub fn with_error(mut self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(Cause::Error(error.into()));
         self
@@ -52,12 +52,12 @@ impl ExceptionContext {
         self
     }
 
-    /// What happened, in words.
+    /// What happened, as a message.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The error, if it was one.
+    /// The error, if there is one.
     pub fn error(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
             Some(Cause::Error(error)) => Some(&**error),
@@ -65,7 +65,7 @@ impl ExceptionContext {
         }
     }
 
-    /// What a callback panicked with, if it did.
+    /// What a callback panicked with, if it panicked.
     pub fn panic(&self) -> Option<&(dyn Any + Send)> {
         match &self.cause {
             Some(Cause::Panic(payload)) => Some(&**payload),
@@ -139,7 +139,7 @@ impl Reports {
                 );
             }
         }));
-        // A payload that panics when it is dropped is not given the chance to.
+        // A payload that panics when it is dropped is forgotten, so that it can't.
         if let Err(payload) = reported {
             std::mem::forget(payload);
         }
@@ -151,6 +151,6 @@ impl Reports {
 }
 
 fn write_to_stderr(context: &ExceptionContext) {
-    // There is nobody left to tell if this fails.
+    // If this fails, nobody is left to tell.
     let _ = writeln!(io::stderr(), "heist: {context}");
 }

@@ -1,8 +1,8 @@
-//! Settable futures: [`Promise`] sets, [`Future`] waits.
+//! Settable futures: a [`Promise`] sets, a [`Future`] waits.
 //!
-//! The outcome is set once, in a cell that is read without a lock. Then, under the lock, the setter takes out all
-//! wakers and callbacks. Whoever adds one looks at the cell under the lock first: if it is empty, the setter will
-//! come by later and find what was added; if not, nothing is added.
+//! The outcome is set once, in a cell that is read without a lock. After that the setter takes out all wakers and
+//! callbacks, under the lock. Whoever adds one looks at the cell under the lock first. If the cell is empty, the setter
+//! will come by later and find what was added. If not, nothing is added.
 
 use std::error::Error;
 use std::fmt;
@@ -30,7 +30,7 @@ impl FutureError {
         matches!(self.0, Reason::Cancelled)
     }
 
-    /// The error that [`Promise::set_exception`] set, if it was that.
+    /// The error that [`Promise::set_exception`] set, if it did.
     pub fn exception(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Reason::Cancelled => None,
@@ -63,7 +63,7 @@ impl Error for FutureError {
     }
 }
 
-/// The future was done already; the value that could not be set.
+/// The future was done already. It holds the value that could not be set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct InvalidState<T>(pub T);
 
@@ -81,7 +81,7 @@ impl<T> fmt::Display for InvalidState<T> {
 
 impl<T> Error for InvalidState<T> {}
 
-/// Names a done-callback, to remove it.
+/// Identifies a done-callback, to remove it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallbackId(u64);
 
@@ -125,7 +125,7 @@ pub(super) fn pair<T: Send + Sync + 'static>(event_loop: &EventLoop) -> (Promise
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
-    /// Sets the outcome, or gives it back if there is one.
+    /// Sets the outcome, or returns it if there is one already.
     fn set(self: &Arc<Self>, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
         self.outcome.set(outcome)?;
         let mut waiting = self.waiting.lock();
@@ -160,19 +160,19 @@ impl<T> Shared<T> {
     }
 }
 
-/// The side of a settable future that sets it; from [`EventLoop::create_future`].
+/// The side of a settable future that sets it. Made by [`EventLoop::create_future`].
 ///
-/// Dropping it before it is set cancels the future, so that nobody waits for ever.
+/// If it is dropped before it is set, the future is cancelled, so nobody waits for ever.
 pub struct Promise<T: Send + Sync + 'static> {
     shared: Arc<Shared<T>>,
 }
 
 impl<T: Send + Sync + 'static> Promise<T> {
-    /// Makes the future done, with a result.
+    /// Completes the future with a result.
     ///
     /// # Errors
     ///
-    /// If it is done already, cancelled for instance; the error holds the value.
+    /// Fails if the future is done already, cancelled for instance. The error holds the value.
     ///
     /// # Examples
     ///
@@ -194,11 +194,11 @@ impl<T: Send + Sync + 'static> Promise<T> {
             })
     }
 
-    /// Makes the future done, with an error.
+    /// Completes the future with an error.
     ///
     /// # Errors
     ///
-    /// If it is done already, cancelled for instance.
+    /// Fails if the future is done already, cancelled for instance.
     ///
     /// # Examples
     ///
@@ -223,12 +223,12 @@ impl<T: Send + Sync + 'static> Promise<T> {
         self.shared.outcome.get().is_some()
     }
 
-    /// Whether the future was cancelled, so that nobody wants the result.
+    /// Whether the future was cancelled. Then nobody wants the result.
     pub fn cancelled(&self) -> bool {
         self.shared.is_cancelled()
     }
 
-    /// A future that this promise sets.
+    /// The future that this promise sets.
     pub fn future(&self) -> Future<T> {
         Future {
             shared: self.shared.clone(),
@@ -253,14 +253,13 @@ impl<T: Send + Sync + 'static> fmt::Debug for Promise<T> {
     }
 }
 
-/// The side of a settable future that waits; from [`EventLoop::create_future`].
+/// The side of a settable future that waits. Made by [`EventLoop::create_future`].
 ///
-/// Its clones are the same future: several tasks may await it, each its own clone, and each gets a clone of the
-/// result.
+/// Its clones are the same future: several tasks may await it, each its own clone, and each gets a clone of the result.
 ///
 /// # Cancel safety
 ///
-/// Dropping it, or a `select!` over it, changes nothing for the others; only [`cancel`](Self::cancel) does.
+/// Dropping it, or a `select!` over it, changes nothing for other tasks. Only [`cancel`](Self::cancel) does.
 ///
 /// # Examples
 ///
@@ -276,12 +275,12 @@ impl<T: Send + Sync + 'static> fmt::Debug for Promise<T> {
 /// ```
 pub struct Future<T> {
     shared: Arc<Shared<T>>,
-    /// Which of the wakers is ours.
+    /// Which of the wakers belongs to this clone.
     waker: Option<u64>,
 }
 
 impl<T: Send + Sync + 'static> Future<T> {
-    /// Cancels the future: whoever awaits it gets an error. Says whether it was this that made it done.
+    /// Cancels the future: whoever awaits it gets an error. Returns whether it was not done before.
     ///
     /// # Examples
     ///
@@ -298,8 +297,8 @@ impl<T: Send + Sync + 'static> Future<T> {
         self.shared.cancel()
     }
 
-    /// Calls `callback` with this future once it is done, as if by [`EventLoop::call_soon`] at that moment; if it is
-    /// done already, at once.
+    /// Calls `callback` with this future once it is done, as if by [`EventLoop::call_soon`] at that moment. If the
+    /// future is done already, this happens at once.
     ///
     /// The callbacks of one future run in the order in which they were added.
     ///
@@ -328,7 +327,7 @@ impl<T: Send + Sync + 'static> Future<T> {
         CallbackId(id)
     }
 
-    /// Removes a callback, unless the future is done. Says whether it did.
+    /// Removes a callback, unless the future is done. Returns whether it did.
     ///
     /// # Examples
     ///
@@ -354,17 +353,17 @@ impl<T: Send + Sync + 'static> Future<T> {
 }
 
 impl<T> Future<T> {
-    /// Whether it has a result or an error.
+    /// Whether the future has a result or an error.
     pub fn done(&self) -> bool {
         self.shared.outcome.get().is_some()
     }
 
-    /// Whether it was cancelled.
+    /// Whether the future was cancelled.
     pub fn cancelled(&self) -> bool {
         self.shared.is_cancelled()
     }
 
-    /// The outcome, if it is done.
+    /// The outcome, if the future is done.
     pub fn result(&self) -> Option<Result<&T, &FutureError>> {
         self.shared.outcome.get().map(Result::as_ref)
     }

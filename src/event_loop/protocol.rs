@@ -13,17 +13,18 @@ use crate::sync::oneshot;
 
 /// What happens on a connection, as callbacks.
 ///
-/// A connection calls them one after the other, never two at once, and never one from within another: a callback
-/// may call anything on its [`Transport`], and what follows from that is called when it has returned.
+/// A connection calls them one after the other, never two at once, and never one from within another. A callback may
+/// call anything on its [`Transport`]; callbacks that follow from that are called after it has returned.
 ///
-/// 1. [`connection_made`](Self::connection_made), once, first.
-/// 2. [`data_received`](Self::data_received) any number of times, then [`eof_received`](Self::eof_received) at most
-///    once. [`pause_writing`](Self::pause_writing) and [`resume_writing`](Self::resume_writing) in between, in turn.
-/// 3. [`connection_lost`](Self::connection_lost), once, last, whatever ends the connection: also when a callback
+/// 1. [`connection_made`](Self::connection_made) is called first, once.
+/// 2. [`data_received`](Self::data_received) is called any number of times, then [`eof_received`](Self::eof_received)
+///    at most once. In between, [`pause_writing`](Self::pause_writing) and [`resume_writing`](Self::resume_writing) are
+///    called in turn.
+/// 3. [`connection_lost`](Self::connection_lost) is called last, once, whatever ends the connection, also if a callback
 ///    panics or the runtime is shut down.
 ///
-/// A callback that panics is reported to the exception handler and ends its connection, with an error. Callbacks
-/// should not block: the other connections go on, but on one worker less.
+/// A callback that panics is reported to the exception handler, and ends its connection with an error. Callbacks should
+/// not block: other connections go on meanwhile, but with one worker less.
 ///
 /// # Examples
 ///
@@ -69,20 +70,20 @@ use crate::sync::oneshot;
 /// }
 /// ```
 pub trait Protocol: Send + 'static {
-    /// The connection is there; `transport` is how to write to it. Keep it to use it later.
+    /// The connection is made. Keep `transport` to write to it later.
     fn connection_made(&mut self, transport: Transport) {
         let _ = transport;
     }
 
-    /// Bytes came, at least one. They are as the network cut them, which means nothing.
+    /// Data was received, at least one byte. Where the network cuts the data means nothing.
     fn data_received(&mut self, data: &[u8]) {
         let _ = data;
     }
 
     /// The peer won't send any more.
     ///
-    /// Return `true` to keep the connection open for writing; then you must close it. With `false`, the default,
-    /// the transport closes itself, once what was written has been sent.
+    /// Return `true` to keep the connection open for writing; then you must close it. If you return `false`, the
+    /// default, the transport closes itself once what was written has been sent.
     fn eof_received(&mut self) -> bool {
         false
     }
@@ -95,12 +96,12 @@ pub trait Protocol: Send + 'static {
         let _ = error;
     }
 
-    /// What waits to be sent has grown beyond the high-water mark: stop writing for now.
+    /// More data waits to be sent than the high-water mark allows: stop writing for now.
     ///
     /// See [`Transport::set_write_buffer_limits`].
     fn pause_writing(&mut self) {}
 
-    /// What waits to be sent has sunk to the low-water mark: go on writing.
+    /// The data that waits to be sent has fallen to the low-water mark: go on writing.
     fn resume_writing(&mut self) {}
 }
 
@@ -132,7 +133,7 @@ impl<P: Protocol + ?Sized> Protocol for Box<P> {
 
 type Errand<P> = Box<dyn FnOnce(&mut P) + Send>;
 
-/// What others want to have done with the protocol.
+/// What others want done with the protocol.
 pub(super) struct Inbox<P> {
     state: Mutex<InboxState<P>>,
 }
@@ -153,7 +154,7 @@ impl<P> Inbox<P> {
         })
     }
 
-    /// Gives the errand back by dropping it, if the connection is over.
+    /// If the connection is over, drops the errand, which tells whoever gave it.
     fn push(&self, errand: Errand<P>) {
         let mut state = self.state.lock();
         if !state.closed {
@@ -177,7 +178,7 @@ impl<P> Inbox<P> {
     }
 }
 
-/// A protocol that its connection owns, from [`EventLoop::create_connection`](super::EventLoop::create_connection).
+/// A protocol that its connection owns. Made by [`EventLoop::create_connection`](super::EventLoop::create_connection).
 ///
 /// Dropping it changes nothing for the connection.
 pub struct ProtocolHandle<P> {
@@ -187,12 +188,12 @@ pub struct ProtocolHandle<P> {
 }
 
 impl<P: Protocol> ProtocolHandle<P> {
-    /// Calls `function` with the protocol, as one of the connection's callbacks, and gives what it returns; `None` if
-    /// the connection is over.
+    /// Calls `function` with the protocol, as one of the connection's callbacks, and returns its result. Returns `None`
+    /// if the connection is over.
     ///
     /// # Cancel safety
     ///
-    /// Once it was polled, `function` is called even if this is dropped.
+    /// Once this was polled, `function` is called even if the future is dropped.
     ///
     /// # Examples
     ///
@@ -226,12 +227,12 @@ impl<P: Protocol> ProtocolHandle<P> {
         receiver.await.ok()
     }
 
-    /// Waits until the connection is over, and gives the protocol back; `None` if the runtime was shut down before
-    /// the protocol heard of its connection.
+    /// Waits until the connection is over, and returns the protocol. Returns `None` if the runtime was shut down before
+    /// `connection_made` was called.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops the handle.
+    /// Dropping the future drops the handle.
     pub async fn wait_lost(self) -> Option<P> {
         self.end.await.ok()
     }

@@ -1,4 +1,4 @@
-//! Servers: one task a listening socket accepts, and gives each connection a task of its own.
+//! Servers: one task for each listening socket accepts, and gives each connection a task of its own.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,23 +19,23 @@ use crate::net::{TcpListener, TcpStream, ToSocketAddrs, lookup_host};
 use crate::sync::Notify;
 use crate::time::timeout;
 
-/// How long a server waits after the first failure to accept; each further one in a row doubles it.
+/// How long a server waits after it has failed to accept. Each further failure in a row doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// Up to this.
+/// The longest such wait.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 struct Shared {
     addresses: Vec<SocketAddr>,
     state: Mutex<State>,
-    /// Told when `closed` is set.
+    /// Notified when `closed` is set.
     closing: Notify,
-    /// Told when nothing is left of a closed server.
+    /// Notified when nothing is left of a closed server.
     idle: Notify,
 }
 
 struct State {
     closed: bool,
-    /// Listening sockets that are open.
+    /// The number of listening sockets that are open.
     listeners: usize,
     clients: HashMap<u64, Weak<Link>>,
     next_client: u64,
@@ -48,7 +48,7 @@ impl State {
 }
 
 impl Shared {
-    /// Changes the state, and tells those who wait if it is over.
+    /// Changes the state. If the server is over, notifies those who wait.
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.state.lock();
         let result = change(&mut state);
@@ -61,10 +61,11 @@ impl Shared {
     }
 }
 
-/// A listening socket, or several, whose connections are served by protocols; from [`EventLoop::create_server`].
+/// A server: one or several listening sockets, whose connections are served by protocols. Made by
+/// [`EventLoop::create_server`].
 ///
-/// Cheap to clone; all clones are the same server. Dropping it changes nothing: it serves until [`close`](Self::close)
-/// or the end of the runtime.
+/// It is cheap to clone, and all clones are the same server. Dropping it changes nothing: it serves until
+/// [`close`](Self::close) or the end of the runtime.
 #[derive(Clone)]
 pub struct Server {
     shared: Arc<Shared>,
@@ -94,8 +95,8 @@ impl Server {
             closing: Notify::new(),
             idle: Notify::new(),
         });
-        // Sockets take turns with the factory. The lock is an async one that nobody else knows of, so whatever the
-        // factory does, it can't meet it.
+        // Sockets take turns with the factory. The lock is an async one that nobody else knows of, so the factory can't
+        // touch it, whatever it does.
         let factory = Arc::new(crate::sync::Mutex::new(factory));
         for listener in listeners {
             let acceptor = Acceptor {
@@ -108,22 +109,22 @@ impl Server {
         Ok(Self { shared })
     }
 
-    /// The addresses that the server listens at, also when it is closed.
+    /// The addresses that the server listens at. They stay the same when it is closed.
     pub fn sockets(&self) -> &[SocketAddr] {
         &self.shared.addresses
     }
 
-    /// The first of the addresses that the server listens at, and usually the only one.
+    /// The first address that the server listens at. Usually it is the only one.
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.addresses[0]
     }
 
-    /// Whether the server accepts connections: until it is closed.
+    /// Whether the server accepts connections: it does until it is closed.
     pub fn is_serving(&self) -> bool {
         !self.shared.state.lock().closed
     }
 
-    /// Stops listening. The connections that are there go on.
+    /// Stops listening. Existing connections go on.
     ///
     /// The sockets are closed soon after; [`wait_closed`](Self::wait_closed) waits for that.
     pub fn close(&self) {
@@ -131,12 +132,12 @@ impl Server {
         self.shared.closing.notify_waiters();
     }
 
-    /// Closes the connections that are there, as [`Transport::close`](super::Transport::close) does.
+    /// Closes all existing connections, as [`Transport::close`](super::Transport::close) does.
     pub fn close_clients(&self) {
         self.clients().iter().for_each(|link| link.close());
     }
 
-    /// Aborts the connections that are there, as [`Transport::abort`](super::Transport::abort) does.
+    /// Aborts all existing connections, as [`Transport::abort`](super::Transport::abort) does.
     pub fn abort_clients(&self) {
         self.clients().iter().for_each(|link| link.abort());
     }
@@ -162,7 +163,7 @@ impl Server {
     /// See [`Protocol`].
     pub async fn wait_closed(&self) {
         loop {
-            // Made before the look at the state, so that what happens in between is heard.
+            // It is made before the look at the state, so that it hears of what happens in between.
             let idle = self.shared.idle.notified();
             if self.shared.state.lock().is_over() {
                 return;
@@ -181,7 +182,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Listens at all that `addr` resolves to. Gives at least one socket.
+/// Listens at all that `addr` resolves to. Returns at least one socket.
 async fn listen(addr: impl ToSocketAddrs) -> io::Result<(Vec<TcpListener>, Vec<SocketAddr>)> {
     let (mut listeners, mut addresses, mut tried) = (Vec::new(), Vec::new(), Vec::new());
     let mut skipped = None;
@@ -195,7 +196,7 @@ async fn listen(addr: impl ToSocketAddrs) -> io::Result<(Vec<TcpListener>, Vec<S
                 addresses.push(listener.local_addr()?);
                 listeners.push(listener);
             }
-            // A name may stand for an address of a family that this machine doesn't speak.
+            // A name may stand for an address of a family that this machine doesn't have.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -221,7 +222,7 @@ impl Drop for Listening {
     fn drop(&mut self) {
         self.0.change(|state| {
             state.listeners -= 1;
-            // Without any, nothing is served, whatever ended them.
+            // If there is none left, nothing is served, whatever ended them.
             state.closed |= state.listeners == 0;
         });
     }
@@ -262,7 +263,7 @@ impl Drop for Client {
 /// The task of one listening socket.
 struct Acceptor {
     event_loop: EventLoop,
-    // Dropped in this order: by the time the server hears of it, the socket is closed.
+    // They are dropped in this order: by the time the server hears of it, the socket is closed.
     listener: TcpListener,
     shared: Listening,
 }
@@ -276,7 +277,7 @@ impl Acceptor {
                     pause = FIRST_PAUSE;
                     self.serve(stream, &mut *factory.lock().await);
                 }
-                // The peer has gone again, or a signal came: nothing is wrong with the socket.
+                // The peer has gone again, or a signal came. Nothing is wrong with the socket.
                 Err(error) if is_passing(&error) => {}
                 Err(error) => {
                     let context =
@@ -307,7 +308,7 @@ impl Acceptor {
 
     async fn closed(&self) {
         let shared = &self.shared.0;
-        // Made before the look at the state, so that what happens in between is heard.
+        // It is made before the look at the state, so that it hears of what happens in between.
         let closing = shared.closing.notified();
         if !shared.state.lock().closed {
             closing.await;

@@ -1,20 +1,21 @@
 //! The side of a connection that users hold.
 //!
 //! A [`Link`] is what a [`Transport`] and the connection's task share: one lock round the bytes that wait to be sent
-//! and the wishes of the user. The task acts on them by [`Link::advance`], which says what it is to do next.
+//! and the wishes of the user. The task calls [`Link::advance`], which acts on them and returns what to do next.
 //!
 //! Invariants:
-//! 1. Only the task calls the protocol. What a transport's method leads to is left as a wish.
-//! 2. `out` holds what was written and not yet sent, in order. A write goes to the socket directly only while `out`
-//!    is empty; only the task sends from `out`.
-//! 3. Once `closing` is set it stays, and from then on nothing is added to `out` and nothing received is delivered.
-//!    `gone` implies `closing`, and that `out` is empty: it was aborted, or it failed with `error`.
-//! 4. `paused` is what the protocol was told, or, while `pause_due`, will be told next. So `pause_writing` and
-//!    `resume_writing` come in turn.
-//! 5. `waiting` is set by the task under the lock that it last looked under, and cleared by whoever has something
-//!    for it, who then owes it a `notify_one`. Nothing else wakes it but the socket.
-//! 6. `stream` is there until the connection is lost; the task drops it, so that a transport that is kept does not
-//!    keep the socket.
+//! 1. Only the task calls the protocol. If a method of the transport should lead to a callback, it leaves a wish.
+//! 2. `out` holds what was written and not yet sent, in order. A write goes to the socket directly only while `out` is
+//!    empty. Only the task sends from `out`.
+//! 3. Once `closing` is set it stays set. From then on nothing is added to `out`, and nothing that is received is
+//!    delivered. `gone` implies `closing`, and that `out` is empty: the transport was aborted, or it failed with
+//!    `error`.
+//! 4. `paused` is what the protocol was told, or, while `pause_due` is set, what it will be told next. So
+//!    `pause_writing` and `resume_writing` come in turn.
+//! 5. `waiting` is set by the task, in the same hold of the lock in which it last looked. It is cleared by whoever has
+//!    something for the task, who then owes it a `notify_one`. Nothing else wakes it but the socket.
+//! 6. `stream` is there until the connection is lost. The task drops it, so a transport that is kept does not keep the
+//!    socket open.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -27,7 +28,7 @@ use heist_sync::sys::{Mutex, MutexGuard};
 use crate::net::TcpStream;
 use crate::sync::Notify;
 
-/// The high-water mark unless it is set, as in asyncio.
+/// The default high-water mark, as in asyncio.
 const HIGH_WATER: usize = 64 * 1024;
 
 pub(super) struct Link {
@@ -49,7 +50,7 @@ struct State {
     closing: bool,
     gone: bool,
     error: Option<io::Error>,
-    /// `write_eof` was called; and then, it was done.
+    /// First: `write_eof` was called. Second: it was carried out.
     eof: bool,
     eof_sent: bool,
     /// Somebody wants something done with the protocol.
@@ -57,12 +58,12 @@ struct State {
     waiting: bool,
 }
 
-/// What the connection's task is to do next.
+/// What the connection's task does next.
 pub(super) enum Next {
     PauseWriting,
     ResumeWriting,
     Read,
-    /// Look into the inbox.
+    /// Looks into the inbox.
     Errands,
     Wait {
         read: bool,
@@ -99,11 +100,11 @@ impl Link {
         })
     }
 
-    /// What is to be done next; sends what the socket takes on the way. `drained` says that the socket had nothing
+    /// Returns what to do next, and sends what the socket takes on the way. `drained` says that the socket had nothing
     /// to read just now.
     pub(super) fn advance(&self, drained: bool) -> Next {
         let mut state = self.state.lock();
-        // The socket may have ended the wait, and then nobody cleared it.
+        // The socket may have ended the wait. Nobody has cleared it then.
         state.waiting = false;
         if state.pause_due {
             state.pause_due = false;
@@ -149,7 +150,7 @@ impl Link {
         self.state.lock().eof_received = true;
     }
 
-    /// Lets go of the socket, for good.
+    /// Drops the socket, for good.
     pub(super) fn release(&self) {
         let mut state = self.state.lock();
         state.fail(None);
@@ -166,12 +167,12 @@ impl Link {
         self.change(|state| state.fail(None));
     }
 
-    /// Has the task look into its inbox.
+    /// Makes the task look into its inbox.
     pub(super) fn note_errand(&self) {
         self.change(|state| state.errands = true);
     }
 
-    /// Changes the state in a way that the task must know of.
+    /// Changes the state in a way that the task must hear of.
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
         change(&mut state);
@@ -199,7 +200,7 @@ impl State {
         self.out = VecDeque::new();
     }
 
-    /// Sends from `out` until it is empty or the socket takes no more; then the end of the stream, if asked for.
+    /// Sends from `out` until it is empty or the socket takes no more. Then sends the end of the stream, if asked for.
     fn flush(&mut self) -> io::Result<()> {
         let eof_due = self.eof && !self.eof_sent && !self.gone;
         let Some(stream) = self
@@ -228,7 +229,7 @@ impl State {
         Ok(())
     }
 
-    /// Sends what the socket takes at once and keeps the rest. Says whether the task must know.
+    /// Sends what the socket takes at once and keeps the rest. Returns whether the task must hear of it.
     fn write(&mut self, data: &[u8]) -> bool {
         let mut rest = data;
         if self.out.is_empty() {
@@ -256,7 +257,7 @@ impl State {
     }
 }
 
-/// Sends what the socket takes without waiting; says how much that was.
+/// Sends what the socket takes without waiting, and returns how much that was.
 fn send(stream: &TcpStream, data: &[u8]) -> io::Result<usize> {
     let mut sent = 0;
     while sent < data.len() {
@@ -273,8 +274,8 @@ fn send(stream: &TcpStream, data: &[u8]) -> io::Result<usize> {
 
 /// How a [`Protocol`](super::Protocol) writes to its connection and ends it.
 ///
-/// Cheap to clone; all clones are the same connection. Every method may be called from any thread, and from within
-/// the protocol's callbacks; none of them waits. Keeping one does not keep the socket open.
+/// It is cheap to clone, and all clones are the same connection. Every method may be called from any thread, and from
+/// within the protocol's callbacks. No method waits. A transport that is kept does not keep the socket open.
 ///
 /// # Examples
 ///
@@ -311,14 +312,14 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// Sends `data`, after what was written before. What the socket doesn't take at once is kept and sent as soon as
-    /// it does.
+    /// Sends `data`, after what was written before. If the socket doesn't take all of it at once, the rest is kept and
+    /// sent as soon as the socket takes it.
     ///
-    /// A write to a transport that is closing does nothing. If sending fails the connection is lost, with the error.
+    /// If the transport is closing, this does nothing. If sending fails the connection is lost, with the error.
     ///
     /// # Panics
     ///
-    /// After [`write_eof`](Self::write_eof), unless the transport is closing.
+    /// Panics after [`write_eof`](Self::write_eof), unless the transport is closing.
     ///
     /// # Examples
     ///
@@ -338,14 +339,15 @@ impl Transport {
         }
     }
 
-    /// Sends several pieces of data, with no other write in between: [`write`](Self::write) of them all.
+    /// Sends several pieces of data with no other write in between, as [`write`](Self::write) would send them in one
+    /// piece.
     ///
     /// # Panics
     ///
-    /// After [`write_eof`](Self::write_eof), unless the transport is closing.
+    /// Panics after [`write_eof`](Self::write_eof), unless the transport is closing.
     #[track_caller]
     pub fn writelines<D: AsRef<[u8]>>(&self, lines: impl IntoIterator<Item = D>) {
-        // The iterator is the user's, so it runs before the lock is taken.
+        // The iterator is user code, so it runs before the lock is taken.
         let mut all = Vec::new();
         for line in lines {
             all.extend_from_slice(line.as_ref());
@@ -353,71 +355,71 @@ impl Transport {
         self.write(&all);
     }
 
-    /// Closes the sending half, once what was written has been sent. The peer sees the end of the stream; what it
+    /// Closes the sending half, once what was written has been sent. The peer sees the end of the stream. Data that it
     /// still sends is delivered.
     ///
-    /// Does nothing the second time, or when the transport is closing.
+    /// Does nothing if it was called before, or if the transport is closing.
     pub fn write_eof(&self) {
         self.link.change(|state| state.eof |= !state.closing);
     }
 
-    /// Closes the connection, once what was written has been sent; then `connection_lost(None)` is called.
+    /// Closes the connection, once what was written has been sent. Then `connection_lost(None)` is called.
     ///
-    /// Nothing that is received from now on is delivered. A peer that reads nothing can hold this up for as long as
-    /// it likes; [`abort`](Self::abort) doesn't wait for it.
+    /// Nothing that is received from now on is delivered. A peer that reads nothing can hold this up as long as it
+    /// likes; [`abort`](Self::abort) doesn't wait for it.
     pub fn close(&self) {
         self.link.close();
     }
 
-    /// Closes the connection at once and drops what was not yet sent; then `connection_lost(None)` is called.
+    /// Closes the connection at once and drops what was not yet sent. Then `connection_lost(None)` is called.
     pub fn abort(&self) {
         self.link.abort();
     }
 
-    /// Whether the transport is closing or closed, by whoever's doing.
+    /// Whether the transport is closing or closed, whoever closed it.
     pub fn is_closing(&self) -> bool {
         self.link.state.lock().closing
     }
 
     /// Stops reading from the socket: the protocol gets no data until [`resume_reading`](Self::resume_reading).
     ///
-    /// From within a callback it holds at once; from elsewhere, one `data_received` that is on its way may still
-    /// come. Does nothing if reading is paused, or the transport is closing.
+    /// If it is called from within a callback, it holds at once. If it is called from elsewhere, one `data_received`
+    /// that is on its way may still come. Does nothing if reading is paused, or if the transport is closing.
     pub fn pause_reading(&self) {
         self.link.state.lock().reading_paused = true;
     }
 
-    /// Reads again. Does nothing if reading is not paused.
+    /// Starts reading again. Does nothing if reading is not paused.
     pub fn resume_reading(&self) {
         self.link.change(|state| state.reading_paused = false);
     }
 
-    /// Whether data is read: neither paused nor closing.
+    /// Whether data is read: reading is neither paused nor is the transport closing.
     pub fn is_reading(&self) -> bool {
         let state = self.link.state.lock();
         !state.closing && !state.reading_paused
     }
 
-    /// How many bytes wait to be sent.
+    /// The number of bytes that wait to be sent.
     pub fn get_write_buffer_size(&self) -> usize {
         self.link.state.lock().out.len()
     }
 
-    /// The low-water and the high-water mark, in bytes.
+    /// The low-water mark and the high-water mark, in bytes.
     pub fn get_write_buffer_limits(&self) -> (usize, usize) {
         let state = self.link.state.lock();
         (state.low, state.high)
     }
 
-    /// Sets the marks at which `pause_writing` and `resume_writing` are called: when more than `high` bytes wait to
-    /// be sent, and when no more than `low` still do.
+    /// Sets the marks at which `pause_writing` and `resume_writing` are called. The first is called when more than
+    /// `high` bytes wait to be sent, the second when no more than `low` bytes still do.
     ///
-    /// Without `high` it is four times `low`, or 64 KiB if that isn't given either; without `low` it is a quarter of
-    /// `high`. With `high` at 0 the protocol is paused whenever anything waits.
+    /// Without `high` it is four times `low`, or 64 KiB if `low` isn't given either. Without `low` it is a quarter of
+    /// `high`. If `high` is 0, the protocol is paused whenever anything waits.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if `low` is above `high`; then nothing is changed.
+    /// [`ErrorKind::InvalidInput`] if `low` is above `high`. Nothing is changed then.
     ///
     /// # Examples
     ///
@@ -461,12 +463,12 @@ impl Transport {
         Ok(())
     }
 
-    /// The address of the other end, unless the connection was over before it could be asked for.
+    /// The address of the peer, unless the connection was over before it could be looked up.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.link.peer
     }
 
-    /// The address of this end, unless the connection was over before it could be asked for.
+    /// The address of this end, unless the connection was over before it could be looked up.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.link.local
     }
