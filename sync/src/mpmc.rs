@@ -53,7 +53,6 @@ mod sender;
 mod several;
 mod stream;
 
-#[doc(no_inline)]
 pub use crate::mpsc::error;
 pub use inner::{bounded, unbounded};
 pub use receiver::{Receiver, WeakReceiver};
