@@ -13,7 +13,7 @@
 //! | a thread that | is told by | brings |
 //! |---|---|---|
 //! | *blocks* | the operating system: it sleeps in the kernel | another thread at once, as long as fewer threads compute than there are regular workers: a spare that is blocked loses its worker to another thread (R6), or else another spare is engaged |
-//! | *burns* | its processor time: at least an eighth of the time that passed | a spare; the first one where all are held up, any other a threshold after the one before it |
+//! | *burns* | its processor time: half a millisecond, or an eighth of the time that passed | a spare; the first one where all are held up, any other a threshold after the one before it |
 //! | *waits for a processor* | neither of the two | nothing: more threads would make it worse |
 //!
 //! Where the operating system doesn't say, a thread is taken to burn. There are never more spares than the bound. A spare
@@ -144,7 +144,8 @@ impl Sight {
         let (Some((before, since)), Some(after)) = (self.cpu_time, cpu_time(thread)) else {
             return Doing::Burns;
         };
-        match 8 * after.saturating_sub(before) >= now - since {
+        let used = after.saturating_sub(before);
+        match used >= PATIENCE || 8 * used >= now - since {
             true => Doing::Burns,
             false => Doing::WaitsForProcessor,
         }
