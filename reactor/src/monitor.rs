@@ -34,7 +34,10 @@ pub trait Monitor: Send + 'static {
     /// When all is quiet, the thread calls this a last time and stops ticking. Once it has woken up it calls this again, and
     /// starts ticking if there is something to watch. It wakes up for an event, when somebody lets the poller go, and by
     /// [`Reactor::rouse_thread`](crate::Reactor::rouse_thread) or [`Reactor::unpark`](crate::Reactor::unpark).
-    fn tick(&mut self) -> Pace {
+    ///
+    /// What this calls itself must take no time. What may block it adds to `calls` as a waker, to be woken later.
+    fn tick(&mut self, calls: &mut Vec<Waker>) -> Pace {
+        let _ = calls;
         Pace::Rest
     }
 }
@@ -74,6 +77,8 @@ pub(crate) struct Watch {
     quiet: u32,
     /// It has let the poller go for a worker to take.
     pub(crate) gave_way: bool,
+    /// The wakers that are to be called with the poller let go, as they may block.
+    pub(crate) foreign: Vec<Waker>,
 }
 
 impl Watch {
@@ -84,13 +89,14 @@ impl Watch {
             pace: Pace::Rest,
             quiet: 0,
             gave_way: false,
+            foreign: Vec::new(),
         }
     }
 
     /// Whether there is still nothing to watch, as the thread is about to sleep for good.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.tick();
-        self.pace == Pace::Rest
+        self.pace == Pace::Rest && self.foreign.is_empty()
     }
 
     /// The thread has slept for good. Whoever is at work may have been for a moment.
@@ -111,7 +117,8 @@ impl Watch {
 
     pub(crate) fn tick(&mut self) {
         self.last_tick = Instant::now();
-        self.pace = contain(|| self.monitor.tick()).unwrap_or(Pace::Rest);
+        let tick = || self.monitor.tick(&mut self.foreign);
+        self.pace = contain(tick).unwrap_or(Pace::Rest);
         self.quiet = match self.pace {
             Pace::Rest => self.quiet.saturating_add(1),
             Pace::Slow | Pace::Fast => 0,
@@ -119,8 +126,8 @@ impl Watch {
     }
 
     /// Has the monitor wake those that are its scheduler's own. What a monitor that panics leaves is woken as others' is.
-    pub(crate) fn dispatch(&mut self, woken: &mut Vec<Waker>) {
-        contain(|| self.monitor.dispatch(woken));
+    pub(crate) fn dispatch(&mut self) {
+        contain(|| self.monitor.dispatch(&mut self.foreign));
     }
 
     /// Whether there is a worker that will take the poller.

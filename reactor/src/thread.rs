@@ -4,7 +4,6 @@
 //! waker blocks it in `relay.rs`. It polls no task.
 
 use std::io;
-use std::task::Waker;
 use std::time::Duration;
 
 use heist_sync::protocol::contain;
@@ -40,7 +39,7 @@ impl Reactor {
         let started = self
             .0
             .threads
-            .submit_now(Box::new(move || serve(&shared, watch, Vec::new())));
+            .submit_now(Box::new(move || serve(&shared, watch)));
         started.map_err(|refused| {
             self.0.life.lock().thread_started = false;
             match refused {
@@ -53,10 +52,10 @@ impl Reactor {
 
 /// The body of the reactor thread: from its start, or from when it takes over with wakers that are left to be called, until
 /// all ends or another thread has taken the watch.
-fn serve(shared: &Arc<Shared>, mut watch: Box<Watch>, mut foreign: Vec<Waker>) {
+fn serve(shared: &Arc<Shared>, mut watch: Box<Watch>) {
     loop {
-        if !foreign.is_empty() {
-            let Some(kept) = call(shared, watch, &mut foreign) else {
+        if !watch.foreign.is_empty() {
+            let Some(kept) = call(shared, watch) else {
                 return;
             };
             watch = kept;
@@ -64,18 +63,20 @@ fn serve(shared: &Arc<Shared>, mut watch: Box<Watch>, mut foreign: Vec<Waker>) {
         if shared.handover.is_stopped() {
             return;
         }
-        watch.look_after(shared, &mut foreign);
+        watch.look_after(shared);
     }
 }
 
-/// Calls wakers, which may block: then another thread takes the watch over, and this one has nothing.
-fn call(shared: &Arc<Shared>, watch: Box<Watch>, foreign: &mut Vec<Waker>) -> Option<Box<Watch>> {
-    if shared.relay.lay_down(watch, foreign) {
+/// Calls the foreign wakers, which may block: then another thread takes the watch over, and this one has nothing.
+fn call(shared: &Arc<Shared>, mut watch: Box<Watch>) -> Option<Box<Watch>> {
+    let mut foreign = std::mem::take(&mut watch.foreign);
+    if shared.relay.lay_down(watch, &mut foreign) {
         let stand_in = {
             let shared = shared.clone();
             move || {
-                if let Some((watch, left)) = shared.relay.stand_in(shared.keep_alive) {
-                    serve(&shared, watch, left);
+                if let Some((mut watch, left)) = shared.relay.stand_in(shared.keep_alive) {
+                    watch.foreign = left;
+                    serve(&shared, watch);
                 }
             }
         };
@@ -86,23 +87,27 @@ fn call(shared: &Arc<Shared>, watch: Box<Watch>, foreign: &mut Vec<Waker>) -> Op
     loop {
         match shared.relay.next() {
             Next::Call(waker) => drop(contain(|| waker.wake())),
-            Next::Watch(watch) => return Some(watch),
+            Next::Watch(mut watch) => {
+                // Empty: for its room.
+                watch.foreign = foreign;
+                return Some(watch);
+            }
             Next::Nothing => return None,
         }
     }
 }
 
 impl Watch {
-    /// Looks after the poller and ticks, until all ends or there are `foreign` wakers to be called.
-    fn look_after(&mut self, shared: &Shared, foreign: &mut Vec<Waker>) {
+    /// Looks after the poller and ticks, until all ends or there are foreign wakers to be called.
+    fn look_after(&mut self, shared: &Shared) {
         let handover = &shared.handover;
         if !std::mem::take(&mut self.gave_way)
             && let Some(turn) = shared.try_borrow()
         {
-            self.hold(turn, foreign);
+            self.hold(turn);
         }
         let mut sleep = self.until_tick();
-        while foreign.is_empty() && handover.tick(sleep) {
+        while self.foreign.is_empty() && handover.tick(sleep) {
             self.tick();
             sleep = self.tick_length();
             let free = handover.free_for();
@@ -110,28 +115,28 @@ impl Watch {
                 // Its borrower may be back at any moment. If not, we take it a tick after it was left.
                 sleep -= free;
             } else if let Some(turn) = free.and_then(|_| shared.try_borrow()) {
-                self.hold(turn, foreign);
+                self.hold(turn);
                 sleep = self.until_tick();
             } else if self.may_rest() {
-                self.rest(shared, foreign);
+                self.rest(shared);
                 sleep = self.until_tick();
             }
         }
     }
 
     /// Sleeps for good, while a worker has the poller and sleeps in it.
-    fn rest(&mut self, shared: &Shared, foreign: &mut Vec<Waker>) {
+    fn rest(&mut self, shared: &Shared) {
         let poller = shared.handover.rest(|| self.is_quiet());
         self.wake_up();
         if let Some(poller) = poller {
-            self.hold(Turn::new(shared, poller), foreign);
+            self.hold(Turn::new(shared, poller));
         }
     }
 
-    /// Waits in the poller, until a worker wants it, or there are `foreign` wakers: they are called with the poller let go.
-    fn hold(&mut self, mut turn: Turn<'_>, foreign: &mut Vec<Waker>) {
+    /// Waits in the poller, until a worker wants it, or there are foreign wakers: they are called with the poller let go.
+    fn hold(&mut self, mut turn: Turn<'_>) {
         let handover = &turn.shared().handover;
-        while foreign.is_empty() {
+        while self.foreign.is_empty() {
             let settled = self.may_rest() && {
                 handover.settle();
                 self.is_quiet()
@@ -140,9 +145,10 @@ impl Watch {
                 handover.unsettle();
                 self.until_tick()
             });
-            turn.collect(limit, foreign);
-            let woken = !foreign.is_empty();
-            self.dispatch(foreign);
+            let before = self.foreign.len();
+            turn.collect(limit, &mut self.foreign);
+            let woken = self.foreign.len() > before;
+            self.dispatch();
             handover.unsettle();
             if handover.is_stopped() {
                 return;

@@ -165,7 +165,7 @@ fn a_monitor_that_panics_does_not_end_the_thread() {
             panic!("the monitor panics");
         }
 
-        fn tick(&mut self) -> Pace {
+        fn tick(&mut self, _: &mut Vec<Waker>) -> Pace {
             panic!("the monitor panics");
         }
     }
@@ -189,7 +189,7 @@ fn the_monitor_ticks_as_long_as_it_has_work() {
     struct Counts(mpsc::SyncSender<()>);
 
     impl Monitor for Counts {
-        fn tick(&mut self) -> Pace {
+        fn tick(&mut self, _: &mut Vec<Waker>) -> Pace {
             match self.0.send(()) {
                 Ok(()) => Pace::Slow,
                 Err(_) => Pace::Rest,

@@ -157,6 +157,29 @@ fn while_all_workers_are_busy_a_waker_that_blocks_holds_up_no_event_and_no_timer
 }
 
 #[test]
+fn a_hook_that_blocks_as_it_hears_of_a_stall_holds_up_nothing() {
+    let _dog = watchdog();
+    let (calls, called) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).max_spare_workers(0);
+    builder.stall_threshold(SOON).on_stall(move |_| {
+        let _ = calls.send(());
+        let _ = gate.lock().expect("no panic").recv();
+    });
+    let runtime = builder.build().expect("a runtime");
+    let _entered = runtime.enter();
+    burn(&runtime, 1, || {
+        // Somebody has to wait for the one that burns.
+        drop(runtime.spawn(async {}));
+        called.recv().expect("it is told");
+        both_are_served();
+        drop(open);
+    });
+}
+
+#[test]
 fn the_lookout_goes_on_beside_a_waker_that_blocks() {
     let _dog = watchdog();
     // Two of the spares may be blocked by the wakers, as a worker with nothing to do calls them, too.

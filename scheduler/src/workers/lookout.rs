@@ -28,6 +28,7 @@
 //! All else that is judged here is a hint: figures are read one by one, without order. A wrong guess wakes or engages a
 //! worker too many, or the right one a tick later.
 
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::engage;
@@ -98,6 +99,8 @@ pub(crate) struct Lookout {
     /// Until when not to ask again: all were blocked, and no thread could be brought.
     in_vain_until: Option<Instant>,
     together: Together,
+    /// Stalls that nobody has been told of yet.
+    pub(crate) reports: Vec<Waker>,
 }
 
 /// What one look at all workers came to.
@@ -165,6 +168,7 @@ impl Lookout {
             last_restless: now,
             in_vain_until: None,
             together: Together::new(now),
+            reports: Vec::new(),
         }
     }
 
@@ -254,7 +258,8 @@ impl Lookout {
             if long && sight.waited && !sight.reported {
                 sight.reported = true;
                 let polled = remote.counters.polled.get();
-                report(shared, worker, polled, duration);
+                self.reports
+                    .extend(report(shared, worker, polled, duration));
             }
         }
         glance
@@ -392,14 +397,13 @@ impl Lookout {
     }
 }
 
-/// Tells of a poll of `worker` that has lasted for `duration`, of the task with the number `polled`.
-fn report(shared: &Shared, worker: usize, polled: u64, duration: Duration) {
-    if let Some(id) = Id::from_u64(polled) {
-        let task = shared.alive.tasks.find(id);
-        let thread_state = describe(shared.remotes[worker].thread.get());
-        let stall = Stall::new(id, task, worker, duration, thread_state);
-        shared.stalls.report(&stall);
-    }
+/// A report, to be woken, of a poll of `worker` that has lasted for `duration`, of the task with the number `polled`.
+fn report(shared: &Shared, worker: usize, polled: u64, duration: Duration) -> Option<Waker> {
+    let id = Id::from_u64(polled)?;
+    let task = shared.alive.tasks.find(id);
+    let thread_state = describe(shared.remotes[worker].thread.get());
+    let stall = Stall::new(id, task, worker, duration, thread_state);
+    Some(shared.stalls.report(stall))
 }
 
 /// Whether tasks lie in the queues of a worker that is held up which others may take.

@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc as StdArc;
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use heist_sync::protocol::contain;
 use heist_sync::sys::atomic::Ordering;
 use heist_sync::sys::hints::AtomicU64;
 
 use crate::cell::{Id, TaskRef};
 
 /// Told of stalls.
-pub(crate) type OnStall = std::sync::Arc<dyn Fn(&Stall) + Send + Sync>;
+pub(crate) type OnStall = StdArc<dyn Fn(&Stall) + Send + Sync>;
 
 /// What a runtime was told about stalls, and how many there were.
 pub(crate) struct Stalls {
@@ -34,15 +35,26 @@ impl Stalls {
         self.count.load(Ordering::Relaxed)
     }
 
-    pub(super) fn report(&self, stall: &Stall) {
+    /// A report, which is made by waking it.
+    pub(super) fn report(&self, stall: Stall) -> Waker {
         // Ordering: hint only.
         self.count.fetch_add(1, Ordering::Relaxed);
+        let on_stall = self.on_stall.clone();
+        Waker::from(StdArc::new(Report { on_stall, stall }))
+    }
+}
+
+/// A report to be made by waking it: the reactor thread calls wakers so that one that blocks holds up nothing else.
+struct Report {
+    on_stall: Option<OnStall>,
+    stall: Stall,
+}
+
+impl Wake for Report {
+    fn wake(self: StdArc<Self>) {
         match &self.on_stall {
-            // Its panic is printed by the panic hook, and ends here.
-            Some(on_stall) => {
-                contain(|| on_stall(stall));
-            }
-            None => stall.trace(),
+            Some(on_stall) => on_stall(&self.stall),
+            None => self.stall.trace(),
         }
     }
 }

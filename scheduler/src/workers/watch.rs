@@ -41,8 +41,10 @@ impl Monitor for Watch {
         self.woke
     }
 
-    fn tick(&mut self) -> Pace {
-        match self.stalls.look(&self.shared) {
+    fn tick(&mut self, calls: &mut Vec<Waker>) -> Pace {
+        let view = self.stalls.look(&self.shared);
+        calls.append(&mut self.stalls.reports);
+        match view {
             View::Asleep => Pace::Rest,
             View::Busy => Pace::Slow,
             View::HeldUp => Pace::Fast,
