@@ -102,15 +102,19 @@ fn bar(peer: &str, ratio: f64, y: f64) -> String {
     };
     format!(
         "<rect class=\"{peer}\" x=\"{from:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"10\" rx=\"1.5\"/>\
-         <text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{at:.1}\" y=\"{:.1}\">{ratio:.2}</text>\n",
+         <text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{at:.1}\" y=\"{:.1}\">{}</text>\n",
         (to - from).max(1.0),
-        y + 9.0
+        y + 9.0,
+        match ratio {
+            ..0.005 => "under 0.01".to_owned(),
+            ratio => format!("{ratio:.2}"),
+        }
     )
 }
 
 /// What fits to the left of the axis.
 fn shortened(what: &str) -> String {
-    const MOST: usize = 46;
+    const MOST: usize = 42;
     match what.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", what[..end].trim_end()),
         None => what.to_owned(),
