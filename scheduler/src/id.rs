@@ -1,4 +1,4 @@
-//! Names for tasks.
+//! Ids of tasks.
 
 use heist_sync::sys::atomic::Ordering;
 use heist_sync::sys::hints::AtomicU64;
@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::num::NonZeroU64;
 
-/// Identifies a task among all that live in this process. An id is never used again.
+/// Identifies a task in this process. An id is never used again.
 ///
 /// Ids say nothing about the order in which tasks were spawned.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,7 +21,7 @@ thread_local! {
 }
 
 impl Id {
-    /// An id that no task has.
+    /// Makes an id that no task has.
     #[doc(hidden)]
     pub fn next() -> Self {
         NEXT.try_with(|cell| {

@@ -1,4 +1,4 @@
-//! Runtimes: how they are built, entered, and ended.
+//! Runtimes: how to build one, enter it, and shut it down.
 
 pub(crate) mod blocking;
 mod builder;
@@ -35,18 +35,24 @@ use root::Ended;
 /// A runtime: workers that run tasks, a reactor, and a pool of threads for blocking jobs.
 ///
 /// # Shutdown
-/// Dropping a runtime ends it. Every task is dropped, at its next `await` where it runs at the moment; what is spawned
-/// from then on is dropped at once. The drop returns when the runtime's threads have ended, and so waits for a task
-/// that doesn't come to its next `await`, and for blocking jobs that run; [`shutdown_timeout`](Self::shutdown_timeout)
-/// and [`shutdown_background`](Self::shutdown_background) don't. [`shutdown`](Self::shutdown) lets tasks end by
-/// themselves first, and reports on those that don't. Dropped where futures are polled, it doesn't wait, as
-/// that would hold up others: it is a `shutdown_background` there.
+///
+/// Dropping a runtime ends it. Every task is dropped; a task that is being polled is dropped at its next `await`. Tasks
+/// that are spawned after that are dropped at once. The drop returns when the runtime's threads have ended. So it waits
+/// for a task that doesn't come to its next `await`, and for blocking jobs that run.
+///
+/// - [`shutdown`](Self::shutdown) lets tasks end by themselves first, and reports those that don't.
+/// - [`shutdown_timeout`](Self::shutdown_timeout) and [`shutdown_background`](Self::shutdown_background) do not wait
+///   for all threads.
+///
+/// If a runtime is dropped where futures are polled, the drop doesn't wait, because that would hold up other tasks. It
+/// is a `shutdown_background` there.
 ///
 /// # After a fork
-/// A runtime that the child of a `fork` inherits has no threads there and shares the parent's poller: its drop does
-/// nothing in the child, and nothing else is to be done with it, nor with its sockets and timers. The child may build
-/// runtimes of its own only where the parent had none at the time of the fork: threads that slept then leave traces in
-/// the tables of the locks. Otherwise it may `exec` or exit.
+///
+/// If the child of a `fork` inherits a runtime, it has no threads there and shares the parent's poller. Its drop does
+/// nothing in the child. Do nothing else with it in the child, nor with its sockets and timers. The child may build
+/// runtimes of its own only if the parent had none at the time of the fork, because threads that slept then leave
+/// traces in the tables of the locks. Otherwise the child may only `exec` or exit.
 ///
 /// # Examples
 /// ```
@@ -69,7 +75,7 @@ pub struct Runtime {
 impl UnwindSafe for Runtime {}
 impl RefUnwindSafe for Runtime {}
 
-/// What a [turn](Runtime::turn) came to.
+/// What a [turn](Runtime::turn) has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn {
     polls: usize,
@@ -82,9 +88,12 @@ impl Turn {
         self.polls
     }
 
-    /// For how long the runtime's [`descriptor`](Runtime::descriptor) may be waited for before the next turn. Zero: there
-    /// is more to do now. `None`: until it is readable, however long that takes. Any other time: readable or not, by then
-    /// a deadline has come, on systems whose descriptor can't say so.
+    /// How long you may wait for the runtime's [`descriptor`](Runtime::descriptor) before the next turn.
+    ///
+    /// - Zero: there is more to do now.
+    /// - `None`: wait until the descriptor is readable, however long that takes.
+    /// - Any other time: take the next turn after that time, even if the descriptor is not readable. A deadline has
+    ///   come by then, on systems whose descriptor can't say so.
     pub fn wait(&self) -> Option<Duration> {
         self.wait
     }
@@ -121,16 +130,17 @@ impl Runtime {
         self.handle.spawn_blocking(f)
     }
 
-    /// Polls `future` on this thread until it is done, and gives its output.
+    /// Polls `future` on this thread until it completes, and returns its output.
     ///
-    /// In a multi-thread runtime the tasks run on the workers meanwhile; in a current-thread runtime they run here,
-    /// and only here. Several threads may block on one runtime at once.
+    /// In a multi-thread runtime the tasks run on the workers meanwhile. In a current-thread runtime they run on this
+    /// thread, and only here. Several threads may block on one runtime at once.
     ///
-    /// Inside a task of a multi-thread runtime it blocks that task alone, as
-    /// [`block_in_place`](crate::task::block_in_place) does: another thread goes on with the worker.
+    /// Inside a task of a multi-thread runtime this blocks that task alone: another thread takes over the worker, as
+    /// with [`block_in_place`](crate::task::block_in_place).
     ///
     /// # Panics
-    /// If `future` does, and inside a current-thread runtime, whose one thread can't be relieved.
+    /// Panics if `future` does. Panics too inside a current-thread runtime, because no other thread can take over from
+    /// its one thread.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         root::output(self.try_block_on(future))
@@ -145,16 +155,18 @@ impl Runtime {
         })
     }
 
-    /// One turn of a current-thread runtime, for an event loop that isn't heist's (a window system's, a game's, another
-    /// runtime's): runs the tasks that are ready; where there were none, waits for events and deadlines for `limit` at most
-    /// (`None`: until something happens); runs what they woke. It returns after a bounded number of polls, though tasks
-    /// be ready still; [`Turn::wait`] says so.
+    /// Takes one turn of a current-thread runtime. With this, an event loop that isn't heist's can drive the runtime: a
+    /// window system's, a game's, or another runtime's.
     ///
-    /// Between two turns the foreign loop may wait for the runtime's [`descriptor`](Self::descriptor). Where another thread
+    /// A turn runs the tasks that are ready. If there are none, it waits for events and deadlines for at most `limit`
+    /// (`None`: until something happens) and runs the tasks that they wake. It returns after a bounded number of polls,
+    /// even if tasks are still ready; [`Turn::wait`] tells.
+    ///
+    /// Between two turns the event loop may wait for the runtime's [`descriptor`](Self::descriptor). If another thread
     /// is in a `block_on` of this runtime, that thread drives it, and a turn does nothing.
     ///
     /// # Panics
-    /// On a multi-thread runtime, whose workers drive it, and inside a current-thread runtime.
+    /// Panics on a multi-thread runtime, because its workers drive it. Panics too inside a current-thread runtime.
     ///
     /// # Examples
     /// ```
@@ -184,9 +196,9 @@ impl Runtime {
         Turn { polls, wait }
     }
 
-    /// What a foreign event loop waits for between two [turns](Self::turn): a descriptor that becomes readable when there
-    /// is something to do, be it an event, a deadline or a task that was woken by another thread. It lives as long as
-    /// the runtime, and is to be waited for only. `None` for a multi-thread runtime.
+    /// A descriptor that a foreign event loop can wait for between two [turns](Self::turn). It becomes readable when
+    /// there is something to do: an event, a deadline, or a task that another thread has woken. It lives as long as the
+    /// runtime. Don't do anything with it but wait. `None` for a multi-thread runtime.
     ///
     /// # Examples
     /// ```
@@ -204,50 +216,54 @@ impl Runtime {
         }
     }
 
-    /// Makes this runtime the current one of this thread, until the guard is dropped: what is spawned, and sockets and
-    /// timers that are made, belong to it.
+    /// Makes this runtime the current one of this thread, until the guard is dropped. Tasks that are spawned then, and
+    /// sockets and timers that are made, belong to it.
     pub fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
     }
 
-    /// What the runtime can tell of itself.
+    /// Figures about the runtime.
     pub fn metrics(&self) -> RuntimeMetrics {
         self.handle.metrics()
     }
 
-    /// Ends the runtime as a drop would, but waits for `duration` at most. Threads that are held up by then are left
-    /// behind; they end when what they do ends.
+    /// Ends the runtime as a drop does, but waits for at most `duration`. Threads that are still busy then are left
+    /// behind, and end when their work ends.
     pub fn shutdown_timeout(mut self, duration: Duration) {
         // A duration beyond the clock's range is as good as none.
         self.end(Instant::now().checked_add(duration));
     }
 
-    /// Ends the runtime and waits for nothing: `shutdown_timeout` with a duration of zero.
+    /// Ends the runtime and waits for nothing: the same as `shutdown_timeout` with a duration of zero.
     pub fn shutdown_background(self) {
         self.shutdown_timeout(Duration::ZERO);
     }
 
-    /// Ends the runtime gently: lets what runs go on for up to `grace`, then cancels what is left, and tells what that was.
+    /// Ends the runtime gently: lets tasks and jobs go on for up to `grace`, then cancels what is left, and reports
+    /// what that was.
     ///
-    /// 1. From the call on nothing is let in from outside: what other threads spawn is dropped at once, and its handle
-    ///    gives a cancelled [`JoinError`](crate::task::JoinError). What the runtime's own tasks and blocking jobs spawn is
-    ///    let in, and waited for like them: a connection that drains may need helpers. So a task that would go on for ever
-    ///    (one that accepts connections, say) has to be told to end, before or meanwhile.
-    /// 2. As soon as no task and no blocking job is left, or else when `grace` is over, the runtime ends as in a drop:
-    ///    tasks are dropped at their next `await`, jobs that haven't begun never will. Then nothing at all is let in.
-    /// 3. Its threads are waited for, up to one second more. A thread that is held up longer, by a poll or a job that
-    ///    doesn't return, is left behind, and reported.
+    /// 1. From now on nothing is let in from outside: tasks that other threads spawn are dropped at once, and their
+    ///    handles return a cancelled [`JoinError`](crate::task::JoinError). Tasks that the runtime's own tasks and
+    ///    blocking jobs spawn are let in and waited for, because a connection that drains may need helpers. A task that
+    ///    would go on for ever, such as one that accepts connections, has to be told to end.
+    /// 2. The runtime ends as in a drop as soon as no task and no blocking job is left, or when `grace` is over. Tasks
+    ///    are dropped at their next `await`, and jobs that haven't begun never will. From then on nothing at all is let
+    ///    in.
+    /// 3. The call waits for the runtime's threads, for up to one more second. A thread that is held up longer, by a
+    ///    poll or a job that doesn't return, is left behind and reported.
     ///
-    /// So the call takes no longer than `grace` and a second. A current-thread runtime's tasks run on this thread meanwhile.
-    /// Tasks of a [`LocalSet`](crate::task::LocalSet) are that set's.
+    /// So the call takes no longer than `grace` and a second. The tasks of a current-thread runtime run on this thread
+    /// meanwhile. The tasks of a [`LocalSet`](crate::task::LocalSet) don't belong to the runtime.
     ///
-    /// Where a task's panic ends the runtime (`unhandled_panic`), it is as if `grace` were over then.
+    /// If a task's panic ends the runtime (`unhandled_panic`), `grace` is over at that moment.
     ///
-    /// Called by a task or a blocking job of this very runtime it waits for that one in vain, for all of `grace`, but not
-    /// for the threads: what was cancelled may be reported as left behind then.
+    /// If a task or a blocking job of this very runtime makes the call, the call waits for that task or job in vain,
+    /// for all of `grace`. It does not wait for the threads then, so tasks that were cancelled may be reported as left
+    /// behind.
     ///
     /// # Panics
-    /// Inside a current-thread runtime, as [`block_on`](Self::block_on); this runtime ends as in a drop then.
+    /// Panics inside a current-thread runtime, as [`block_on`](Self::block_on) does. The runtime then ends as in a
+    /// drop.
     ///
     /// # Examples
     /// ```

@@ -1,4 +1,4 @@
-//! Why a task gave no output.
+//! Why a task returned no output.
 
 use std::any::Any;
 use std::panic::Location;
@@ -9,7 +9,7 @@ use heist_sync::protocol::contain;
 use super::unjoined::{OnUnjoined, UnjoinedPanic};
 use crate::id::Id;
 
-/// Why a task gave no output: it panicked, or it was cancelled.
+/// Why a task returned no output: it panicked, or it was cancelled.
 pub struct JoinError {
     id: Id,
     cause: Cause,
@@ -98,7 +98,7 @@ impl JoinError {
         }
     }
 
-    /// Whether the task was aborted, or dropped by its runtime's shutdown.
+    /// Whether the task was aborted, or dropped by the shutdown of its runtime.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.cause, Cause::Cancelled)
     }
@@ -111,7 +111,7 @@ impl JoinError {
     /// The panic's payload, for [`std::panic::resume_unwind`].
     ///
     /// # Panics
-    /// If the task did not panic; [`try_into_panic`](Self::try_into_panic) asks.
+    /// Panics if the task did not panic. [`try_into_panic`](Self::try_into_panic) returns an error instead.
     #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
         self.try_into_panic()
@@ -121,7 +121,7 @@ impl JoinError {
     /// The panic's payload.
     ///
     /// # Errors
-    /// The error itself, where it is no panic.
+    /// Returns this error if the task did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, JoinError> {
         match self.cause {
             Cause::Panic(payload, _) => Ok(payload.0),

@@ -1,4 +1,4 @@
-//! What a spawner keeps of its task.
+//! The handles of a task.
 
 use std::fmt;
 use std::future::Future;
@@ -18,16 +18,16 @@ use super::state::{Completed, Outcome};
 use crate::id::Id;
 use crate::thread;
 
-/// An owned permission to wait for a task's output.
+/// The handle of a task: an owned permission to wait for its output.
 ///
-/// Awaiting it gives `Ok(output)`, or a [`JoinError`] where the task panicked or was cancelled. Dropping it detaches
-/// the task, which runs on.
+/// Awaiting it returns `Ok(output)`, or a [`JoinError`] if the task panicked or was cancelled. Dropping it detaches the
+/// task, which runs on.
 ///
 /// # Cancel safety
-/// Awaiting `&mut handle` in a `select!` loses nothing: the output stays until the handle takes it.
+/// Awaiting `&mut handle` in a `select!` loses nothing: the output stays until the handle returns it.
 ///
 /// # Panics
-/// If polled again after it gave the output.
+/// Panics if polled again after it has returned the output.
 pub struct JoinHandle<T> {
     raw: RawTask,
     _output: PhantomData<T>,
@@ -51,19 +51,18 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Cancels the task: its future is dropped before its next poll, and the handle gives a cancelled
-    /// [`JoinError`]. A task that is complete, or completes first, isn't affected; a blocking job that has begun
-    /// runs to its end.
+    /// Cancels the task: its future is dropped before its next poll, and the handle returns a cancelled [`JoinError`].
+    /// If the task is complete, or completes first, this does nothing. A blocking job that has begun runs to its end.
     pub fn abort(&self) {
         self.raw.follow(self.raw.header().state.abort());
     }
 
-    /// Whether the task is complete. May still be `false` right after [`abort`](Self::abort).
+    /// Whether the task is complete. It may still be `false` right after [`abort`](Self::abort).
     pub fn is_finished(&self) -> bool {
         self.raw.header().state.is_complete()
     }
 
-    /// A handle that can abort the task and no more.
+    /// Makes a handle that can only abort the task.
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle(TaskRef::again(self.raw))
     }
@@ -73,17 +72,17 @@ impl<T> JoinHandle<T> {
         self.raw.header().id
     }
 
-    /// Waits for the task on this thread, which is blocked meanwhile: for threads that are in no runtime, or may block.
+    /// Blocks this thread until the task ends. For threads that are in no runtime, or that may block.
     ///
-    /// A task of a multi-threaded runtime may call it too, as it may call any `blocking_` operation: another thread
-    /// does the worker's work meanwhile. It would rather await the handle.
+    /// A task of a multi-thread runtime may call it too, like any `blocking_` operation: another thread takes over the
+    /// worker meanwhile. But a task had better await the handle.
     ///
     /// # Errors
-    /// As of awaiting the handle.
+    /// The same as for awaiting the handle.
     ///
     /// # Panics
-    /// On the thread of a current-thread runtime that runs tasks, and in a [`LocalSet`](crate::task::LocalSet) that is being
-    /// polled: what it waits for might have to run on this very thread.
+    /// Panics on the thread of a current-thread runtime that runs tasks, and in a [`LocalSet`](crate::task::LocalSet) that is
+    /// being polled: the task might have to run on this very thread.
     ///
     /// # Examples
     /// ```
@@ -101,14 +100,14 @@ impl<T> JoinHandle<T> {
         heist_sync::protocol::block_on(self)
     }
 
-    /// As [`blocking_join`](Self::blocking_join), for a time: `None` if the task hasn't ended by then. It runs on, and
-    /// the handle can be used again.
+    /// Like [`blocking_join`](Self::blocking_join), but waits for at most `timeout`. Returns `None` if the task hasn't
+    /// ended by then. The task runs on, and the handle can be used again.
     ///
     /// # Errors
-    /// As of awaiting the handle.
+    /// The same as for awaiting the handle.
     ///
     /// # Panics
-    /// As [`blocking_join`](Self::blocking_join); and if the handle gave the output before.
+    /// The same as for [`blocking_join`](Self::blocking_join). Panics too if the handle has returned the output before.
     ///
     /// # Examples
     /// ```
@@ -246,17 +245,17 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// An owned permission to abort a task, without its output.
+/// An owned permission to abort a task. It can't get the task's output.
 #[derive(Clone)]
 pub struct AbortHandle(TaskRef);
 
 impl AbortHandle {
-    /// As [`JoinHandle::abort`].
+    /// The same as [`JoinHandle::abort`].
     pub fn abort(&self) {
         self.0.abort();
     }
 
-    /// As [`JoinHandle::is_finished`].
+    /// The same as [`JoinHandle::is_finished`].
     pub fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
@@ -279,11 +278,11 @@ impl fmt::Debug for AbortHandle {
     }
 }
 
-/// A [`JoinHandle`] that aborts its task when it is dropped, instead of detaching it. For a task that must not outlive
-/// the future which awaits it.
+/// A [`JoinHandle`] that aborts its task when it is dropped, instead of detaching it. Use it for a task that must not
+/// outlive the future that awaits it.
 ///
 /// # Cancel safety
-/// Awaiting `&mut handle` in a `select!` loses nothing; dropping the handle aborts the task.
+/// Awaiting `&mut handle` in a `select!` loses nothing. Dropping the handle aborts the task.
 ///
 /// # Examples
 /// ```
@@ -305,12 +304,12 @@ impl fmt::Debug for AbortHandle {
 pub struct AbortOnDropHandle<T>(Option<JoinHandle<T>>);
 
 impl<T> AbortOnDropHandle<T> {
-    /// Takes over a task's handle.
+    /// Wraps a task's handle.
     pub fn new(handle: JoinHandle<T>) -> Self {
         Self(Some(handle))
     }
 
-    /// The handle again: the task is no longer aborted.
+    /// Turns this into a handle that no longer aborts the task.
     pub fn detach(mut self) -> JoinHandle<T> {
         self.0.take().expect("it is there until this or the drop")
     }

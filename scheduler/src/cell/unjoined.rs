@@ -9,7 +9,7 @@ use crate::id::Id;
 /// Told of panics that nobody joined.
 pub(crate) type OnUnjoined = Arc<dyn Fn(&UnjoinedPanic<'_>) + Send + Sync>;
 
-/// A panic of a task or a blocking job whose handle was dropped before or after, so that nobody heard of it.
+/// A panic of a task or a blocking job whose handle was dropped before or after the panic, so that nobody was told.
 #[derive(Debug)]
 pub struct UnjoinedPanic<'a> {
     pub(crate) id: Id,
@@ -24,17 +24,17 @@ impl UnjoinedPanic<'_> {
         self.id
     }
 
-    /// Its name, if it was given one.
+    /// The name of the task, if it has one.
     pub fn task_name(&self) -> Option<&str> {
         self.name
     }
 
-    /// Where it was spawned.
+    /// Where the task was spawned.
     pub fn spawned_at(&self) -> &'static Location<'static> {
         self.location
     }
 
-    /// The panic's message, where its payload is a text.
+    /// The panic's message, if its payload is a string.
     pub fn message(&self) -> Option<&str> {
         self.message
     }

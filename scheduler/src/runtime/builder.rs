@@ -59,14 +59,14 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A runtime whose workers have a thread each, by default one a processor that the process may use (a quota of
-    /// its control group counts).
+    /// Builds a runtime whose workers have a thread each. By default there is one for each processor that the process
+    /// may use (a quota of its control group counts).
     pub fn new_multi_thread() -> Self {
         Self::new(Flavor::MultiThread)
     }
 
-    /// A runtime that runs its tasks on the thread that calls [`block_on`](Runtime::block_on), and only meanwhile. It
-    /// starts no thread but for blocking jobs.
+    /// Builds a runtime that runs its tasks on the thread that calls [`block_on`](Runtime::block_on), during that call
+    /// only. It starts threads for blocking jobs only.
     pub fn new_current_thread() -> Self {
         Self::new(Flavor::CurrentThread)
     }
@@ -91,10 +91,10 @@ impl Builder {
         }
     }
 
-    /// How many workers a multi-thread runtime has. A current-thread runtime has one, whatever is said here.
+    /// Sets how many workers a multi-thread runtime has. A current-thread runtime always has one.
     ///
     /// # Panics
-    /// If `val` is 0.
+    /// Panics if `val` is 0.
     #[track_caller]
     pub fn worker_threads(&mut self, val: usize) -> &mut Self {
         assert!(val > 0, "Worker threads cannot be set to 0");
@@ -102,40 +102,42 @@ impl Builder {
         self
     }
 
-    /// Up to how many workers [`Handle::set_worker_threads`] may go. By default the number of processors that the
-    /// process may use, or the number to begin with where that is more. Each costs some memory from the start.
+    /// Sets the largest number of workers that [`Handle::set_worker_threads`] may ask for. The default is the number of
+    /// processors that the process may use, or the initial number of workers if that is larger. Each costs some memory
+    /// from the start.
     pub fn max_worker_threads(&mut self, val: usize) -> &mut Self {
         self.max_workers = val;
         self
     }
 
-    /// How many spare workers a multi-thread runtime may add while polls that take long hold other tasks up. By default
-    /// as many as it has workers; 0 for none. Workers whose thread blocks and says so
-    /// ([`block_in_place`](crate::task::block_in_place)) need no spare.
+    /// Sets how many spare workers a multi-thread runtime may add while long polls hold up other tasks. The default is
+    /// as many as it has workers; 0 means none.
     ///
-    /// It bounds how many polls compute at once beside the workers. Polls that block, which Linux tells, don't count: a
-    /// spare whose thread blocks is given another thread, as often as needed. With 0 there is nobody to be given one, so
-    /// that polls which block without a word hold the runtime up.
+    /// This limits how many polls compute at once beside the workers. Polls that block don't count, on Linux, where
+    /// heist can tell them: if the thread of a spare worker blocks, another thread takes over from it, as often as
+    /// needed. With 0 there is no spare worker to take over, so polls that block hold the runtime up. Workers whose
+    /// thread blocks in [`block_in_place`](crate::task::block_in_place) need no spare.
     pub fn max_spare_workers(&mut self, val: usize) -> &mut Self {
         self.max_spares = Some(val);
         self
     }
 
-    /// How long a poll may take, while other tasks wait for its worker, before it counts as a stall. 10 ms by default.
+    /// Sets how long a poll may take, while other tasks wait for its worker, before it counts as a stall. The default
+    /// is 10 ms.
     ///
-    /// Other tasks don't wait that long: where all workers are held up, a spare takes them within a millisecond or two.
-    /// From the threshold on it takes those, too, that merely yielded.
+    /// Other tasks don't wait that long: if all workers are held up, a spare worker takes them within a millisecond or
+    /// two. After the threshold it also takes tasks that merely yielded.
     pub fn stall_threshold(&mut self, val: Duration) -> &mut Self {
         self.stall_threshold = val;
         self
     }
 
-    /// Called for each stall, once, while it lasts: a poll that has taken longer than
+    /// Sets a function that is called once for each stall, while it lasts: a poll that has taken longer than
     /// [`stall_threshold`](Self::stall_threshold) while other tasks waited for its worker. The reactor thread calls it,
-    /// so it should be quick; a panic in it is printed, and costs nothing else. Without it, a stall is an event of
-    /// `tracing` where the feature `tracing` is on.
+    /// so it should be quick. If it panics, the panic is printed and has no other effect. If no function is set, a
+    /// stall is an event of the crate `tracing`, with the feature `tracing`.
     ///
-    /// A current-thread runtime has no second thread to look after the first: it reports none.
+    /// A current-thread runtime reports no stalls, because it has no second thread to watch the first.
     ///
     /// # Examples
     /// ```
@@ -155,11 +157,11 @@ impl Builder {
         self
     }
 
-    /// How many threads for blocking jobs there may be at once, beside the workers, and how many threads may stand in
-    /// for workers whose own block, in place or in a poll. 512 by default.
+    /// Sets how many threads for blocking jobs there may be at once, beside the workers. It also limits how many
+    /// threads may take over from workers that block, in place or in a poll. The default is 512.
     ///
     /// # Panics
-    /// If `val` is 0.
+    /// Panics if `val` is 0.
     #[track_caller]
     pub fn max_blocking_threads(&mut self, val: usize) -> &mut Self {
         assert!(val > 0, "Max blocking threads cannot be set to 0");
@@ -167,20 +169,20 @@ impl Builder {
         self
     }
 
-    /// How long a thread for blocking jobs waits for the next one before it ends. 10 s by default.
+    /// Sets how long a thread for blocking jobs waits for the next job before it ends. The default is 10 s.
     pub fn thread_keep_alive(&mut self, duration: Duration) -> &mut Self {
         self.keep_alive = duration;
         self
     }
 
-    /// The name of the runtime's threads.
+    /// Sets the name of the runtime's threads.
     pub fn thread_name(&mut self, val: impl Into<String>) -> &mut Self {
         let name = val.into();
         self.thread_name_fn(move || name.clone())
     }
 
-    /// A function that names each thread. Where it panics, the thread has the default name; a NUL in a name is left
-    /// out.
+    /// Sets a function that names each thread. If it panics, the thread has the default name. NUL characters in a name
+    /// are left out.
     pub fn thread_name_fn<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() -> String + Send + Sync + 'static,
@@ -191,14 +193,14 @@ impl Builder {
         self
     }
 
-    /// The stack of each thread, in bytes. By default what std gives, 2 MiB at the time of writing.
+    /// Sets the stack size of each thread, in bytes. The default is that of std, 2 MiB at the time of writing.
     pub fn thread_stack_size(&mut self, val: usize) -> &mut Self {
         self.threads.stack_size = Some(val);
         self
     }
 
-    /// Called by each thread of the runtime as it starts: workers, threads for blocking jobs, the reactor thread. A
-    /// panic in it is printed, and costs nothing else.
+    /// Sets a function that each thread of the runtime calls when it starts: workers, threads for blocking jobs, and
+    /// the reactor thread. If it panics, the panic is printed and has no other effect.
     pub fn on_thread_start<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() + Send + Sync + 'static,
@@ -207,7 +209,8 @@ impl Builder {
         self
     }
 
-    /// Called by each thread of the runtime before it ends. A panic in it is printed, and costs nothing else.
+    /// Sets a function that each thread of the runtime calls before it ends. If it panics, the panic is printed and has
+    /// no other effect.
     pub fn on_thread_stop<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() + Send + Sync + 'static,
@@ -216,8 +219,9 @@ impl Builder {
         self
     }
 
-    /// Called by a worker's thread before it goes to sleep; where it finds something to do after all, as the hook itself
-    /// may have woken a task, `on_thread_unpark` follows at once. A panic in it is printed, and costs nothing else.
+    /// Sets a function that a worker's thread calls before it goes to sleep. If there is something to do after all,
+    /// because the function itself has woken a task for instance, `on_thread_unpark` follows at once. If it panics, the
+    /// panic is printed and has no other effect.
     pub fn on_thread_park<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() + Send + Sync + 'static,
@@ -226,7 +230,8 @@ impl Builder {
         self
     }
 
-    /// Called by a worker's thread after it has slept. A panic in it is printed, and costs nothing else.
+    /// Sets a function that a worker's thread calls after it has slept. If it panics, the panic is printed and has no
+    /// other effect.
     pub fn on_thread_unpark<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() + Send + Sync + 'static,
@@ -235,9 +240,9 @@ impl Builder {
         self
     }
 
-    /// Called by each thread that begins to work as a worker, with the worker's number: the place to bind the thread to
-    /// a processor. Threads change workers where tasks block in place, so it may be called again by the same thread. A
-    /// panic in it is printed, and costs nothing else. A current-thread runtime doesn't call it.
+    /// Sets a function that each thread calls when it begins to work as a worker, with the worker's number. Use it to
+    /// bind the thread to a processor. When tasks block in place, threads change workers, so the same thread may call
+    /// it again. If it panics, the panic is printed and has no other effect. A current-thread runtime doesn't call it.
     ///
     /// # Examples
     /// ```
@@ -260,11 +265,11 @@ impl Builder {
         self
     }
 
-    /// After how many polls a worker hands out what the reactor has. 61 by default. While a worker is busy the reactor
-    /// thread does it too; in a current-thread runtime this is the only way.
+    /// Sets after how many polls a worker collects events from the reactor. The default is 61. While a worker is busy
+    /// the reactor thread does that too, but a current-thread runtime has no other way.
     ///
     /// # Panics
-    /// If `val` is 0.
+    /// Panics if `val` is 0.
     #[track_caller]
     pub fn event_interval(&mut self, val: u32) -> &mut Self {
         assert!(val > 0, "event_interval must be greater than 0");
@@ -272,10 +277,11 @@ impl Builder {
         self
     }
 
-    /// After how many polls a worker takes what came from outside before what is in its own queues. 61 by default.
+    /// Sets after how many polls a worker looks for tasks from outside before those in its own queues. The default is
+    /// 61.
     ///
     /// # Panics
-    /// If `val` is 0.
+    /// Panics if `val` is 0.
     #[track_caller]
     pub fn global_queue_interval(&mut self, val: u32) -> &mut Self {
         assert!(val > 0, "global_queue_interval must be greater than 0");
@@ -283,7 +289,7 @@ impl Builder {
         self
     }
 
-    /// What the runtime does when a task panics, whether or not someone joins it: by default nothing.
+    /// Sets what the runtime does when a task panics, whether or not the task is joined. By default it does nothing.
     ///
     /// # Examples
     /// ```
@@ -300,8 +306,9 @@ impl Builder {
         self
     }
 
-    /// Called for each panic of a task, or of a blocking job, whose handle was dropped: by whoever drops the output, be
-    /// it the worker or the handle's owner. A panic in it is printed, and costs nothing else.
+    /// Sets a function that is called for each panic of a task or a blocking job whose handle was dropped. Whoever
+    /// drops the output calls it: the worker or the owner of the handle. If it panics, the panic is printed and has no
+    /// other effect.
     ///
     /// # Examples
     /// ```
@@ -321,17 +328,17 @@ impl Builder {
         self
     }
 
-    /// Does nothing: sockets and timers always work. It is here for programs that come from elsewhere.
+    /// Does nothing, because sockets and timers always work. It is here for programs that are moved from tokio.
     pub fn enable_all(&mut self) -> &mut Self {
         self
     }
 
-    /// As [`enable_all`](Self::enable_all).
+    /// The same as [`enable_all`](Self::enable_all).
     pub fn enable_io(&mut self) -> &mut Self {
         self
     }
 
-    /// As [`enable_all`](Self::enable_all).
+    /// The same as [`enable_all`](Self::enable_all).
     pub fn enable_time(&mut self) -> &mut Self {
         self
     }
@@ -339,7 +346,7 @@ impl Builder {
     /// Builds the runtime, and starts its threads.
     ///
     /// # Errors
-    /// Where the operating system refuses the poller or a thread. What was started by then has ended again.
+    /// Fails if the operating system refuses the poller or a thread. What was started by then has ended again.
     pub fn build(&mut self) -> io::Result<Runtime> {
         heist_sync::protocol::announce_blocking(|wait| relief::give_way(wait));
         let (regular, places, spares) = self.places();
@@ -415,10 +422,10 @@ impl Builder {
 }
 
 impl Runtime {
-    /// A multi-thread runtime with a worker for each processor that the process may use.
+    /// Makes a multi-thread runtime with one worker for each processor that the process may use.
     ///
     /// # Errors
-    /// Where the operating system refuses the poller or a thread.
+    /// Fails if the operating system refuses the poller or a thread.
     pub fn new() -> io::Result<Self> {
         Builder::new_multi_thread().build()
     }

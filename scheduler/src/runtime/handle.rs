@@ -1,4 +1,4 @@
-//! A runtime, seen from anywhere.
+//! A handle to a runtime, which can be used from anywhere.
 
 use std::error::Error;
 use std::fmt;
@@ -17,9 +17,7 @@ use crate::workers::runtime_id::Id;
 use crate::workers::shared::{Flavor, Shared};
 use crate::workers::{engage, home, relief};
 
-/// A reference to a runtime, which it doesn't keep from ending.
-///
-/// On a runtime that has shut down, spawning gives a handle whose task was cancelled.
+/// A reference to a runtime. It doesn't keep the runtime from ending.
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
@@ -31,11 +29,11 @@ pub struct Handle {
 pub enum RuntimeFlavor {
     /// Tasks run on the thread that calls `block_on`.
     CurrentThread,
-    /// Workers have a thread each.
+    /// Tasks run on workers that have a thread each.
     MultiThread,
 }
 
-/// Leaves the runtime that [`Handle::enter`] entered, when dropped. Guards may be dropped in any order.
+/// Leaves the runtime that [`Handle::enter`] entered when it is dropped. Guards may be dropped in any order.
 #[derive(Debug)]
 #[must_use = "the runtime is left when the guard is dropped"]
 pub struct EnterGuard<'a> {
@@ -55,10 +53,10 @@ impl Handle {
         &self.shared
     }
 
-    /// The runtime that this thread is in: the one entered last, or that whose task it polls.
+    /// The current runtime of this thread: the one that was entered last, or the one whose task is being polled.
     ///
     /// # Panics
-    /// If it is in none; [`try_current`](Self::try_current) asks.
+    /// Panics if the thread is in no runtime. [`try_current`](Self::try_current) returns an error instead.
     #[track_caller]
     pub fn current() -> Self {
         match Self::try_current() {
@@ -67,15 +65,15 @@ impl Handle {
         }
     }
 
-    /// The runtime that this thread is in, if it is in one.
+    /// The current runtime of this thread, if it has one.
     ///
     /// # Errors
-    /// If it is in none.
+    /// Fails if the thread is in no runtime.
     pub fn try_current() -> Result<Self, TryCurrentError> {
         entered::current().map(Self::of).ok_or(TryCurrentError(()))
     }
 
-    /// As [`Runtime::enter`](super::Runtime::enter).
+    /// The same as [`Runtime::enter`](super::Runtime::enter).
     pub fn enter(&self) -> EnterGuard<'_> {
         EnterGuard {
             _entered: entered::enter(self.shared.clone()),
@@ -83,7 +81,7 @@ impl Handle {
         }
     }
 
-    /// As [`task::spawn`](crate::task::spawn), on this runtime.
+    /// Like [`task::spawn`](crate::task::spawn), on this runtime. If it has shut down, the task's handle returns a cancelled error.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -93,7 +91,7 @@ impl Handle {
         home::spawn(&self.shared, future, cell::Id::next(), Origin::caller())
     }
 
-    /// As [`task::spawn_eager`](crate::task::spawn_eager), on this runtime.
+    /// Like [`task::spawn_eager`](crate::task::spawn_eager), on this runtime.
     #[track_caller]
     pub fn spawn_eager<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -103,7 +101,7 @@ impl Handle {
         eager::spawn_on(&self.shared, future, Origin::caller())
     }
 
-    /// As [`task::spawn_blocking`](crate::task::spawn_blocking), on this runtime.
+    /// Like [`task::spawn_blocking`](crate::task::spawn_blocking), on this runtime.
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where
@@ -113,26 +111,27 @@ impl Handle {
         blocking::spawn(&self.shared, f, Origin::caller())
     }
 
-    /// Polls `future` on this thread until it is done, inside this runtime. It turns no current-thread runtime: the
-    /// tasks of one, and its reactor, wait for [`Runtime::block_on`](super::Runtime::block_on).
+    /// Polls `future` on this thread until it completes, inside this runtime. It doesn't drive a current-thread
+    /// runtime: its tasks and its reactor wait for [`Runtime::block_on`](super::Runtime::block_on).
     ///
     /// # Panics
-    /// As [`Runtime::block_on`](super::Runtime::block_on).
+    /// The same as for [`Runtime::block_on`](super::Runtime::block_on).
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
         root::output(relief::block_on(|| root::block_on(&self.shared, future)))
     }
 
-    /// Changes how many regular workers a multi-thread runtime has. More start at once; of fewer, those that go end
-    /// their polls first, and what was in their queues goes to the others.
+    /// Changes the number of regular workers of a multi-thread runtime. New workers start at once. Workers that are
+    /// taken away finish their polls first, and their queues go to the others.
     ///
     /// # Errors
-    /// Where the runtime wasn't built for so many ([`Builder::max_worker_threads`](super::Builder::max_worker_threads)),
-    /// is a current-thread runtime, or is given no thread by the operating system.
+    /// Fails if the runtime wasn't built for so many
+    /// ([`Builder::max_worker_threads`](super::Builder::max_worker_threads)), if it is a current-thread runtime, or if
+    /// the operating system refuses a thread.
     ///
     /// # Panics
-    /// If `workers` is 0.
+    /// Panics if `workers` is 0.
     ///
     /// # Examples
     /// ```
@@ -149,7 +148,7 @@ impl Handle {
         engage::resize(&self.shared, workers)
     }
 
-    /// Which kind of runtime it is.
+    /// The kind of this runtime.
     pub fn runtime_flavor(&self) -> RuntimeFlavor {
         match self.shared.flavor {
             Flavor::CurrentThread => RuntimeFlavor::CurrentThread,
@@ -157,7 +156,7 @@ impl Handle {
         }
     }
 
-    /// Which runtime it is.
+    /// The id of this runtime.
     ///
     /// # Examples
     /// ```
@@ -172,7 +171,7 @@ impl Handle {
         self.shared.id
     }
 
-    /// What the runtime can tell of itself.
+    /// Figures about the runtime.
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::new(self.shared.clone())
     }

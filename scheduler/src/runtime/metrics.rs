@@ -11,9 +11,9 @@ use heist_sync::sys::atomic::Ordering;
 use crate::workers::figures::{self, Histogram};
 use crate::workers::shared::Shared;
 
-/// A runtime's figures. Taking one changes nothing; figures of different kinds aren't of the same instant.
+/// Figures about a runtime. Reading a figure changes nothing. Figures of different kinds are not of the same instant.
 ///
-/// Obtained by [`Handle::metrics`](crate::runtime::Handle::metrics).
+/// Made by [`Handle::metrics`](crate::runtime::Handle::metrics).
 #[derive(Clone)]
 pub struct RuntimeMetrics {
     shared: Arc<Shared>,
@@ -28,88 +28,88 @@ impl RuntimeMetrics {
         Self { shared }
     }
 
-    /// How many regular workers the runtime has.
+    /// The number of regular workers.
     pub fn num_workers(&self) -> usize {
         self.shared.crew.regular()
     }
 
-    /// How many spare workers there are at the moment: they stand in for workers whose poll takes long.
+    /// The number of spare workers at the moment. They work in place of workers whose poll takes long.
     pub fn num_spare_workers(&self) -> usize {
         self.shared.crew.spares()
     }
 
-    /// How many polls have held others up for longer than the threshold. See
+    /// How many polls have held up other tasks for longer than the threshold. See
     /// [`Builder::on_stall`](crate::runtime::Builder::on_stall).
     pub fn stall_count(&self) -> u64 {
         self.shared.stalls.count()
     }
 
-    /// How many tasks aren't complete, blocking jobs left out.
+    /// The number of tasks that aren't complete. Blocking jobs don't count.
     pub fn num_alive_tasks(&self) -> usize {
         self.shared.alive.tasks.live()
     }
 
-    /// How many tasks have been spawned, those that were refused by a shutdown included and blocking jobs left out.
+    /// How many tasks have been spawned. Tasks that were refused by a shutdown count, blocking jobs don't.
     pub fn spawned_tasks_count(&self) -> u64 {
         self.shared.alive.tasks.total()
     }
 
-    /// How many times a worker was woken, or a thread sent to one, by whoever had work for it.
+    /// How many times a worker was woken, or a thread was sent to one, because there was work for it.
     pub fn wake_count(&self) -> u64 {
         // Ordering: hint only.
         self.shared.wakes.load(Ordering::Relaxed)
     }
 
-    /// How many tasks have come to the workers from outside them: from other threads, and from the reactor thread.
+    /// How many tasks have come to the workers from outside: from other threads, and from the reactor thread.
     pub fn remote_schedule_count(&self) -> u64 {
         // Ordering: hint only.
         self.shared.injections.load(Ordering::Relaxed)
     }
 
-    /// How many times the worker has queued a task in its own queues.
+    /// How many times the worker has put a task into its own queues.
     #[track_caller]
     pub fn worker_local_schedule_count(&self, worker: usize) -> u64 {
         self.shared.remotes[worker].counters.pushes.get()
     }
 
-    /// How many tasks lie in the worker's own queues.
+    /// The number of tasks in the worker's own queues.
     #[track_caller]
     pub fn worker_local_queue_depth(&self, worker: usize) -> usize {
         self.shared.remotes[worker].open.depth()
     }
 
-    /// How long the worker's polls last on average: a moving average of the polls that are timed, one in 64, where each
-    /// weighs a tenth. Zero until one was.
+    /// How long the worker's polls take on average. One poll in 64 is timed, and each has a weight of a tenth in a
+    /// moving average. Zero until a poll was timed.
     #[track_caller]
     pub fn worker_mean_poll_time(&self, worker: usize) -> Duration {
         Duration::from_nanos(self.shared.remotes[worker].counters.mean_poll_nanos.get())
     }
 
-    /// Always: one poll in 64 is timed, which costs next to nothing.
+    /// Always true: one poll in 64 is timed, which costs next to nothing.
     pub fn poll_time_histogram_enabled(&self) -> bool {
         true
     }
 
-    /// How many buckets the histogram of poll times has.
+    /// The number of buckets in the histogram of poll times.
     pub fn poll_time_histogram_num_buckets(&self) -> usize {
         figures::BUCKETS
     }
 
-    /// Which poll times a bucket holds: the first those under 256 ns, each next one those up to twice as long, the last
-    /// all that are longer.
+    /// The poll times that a bucket counts. The first bucket counts those under 256 ns, each next one those up to twice
+    /// as long, and the last all that are longer.
     ///
     /// # Panics
-    /// If there are no more than `bucket` of them.
+    /// Panics if there is no such bucket.
     #[track_caller]
     pub fn poll_time_histogram_bucket_range(&self, bucket: usize) -> Range<Duration> {
         Histogram::range(bucket)
     }
 
-    /// How many of the worker's polls that were timed, one in 64, fell into a bucket. A poll in which the task blocked in
-    /// place isn't timed.
+    /// How many of the worker's timed polls, one in 64, fell into a bucket. A poll in which the task blocked in place
+    /// isn't timed.
     ///
     /// # Panics
-    /// If there is no such worker, or no such bucket.
+    /// Panics if there is no such worker or no such bucket.
     #[track_caller]
     pub fn poll_time_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
         self.shared.remotes[worker]
@@ -118,51 +118,52 @@ impl RuntimeMetrics {
             .count(bucket)
     }
 
-    /// How many of the tasks that a worker queued itself, one in 64 taken, waited how long until it polled them: the
-    /// count of a bucket, whose range
-    /// [`poll_time_histogram_bucket_range`](Self::poll_time_histogram_bucket_range) gives. A task that another worker has stolen isn't counted, so where there is
-    /// much stealing the figures are those of the tasks that stayed.
+    /// How long tasks waited between the moment when the worker queued them itself and their poll. This returns the
+    /// count of a bucket, whose range is that of
+    /// [`poll_time_histogram_bucket_range`](Self::poll_time_histogram_bucket_range). One task in 64 is timed. A task
+    /// that another worker has stolen isn't counted, so if there is much stealing the figures are those of the tasks
+    /// that stayed.
     ///
     /// # Panics
-    /// If there is no such worker, or no such bucket.
+    /// Panics if there is no such worker or no such bucket.
     #[track_caller]
     pub fn schedule_latency_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
         self.shared.remotes[worker].counters.latencies.count(bucket)
     }
 
-    /// How many blocking jobs wait for a thread.
+    /// The number of blocking jobs that wait for a thread.
     pub fn blocking_queue_depth(&self) -> usize {
         self.shared.driver.pool().queue_depth()
     }
 
-    /// How many tasks wait in the queue that is fed from outside the workers.
+    /// The number of tasks in the queue for tasks from outside the workers.
     pub fn global_queue_depth(&self) -> usize {
         self.shared.injector.len()
     }
 
-    /// How often the worker has polled a task.
+    /// How many times the worker has polled a task.
     ///
     /// # Panics
-    /// As all that ask for a worker: where there is no place for one of that number. Beyond the
-    /// [regular](Self::num_workers) ones there are those of the spares, and of workers that were dismissed.
+    /// Panics if there is no place for a worker of that number, as all methods that take a worker do. Beyond the
+    /// [regular workers](Self::num_workers) there are places for spare workers and for workers that were dismissed.
     #[track_caller]
     pub fn worker_poll_count(&self, worker: usize) -> u64 {
         self.shared.remotes[worker].counters.polls.get()
     }
 
-    /// How often the worker has found work in another's queue.
+    /// How many times the worker has found work in another worker's queue.
     #[track_caller]
     pub fn worker_steal_count(&self, worker: usize) -> u64 {
         self.shared.remotes[worker].counters.steals.get()
     }
 
-    /// How often the worker has gone to sleep.
+    /// How many times the worker has gone to sleep.
     #[track_caller]
     pub fn worker_park_count(&self, worker: usize) -> u64 {
         self.shared.remotes[worker].counters.parks.get()
     }
 
-    /// For how long the worker has been awake, the stretch included in which it is now.
+    /// How long the worker has been awake in total, up to now.
     #[track_caller]
     pub fn worker_total_busy_duration(&self, worker: usize) -> Duration {
         let counters = &self.shared.remotes[worker].counters;
@@ -173,12 +174,12 @@ impl RuntimeMetrics {
         Duration::from_nanos(counters.busy_nanos.get() + stretch)
     }
 
-    /// How many threads the blocking pool has.
+    /// The number of threads in the blocking pool.
     pub fn num_blocking_threads(&self) -> usize {
         self.shared.driver.pool().num_threads()
     }
 
-    /// How many threads of the blocking pool wait for a job.
+    /// The number of threads in the blocking pool that wait for a job.
     pub fn num_idle_blocking_threads(&self) -> usize {
         self.shared.driver.pool().num_idle()
     }

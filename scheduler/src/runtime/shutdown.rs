@@ -1,4 +1,4 @@
-//! What a shutdown tells of those that didn't end by themselves.
+//! The report of a shutdown: what didn't end by itself.
 
 use std::fmt;
 use std::panic::Location;
@@ -49,7 +49,8 @@ impl Left {
     }
 }
 
-/// How a [`Runtime::shutdown`](super::Runtime::shutdown) went. Its `Display` is for people, one line for each task.
+/// How a [`Runtime::shutdown`](super::Runtime::shutdown) went. It implements `Display` with a text for people, one line
+/// for each task.
 ///
 /// # Examples
 /// ```
@@ -79,15 +80,16 @@ impl ShutdownReport {
         &self.tasks
     }
 
-    /// The blocking jobs that had not ended when the time was over, sorted by id. Those that ran were waited for a little
-    /// longer, those that hadn't begun never ran.
+    /// The blocking jobs that had not ended when the time was over, sorted by id. Jobs that ran were waited for a
+    /// little longer. Jobs that hadn't begun never ran.
     pub fn blocking_jobs(&self) -> &[Unfinished] {
         &self.blocking_jobs
     }
 
-    /// How many threads of the runtime's own were left behind, as a poll or a blocking job doesn't return: those in it,
-    /// and, where it is a task's poll, the workers and the reactor thread, none of which leaves before all tasks have. They
-    /// end when it does. A thread that is held up by `on_thread_stop` or by the destructor of a thread-local counts too.
+    /// How many threads of the runtime were left behind because a poll or a blocking job doesn't return. It counts the
+    /// threads in such a poll or job. For a task's poll it counts the workers and the reactor thread too, because none
+    /// of them ends before all tasks have. They end when the poll or the job does. A thread that is held up by
+    /// `on_thread_stop`, or by the destructor of a thread-local, counts too.
     pub fn num_threads_left(&self) -> usize {
         self.threads
     }
@@ -144,12 +146,12 @@ impl Unfinished {
         }
     }
 
-    /// Its id.
+    /// The id of the task.
     pub fn id(&self) -> Id {
         self.id
     }
 
-    /// Its name, if it was given one.
+    /// The name of the task, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -159,14 +161,14 @@ impl Unfinished {
         self.location
     }
 
-    /// What the task waited for when the time was over, as far as its last poll has told; no more than a hint where the
-    /// poll went on then. A blocking job waits for its first and only poll, or is in it.
+    /// What the task waited for when the time was over, as far as its last poll has told. If a poll was going on then,
+    /// it is only a hint. A blocking job waits for its first and only poll, or is in it.
     pub fn waited_for(&self) -> Wait {
         self.waits
     }
 
-    /// Whether it hadn't ended by the shutdown's own end either: its poll, or the job, hasn't returned, and its thread
-    /// was left behind.
+    /// Whether it had not ended at the end of the shutdown either. Then its poll or the job hasn't returned, and its
+    /// thread was left behind.
     pub fn is_left_behind(&self) -> bool {
         self.left_behind
     }

@@ -14,14 +14,14 @@ use crate::workers::relief;
 /// What a thread outside any runtime is told.
 pub(super) const NO_RUNTIME: &str = "there is no runtime here: this must be called from a task, inside `block_on`, or with a runtime entered";
 
-/// Spawns a task on the current runtime, and gives its handle. The task starts at once, whether or not the handle is
-/// awaited; dropping the handle detaches it.
+/// Spawns a task on the current runtime, and returns its handle. The task starts at once, whether or not the handle is
+/// awaited. Dropping the handle detaches the task.
 ///
-/// When the runtime shuts down, the task's future is dropped at its next `await`. A task that is spawned on a runtime
-/// that has shut down is dropped at once, and its handle gives a cancelled [`JoinError`](super::JoinError).
+/// When the runtime shuts down, the task's future is dropped at its next `await`. If the runtime has shut down already,
+/// the future is dropped at once, and the handle returns a cancelled [`JoinError`](super::JoinError).
 ///
 /// # Panics
-/// If called outside any runtime.
+/// Panics if called outside any runtime.
 ///
 /// # Examples
 /// ```
@@ -51,17 +51,17 @@ where
     }
 }
 
-/// Spawns a task on the current runtime and polls it at once, on this thread, up to its first wait; from there on it is
-/// a task like any other. A task that has nothing to wait for is complete when this returns, without having been in any
-/// queue.
+/// Spawns a task on the current runtime and polls it at once, on this thread, until it waits for the first time. After
+/// that it is a task like any other. If it has nothing to wait for, it is complete when this returns, and was never in
+/// a queue.
 ///
-/// The first poll delays the caller, so it suits tasks that start something and then wait for it. A panic in it is the
-/// task's: the caller doesn't see it, the handle gives it. The poll has a budget of its own (see `coop`). An eager task
-/// that spawns eager tasks does so up to a bounded depth; below it they are spawned as by [`spawn`], and so
-/// they are by a waker that a worker wakes outside any task.
+/// The first poll delays the caller, so use this for tasks that start something and then wait for it. A panic in the
+/// first poll is the task's: the handle returns it, and the caller doesn't see it. The poll has a budget of its own
+/// (see `coop`). Eager tasks may spawn eager tasks up to a bounded depth; below that, they are spawned as by
+/// [`spawn`]. The same holds if a waker spawns one that a worker wakes outside any task.
 ///
 /// # Panics
-/// If called outside any runtime.
+/// Panics if called outside any runtime.
 ///
 /// # Examples
 /// ```
@@ -87,19 +87,19 @@ where
     }
 }
 
-/// Runs `f` on a thread of the current runtime's blocking pool, where it may block for as long as it likes.
+/// Runs `f` on a thread of the current runtime's blocking pool, where it may block as long as it likes.
 ///
-/// Beyond `max_blocking_threads` jobs wait in a queue. So jobs that wait for other jobs can wait for ever, once there
-/// are as many of them as there may be threads; tasks, timers and sockets they may wait for. Aborting the handle keeps
-/// a job from starting; one that runs goes on to its end. Dropping the runtime waits for jobs that run;
-/// `shutdown_timeout` and `shutdown_background` don't.
+/// At most `max_blocking_threads` jobs run at once; further jobs wait in a queue. So jobs that wait for other jobs may
+/// wait for ever, if there are as many of them as threads. A job may safely wait for tasks, timers and sockets.
+/// Aborting the handle keeps a job from starting; a job that runs goes on to its end. Dropping the runtime waits for
+/// jobs that run; `shutdown_timeout` and `shutdown_background` don't.
 ///
 /// # Errors
-/// The handle gives a cancelled [`JoinError`](super::JoinError) if the runtime has shut down, and if the operating
-/// system gives the pool not even one thread.
+/// The handle returns a cancelled [`JoinError`](super::JoinError) if the runtime has shut down, or if the operating
+/// system doesn't give the pool even one thread.
 ///
 /// # Panics
-/// If called outside any runtime.
+/// Panics if called outside any runtime.
 ///
 /// # Examples
 /// ```
@@ -122,18 +122,18 @@ where
     }
 }
 
-/// Calls `f`, which may block, on this thread, and lets another thread go on with the tasks of this worker meanwhile: if
-/// there are any, a thread takes the worker over at once, else as soon as there are some.
+/// Calls `f`, which may block, on this thread. Another thread takes over this worker and its tasks meanwhile: at once
+/// if there are tasks, otherwise as soon as there are some.
 ///
-/// The current task is what blocks: other futures of the same task, in a `join!` say, wait until `f` returns. `f` is in
-/// the runtime, and may call [`block_on`](crate::runtime::Handle::block_on). On a thread that is no worker, `f` is simply
-/// called; the same inside a `block_on` of a multi-thread runtime.
+/// This blocks the current task as a whole: other futures of the same task, in a `join!` for instance, wait until `f`
+/// returns. `f` runs inside the runtime, and may call [`block_on`](crate::runtime::Handle::block_on). On a thread that
+/// is no worker, and inside a `block_on` of a multi-thread runtime, `f` is simply called.
 ///
-/// At most `max_blocking_threads` threads stand in for others. Beyond that a worker waits for its own thread, and other
-/// workers steal from it.
+/// At most `max_blocking_threads` threads take over from others. Beyond that a worker waits for its own thread, and
+/// other workers steal its tasks.
 ///
 /// # Panics
-/// If `f` does, and inside a current-thread runtime: nobody can stand in there.
+/// Panics if `f` does. Panics too inside a current-thread runtime, because no other thread can take over there.
 ///
 /// # Examples
 /// ```
@@ -158,10 +158,10 @@ where
     }
 }
 
-/// Lets the other tasks of this worker run first: those that an event woke, and those that yielded before.
+/// Lets the other tasks of this worker run first: tasks that an event woke, and tasks that yielded before.
 ///
 /// # Cancel safety
-/// There is nothing to lose.
+/// Dropping the future loses nothing.
 pub async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {
@@ -178,13 +178,13 @@ pub async fn yield_now() {
 /// The id of the task that is being polled.
 ///
 /// # Panics
-/// If called outside a task; [`try_id`] asks.
+/// Panics if called outside a task. [`try_id`] returns `None` instead.
 #[track_caller]
 pub fn id() -> Id {
     try_id().expect("`task::id` needs to be called inside a task")
 }
 
-/// The id of the task that is being polled, if one is.
+/// The id of the task that is being polled, if there is one.
 pub fn try_id() -> Option<Id> {
     thread::task_id()
 }

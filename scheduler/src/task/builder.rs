@@ -1,4 +1,4 @@
-//! What a task can be given before it is spawned.
+//! Spawning tasks with a name.
 
 use std::future::Future;
 use std::io;
@@ -9,9 +9,9 @@ use crate::cell::{Id, JoinHandle, Origin};
 use crate::runtime::{Handle, blocking, entered};
 use crate::workers::home;
 
-/// Spawns tasks that have a name, by which reports of stalls and shutdowns call them.
+/// Spawns tasks with a name. Reports of stalls and shutdowns show it.
 ///
-/// The spawning methods return an [`io::Result`] as tokio's do; at present all of them succeed.
+/// The spawning methods return an [`io::Result`], as in tokio. At present all of them succeed.
 ///
 /// # Examples
 /// ```
@@ -31,24 +31,24 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// A builder of tasks without a name.
+    /// Makes a builder of tasks without a name.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Gives the task this name, which is copied as the task is spawned. Names need not be unique.
+    /// Sets the task's name. It is copied when the task is spawned. Names need not be unique.
     #[must_use]
     pub fn name(&self, name: &'a str) -> Self {
         Self { name: Some(name) }
     }
 
-    /// As [`task::spawn`](super::spawn).
+    /// Like [`task::spawn`](super::spawn).
     ///
     /// # Errors
     /// None at present.
     ///
     /// # Panics
-    /// If called outside any runtime.
+    /// Panics if called outside any runtime.
     #[track_caller]
     pub fn spawn<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
     where
@@ -61,7 +61,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// As [`Handle::spawn`].
+    /// Like [`Handle::spawn`].
     ///
     /// # Errors
     /// None at present.
@@ -79,13 +79,13 @@ impl<'a> Builder<'a> {
         ))
     }
 
-    /// As [`task::spawn_local`](super::spawn_local).
+    /// Like [`task::spawn_local`](super::spawn_local).
     ///
     /// # Errors
     /// None at present.
     ///
     /// # Panics
-    /// If called outside a [`LocalSet`].
+    /// Panics if called outside a [`LocalSet`].
     #[track_caller]
     pub fn spawn_local<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
     where
@@ -95,7 +95,7 @@ impl<'a> Builder<'a> {
         Ok(local::spawn_here(future, self.origin()))
     }
 
-    /// As [`LocalSet::spawn_local`].
+    /// Like [`LocalSet::spawn_local`].
     ///
     /// # Errors
     /// None at present.
@@ -112,13 +112,13 @@ impl<'a> Builder<'a> {
         Ok(local_set.spawn_from(future, self.origin()))
     }
 
-    /// As [`task::spawn_blocking`](super::spawn_blocking).
+    /// Like [`task::spawn_blocking`](super::spawn_blocking).
     ///
     /// # Errors
-    /// None at present: a job that gets no thread has a cancelled handle.
+    /// None at present. If a job gets no thread, its handle returns a cancelled error.
     ///
     /// # Panics
-    /// If called outside any runtime.
+    /// Panics if called outside any runtime.
     #[track_caller]
     pub fn spawn_blocking<F, R>(self, f: F) -> io::Result<JoinHandle<R>>
     where
@@ -131,10 +131,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// As [`Handle::spawn_blocking`].
+    /// Like [`Handle::spawn_blocking`].
     ///
     /// # Errors
-    /// None at present: a job that gets no thread has a cancelled handle.
+    /// None at present. If a job gets no thread, its handle returns a cancelled error.
     #[track_caller]
     pub fn spawn_blocking_on<F, R>(self, f: F, handle: &Handle) -> io::Result<JoinHandle<R>>
     where

@@ -1,18 +1,18 @@
-//! A set of tasks, joined in the order in which they end.
-//!
-//! Each task of the set has as its join waker a `Note`, which says which task of which set it is. The completing
-//! worker wakes it, and that queues the task's key in the set's `Queue`; so a look at the set costs one lock,
-//! however many tasks are in it, and workers that complete tasks of different sets share nothing.
-//!
-//! Invariants:
-//! - **J1** A key is queued once for each task, after the task is complete: by its note, or by `insert` where the task
-//!   was complete before the note lay there. So a key that was popped has its output.
-//! - **J2** A key is used again only after it was popped. `detach_all`, which forgets keys that weren't, starts with a
-//!   new queue; notes of the old one tell nobody.
-//! - **J3** The set's waker is stored only where the queue was seen empty under the same lock, and a key is queued and
-//!   the waker taken under one lock too: no completion falls between.
-//!
-//! All of it is under the queue's lock; no ordering is argued but the lock's.
+//! A set of tasks that are joined in the order in which they end.
+
+// Each task of the set has a `Note` as its join waker, which says which task of which set it is. The worker that completes
+// the task wakes the note, and that queues the task's key in the set's `Queue`. So a look at the set costs one lock,
+// however many tasks are in it, and workers that complete tasks of different sets share nothing.
+//
+// Invariants:
+// - **J1** A key is queued once for each task, after the task is complete: by its note, or by `insert` if the task was
+//   complete before the note was there. So a key that was popped has its output.
+// - **J2** A key is used again only after it was popped. `detach_all`, which forgets keys that weren't, starts with a new
+//   queue; notes of the old one tell nobody.
+// - **J3** The set's waker is stored only if the queue was seen empty under the same lock. A key is queued and the waker
+//   taken under one lock too. So no completion falls between.
+//
+// All of it is under the queue's lock, and no other ordering is argued.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -36,9 +36,9 @@ mod builder;
 
 pub use builder::Builder;
 
-/// A set of tasks with the same type of output, joined in the order in which they end.
+/// A set of tasks with the same type of output, which are joined in the order in which they end.
 ///
-/// Dropping the set aborts all its tasks. To let them run on, [`detach_all`](Self::detach_all) first.
+/// Dropping the set aborts all its tasks. To let them run on, call [`detach_all`](Self::detach_all) first.
 ///
 /// # Examples
 /// ```
@@ -129,7 +129,7 @@ impl Wake for Note {
 }
 
 impl<T> JoinSet<T> {
-    /// An empty set.
+    /// Makes an empty set.
     pub fn new() -> Self {
         Self {
             handles: Slab::new(),
@@ -137,25 +137,25 @@ impl<T> JoinSet<T> {
         }
     }
 
-    /// How many tasks are in the set: those that run, and those that ended and weren't joined.
+    /// The number of tasks in the set: tasks that run, and tasks that have ended and weren't joined.
     pub fn len(&self) -> usize {
         self.handles.len()
     }
 
-    /// Whether no task is in the set.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.handles.is_empty()
     }
 
-    /// Aborts all tasks of the set. They stay in it, and are joined as cancelled, or with the output that they gave
-    /// before.
+    /// Aborts all tasks of the set. They stay in the set. Joining them returns a cancelled error, or the output of a
+    /// task that had already ended.
     pub fn abort_all(&mut self) {
         for (_, handle) in &self.handles {
             handle.abort();
         }
     }
 
-    /// Takes all tasks out of the set; they run on.
+    /// Takes all tasks out of the set. They run on.
     pub fn detach_all(&mut self) {
         // J2: notes of these tasks that are under way go to the old queue.
         let waker = self.queue.0.lock().waker.take();
@@ -168,10 +168,10 @@ impl<T> JoinSet<T> {
 }
 
 impl<T: 'static> JoinSet<T> {
-    /// Spawns a task into the set, as [`task::spawn`](super::spawn) does.
+    /// Spawns a task into the set, like [`task::spawn`](super::spawn).
     ///
     /// # Panics
-    /// If called outside any runtime.
+    /// Panics if called outside any runtime.
     #[track_caller]
     pub fn spawn<F>(&mut self, task: F) -> AbortHandle
     where
@@ -191,10 +191,10 @@ impl<T: 'static> JoinSet<T> {
         self.insert(handle.spawn(task))
     }
 
-    /// Spawns a task into the set that need not be `Send`, as [`task::spawn_local`](super::spawn_local) does.
+    /// Spawns a task that need not be `Send` into the set, like [`task::spawn_local`](super::spawn_local).
     ///
     /// # Panics
-    /// If called outside a [`LocalSet`].
+    /// Panics if called outside a [`LocalSet`].
     #[track_caller]
     pub fn spawn_local<F>(&mut self, task: F) -> AbortHandle
     where
@@ -212,10 +212,10 @@ impl<T: 'static> JoinSet<T> {
         self.insert(local_set.spawn_local(task))
     }
 
-    /// Runs `f` on the blocking pool, as a task of the set; see [`task::spawn_blocking`](super::spawn_blocking).
+    /// Runs `f` on the blocking pool, as a task of the set. See [`task::spawn_blocking`](super::spawn_blocking).
     ///
     /// # Panics
-    /// If called outside any runtime.
+    /// Panics if called outside any runtime.
     ///
     /// # Examples
     /// ```
@@ -247,7 +247,7 @@ impl<T: 'static> JoinSet<T> {
         self.insert(handle.spawn_blocking(f))
     }
 
-    /// Spawns tasks into the set that have a name.
+    /// Makes a builder that spawns tasks with a name into the set.
     ///
     /// # Examples
     /// ```
@@ -263,8 +263,8 @@ impl<T: 'static> JoinSet<T> {
         Builder::new(self)
     }
 
-    /// Takes a task that was spawned otherwise into the set. Of a handle that has given its output already, joining
-    /// panics, as polling that handle would.
+    /// Takes a task into the set that was spawned elsewhere. If its handle has returned its output already, joining it
+    /// panics, as polling the handle would.
     pub fn insert(&mut self, handle: JoinHandle<T>) -> AbortHandle {
         let abort = handle.abort_handle();
         let entry = self.handles.vacant_entry();
@@ -278,42 +278,43 @@ impl<T: 'static> JoinSet<T> {
         abort
     }
 
-    /// The output of the task that ends next, or ended first of those that weren't joined; `None` where the set is
-    /// empty. The task leaves the set.
+    /// Waits for the next task to end, takes it out of the set, and returns its output. Tasks that have ended already
+    /// come first, in the order in which they ended. Returns `None` if the set is empty.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: a task leaves the set only as its output is returned.
+    /// Dropping the future loses nothing: a task leaves the set only when its output is returned.
     pub async fn join_next(&mut self) -> Option<Result<T, JoinError>> {
         poll_fn(|cx| self.poll_join_next(cx)).await
     }
 
-    /// As [`join_next`](Self::join_next), with the task's id, which an error has too.
+    /// Like [`join_next`](Self::join_next), but returns the task's id as well. An error has the id too.
     ///
     /// # Cancel safety
-    /// As of [`join_next`](Self::join_next).
+    /// The same as for [`join_next`](Self::join_next).
     pub async fn join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         poll_fn(|cx| self.poll_join_next_with_id(cx)).await
     }
 
-    /// The output of a task that has ended, without waiting; `None` where none has, or the set is empty.
+    /// Takes a task that has ended out of the set and returns its output, without waiting. Returns `None` if no task
+    /// has ended, or the set is empty.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         Some(self.try_join_next_with_id()?.map(|(_, output)| output))
     }
 
-    /// As [`try_join_next`](Self::try_join_next), with the task's id.
+    /// Like [`try_join_next`](Self::try_join_next), but returns the task's id as well.
     pub fn try_join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         let key = self.queue.pop()?;
         Some(self.take(key))
     }
 
-    /// Polls for the next task that ends: `Ready(None)` where the set is empty. After `Pending` the task of `cx` is
-    /// woken when one has ended; a later call replaces its waker.
+    /// [`join_next`](Self::join_next) as a poll function: `Ready(None)` if the set is empty. After `Pending` the task
+    /// of `cx` is woken when a task has ended. Only the waker of the last call is woken.
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
         let next = ready!(self.poll_join_next_with_id(cx));
         Poll::Ready(next.map(|result| result.map(|(_, output)| output)))
     }
 
-    /// As [`poll_join_next`](Self::poll_join_next), with the task's id.
+    /// Like [`poll_join_next`](Self::poll_join_next), but returns the task's id as well.
     pub fn poll_join_next_with_id(
         &mut self,
         cx: &mut Context<'_>,
@@ -334,7 +335,7 @@ impl<T: 'static> JoinSet<T> {
     /// Aborts all tasks, and waits until all have ended. Their outputs and panics are dropped.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the tasks aborted; those that weren't joined stay in the set.
+    /// Dropping the future leaves the tasks aborted. Tasks that weren't joined stay in the set.
     pub async fn shutdown(&mut self) {
         self.abort_all();
         while let Some(result) = self.join_next().await {
@@ -342,13 +343,13 @@ impl<T: 'static> JoinSet<T> {
         }
     }
 
-    /// Waits until all tasks have ended, and gives their outputs in the order in which they ended.
+    /// Waits until all tasks have ended, and returns their outputs in the order in which they ended.
     ///
     /// # Cancel safety
-    /// Dropping the future drops the set: the tasks are aborted, the outputs lost.
+    /// Dropping the future drops the set: the tasks are aborted and the outputs are lost.
     ///
     /// # Panics
-    /// If a task panicked, with its panic, or was cancelled; the others are aborted then.
+    /// Panics if a task panicked, with its panic, or was cancelled. The other tasks are then aborted.
     pub async fn join_all(mut self) -> Vec<T> {
         let mut outputs = Vec::with_capacity(self.len());
         while let Some(result) = self.join_next().await {
@@ -399,7 +400,7 @@ impl<T> fmt::Debug for JoinSet<T> {
 /// Spawns each future of the iterator on the current runtime.
 ///
 /// # Panics
-/// If called outside any runtime.
+/// Panics if called outside any runtime.
 impl<T, F> FromIterator<F> for JoinSet<T>
 where
     F: Future<Output = T> + Send + 'static,
@@ -416,7 +417,7 @@ where
 /// Spawns each future of the iterator on the current runtime.
 ///
 /// # Panics
-/// If called outside any runtime.
+/// Panics if called outside any runtime.
 impl<T, F> Extend<F> for JoinSet<T>
 where
     F: Future<Output = T> + Send + 'static,

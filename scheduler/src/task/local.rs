@@ -52,11 +52,11 @@ thread_local_const! {
     static ENTERED: RefCell<Vec<(u64, Rc<Local>)>> = RefCell::new(Vec::new());
 }
 
-/// Tasks that stay on the thread of the set, and need not be [`Send`].
+/// A set of tasks that stay on the thread of the set. They need not be [`Send`].
 ///
-/// The tasks run while somebody polls the set: by [`run_until`](Self::run_until), [`block_on`](Self::block_on), or by
-/// awaiting the set itself, which completes when all of its tasks have ended. A poll of the set runs a bounded number
-/// of tasks, each with its own budget, and then yields to its surroundings.
+/// The tasks run while somebody polls the set: in [`run_until`](Self::run_until), in [`block_on`](Self::block_on), or
+/// by awaiting the set itself, which completes when all its tasks have ended. A poll of the set runs a bounded number
+/// of tasks, each with its own budget, and then yields.
 ///
 /// Dropping the set drops the futures of all its tasks, on its thread.
 ///
@@ -112,8 +112,7 @@ struct Inbox {
 #[derive(Clone)]
 struct Home(Arc<Remote>);
 
-/// Puts the set in which a thread spawns local tasks back to what it was, when dropped. Guards may be dropped in any
-/// order.
+/// Leaves the set that [`LocalSet::enter`] entered when it is dropped. Guards may be dropped in any order.
 #[must_use = "the set is left when the guard is dropped"]
 pub struct LocalEnterGuard {
     number: u64,
@@ -134,12 +133,12 @@ struct Polled<'a> {
     _here: thread::PollsLocal,
 }
 
-/// Spawns a task that need not be `Send` into the [`LocalSet`] that this is called in: from one of its tasks, from the
+/// Spawns a task that need not be `Send` into the current [`LocalSet`]. Call it from one of the set's tasks, from the
 /// future of its [`run_until`](LocalSet::run_until) or [`block_on`](LocalSet::block_on), or with the set
 /// [entered](LocalSet::enter).
 ///
 /// # Panics
-/// If called outside a [`LocalSet`].
+/// Panics if called outside a [`LocalSet`].
 ///
 /// # Examples
 /// ```
@@ -178,7 +177,7 @@ where
 }
 
 impl LocalSet {
-    /// An empty set, which belongs to this thread.
+    /// Makes an empty set, which belongs to this thread.
     pub fn new() -> Self {
         let local = Rc::new(Local {
             queue: RefCell::default(),
@@ -196,13 +195,13 @@ impl LocalSet {
         }
     }
 
-    /// Makes this the set into which [`spawn_local`] spawns on this thread, until the guard is dropped. It doesn't run
-    /// the tasks.
+    /// Makes this the set into which [`spawn_local`] spawns on this thread, until the guard is dropped. This doesn't
+    /// run the tasks.
     pub fn enter(&self) -> LocalEnterGuard {
         enter(&self.local)
     }
 
-    /// Spawns a task into the set. It runs as soon as the set is polled.
+    /// Spawns a task into the set. It runs when the set is next polled.
     #[track_caller]
     pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -220,21 +219,21 @@ impl LocalSet {
         self.local.spawn(future, origin)
     }
 
-    /// Polls `future` until it is done, and the tasks of the set meanwhile, on this thread inside `runtime`. Tasks that
-    /// aren't done then stay in the set.
+    /// Polls `future` on this thread inside `runtime` until it completes, and runs the tasks of the set meanwhile.
+    /// Tasks that haven't ended by then stay in the set.
     ///
     /// # Panics
-    /// As [`Runtime::block_on`].
+    /// The same as for [`Runtime::block_on`].
     #[track_caller]
     pub fn block_on<F: Future>(&self, runtime: &Runtime, future: F) -> F::Output {
         runtime.block_on(self.run_until(future))
     }
 
-    /// Polls `future` until it is done, and the tasks of the set meanwhile. Tasks that aren't done then stay in the
-    /// set.
+    /// Polls `future` until it completes, and runs the tasks of the set meanwhile. Tasks that haven't ended by then
+    /// stay in the set.
     ///
     /// # Cancel safety
-    /// Dropping it drops `future`; the tasks stay in the set, and run when it is polled again.
+    /// Dropping the future drops `future`. The tasks stay in the set, and run when it is polled again.
     ///
     /// # Examples
     /// ```
@@ -255,7 +254,7 @@ impl LocalSet {
     }
 }
 
-/// Completes when all tasks of the set have ended, those too that they spawn meanwhile.
+/// Completes when all tasks of the set have ended, and all tasks that they spawned meanwhile.
 impl Future for LocalSet {
     type Output = ();
 

@@ -1,17 +1,17 @@
-//! Tasks that begin and end together: structured concurrency.
-//!
-//! Each child is wrapped in a `Child`, which drops its future and then reports how it ended; the group's state, under
-//! one lock, counts the children that haven't reported.
-//!
-//! Invariants:
-//! - **G1** A child is in `children` from before its spawn until its report, and reports exactly once: at its end, or
-//!   as it is dropped. Its future is gone by then.
-//! - **G2** Once `cancelled` is set no child is added, and every child in `children` is aborted: by whoever set it
-//!   where its handle lies there, by its spawner where that is still under way, as it looks at `cancelled` when it puts
-//!   the handle there.
-//! - **G3** `closed` is set by a join that found `children` empty, under the same lock, or by the drop of the group:
-//!   no child is added after it, and no report stores anything.
-//! - **G4** User values, wakers and aborts are touched outside the lock.
+//! Groups of tasks that begin and end together: structured concurrency.
+
+// Each child is wrapped in a `Child`, which drops its future and then reports how it ended. The group's state, under one
+// lock, counts the children that haven't reported.
+//
+// Invariants:
+// - **G1** A child is in `children` from before its spawn until its report. It reports exactly once: at its end, or when
+//   it is dropped. Its future is gone by then.
+// - **G2** Once `cancelled` is set no child is added, and every child in `children` is aborted. If its handle is there,
+//   whoever sets `cancelled` aborts it. If its spawner has yet to put the handle there, the spawner looks at `cancelled`
+//   when it does so, and aborts it.
+// - **G3** `closed` is set by a join that found `children` empty, under the same lock, or by the drop of the group. No
+//   child is added after it, and no report stores anything.
+// - **G4** User values, wakers and aborts are touched outside the lock.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -36,20 +36,20 @@ mod error;
 
 pub use error::{Failure, GroupError};
 
-/// Tasks that begin and end together: the nursery of trio, the `TaskGroup` of Python.
+/// A group of tasks that begin and end together, like a nursery in trio or a `TaskGroup` in Python.
 ///
-/// A child is a future that gives a `Result`. The contract:
+/// A child is a future that returns a `Result`. The contract:
 ///
-/// 1. [`join`](Self::join) waits until every child has ended and its future has been dropped, those included that
-///    children spawned meanwhile through a [`Spawner`].
-/// 2. If all succeed, it gives their outputs, in the order in which they were spawned.
-/// 3. The first failure, an `Err` or a panic, cancels all other children, at once, whether or not anyone is in `join`
-///    by then; and the group takes no more children. `join` still waits for all of them, and gives a [`GroupError`]
-///    with that failure first, and after it those of children that failed on their way out. Children that were merely
+/// 1. [`join`](Self::join) waits until every child has ended and its future has been dropped. This includes children
+///    that were spawned meanwhile through a [`Spawner`].
+/// 2. If all children succeed, `join` returns their outputs, in the order in which they were spawned.
+/// 3. The first failure, an `Err` or a panic, cancels all other children at once, even if nobody is in `join` yet. The
+///    group takes no more children then. `join` still waits for all of them, and returns a [`GroupError`]. It holds the
+///    first failure, and then the failures of children that failed on their way out. Children that were merely
 ///    cancelled are not in it.
-/// 4. Dropping the group, or the future of `join`, cancels all children. It doesn't wait for them: their futures are
-///    dropped by the runtime's workers, those that run at their next `.await`.
-/// 5. A child that the shutdown of its runtime drops has failed, with a cancelled [`JoinError`].
+/// 4. Dropping the group, or the future of `join`, cancels all children. It doesn't wait for them: the runtime's
+///    workers drop their futures. A child that is being polled is dropped at its next `.await`.
+/// 5. If the shutdown of its runtime drops a child, the child has failed, with a cancelled [`JoinError`].
 ///
 /// # Examples
 /// ```
@@ -77,9 +77,9 @@ pub struct TaskGroup<T, E> {
     group: Arc<Group<T, E>>,
 }
 
-/// Spawns children into a [`TaskGroup`], from anywhere: from its children, for one.
+/// Spawns children into a [`TaskGroup`] from anywhere, for instance from its children.
 ///
-/// It doesn't keep the group from ending: that is done when all children are.
+/// It doesn't keep the group from ending: the group ends when all children have ended.
 ///
 /// # Examples
 /// ```
@@ -379,7 +379,7 @@ impl<T, E> Group<T, E> {
 }
 
 impl<T, E> TaskGroup<T, E> {
-    /// An empty group.
+    /// Makes an empty group.
     pub fn new() -> Self {
         Self {
             group: Arc::new(Group(Mutex::new(State {
@@ -393,14 +393,14 @@ impl<T, E> TaskGroup<T, E> {
         }
     }
 
-    /// Something by which children, or anyone else, can spawn into the group.
+    /// Makes a spawner, with which children, or anyone else, can spawn into the group.
     pub fn spawner(&self) -> Spawner<T, E> {
         Spawner {
             group: self.group.clone(),
         }
     }
 
-    /// How many children haven't ended.
+    /// The number of children that haven't ended.
     pub fn len(&self) -> usize {
         self.group.0.lock().children.len()
     }
@@ -413,10 +413,10 @@ impl<T, E> TaskGroup<T, E> {
     /// Waits until all children have ended: see the [contract](Self).
     ///
     /// # Errors
-    /// Where a child failed: all failures, the first one first.
+    /// [`GroupError`] if a child failed. It holds all failures, the first one first.
     ///
     /// # Cancel safety
-    /// Dropping the future cancels all children, and loses their outputs.
+    /// Dropping the future cancels all children and loses their outputs.
     pub async fn join(self) -> Result<Vec<T>, GroupError<E>> {
         poll_fn(|cx| self.group.poll_join(cx)).await
     }
@@ -436,11 +436,11 @@ impl<T, E> TaskGroup<T, E> {
 }
 
 impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
-    /// Spawns a child on the current runtime, and gives its id; `None`, and `future` is dropped, where a failure has
-    /// cancelled the group already.
+    /// Spawns a child on the current runtime, and returns its id. If a failure has cancelled the group already, drops
+    /// `future` and returns `None`.
     ///
     /// # Panics
-    /// If called outside any runtime.
+    /// Panics if called outside any runtime.
     #[track_caller]
     pub fn spawn<F>(&mut self, future: F) -> Option<Id>
     where
@@ -450,7 +450,7 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
         Group::add(&self.group, future, |child, id| spawn(child, id, origin))
     }
 
-    /// As [`spawn`](Self::spawn), on the runtime of `handle`.
+    /// Like [`spawn`](Self::spawn), on the runtime of `handle`.
     #[track_caller]
     pub fn spawn_on<F>(&mut self, future: F, handle: &Handle) -> Option<Id>
     where
@@ -464,10 +464,10 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
 }
 
 impl<T: Send + 'static, E: Send + 'static> Spawner<T, E> {
-    /// As [`TaskGroup::spawn`]; `None` also where the group was joined to its end, or dropped.
+    /// Like [`TaskGroup::spawn`]. Returns `None` too if the group was joined to its end, or dropped.
     ///
     /// # Panics
-    /// If called outside any runtime.
+    /// Panics if called outside any runtime.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Option<Id>
     where

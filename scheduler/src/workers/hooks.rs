@@ -44,13 +44,13 @@ impl Default for Hooks {
     }
 }
 
-/// What a runtime does when a task panics. The task's handle gives the panic in any case.
+/// What a runtime does when a task panics. The task's handle returns the panic in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnhandledPanic {
-    /// It goes on. The default.
+    /// The runtime goes on. The default.
     Ignore,
-    /// It ends, as by a drop: all tasks are dropped, and every `block_on` of it panics.
+    /// The runtime ends as in a drop: all tasks are dropped, and every `block_on` of it panics.
     ShutdownRuntime,
 }
 

@@ -1,11 +1,11 @@
-//! Names for runtimes.
+//! Ids of runtimes.
 
 use heist_sync::sys::atomic::Ordering;
 use heist_sync::sys::hints::AtomicU64;
 use std::fmt;
 use std::num::NonZeroU64;
 
-/// Identifies a runtime among all of this process. An id is never used again.
+/// Identifies a runtime in this process. An id is never used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Id(NonZeroU64);
 

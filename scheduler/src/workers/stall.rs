@@ -59,9 +59,9 @@ impl Wake for Report {
     }
 }
 
-/// A poll that has lasted longer than the threshold while other tasks waited for its worker.
+/// A poll that has taken longer than the threshold while other tasks waited for its worker.
 ///
-/// Handed to [`Builder::on_stall`](crate::runtime::Builder::on_stall) while the poll lasts.
+/// It is given to [`Builder::on_stall`](crate::runtime::Builder::on_stall) while the poll goes on.
 #[derive(Debug, Clone)]
 pub struct Stall {
     task: Id,
@@ -97,28 +97,28 @@ impl Stall {
         self.task
     }
 
-    /// Its name, if it was given one.
+    /// The name of the task, if it has one.
     pub fn task_name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Where it was spawned. `None` where the task ended while the report was made.
+    /// Where the task was spawned. `None` if the task ended while the report was made.
     pub fn spawned_at(&self) -> Option<&'static Location<'static>> {
         self.location
     }
 
-    /// The worker whose poll it is.
+    /// The number of the worker that is in the poll.
     pub fn worker(&self) -> usize {
         self.worker
     }
 
-    /// For how long the poll has lasted by now, at least.
+    /// How long the poll has taken so far, at least.
     pub fn duration(&self) -> Duration {
         self.duration
     }
 
-    /// What the operating system says the thread does: that it runs, or where in the kernel it sleeps. `None` where it
-    /// doesn't say.
+    /// What the operating system says that the thread does: it runs, or where in the kernel it sleeps. `None` if the
+    /// system doesn't say.
     pub fn thread_state(&self) -> Option<&str> {
         self.thread_state.as_deref()
     }

@@ -1,4 +1,4 @@
-//! What a task of a set can be given before it is spawned.
+//! Spawning tasks with a name into a set.
 
 use std::future::Future;
 use std::io;
@@ -9,7 +9,7 @@ use crate::runtime::Handle;
 use crate::task::builder;
 use crate::task::local::LocalSet;
 
-/// Spawns a task with a name into a [`JoinSet`]; made by [`JoinSet::build_task`]. As [`task::Builder`](crate::task::Builder).
+/// Spawns tasks with a name into a [`JoinSet`]. Made by [`JoinSet::build_task`]. See [`task::Builder`](crate::task::Builder).
 #[must_use = "builders do nothing unless used to spawn a task"]
 pub struct Builder<'a, T> {
     set: &'a mut JoinSet<T>,
@@ -24,7 +24,7 @@ impl<'a, T: 'static> Builder<'a, T> {
         }
     }
 
-    /// Gives the task this name.
+    /// Sets the task's name.
     pub fn name(self, name: &'a str) -> Self {
         Self {
             builder: self.builder.name(name),
@@ -32,13 +32,13 @@ impl<'a, T: 'static> Builder<'a, T> {
         }
     }
 
-    /// As [`JoinSet::spawn`].
+    /// Like [`JoinSet::spawn`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn`](crate::task::Builder::spawn).
+    /// The same as for [`task::Builder::spawn`](crate::task::Builder::spawn).
     ///
     /// # Panics
-    /// If called outside any runtime.
+    /// Panics if called outside any runtime.
     #[track_caller]
     pub fn spawn<F>(self, future: F) -> io::Result<AbortHandle>
     where
@@ -48,10 +48,10 @@ impl<'a, T: 'static> Builder<'a, T> {
         Ok(self.set.insert(self.builder.spawn(future)?))
     }
 
-    /// As [`JoinSet::spawn_on`].
+    /// Like [`JoinSet::spawn_on`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn_on`](crate::task::Builder::spawn_on).
+    /// The same as for [`task::Builder::spawn_on`](crate::task::Builder::spawn_on).
     #[track_caller]
     pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<AbortHandle>
     where
@@ -61,13 +61,13 @@ impl<'a, T: 'static> Builder<'a, T> {
         Ok(self.set.insert(self.builder.spawn_on(future, handle)?))
     }
 
-    /// As [`JoinSet::spawn_local`].
+    /// Like [`JoinSet::spawn_local`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn_local`](crate::task::Builder::spawn_local).
+    /// The same as for [`task::Builder::spawn_local`](crate::task::Builder::spawn_local).
     ///
     /// # Panics
-    /// If called outside a [`LocalSet`].
+    /// Panics if called outside a [`LocalSet`].
     #[track_caller]
     pub fn spawn_local<F>(self, future: F) -> io::Result<AbortHandle>
     where
@@ -76,10 +76,10 @@ impl<'a, T: 'static> Builder<'a, T> {
         Ok(self.set.insert(self.builder.spawn_local(future)?))
     }
 
-    /// As [`JoinSet::spawn_local_on`].
+    /// Like [`JoinSet::spawn_local_on`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn_local_on`](crate::task::Builder::spawn_local_on).
+    /// The same as for [`task::Builder::spawn_local_on`](crate::task::Builder::spawn_local_on).
     #[track_caller]
     pub fn spawn_local_on<F>(self, future: F, local_set: &LocalSet) -> io::Result<AbortHandle>
     where
@@ -89,13 +89,13 @@ impl<'a, T: 'static> Builder<'a, T> {
         Ok(self.set.insert(handle))
     }
 
-    /// As [`JoinSet::spawn_blocking`].
+    /// Like [`JoinSet::spawn_blocking`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn_blocking`](crate::task::Builder::spawn_blocking).
+    /// The same as for [`task::Builder::spawn_blocking`](crate::task::Builder::spawn_blocking).
     ///
     /// # Panics
-    /// If called outside any runtime.
+    /// Panics if called outside any runtime.
     #[track_caller]
     pub fn spawn_blocking<F>(self, f: F) -> io::Result<AbortHandle>
     where
@@ -105,10 +105,10 @@ impl<'a, T: 'static> Builder<'a, T> {
         Ok(self.set.insert(self.builder.spawn_blocking(f)?))
     }
 
-    /// As [`JoinSet::spawn_blocking_on`].
+    /// Like [`JoinSet::spawn_blocking_on`].
     ///
     /// # Errors
-    /// As of [`task::Builder::spawn_blocking_on`](crate::task::Builder::spawn_blocking_on).
+    /// The same as for [`task::Builder::spawn_blocking_on`](crate::task::Builder::spawn_blocking_on).
     #[track_caller]
     pub fn spawn_blocking_on<F>(self, f: F, handle: &Handle) -> io::Result<AbortHandle>
     where

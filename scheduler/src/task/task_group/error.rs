@@ -1,11 +1,11 @@
-//! What went wrong in a group.
+//! The failures of a group.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::cell::{Id, JoinError};
 
-/// The failures of a group's children, at least one; the first is the one that cancelled the others.
+/// The failures of a group's children, at least one. The first is the one that cancelled the other children.
 pub struct GroupError<E> {
     failures: Vec<Failure<E>>,
 }
@@ -13,7 +13,7 @@ pub struct GroupError<E> {
 /// How one child failed.
 #[derive(Debug)]
 pub enum Failure<E> {
-    /// The child of this id returned an error.
+    /// The child with this id returned an error.
     Error(Id, E),
     /// The child panicked, or its runtime shut down.
     Join(JoinError),
@@ -39,12 +39,12 @@ impl<E> GroupError<E> {
         &self.failures[0]
     }
 
-    /// All failures, in the order in which they came.
+    /// All failures, in the order in which they happened.
     pub fn failures(&self) -> &[Failure<E>] {
         &self.failures
     }
 
-    /// All failures, by value.
+    /// Consumes the error and returns all failures.
     pub fn into_failures(self) -> Vec<Failure<E>> {
         self.failures
     }
