@@ -1,14 +1,14 @@
 //! The evidence that a lock is held, inside each guard of [`Mutex`](crate::Mutex) and [`RwLock`](crate::RwLock).
 //!
-//! A guard has no `drop` of its own: it is evidence and a pointer, so that it can be taken apart and put together again
-//! as another guard (mapped, downgraded) while the lock stays held. Where a closure of a user's panics in between, the
-//! evidence is dropped with the rest and the lock is let go.
+//! A guard has no `drop` of its own: it consists of this evidence and a pointer. So it can be taken apart and put
+//! together again as another guard (mapped, downgraded) while the lock stays held. If a user's closure panics in
+//! between, the evidence is dropped with the rest, and the lock is released.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr;
 
-/// What a guard keeps the lock alive by: a reference, or a share.
+/// How a guard keeps the lock alive: by a reference, or by a share.
 pub(crate) trait Owner {
     /// The lock without its data.
     type Raw;
@@ -16,13 +16,13 @@ pub(crate) trait Owner {
     fn raw(&self) -> &Self::Raw;
 }
 
-/// In which way a lock is held.
+/// The way in which a lock is held.
 pub(crate) trait Mode<R> {
-    /// Lets go a lock that is held so.
+    /// Releases a lock that is held in this way.
     fn release(raw: &R);
 }
 
-/// A lock held in mode `M`; dropping it lets the lock go.
+/// A lock that is held in mode `M`. Dropping this releases the lock.
 pub(crate) struct Held<O: Owner, M: Mode<O::Raw>> {
     owner: O,
     mode: PhantomData<M>,
@@ -43,7 +43,7 @@ impl<O: Owner, M: Mode<O::Raw>> Held<O, M> {
         &self.owner
     }
 
-    /// The owner, without letting the lock go: it is the caller's to hold on.
+    /// Takes the owner out without releasing the lock, which the caller holds from now on.
     #[inline]
     pub(crate) fn into_owner(self) -> O {
         let this = ManuallyDrop::new(self);

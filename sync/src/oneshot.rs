@@ -508,7 +508,7 @@ impl<T> Receiver<T> {
     /// Takes what there is, given a word that has `VALUE` or `CLOSED`, and leaves.
     fn finish(&mut self, word: u32) -> Result<T, RecvError> {
         let shared = self.shared.take().expect("it was there before");
-        // If anything below panics or returns, the receiver leaves.
+        // From here on the receiver leaves, also if something panics.
         let receiver = Leaving(shared);
         if word & VALUE == 0 {
             return Err(RecvError(()));

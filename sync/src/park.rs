@@ -1,7 +1,7 @@
 //! Waiting on a thread instead of in a task, for the `blocking_*` operations.
 //!
-//! A thread waits at its [`Seat`], which it keeps from one wait to the next: so a wait allocates nothing. A wake by a
-//! waker of an earlier wait is one poll too many and no harm.
+//! A thread waits at its [`Seat`]. It keeps the seat from one wait to the next, so a wait allocates nothing. If a waker
+//! of an earlier wait is woken, the thread polls once too often, which does no harm.
 //!
 //! # The word
 //!
@@ -12,13 +12,13 @@
 //! | `WOKEN` | a wake that the thread hasn't seen | the thread, to `EMPTY` |
 //!
 //! 1. Only the thread itself leaves `WOKEN`, and only to poll: so no wake is lost.
-//! 2. A waker that finds `ASLEEP` takes the lock before it rouses the thread, which holds the lock from before it sets
-//!    `ASLEEP` until it sleeps: so the thread sleeps by then, or has awoken by itself and looked at the word.
+//! 2. A waker that finds `ASLEEP` takes the lock before it rouses the thread. The thread holds the lock from before it
+//!    sets `ASLEEP` until it sleeps. So by then the thread sleeps, or has awoken by itself and looked at the word.
 //!
 //! # Orderings
 //!
-//! A wake is a Release and its reception an Acquire of the word, so the poll sees what the waker did. Several wakes at
-//! once are exchanges of one word, and the last carries the others.
+//! A wake is a Release of the word and its reception an Acquire, so the poll sees what the waker did. Several wakes at
+//! once are exchanges of one word, and the last one carries the others.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -36,18 +36,19 @@ const EMPTY: u32 = 0;
 const ASLEEP: u32 = 1;
 const WOKEN: u32 = 2;
 
-/// How often a thread lets others run before it sleeps: about two microseconds where nobody wants to, a fifth of what
-/// it costs to sleep and be woken.
+/// How often a thread lets others run before it sleeps. This takes about two microseconds if no other thread wants to
+/// run, a fifth of the cost of sleeping and being woken.
 const TURNS: usize = if cfg!(heist_loom) { 1 } else { 4 };
 
-/// What such turns may take: a few times what it costs to sleep and be woken. It takes longer where others have work of
-/// their own, and then a sleeper gets its core back sooner than one who has let them go first.
+/// How long such turns may take: a few times the cost of sleeping and being woken. They take longer if other threads
+/// have work of their own. A sleeper then gets its core back sooner than a thread that has let others run first.
 const SHORT: Duration = Duration::from_micros(50);
 
-/// How many times what turns have cost that weren't short has to pass before the next are tried: they cost a hundredth.
+/// If turns took long, this many times as much time passes before turns are tried again. So they cost a hundredth of
+/// the time.
 const REST: u32 = 100;
 
-/// Lets other threads run before this one sleeps, as long as that is short.
+/// Lets other threads run before this one sleeps, as long as that takes a short time.
 #[derive(Default)]
 struct Courtesy {
     /// Since when, and for how long, it isn't tried.
@@ -66,7 +67,7 @@ impl Courtesy {
         true
     }
 
-    /// Lets others run until `done`; whether it was.
+    /// Lets others run until `done`. Returns whether it was.
     fn wait(&mut self, done: impl Fn() -> bool) -> bool {
         if !self.is_due() {
             return false;
@@ -99,7 +100,7 @@ struct Signal {
 }
 
 impl Signal {
-    /// Whether a wake has come, which counts as heard then.
+    /// Whether a wake has come. If so, it counts as heard.
     fn take(&self) -> bool {
         // Ordering: Acquire pairs with the Release in `wake_by_ref`, so that the poll sees what the waker did.
         self.word
@@ -107,7 +108,7 @@ impl Signal {
             .is_ok()
     }
 
-    /// Waits for a wake, and whether one came before the limit.
+    /// Waits for a wake. Returns whether one came before the limit.
     fn wait(&self, limit: Limit, patience: &mut Patience, courtesy: &mut Courtesy) -> bool {
         if self.take() {
             return true;
@@ -117,14 +118,15 @@ impl Signal {
         if patience.is_worth_it() && patience.wait(woken) && self.take() {
             return true;
         }
-        // Threads in line for one thing are more than cores: whoever this one waits for may be ready to run.
+        // More threads are in line for one thing than there are cores: the one that this thread waits for may be ready
+        // to run.
         courtesy.wait(|| self.take()) || self.sleep(limit)
     }
 
     #[cold]
     fn sleep(&self, limit: Limit) -> bool {
         let mut lock = self.lock.lock();
-        // Ordering: hint only. A wake that came first makes it fail, and `take` hears it.
+        // Ordering: hint only. If a wake came first, this fails, and `take` hears the wake.
         let _ = self
             .word
             .compare_exchange(EMPTY, ASLEEP, Ordering::Relaxed, Ordering::Relaxed);
@@ -168,12 +170,12 @@ struct Seat {
 }
 
 thread_local_const! {
-    /// This thread's, while it is in no wait.
+    /// The seat of this thread, while it is not in a wait.
     static SEAT: Cell<Option<Seat>> = Cell::new(None);
 }
 
 impl Seat {
-    /// This thread's, or, within a wait or once the thread's locals are gone, one more.
+    /// Takes this thread's seat. Within a wait, or once the thread's locals are gone, makes another one.
     fn take() -> Self {
         SEAT.try_with(Cell::take).ok().flatten().unwrap_or_else(|| {
             let signal = std::sync::Arc::new(Signal {
@@ -191,12 +193,12 @@ impl Seat {
     }
 
     fn keep(self) {
-        // What was there, or this one where the locals are gone, is dropped: only memory.
+        // The seat that was there is dropped, or this one if the locals are gone. It is only memory.
         let _ = SEAT.try_with(|seat| seat.replace(Some(self)));
     }
 }
 
-/// For how long to wait, counted from some moment; `None` for ever.
+/// How long to wait, counted from some moment. `None` means for ever.
 #[derive(Clone, Copy)]
 struct Limit(Option<(Instant, Duration)>);
 
@@ -207,23 +209,23 @@ impl Limit {
     }
 }
 
-/// What calls a wait that blocks this thread, so that a scheduler can let another thread do its work meanwhile.
+/// Called by a wait that blocks this thread, so that a scheduler can let another thread do its work meanwhile.
 pub type Announce = fn(wait: &mut dyn FnMut());
 
 static ANNOUNCE: OnceLock<Announce> = OnceLock::new();
 
-/// Has every wait of [`block_on`] called by `announce` from now on. The first call counts, for the whole process.
+/// Makes every wait of [`block_on`] go through `announce` from now on. The first call counts, for the whole process.
 pub fn announce_blocking(announce: Announce) {
     let _ = ANNOUNCE.set(announce);
 }
 
-/// Polls `future` to its end on this thread. The budget is lifted meanwhile: there is no task to yield to. A scheduler
-/// whose worker this is hears of it, unless the first poll is the last.
+/// Polls `future` on this thread until it completes. The budget is lifted meanwhile, because there is no task to yield
+/// to. If this thread is a scheduler's worker, the scheduler is told, unless the first poll is the last.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     block_on_until(future, Limit(None)).expect("it was waited for")
 }
 
-/// As [`block_on`], for a time: `None` once that is over.
+/// Like [`block_on`], for at most `limit`. Returns `None` if that is over.
 pub fn block_on_for<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
     block_on_until(future, Limit(Some((Instant::now(), limit))))
 }

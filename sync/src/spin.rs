@@ -1,26 +1,27 @@
-//! Waiting awake for a moment before sleeping.
+//! Spinning for a moment before sleeping.
 //!
-//! A thread that sleeps and is woken by another costs the two of them some ten microseconds. So where the other is
-//! about to answer within less, waiting awake is cheaper for both. Nobody knows that beforehand: [`Patience`] learns it
-//! from the last waits. A first wait that doesn't pay is forgiven; from then on each doubles the number of waits that
-//! sleep at once, up to [`MOST_SKIPPED`]. So a thread for which it never pays spends [`LIMIT`] in one wait of many.
+//! If a thread sleeps and another wakes it, that costs the two some ten microseconds. If the other is about to answer
+//! within less than that, spinning is cheaper for both. Nobody knows beforehand whether it is: [`Patience`] learns it
+//! from the last waits. If a first wait doesn't pay, that has no effect. After that, each wait that doesn't pay doubles
+//! the number of waits that sleep at once, up to [`MOST_SKIPPED`]. So a thread for which it never pays spends [`LIMIT`]
+//! in one wait of many.
 
 use std::sync::OnceLock;
 
 use crate::sys::clock::Instant;
 use crate::sys::hint;
 
-/// How long to wait awake: about what it costs to sleep and be woken, so that a wait for nothing costs at most twice
-/// what sleeping at once would have.
+/// How long to spin: about as long as it costs to sleep and be woken. So a wait that doesn't pay costs at most twice as
+/// much as sleeping at once.
 #[cfg(not(heist_loom))]
 const LIMIT: std::time::Duration = std::time::Duration::from_micros(10);
-/// How many waits in a row sleep at once, at the most, before one is tried awake again.
+/// The largest number of waits in a row that sleep at once before one spins again.
 const MOST_SKIPPED: u32 = 64;
 
-/// Whether it has paid lately to wait awake.
+/// Whether spinning has paid lately.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Patience {
-    /// How many waits sleep at once before the next is tried awake.
+    /// How many waits sleep at once before the next one spins.
     skip: u32,
     /// The value of `skip` after the next wait that doesn't pay.
     penalty: u32,
@@ -35,7 +36,7 @@ impl Patience {
         }
     }
 
-    /// Whether to wait awake this time. Never on a machine with one core, where whom one waits for can't run meanwhile.
+    /// Whether to spin this time. Never on a machine with one core, where the other thread can't run meanwhile.
     pub fn is_worth_it(&mut self) -> bool {
         if self.skip > 0 {
             self.skip -= 1;
@@ -44,8 +45,8 @@ impl Patience {
         can_pay()
     }
 
-    /// Waits awake until `ready`, for a few microseconds at most; returns whether it was in time, and learns from that.
-    /// Where it returns false it may be ready all the same.
+    /// Spins until `ready`, for a few microseconds at most. Returns whether it was in time, and learns from that. If it
+    /// returns false, it may be ready all the same.
     pub fn wait(&mut self, ready: impl Fn() -> bool) -> bool {
         let paid = wait(ready);
         self.learn(paid);
@@ -67,7 +68,7 @@ fn wait(ready: impl Fn() -> bool) -> bool {
     let start = Instant::now();
     loop {
         if ready() {
-            // Later, this thread has lost its core meanwhile, and might as well have slept.
+            // If it took longer, this thread has lost its core meanwhile, and might as well have slept.
             return start.elapsed() < LIMIT;
         }
         // A look at the clock takes about as long as these turns.
@@ -78,7 +79,7 @@ fn wait(ready: impl Fn() -> bool) -> bool {
     }
 }
 
-/// In a model one turn stands for all: what comes during it is seen, what comes later isn't.
+/// In a model one turn stands for all turns: what happens during it is seen, what happens later isn't.
 #[cfg(heist_loom)]
 fn wait(ready: impl Fn() -> bool) -> bool {
     let _ = Instant::now();

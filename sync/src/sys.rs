@@ -1,8 +1,8 @@
 //! The one switch between real threads and modelled ones.
 //!
-//! Every protocol of heist names its atomics, cells, locks, threads and queues through this module and nothing
-//! else, so that `--cfg heist_loom` puts loom's under all of them at once, and `--cfg heist_shuttle` shuttle's. Only the
-//! names in use are exported.
+//! Every protocol of heist names its atomics, cells, locks, threads and queues through this module and nothing else. So
+//! `--cfg heist_loom` replaces all of them by loom's at once, and `--cfg heist_shuttle` by shuttle's. Only the names in
+//! use are exported.
 //!
 //! | name | real | `--cfg heist_loom` | `--cfg heist_shuttle` | Miri |
 //! |---|---|---|---|---|
@@ -10,13 +10,13 @@
 //! | [`Mutex`], [`RwLock`], [`Condvar`] | parking_lot | loom, in parking_lot's shape | shuttle, in the same shape | parking_lot |
 //! | `deque` | crossbeam-deque | stand-in | stand-in | stand-in |
 //!
-//! Traps that this module exists for:
-//! - crossbeam's queues inside a model give false violations, as loom can't see their atomics, and fail Miri's
-//!   strict provenance: a plain `deque` stand-in with the same interface serves there.
-//! - A parking_lot lock held across a switch of loom's stops the model for ever.
-//! - loom treats SeqCst accesses as AcqRel: a store-load order is written with [`atomic::fence`].
+//! This module exists because of these traps:
+//! - crossbeam's queues report false violations inside a model, because loom can't see their atomics, and they fail
+//!   Miri's strict provenance. There `deque` is a plain stand-in with the same interface.
+//! - A parking_lot lock that is held across a switch of loom's stops the model for ever.
+//! - loom treats SeqCst accesses as AcqRel, so a store-load order is written with [`atomic::fence`].
 //!
-//! It is public for the other crates of heist, and no promise is made to anyone else.
+//! It is public for the other crates of heist. Others can't rely on it.
 
 #[cfg(heist_loom)]
 #[path = "sys/loom.rs"]
@@ -41,7 +41,7 @@ pub use once_cell::sync::OnceCell;
 
 #[cfg(feature = "runtime")]
 pub mod deque;
-/// Channels between threads, for what no model crosses: that a thread has ended, commands to one.
+/// Channels between threads for things that no model covers: that a thread has ended, or commands to a thread.
 #[cfg(feature = "runtime")]
 pub use crossbeam_channel as channel;
 #[cfg(any(heist_loom, heist_shuttle))]
@@ -51,7 +51,7 @@ pub use once::OnceCell;
 pub mod rand;
 
 pub mod hints {
-    //! Atomics that take part in no protocol: figures, limits that only save work. They are the real ones under loom
-    //! too, where each access of a modelled one multiplies the interleavings.
+    //! Atomics that take part in no protocol: figures, and limits that only save work. They are the real ones under
+    //! loom too, because each access of a modelled one multiplies the interleavings.
     pub use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 }

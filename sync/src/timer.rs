@@ -1,7 +1,7 @@
-//! Waiting for at most so long: the one thing in this crate that takes a clock which wakes tasks.
+//! Waiting with a time limit: the only thing in this crate that needs a clock that wakes tasks.
 //!
-//! Whoever has one gives it, by [`set_timer`]: heist's reactor does, the first time one is made. Where nobody has, a
-//! thread of this crate's own serves, which is started at first use and stays.
+//! [`set_timer`] sets the clock. heist's reactor does that when it is first made. If nobody does, a thread of this
+//! crate measures the time. It is started at first use and stays.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -14,7 +14,7 @@ use crate::contain::contain;
 use crate::coop;
 use crate::sys::{Condvar, Mutex};
 
-/// A sleep, whoever's it is.
+/// A sleep, whoever made it.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// Makes a sleep.
@@ -22,13 +22,13 @@ pub type MakeSleep = fn(Duration) -> Sleep;
 
 static MAKE: OnceLock<MakeSleep> = OnceLock::new();
 
-/// Has every sleep of this crate made by `make` from now on. The first call counts, for the whole process.
+/// Makes every sleep of this crate with `make` from now on. The first call counts, for the whole process.
 pub fn set_timer(make: MakeSleep) {
     let _ = MAKE.set(make);
 }
 
-/// The output of `future`, if it comes within `limit`. It is polled before the clock is looked at, so one that is ready is
-/// never too late.
+/// The output of `future`, if it completes within `limit`. It is polled before the clock is looked at, so a future that
+/// is ready is never too late.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut sleep = None;
@@ -54,7 +54,7 @@ fn own(limit: Duration) -> Sleep {
     })
 }
 
-/// Who sleeps, by deadline; of equal ones by number.
+/// The sleepers by deadline, and for equal deadlines by number.
 static SLEEPERS: LazyLock<Sleepers> = LazyLock::new(|| Sleepers {
     list: Mutex::new(List {
         by_deadline: BTreeMap::new(),
@@ -66,7 +66,7 @@ static SLEEPERS: LazyLock<Sleepers> = LazyLock::new(|| Sleepers {
 
 struct Sleepers {
     list: Mutex<List>,
-    /// There is an earlier deadline than the thread waits for.
+    /// Notified when there is an earlier deadline than the one that the thread waits for.
     earlier: Condvar,
 }
 
@@ -78,10 +78,10 @@ struct List {
 
 type Key = (Instant, u64);
 
-/// A sleep that the crate's own thread ends; one without a deadline never ends.
+/// A sleep that the crate's own thread ends. Without a deadline it never ends.
 struct OwnSleep {
     deadline: Option<Instant>,
-    /// Its place in the list, once it was polled.
+    /// Its place in the list, once it has been polled.
     key: Option<Key>,
 }
 
@@ -92,17 +92,18 @@ impl Future for OwnSleep {
         let Some(deadline) = self.deadline else {
             return Poll::Pending;
         };
-        // With the budget used up, what is waited for has not been tried.
+        // If the budget is used up, the future has not been tried.
         let unit = ready!(coop::poll_proceed(cx));
         if Instant::now() >= deadline {
             unit.made_progress();
             return Poll::Ready(());
         }
-        // User code, before the lock.
+        // User code, so before the lock.
         let waker = cx.waker().clone();
         let mut list = SLEEPERS.list.lock();
         if !list.thread_runs {
-            // Under the lock, and before anybody relies on it: where no thread can be had, the next one tries again.
+            // This is done under the lock, and before anybody relies on it: if no thread can be started, the next sleep
+            // tries again.
             let thread = std::thread::Builder::new().name("heist-sync-timer".to_owned());
             if let Err(error) = thread.spawn(run) {
                 drop(list);
@@ -137,7 +138,7 @@ impl Drop for OwnSleep {
     }
 }
 
-/// The thread: wakes each sleeper at its deadline.
+/// The thread: it wakes each sleeper at its deadline.
 fn run() {
     let mut list = SLEEPERS.list.lock();
     loop {
@@ -147,7 +148,7 @@ fn run() {
                 Duration::ZERO => {
                     let waker = first.remove();
                     drop(list);
-                    // A waker that panics is nothing to the others.
+                    // If a waker panics, the others are woken all the same.
                     contain(|| waker.wake());
                     list = SLEEPERS.list.lock();
                 }

@@ -1,13 +1,13 @@
-//! The waiting list: who waits for a lock, a permit, a notification or room in a channel, in order.
+//! The waiting list: the tasks that wait for a lock, a permit, a notification or room in a channel, in order.
 //!
-//! It is the heart of every primitive in which more than one task can wait, and the one place of theirs with pointers:
+//! Every primitive in which more than one task can wait is built on it, and it is the only part of them with pointers.
 //! [`Notify`](crate::Notify), [`Semaphore`](crate::Semaphore), [`Mutex`](crate::Mutex) and the bounded channel are safe
-//! code round a word of state of their own and a [`WaitQueue`]. It decides nothing: when to queue, whom to release and
-//! what a release means are its users' business.
+//! code round a word of state of their own and a [`WaitQueue`]. The queue decides nothing: its users decide when to
+//! queue, whom to release, and what a release means.
 //!
 //! A [`Waiter`] is part of the future that waits, so waiting allocates nothing. It holds a node; the queue is a doubly
-//! linked list of such nodes under one lock. A future that owns a share of its primitive instead of borrowing it has a
-//! [`KeptWaiter`]: a waiter with that share.
+//! linked list of such nodes under one lock. A future that owns a share of its primitive, instead of borrowing it, has
+//! a [`KeptWaiter`]: a waiter with that share.
 //!
 //! # States of a node
 //!
@@ -21,23 +21,24 @@
 //!
 //! 1. A node is linked into the list of its own queue if and only if its state is `QUEUED`, whenever the lock is free.
 //!    No node is ever linked into another queue's list.
-//! 2. `prev`, `next` and `waker` of a node are touched by the holder of its queue's lock alone.
-//! 3. A node does not move and is not dropped while it is linked: a waiter is pinned before it can be queued, and its
+//! 2. Only the holder of the queue's lock touches `prev`, `next` and `waker` of a node.
+//! 3. A node does not move and is not dropped while it is linked. A waiter is pinned before it can be queued, and its
 //!    `drop` unlinks it. A pinned value's memory is not reused before its `drop` has run.
-//! 4. The last thing that a releaser does to a node is to store the outcome: its owner may free the node at once, without
-//!    taking the lock. So the store comes after the node has been unlinked and its waker taken.
-//! 5. No code of a user runs under the lock: wakers are cloned before it is taken, and dropped or woken after it is let
-//!    go. (`Waker::will_wake` compares two pointers and calls nobody.)
-//! 6. From `IDLE` and from an outcome only its owner moves a node, so in these states the owner may trust an unlocked
-//!    load.
-//! 7. A waiter's queue is alive and stays where it is for as long as the waiter lives: it is borrowed, or a part of what
-//!    the [`KeptWaiter`] round the waiter keeps.
+//! 4. The last thing that a releaser does to a node is to store the outcome, because its owner may free the node at
+//!    once after that, without taking the lock. So the store comes after the node has been unlinked and its waker
+//!    taken.
+//! 5. No user code runs under the lock: wakers are cloned before it is taken, and dropped or woken after it is
+//!    released. (`Waker::will_wake` compares two pointers and calls nobody.)
+//! 6. In the state `IDLE` and in an outcome, only the owner of a node changes its state. So in these states the owner
+//!    may trust an unlocked load.
+//! 7. A waiter's queue is alive and stays in its place as long as the waiter lives: it is borrowed, or it is a part of
+//!    what the [`KeptWaiter`] round the waiter keeps.
 //!
 //! # Orderings
 //!
-//! The lock orders everything but one thing: the store of an outcome is a Release and the owner's load an Acquire, so an
-//! owner that sees the outcome without the lock also sees all that its releaser did before (the data behind a mutex, the
-//! node's links at rest).
+//! The lock orders everything but one thing: the store of an outcome is a Release and the owner's load an Acquire. So
+//! an owner that sees the outcome without the lock also sees everything that its releaser did before (the data behind a
+//! mutex, the node's links at rest).
 
 use std::marker::{PhantomData, PhantomPinned};
 use std::ops::Deref;
@@ -56,20 +57,20 @@ use crate::waits::Wait;
 const IDLE: u32 = 0;
 const QUEUED: u32 = 1;
 
-/// Why a waiter was released; its queue's user gives it its meaning. At least [`FIRST_OUTCOME`].
+/// Why a waiter was released. The queue's user gives it its meaning. At least [`FIRST_OUTCOME`].
 pub(crate) type Outcome = u32;
 
-/// The least outcome: what lies below are states.
+/// The smallest outcome. Smaller numbers are states.
 pub(crate) const FIRST_OUTCOME: Outcome = 2;
 
-/// In an outcome: the waiter has been given something that others wait for, which it holds until it is polled or dropped.
-/// Such waiters are watched: [`futurelock`].
+/// A flag in an outcome: the waiter has been given something that others wait for, which it holds until it is polled or
+/// dropped. Such waiters are watched: [`futurelock`].
 pub(crate) const HOLDS: Outcome = 1 << 30;
 
-/// In a node's state beside an outcome: the waiter is in [`futurelock`]'s register.
+/// A flag beside an outcome in a node's state: the waiter is in [`futurelock`]'s register.
 const WATCHED: u32 = 1 << 31;
 
-/// Where a waiter was made, by whom the user knows.
+/// Where a waiter was made, in the user's code.
 pub(crate) type Place = &'static Location<'static>;
 
 /// The queue: a list of waiters under a lock.
@@ -85,19 +86,19 @@ struct List<N> {
 /// One node of a list.
 type Link<N> = NonNull<Node<N>>;
 
-// SAFETY: the list owns no thread-bound thing: what it points to is only touched under its lock (invariant 2), and is
-// itself sendable: a waker always, `N` by the bound.
+// SAFETY: the list owns nothing that is bound to a thread. What it points to is only touched under its lock (invariant
+// 2), and can be sent itself: a waker always, `N` by the bound.
 unsafe impl<N: Send> Send for List<N> {}
 
 /// One waiter's place in a list.
 struct Node<N> {
     /// `IDLE`, `QUEUED` or an outcome, the latter perhaps with `WATCHED`.
     state: AtomicU32,
-    /// For reports: what it waits for, and where it was made, if it is to be watched.
+    /// For reports: what it waits for, and where it was made, if it is watched.
     wait: Wait,
     place: Option<Place>,
     links: UnsafeCell<Links<N>>,
-    /// What the queue's user wants to know of this waiter; written by its owner alone, and never while it is queued.
+    /// What the queue's user wants to know of this waiter. Only its owner writes it, and never while it is queued.
     data: N,
     /// The list points here: invariant 3.
     _pinned: PhantomPinned,
@@ -110,12 +111,12 @@ struct Links<N> {
 }
 
 impl<N> Node<N> {
-    /// What [`futurelock`] knows the waiter by.
+    /// The address by which [`futurelock`] knows the waiter.
     fn address(&self) -> usize {
         ptr::from_ref(self).addr()
     }
 
-    /// Of a released node, by its owner: it is no more to be watched.
+    /// Called by the owner of a released node: it is no longer watched.
     #[inline]
     fn seen(&self) {
         // Ordering: hint only. The owner has seen the outcome.
@@ -133,32 +134,32 @@ pub(crate) struct Waiter<'q, N: Copy> {
     _queue: PhantomData<&'q WaitQueue<N>>,
 }
 
-// SAFETY: the queue may be used from any thread (it is a lock, and `N: Send`); the pointers in a node are followed under
-// that lock alone (invariant 2), from whichever thread; what a node holds by value may be sent: a waker always, `N` by
+// SAFETY: the queue may be used from any thread (it is a lock, and `N: Send`). The pointers in a node are followed
+// under that lock alone (invariant 2), from any thread. What a node holds by value may be sent: a waker always, `N` by
 // the bound.
 unsafe impl<N: Copy + Send> Send for Waiter<'_, N> {}
 // SAFETY: a shared waiter gives away its state (an atomic), `data` by copy, and nothing else.
 unsafe impl<N: Copy + Send + Sync> Sync for Waiter<'_, N> {}
 
-/// A waiter with what keeps its queue alive.
+/// A waiter together with what keeps its queue alive.
 pub(crate) struct KeptWaiter<K, N: Copy + 'static> {
-    /// Its queue is a part of what `keeper` keeps, hence first to be dropped.
+    /// Its queue is a part of what `keeper` keeps, so it is dropped first.
     waiter: Waiter<'static, N>,
     keeper: K,
 }
 
-/// A share in a value, which keeps it.
+/// A share in a value, which keeps the value alive.
 ///
 /// # Safety
 ///
-/// What it points to stays alive, where it is, and out of reach of any `&mut`, for as long as the keeper lives, wherever
-/// the keeper itself is moved to.
+/// What it points to stays alive, stays in its place, and is never reached by a `&mut`, as long as the keeper lives,
+/// even if the keeper itself is moved.
 pub(crate) unsafe trait Keeper: Deref {}
 
 // SAFETY: a share keeps the value, which does not move with it. A `&mut` to it would need this very share, or its end.
 unsafe impl<T: ?Sized> Keeper for std::sync::Arc<T> {}
 #[cfg(heist_loom)]
-// SAFETY: as of std's.
+// SAFETY: as for std's.
 unsafe impl<T: ?Sized> Keeper for crate::sys::Arc<T> {}
 
 /// Where a waiter stands, as its owner sees it.
@@ -166,9 +167,9 @@ unsafe impl<T: ?Sized> Keeper for crate::sys::Arc<T> {}
 pub(crate) enum Standing {
     /// Not in the queue.
     Idle,
-    /// In the queue, unless it is being released just now.
+    /// In the queue, unless it is being released at this moment.
     Queued,
-    /// Taken out of the queue by somebody else, and why.
+    /// Somebody else took it out of the queue, for this reason.
     Released(Outcome),
 }
 
@@ -188,7 +189,7 @@ impl<N: Copy> WaitQueue<N> {
         }
     }
 
-    /// Takes the lock, for a few steps without any code of a user in them (invariant 5).
+    /// Takes the lock, for a few steps without any user code (invariant 5).
     #[inline]
     pub(crate) fn lock(&self) -> Locked<'_, N> {
         Locked {
@@ -198,7 +199,7 @@ impl<N: Copy> WaitQueue<N> {
     }
 }
 
-/// The queue, locked.
+/// The queue while it is locked.
 #[must_use = "the queue is locked for as long as this lives"]
 pub(crate) struct Locked<'q, N> {
     list: MutexGuard<'q, List<N>>,
@@ -247,7 +248,7 @@ impl<N: Copy> Locked<'_, N> {
         });
     }
 
-    /// Releases the first waiter with `outcome`, and gives its waker out, to be woken after the lock is let go.
+    /// Releases the first waiter with `outcome`, and returns its waker, to be woken after the lock is released.
     #[inline]
     pub(crate) fn pop_front(&mut self, outcome: Outcome) -> Option<Waker> {
         let (first, _) = self.list.ends?;
@@ -260,7 +261,7 @@ impl<N: Copy> Locked<'_, N> {
         Some(self.release(last, outcome))
     }
 
-    /// Queues an idle waiter behind the first, which there is.
+    /// Queues an idle waiter behind the first one. There is a first one.
     pub(crate) fn push_second(&mut self, waiter: Pin<&mut Waiter<'_, N>>, waker: Waker) {
         let node = self.admit(waiter, waker);
         let (first, last) = self.list.ends.expect("there is a first");
@@ -275,20 +276,20 @@ impl<N: Copy> Locked<'_, N> {
         self.list.ends = Some((first, if last == first { node } else { last }));
     }
 
-    /// Takes `waiter` out, by its owner, and gives its waker back, to be dropped after the lock is let go. `None` where
-    /// it is not in the queue, as it never was or has been released.
+    /// Takes `waiter` out of the queue for its owner, and returns its waker, to be dropped after the lock is released.
+    /// Returns `None` if it is not in the queue: it never was, or it has been released.
     pub(crate) fn remove(&mut self, waiter: Pin<&mut Waiter<'_, N>>) -> Option<Waker> {
         if self.standing(&waiter) != Standing::Queued {
             return None;
         }
         let node = NonNull::from(&waiter.node);
         let waker = self.unlink(node);
-        // Ordering: hint only. The owner itself moves its node, and reads it next.
+        // Ordering: hint only. The owner itself changes its node's state, and is the next to read it.
         waiter.node.state.store(IDLE, Ordering::Relaxed);
         waker
     }
 
-    /// Where `waiter` stands, exactly, as nobody can release it while the lock is held.
+    /// Where `waiter` stands. This is exact, because nobody can release it while the lock is held.
     #[inline]
     pub(crate) fn standing(&self, waiter: &Waiter<'_, N>) -> Standing {
         assert!(
@@ -313,7 +314,7 @@ impl<N: Copy> Locked<'_, N> {
                 waker: Some(waker),
             }
         });
-        // Ordering: hint only. Who looks at a queued node holds the lock, or is its owner.
+        // Ordering: hint only. Whoever looks at a queued node holds the lock, or is its owner.
         waiter.node.state.store(QUEUED, Ordering::Relaxed);
         node
     }
@@ -321,7 +322,7 @@ impl<N: Copy> Locked<'_, N> {
     /// Unlinks a node of this list and stores its outcome.
     #[inline]
     fn release(&mut self, node: Link<N>, outcome: Outcome) -> Waker {
-        // What lies below says whether the node is linked: invariant 1.
+        // What follows says whether the node is linked: invariant 1.
         assert!(outcome >= FIRST_OUTCOME, "an outcome is no state");
         let waker = self.unlink(node).expect("a queued node has a waker");
         let state = if outcome & HOLDS != 0 && futurelock::is_on() {
@@ -330,14 +331,14 @@ impl<N: Copy> Locked<'_, N> {
         } else {
             outcome
         };
-        // Ordering: Release pairs with the Acquire in `Waiter::standing`, so that the owner sees the node at rest and all
-        // that was done before its release. From here on the node may be gone: invariant 4.
+        // Ordering: Release pairs with the Acquire in `Waiter::standing`, so that the owner sees the node at rest and
+        // everything that was done before its release. From here on the node may be gone: invariant 4.
         // SAFETY: the node was linked, hence alive (invariant 3), until this very store.
         unsafe { (*node.as_ptr()).state.store(state, Ordering::Release) };
         waker
     }
 
-    /// Puts a waiter that is about to be released with `outcome` into the register, and gives the state to store.
+    /// Puts a waiter that is about to be released with `outcome` into the register, and returns the state to store.
     #[cold]
     fn watch(node: &Node<N>, outcome: Outcome) -> u32 {
         let Some(place) = node.place else {
@@ -366,14 +367,14 @@ impl<N: Copy> Locked<'_, N> {
         waker
     }
 
-    /// Calls `f` with the links of a node that is in this list, or that its owner is just putting in.
+    /// Calls `f` with the links of a node that is in this list, or that its owner is putting in.
     #[inline]
     fn links<R>(&mut self, node: Link<N>, f: impl FnOnce(&mut Links<N>) -> R) -> R {
         // SAFETY: a linked node is alive (invariant 3), and one that is being put in is borrowed by the caller.
         let node = unsafe { node.as_ref() };
         node.links.with_mut(|links| {
             // SAFETY: the lock of the node's own queue is held, by `&mut self`, and only its holder touches links
-            // (invariants 1 and 2); no `f` in this file reaches for another node's links.
+            // (invariants 1 and 2). No `f` in this file reaches for another node's links.
             f(unsafe { &mut *links })
         })
     }
@@ -401,7 +402,7 @@ impl<'q, N: Copy> Waiter<'q, N> {
         }
     }
 
-    /// Has the waiter watched once it is given something: it waits for `wait`, and was made at `place`.
+    /// Lets the waiter be watched once it is given something. It waits for `wait`, and was made at `place`.
     #[inline]
     pub(crate) fn watched(mut self, wait: Wait, place: Place) -> Self {
         self.node.wait = wait;
@@ -411,7 +412,7 @@ impl<'q, N: Copy> Waiter<'q, N> {
 
     /// Its queue.
     fn queue(&self) -> &WaitQueue<N> {
-        // SAFETY: alive, and only ever shared, for as long as the waiter lives: invariant 7.
+        // SAFETY: the queue is alive, and is only ever shared, as long as the waiter lives: invariant 7.
         unsafe { self.queue.as_ref() }
     }
 
@@ -445,28 +446,28 @@ impl<'q, N: Copy> Waiter<'q, N> {
             Standing::Idle,
             "a queued waiter's data is read by others"
         );
-        // SAFETY: nothing is moved out of the pin. Others read `data` of linked nodes alone, and this one is idle, which
-        // only its owner can change (invariants 1 and 6).
+        // SAFETY: nothing is moved out of the pin. Others read `data` of linked nodes only. This node is idle, and only
+        // its owner can change that (invariants 1 and 6).
         unsafe { self.get_unchecked_mut().node.data = data };
     }
 
-    /// Polls a waiter that has been queued: its outcome, or `Pending` with the waker of `cx` left in the queue, in place
-    /// of an earlier one.
+    /// Polls a waiter that has been queued. Returns its outcome, or `Pending`; then the waker of `cx` is in the queue,
+    /// in place of an earlier one.
     pub(crate) fn poll_queued(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Outcome> {
         if let Standing::Released(outcome) = self.standing() {
             return Poll::Ready(outcome);
         }
         if let Some(known) = self.with_waker(|waker| {
-            // Compares, calls nobody: invariant 5.
+            // This compares and calls nobody: invariant 5.
             waker.as_ref().is_some_and(|old| old.will_wake(cx.waker()))
         }) {
             if known {
                 return Poll::Pending;
             }
-            // Invariant 5: cloned without the lock; the waiter may be released meanwhile.
+            // Invariant 5: it is cloned without the lock. The waiter may be released meanwhile.
             let mut waker = Some(cx.waker().clone());
             let swapped = self.with_waker(|old| std::mem::swap(old, &mut waker));
-            // Invariant 5: by now the lock is free, and the old waker, or the new one that came too late, is dropped.
+            // Invariant 5: the lock is free by now. This drops the old waker, or the new one if it came too late.
             drop(waker);
             if swapped.is_some() {
                 return Poll::Pending;
@@ -492,7 +493,7 @@ impl<'q, N: Copy> Waiter<'q, N> {
         }
     }
 
-    /// Calls `f` with the waker of a queued waiter, under the lock; `None` where it has been released.
+    /// Calls `f` with the waker of a queued waiter, under the lock. Returns `None` if the waiter has been released.
     fn with_waker<R>(&self, f: impl FnOnce(&mut Option<Waker>) -> R) -> Option<R> {
         let mut locked = self.queue().lock();
         (locked.standing(self) == Standing::Queued).then(|| {
@@ -503,11 +504,11 @@ impl<'q, N: Copy> Waiter<'q, N> {
 }
 
 impl<K: Keeper, N: Copy + 'static> KeptWaiter<K, N> {
-    /// A waiter that is not queued yet, of the queue that `find` finds in what `keeper` keeps.
+    /// Makes a waiter that is not queued yet. `find` finds its queue in what `keeper` keeps.
     pub(crate) fn new(keeper: K, find: impl FnOnce(&K::Target) -> &WaitQueue<N>, data: N) -> Self {
         let queue = NonNull::from(find(&keeper));
-        // SAFETY: `find` borrows from what the keeper keeps, for however long that is kept. The borrow's end is the
-        // waiter's, which lies beside the keeper, is never moved out of here, and is dropped first.
+        // SAFETY: `find` borrows from what the keeper keeps, for as long as that is kept. The borrow ends with the
+        // waiter. The waiter lies beside the keeper, is never moved out of here, and is dropped first.
         let waiter = Waiter::new(unsafe { queue.as_ref() }, data);
         Self { waiter, keeper }
     }
@@ -519,10 +520,10 @@ impl<K: Keeper, N: Copy + 'static> KeptWaiter<K, N> {
 
     /// The waiter, and what its queue is a part of.
     pub(crate) fn parts(self: Pin<&mut Self>) -> (Pin<&mut Waiter<'static, N>>, &K::Target) {
-        // SAFETY: nothing is moved out; the waiter stays pinned, and nobody gets at the keeper by `&mut`.
+        // SAFETY: nothing is moved out. The waiter stays pinned, and nobody gets a `&mut` to the keeper.
         let this = unsafe { self.get_unchecked_mut() };
-        // SAFETY: it is a field of what is pinned, and pinned with it from here on: `KeptWaiter` has no `drop` of its own,
-        // and gives the waiter out in no other way.
+        // SAFETY: it is a field of a pinned value, and pinned with it from here on: `KeptWaiter` has no `drop` of its
+        // own, and gives out the waiter in no other way.
         (
             unsafe { Pin::new_unchecked(&mut this.waiter) },
             &this.keeper,
@@ -533,7 +534,7 @@ impl<K: Keeper, N: Copy + 'static> KeptWaiter<K, N> {
 impl<N: Copy> Drop for Waiter<'_, N> {
     #[inline]
     fn drop(&mut self) {
-        // The way of most: never queued, or released. Then nothing points here (invariants 1 and 6).
+        // This is the usual case: never queued, or released. Nothing points here then (invariants 1 and 6).
         match self.standing() {
             Standing::Idle => {}
             Standing::Queued => self.leave(),

@@ -1,13 +1,13 @@
 //! Wakers that have been taken out of a structure and are still to be woken.
 //!
-//! A waker is somebody else's code: it may lock, panic, or come back into the primitive that wakes it. So every
-//! primitive collects wakers under its lock, lets the lock go, and wakes then.
+//! Waking a waker runs somebody else's code: it may lock, panic, or use the primitive that wakes it. So every primitive
+//! collects wakers under its lock, releases the lock, and then wakes them.
 
 use std::task::Waker;
 
 use crate::contain::{Panics, at_last, contain};
 
-/// Wakes one, if there is one, as a caller's last step.
+/// Wakes a waker, if there is one, as a caller's last step.
 #[inline]
 pub(crate) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
@@ -15,7 +15,7 @@ pub(crate) fn wake(waker: Option<Waker>) {
     }
 }
 
-/// Wakers to wake, in order. Nearly always one, so only a second one allocates.
+/// Wakers to wake, in order. There is nearly always one, so only a second one allocates.
 #[derive(Default)]
 #[must_use = "a waker that is dropped here is a task that sleeps for ever"]
 pub(crate) struct Wakes {
@@ -31,7 +31,7 @@ impl Wakes {
         }
     }
 
-    /// Wakes all of them. One that panics doesn't keep the others from being woken; its panic goes on afterwards.
+    /// Wakes all of them. If one panics, the others are woken all the same, and the panic goes on afterwards.
     #[inline]
     pub(crate) fn wake_all(self) {
         if self.first.is_some() {
@@ -39,7 +39,7 @@ impl Wakes {
         }
     }
 
-    /// Wakes all of them, for a caller that has a value to give out: a panic ends here.
+    /// Wakes all of them, for a caller that has a value to return: a panic ends here.
     #[inline]
     pub(crate) fn wake_all_contained(self) {
         if self.first.is_some() {

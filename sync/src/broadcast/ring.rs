@@ -1,8 +1,9 @@
-//! The ring behind a broadcast channel: what was sent last, a slot each, and who waits for more.
+//! The ring behind a broadcast channel: the values that were sent last, a slot for each, and the tasks that wait for
+//! more.
 //!
-//! Values are numbered from 0 in the order in which they are sent. Value `n` lies in slot `n % capacity` until value
-//! `n + capacity` overwrites it; a receiver is no more than the number of the value that it wants next, so receivers do
-//! not meet but at a slot.
+//! Values are numbered from 0 in the order in which they are sent. Value `n` lies in slot `n % capacity` until value `n
+//! + capacity` overwrites it. A receiver is only the number of the value that it wants next, so receivers meet only at
+//! slots.
 //!
 //! # A slot
 //!
@@ -15,40 +16,41 @@
 //!
 //! # Invariants
 //!
-//! 1. Values are sent under the lock `receivers`, one after the other; `sent` and the number of receivers change under it
-//!    alone. So value `n` is for exactly the receivers that there were when `sent` became `n + 1`, and a receiver begins
-//!    with the first value that counts it.
+//! 1. Values are sent under the lock `receivers`, one after the other. `sent` and the number of receivers change under
+//!    it alone. So value `n` is for exactly the receivers that existed when `sent` became `n + 1`, and a receiver
+//!    begins with the first value that counts it.
 //! 2. `rem` counts the receivers that value `n` is for and that have neither passed it nor been dropped. A receiver
-//!    passes each of its values once: by receiving it, or, as it is dropped, by [`Ring::pass_rest`]. One that has lagged
-//!    passes what was overwritten by itself, as `holds` has moved on.
+//!    passes each of its values once: when it receives the value, or, when it is dropped, in [`Ring::pass_rest`]. A
+//!    receiver that has lagged passes overwritten values without doing anything, because `holds` has moved on.
 //! 3. A value is in one place: in its slot, or, while it is `Lent`, in a [`Loan`] on the stack of the thread `to`. The
-//!    loan brings it back, unless the slot holds a later value by then; then the loan drops it. So a value is cloned by one
-//!    receiver at a time, and `T: Send` is all that it has to be; and neither a clone nor a drop of a value runs under a
-//!    lock.
+//!    loan brings it back, unless the slot holds a later value by then; the loan drops it in that case. So one receiver
+//!    at a time clones a value, and `T: Send` is all that it has to be. Neither a clone nor a drop of a value runs
+//!    under a lock.
 //! 4. The last receiver of a value (`rem` of 1) takes it for good, without a clone.
-//! 5. `waiting` is set if the queue is not empty, whenever the queue's lock is free. It is set under that lock, before the
-//!    slot is looked at for the last time, and cleared under it with the queue emptied in the same hold.
-//! 6. Who waits for a loan's return sets its `wanted`, holding `returns` from before that until it sleeps. Whoever ends a
-//!    wanted loan, by bringing the value back or by overwriting the slot, takes `returns` after that and wakes all who wait.
-//! 7. Locks are taken in the orders `receivers`, the queue or `returns` before a slot, and no other. No code of a user runs
-//!    under any.
+//! 5. `waiting` is set if the queue is not empty, whenever the queue's lock is free. It is set under that lock, before
+//!    the last look at the slot. It is cleared under that lock, and the queue is emptied in the same hold.
+//! 6. A thread that waits for a loan's return sets its `wanted`. It holds `returns` from before that until it sleeps.
+//!    Whoever ends a wanted loan, by bringing the value back or by overwriting the slot, takes `returns` after that and
+//!    wakes all that wait.
+//! 7. Locks are taken in these orders, and no other: `receivers`, the queue or `returns` before a slot. No user code
+//!    runs under any of them.
 //!
 //! # No value is missed
 //!
-//! A receiver that found its slot empty sets `waiting`, then looks at the slot again, under the slot's lock; a sender writes
-//! the slot under that lock, and reads `waiting` afterwards. One of the two holds comes first:
+//! A receiver that found its slot empty sets `waiting`, then looks at the slot again, under the slot's lock. A sender
+//! writes the slot under that lock, and reads `waiting` afterwards. One of the two holds comes first:
 //! - The sender's: the receiver sees the value.
-//! - The receiver's: the unlocking of the slot hands the sender a set `waiting`, or a later clearing of it, whose hold of
-//!   the queue came after the receiver's and released it. So the sender empties the queue, once the receiver is in it, or
-//!   somebody else has.
+//! - The receiver's: when the receiver unlocks the slot, the sender gets to see `waiting` set, or a later clearing of
+//!   it. The hold of the queue that cleared it came after the receiver's and released the receiver. So the sender
+//!   empties the queue with the receiver in it, or somebody else has.
 //!
-//! The last sender's end takes the queue's lock whatever `waiting` says: a receiver that holds it later sees `senders`
-//! at 0, one that held it earlier is in the queue.
+//! The last sender's end takes the queue's lock whatever `waiting` says. A receiver that holds that lock later sees
+//! `senders` at 0. A receiver that held it earlier is in the queue.
 //!
 //! # Orderings
 //!
-//! The locks order all but `sent` and `senders`, which are stored with a Release and loaded with an Acquire: who sees a
-//! channel closed sees all that was sent.
+//! The locks order everything except `sent` and `senders`. Those are stored with a Release and loaded with an Acquire:
+//! whoever sees a channel closed sees everything that was sent.
 
 use std::cmp;
 use std::pin::Pin;
@@ -64,20 +66,20 @@ use crate::wakes::Wakes;
 /// There is something to look at: a value, or the channel's end.
 const LOOK: Outcome = FIRST_OUTCOME;
 
-/// The most receivers of a channel.
+/// The largest number of receivers of a channel.
 const MAX_RECEIVERS: usize = usize::MAX >> 2;
 
-/// The most values that a channel keeps.
+/// The largest number of values that a channel keeps.
 pub(super) const MAX_CAPACITY: usize = usize::MAX >> 1;
 
 /// What the ends of a channel share.
 pub(super) struct Ring<T> {
     slots: Box<[Slot<T>]>,
-    /// How many receivers there are; its lock is the senders' turn: invariant 1.
+    /// The number of receivers. Senders take turns with its lock: invariant 1.
     receivers: Mutex<usize>,
-    /// How many values have been sent: the number of the next.
+    /// How many values have been sent: the number of the next value.
     sent: AtomicU64,
-    /// Senders that keep the channel open. From 0 it never rises.
+    /// The number of senders that keep the channel open. It never rises from 0.
     pub(super) senders: AtomicUsize,
     pub(super) weak_senders: AtomicUsize,
     /// Whether a sender has to look into the queue: invariant 5.
@@ -85,7 +87,7 @@ pub(super) struct Ring<T> {
     queue: WaitQueue<()>,
     /// Notified when the last receiver has gone.
     receivers_gone: Notify,
-    /// For those who wait until a loan ends: invariant 6.
+    /// For those that wait until a loan ends: invariant 6.
     returns: Mutex<()>,
     returned: Condvar,
 }
@@ -116,13 +118,13 @@ thread_local_const! {
     static HERE: u8 = 0;
 }
 
-/// This thread, by a number that no other living thread has; not 0.
+/// Identifies this thread by a number that no other living thread has. It is not 0.
 fn here() -> usize {
     HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
 impl<T> Ring<T> {
-    /// A ring of `capacity`, a power of two, for one sender and `receivers`.
+    /// A ring of `capacity`, a power of two, for one sender and `receivers` receivers.
     pub(super) fn new(capacity: usize, receivers: usize) -> Self {
         debug_assert!(capacity.is_power_of_two());
         Self {
@@ -145,7 +147,7 @@ impl<T> Ring<T> {
 
     /// How many values have been sent.
     pub(super) fn sent(&self) -> u64 {
-        // Ordering: Acquire pairs with the Release in `send`, so that who counts a value finds it.
+        // Ordering: Acquire pairs with the Release in `send`, so that whoever counts a value finds it.
         self.sent.load(Ordering::Acquire)
     }
 
@@ -155,11 +157,12 @@ impl<T> Ring<T> {
 
     /// Whether all senders are gone.
     pub(super) fn is_closed(&self) -> bool {
-        // Ordering: Acquire pairs with the Release in `remove_sender`, so that who sees the end sees all that was sent.
+        // Ordering: Acquire pairs with the Release in `remove_sender`, so that whoever sees the end sees all that was
+        // sent.
         self.senders.load(Ordering::Acquire) == 0
     }
 
-    /// Sends `value`, and says to how many; gives it back where there is no receiver.
+    /// Sends `value`, and returns to how many receivers. Returns the value if there is no receiver.
     pub(super) fn send(&self, value: T) -> Result<usize, T> {
         let receivers = self.receivers.lock();
         let count = *receivers;
@@ -172,12 +175,13 @@ impl<T> Ring<T> {
         held.holds = number + 1;
         held.rem = count;
         let old = std::mem::replace(&mut held.content, Content::Here(value));
-        // Before the slot is let go: who finds the value there counts it. Ordering: Release pairs with the Acquire in `sent`.
+        // This comes before the slot is unlocked: whoever finds the value there counts it. Ordering: Release pairs with
+        // the Acquire in `sent`.
         self.sent.store(number + 1, Ordering::Release);
         drop(held);
         drop(receivers);
         if let Content::Lent { wanted: true, .. } = old {
-            // Those who wait have lagged.
+            // Those that wait have lagged.
             self.end_wanted_loan();
         }
         let mut panics = Panics::default();
@@ -185,7 +189,7 @@ impl<T> Ring<T> {
         if self.waiting.load(Ordering::Relaxed) {
             panics.run(|| self.wake_all());
         }
-        // What was overwritten is dropped last, that its panic keeps nobody asleep.
+        // The value that was overwritten is dropped last, so that its panic keeps nobody asleep.
         if let Content::Here(_) = old {
             panics.run(|| drop(old));
         }
@@ -206,15 +210,16 @@ impl<T> Ring<T> {
         wakes.wake_all();
     }
 
-    /// A sender goes; the last one ends the channel.
+    /// A sender is dropped. The last one closes the channel.
     pub(super) fn remove_sender(&self) {
-        // Ordering: Release pairs with the Acquire in `is_closed`; Acquire, so that the last hands on what all did.
+        // Ordering: Release pairs with the Acquire in `is_closed`; Acquire, so that the last passes on what all of them
+        // did.
         if self.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.wake_all();
         }
     }
 
-    /// Counts one sender more, unless the channel has ended.
+    /// Counts one more sender, unless the channel has ended.
     pub(super) fn add_sender_if_open(&self) -> bool {
         self.senders
             // Ordering: hint only. The count alone decides; it orders nothing.
@@ -224,7 +229,7 @@ impl<T> Ring<T> {
             .is_ok()
     }
 
-    /// Counts one receiver more, and says with which value it begins.
+    /// Counts one more receiver, and returns with which value it begins.
     #[track_caller]
     pub(super) fn add_receiver(&self) -> u64 {
         let mut receivers = self.receivers.lock();
@@ -237,7 +242,7 @@ impl<T> Ring<T> {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// A receiver goes that would have wanted value `next`.
+    /// A receiver is dropped that would have wanted value `next`.
     pub(super) fn remove_receiver(&self, next: u64) {
         let mut receivers = self.receivers.lock();
         *receivers -= 1;
@@ -253,8 +258,8 @@ impl<T> Ring<T> {
         panics.go_on();
     }
 
-    /// Passes the values from `next` to `end` unseen: invariant 2. All are passed, even where the drop of one panics; the
-    /// first panic goes on afterwards.
+    /// Passes the values from `next` to `end` unseen: invariant 2. If the drop of one panics, the others are passed all
+    /// the same, and the first panic goes on afterwards.
     fn pass_rest(&self, next: u64, end: u64) {
         let oldest = end.saturating_sub(self.slots.len() as u64);
         let mut panics = Panics::default();
@@ -273,7 +278,7 @@ impl<T> Ring<T> {
         // Ordering: hint only, as in `send`.
         let end = self.sent.load(Ordering::Relaxed);
         let oldest = end.saturating_sub(self.slots.len() as u64);
-        // Receivers pass values in order, so those that all have passed come first.
+        // Receivers pass values in order, so the values that all have passed come first.
         let (mut low, mut high) = (oldest, end);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -290,12 +295,12 @@ impl<T> Ring<T> {
     pub(super) async fn receivers_gone(&self) {
         loop {
             let notified = self.receivers_gone.notified();
-            // A receiver that goes later notifies `notified`, as its lock comes after this one.
+            // If a receiver goes later, it notifies `notified`, because its lock comes after this one.
             if self.receivers() == 0 {
                 return;
             }
             notified.await;
-            // There may be a new one by now.
+            // There may be a new receiver by now.
         }
     }
 
@@ -304,13 +309,14 @@ impl<T> Ring<T> {
         Waiter::new(&self.queue, ())
     }
 
-    /// Whether value `next` is, or was, there.
+    /// Whether value `next` is there, or was.
     fn has(&self, next: u64) -> bool {
         self.slot(next).lock().holds > next
     }
 
-    /// After value `next` was found to be missing: `Pending` with the waiter queued, or ready to look again, for a value
-    /// or, with `true`, for one that was sent before the channel ended.
+    /// Called after value `next` was found to be missing. Returns `Pending` with the waiter queued, or `Ready` if the
+    /// caller has to look again. With `true`, the channel has ended, and the caller looks for a value that was sent
+    /// before that.
     pub(super) fn poll_wait(
         &self,
         next: u64,
@@ -327,7 +333,7 @@ impl<T> Ring<T> {
         // Ordering: hint only. The slot's lock orders it: "No value is missed".
         self.waiting.store(true, Ordering::Relaxed);
         let closed = self.is_closed();
-        // Looked at after `closed`: what was sent before the end is there.
+        // This is looked at after `closed`: what was sent before the end is there.
         if self.has(next) {
             return Poll::Ready(End::No);
         }
@@ -339,7 +345,7 @@ impl<T> Ring<T> {
     }
 }
 
-/// Whether a receiver has come to the channel's end.
+/// Whether a receiver has come to the end of the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     Yes,
@@ -351,7 +357,7 @@ impl<T: Clone> Ring<T> {
     ///
     /// # Panics
     ///
-    /// Where this is called by the very clone of value `next`; and with the panic of the clone: then the value counts as
+    /// Panics if the clone of value `next` itself calls this. Panics too if the clone panics; the value then counts as
     /// received.
     #[track_caller]
     pub(super) fn take(&self, next: &mut u64) -> Result<T, Missing> {
@@ -386,7 +392,7 @@ impl<T: Clone> Ring<T> {
 }
 
 impl<T> Ring<T> {
-    /// Waits until value `number` isn't lent, or has been overwritten.
+    /// Waits until value `number` isn't lent any more, or has been overwritten.
     #[track_caller]
     fn await_return(&self, number: u64) {
         let mut returns = self.returns.lock();
@@ -407,7 +413,7 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Wakes those who wait for a loan that has ended, and perhaps others: invariant 6.
+    /// Wakes those that wait for a loan that has ended, and perhaps others: invariant 6.
     fn end_wanted_loan(&self) {
         drop(self.returns.lock());
         self.returned.notify_all();
@@ -421,7 +427,7 @@ impl<T> Held<T> {
         content: Content::Gone,
     };
 
-    /// Takes the value out, for good where the caller is its last receiver (`true`), otherwise on loan. `None` where it is
+    /// Takes the value out: for good if the caller is its last receiver (`true`), otherwise on loan. `None` if it is
     /// lent already.
     fn take(&mut self) -> Option<(bool, T)> {
         if let Content::Lent { .. } = self.content {
@@ -444,7 +450,7 @@ impl<T> Held<T> {
         }
     }
 
-    /// A receiver passes value `number` unseen; gives the value out where it was the last.
+    /// A receiver passes value `number` unseen. Returns the value if the receiver was the last.
     fn pass(&mut self, number: u64) -> Option<T> {
         if self.holds != number + 1 {
             return None;
@@ -460,7 +466,8 @@ impl<T> Held<T> {
     }
 }
 
-/// A value that is being cloned, taken out of its slot. Its drop brings it back, and passes it: invariants 2 and 3.
+/// A value that is being cloned and was taken out of its slot. Dropping this brings the value back, and passes it:
+/// invariants 2 and 3.
 struct Loan<'a, T> {
     ring: &'a Ring<T>,
     number: u64,
@@ -478,7 +485,7 @@ impl<T> Loan<'_, T> {
         let home = match self.value.take() {
             Some(value) if held.rem > 0 => Content::Here(value),
             unwanted => {
-                // Dropped after the lock is let go.
+                // It is dropped after the lock is released.
                 self.value = unwanted;
                 Content::Gone
             }

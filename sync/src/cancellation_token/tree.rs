@@ -1,8 +1,8 @@
-//! The tree behind [`CancellationToken`](super::CancellationToken): who is cancelled with whom.
+//! The tree behind [`CancellationToken`](super::CancellationToken): it says which tokens are cancelled together.
 //!
-//! A node is what all clones of one token share: a flag, a queue of those who wait for it, and its place in the tree. All
-//! places of one tree are under one lock, which the node that the tree began with holds for all: no order of locks to
-//! keep, and a whole subtree changes at once. Looking at the flag and waiting for it take no part in that lock.
+//! A node is what all clones of one token share: a flag, a queue of those that wait for it, and its place in the tree.
+//! All places of one tree are under one lock, which the first node of the tree holds. So there is no order of locks to
+//! keep, and a whole subtree changes at once. Looking at the flag and waiting for it don't take that lock.
 //!
 //! # States of a node
 //!
@@ -14,21 +14,22 @@
 //!
 //! # Invariants
 //!
-//! 1. The places of a tree's nodes are touched by the holder of the tree's lock alone.
+//! 1. Only the holder of the tree's lock touches the places of its nodes.
 //! 2. `b` is among the children of `a`, at `b`'s index, if and only if `a` is `b`'s parent, whenever the lock is free.
-//! 3. A node that has a parent or children is live and has a handle, or its last handle is about to take the lock. So the
-//!    shares that parents and children have in each other, which are cycles, end with the handles.
-//! 4. The flag is set under the lock, after those of all descendants: who sees it set sees theirs set. It is set before its
-//!    waiters are released, and looked at under the queue's lock before one queues. So nobody waits for what has been.
-//! 5. A node that leaves with its last handle leaves its children to its parent: a cancellation from above still reaches
-//!    them, and a line of tokens whose middles are gone takes no memory for them. Without a parent, each child becomes
-//!    the top of a tree of its own, still under the common lock.
-//! 6. Nothing recurses: a subtree is gathered in a list, and a node that is freed has no place in a tree (3), so it frees
-//!    no other but the one with the lock, which refers to none.
+//! 3. A node that has a parent or children is live and has a handle, or its last handle is about to take the lock. So
+//!    the shares that parents and children have in each other, which are cycles, end with the handles.
+//! 4. The flag of a node is set under the lock, after those of all its descendants: whoever sees it set sees theirs
+//!    set. It is set before its waiters are released, and is looked at under the queue's lock before a waiter queues.
+//!    So nobody waits for a cancellation that has happened.
+//! 5. A node that leaves with its last handle leaves its children to its parent. So a cancellation from above still
+//!    reaches them, and nodes in the middle that are gone take no memory. If there is no parent, each child becomes the
+//!    top of a tree of its own, still under the common lock.
+//! 6. Nothing recurses: a subtree is gathered in a list. A node that is freed has no place in a tree (3), so it frees
+//!    no other node but the one with the lock, which refers to none.
 //!
 //! # Orderings
 //!
-//! Setting the flag is a Release, looking at it an Acquire: what was done before the cancellation is seen by whoever sees
+//! Setting the flag is a Release and looking at it an Acquire: whoever sees the cancellation sees what was done before
 //! it. The lock orders the rest.
 
 use std::pin::Pin;
@@ -43,53 +44,53 @@ use crate::wakes::Wakes;
 
 const CANCELLED: Outcome = FIRST_OUTCOME;
 
-/// From how many on the list of children gives memory back.
+/// From this many children on, the list of children gives memory back.
 const FEW: usize = 32;
 
 /// What the clones of a token share.
 pub(super) struct Node {
     cancelled: AtomicBool,
-    /// How many tokens there are.
+    /// The number of tokens.
     handles: AtomicUsize,
     queue: WaitQueue<()>,
     trunk: Trunk,
     place: UnsafeCell<Place>,
 }
 
-/// Where the lock of the tree is.
+/// Where the tree's lock is.
 enum Trunk {
     Here(Mutex<()>),
-    /// In the node that the tree began with.
+    /// In the first node of the tree.
     There(Arc<Node>),
 }
 
 /// A node's place in its tree.
 struct Place {
     parent: Option<Arc<Node>>,
-    /// Where among its parent's children.
+    /// Its index among its parent's children.
     index: usize,
     children: Vec<Arc<Node>>,
 }
 
-// SAFETY: `place` is touched under the tree's lock alone (invariant 1), and what it holds may be sent; all else is
-// shareable by itself.
+// SAFETY: `place` is touched under the tree's lock alone (invariant 1), and what it holds may be sent. Everything else
+// can be shared by itself.
 unsafe impl Sync for Node {}
 // SAFETY: as for `Sync`: a node is shared, and whoever has it last may free it.
 unsafe impl Send for Node {}
 
-/// A tree's lock, held.
+/// A tree's lock while it is held.
 struct Locked<'a> {
     lock: &'a Mutex<()>,
     _held: MutexGuard<'a, ()>,
 }
 
 impl Node {
-    /// The first of a new tree, with one handle.
+    /// Makes the first node of a new tree, with one handle.
     pub(super) fn new() -> Arc<Self> {
         Self::with(Trunk::Here(Mutex::new(())), false)
     }
 
-    /// A child of `parent`, with one handle; cancelled if `parent` is.
+    /// Makes a child of `parent`, with one handle. It is cancelled if `parent` is.
     pub(super) fn child(parent: &Arc<Self>) -> Arc<Self> {
         if parent.is_cancelled() {
             return Self::with(Trunk::Here(Mutex::new(())), true);
@@ -98,7 +99,7 @@ impl Node {
             Trunk::Here(_) => parent,
             Trunk::There(first) => first,
         };
-        // The memory is got before the lock.
+        // Memory is allocated before the lock is taken.
         let child = Self::with(Trunk::There(first.clone()), false);
         let mut tree = parent.lock();
         if parent.is_cancelled() {
@@ -127,19 +128,19 @@ impl Node {
 
     pub(super) fn is_cancelled(&self) -> bool {
         // Ordering: Acquire pairs with the Release in `cancel`, so that what came before the cancellation is seen, and
-        // that the descendants are cancelled (invariant 4).
+        // so that the descendants are seen cancelled (invariant 4).
         self.cancelled.load(Ordering::Acquire)
     }
 
-    /// One handle more, made from another.
+    /// Adds a handle, which is made from another one.
     pub(super) fn add_handle(&self) {
         // Ordering: hint only. A handle is made from one that keeps the count above zero.
         self.handles.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One handle less. The last takes the node out of its tree.
+    /// Removes a handle. The last one takes the node out of its tree.
     pub(super) fn drop_handle(&self) {
-        // Ordering: AcqRel, so that the last one comes after all that was done by way of the others.
+        // Ordering: AcqRel, so that the last one comes after everything that was done through the others.
         if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 && !self.is_cancelled() {
             self.abandon();
         }
@@ -148,7 +149,7 @@ impl Node {
     /// Invariant 5.
     fn abandon(&self) {
         let mut tree = self.lock();
-        // Cancelled meanwhile, from above: then it has no place any more, and nothing is found.
+        // If it was cancelled meanwhile, from above, it has no place any more, and nothing is found.
         let (parent, children) = self.leave(&mut tree);
         for child in children {
             child.place(&mut tree, |place| place.parent = None);
@@ -157,11 +158,11 @@ impl Node {
             }
         }
         drop(tree);
-        // The parent may be freed by this; it takes no lock for that.
+        // This may free the parent, which takes no lock.
         drop(parent);
     }
 
-    /// Cancels the node and all its descendants, and wakes those who wait for them.
+    /// Cancels the node and all its descendants, and wakes those that wait for them.
     pub(super) fn cancel(this: &Arc<Self>) {
         if this.is_cancelled() {
             return;
@@ -175,7 +176,7 @@ impl Node {
         family.extend(children);
         let mut next = 1;
         while let Some(node) = family.get(next) {
-            // The shares in its parent are in `family` too: nothing is freed here.
+            // The shares in its parent are in `family` too, so nothing is freed here.
             let children = node.place(&mut tree, |place| {
                 place.parent = None;
                 std::mem::take(&mut place.children)
@@ -224,7 +225,7 @@ impl Node {
         Poll::Pending
     }
 
-    /// A waiter for [`poll_cancelled`](Self::poll_cancelled).
+    /// The queue of those that wait for the cancellation.
     pub(super) fn queue(&self) -> &WaitQueue<()> {
         &self.queue
     }
@@ -247,7 +248,7 @@ impl Node {
         }
     }
 
-    /// Makes `child`, which has no parent, a child of this.
+    /// Makes `child`, which has no parent, a child of this node.
     fn adopt(this: &Arc<Self>, tree: &mut Locked<'_>, child: Arc<Self>) {
         let index = this.place(tree, |place| place.children.len());
         child.place(tree, |place| {
@@ -257,8 +258,8 @@ impl Node {
         this.place(tree, |place| place.children.push(child));
     }
 
-    /// Takes the node out from under its parent and from over its children, and gives out both. The children's own
-    /// places are the caller's to change.
+    /// Takes the node out from under its parent and from over its children, and returns both. The caller has to change
+    /// the children's own places.
     fn leave(&self, tree: &mut Locked<'_>) -> (Option<Arc<Self>>, Vec<Arc<Self>>) {
         let (parent, index, children) = self.place(tree, |place| {
             let children = std::mem::take(&mut place.children);
@@ -288,8 +289,8 @@ impl Node {
             "a node's place is under its tree's lock"
         );
         self.place.with_mut(|place| {
-            // SAFETY: the tree's lock is held, by `&mut tree`, which `f` can't use for another call; and only its holder
-            // touches places (invariant 1).
+            // SAFETY: the tree's lock is held, by `&mut tree`, which `f` can't use for another call. Only the lock's
+            // holder touches places (invariant 1).
             f(unsafe { &mut *place })
         })
     }

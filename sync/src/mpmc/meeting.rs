@@ -1,34 +1,35 @@
-//! A channel without a buffer: a sender and a receiver meet, and the message goes from the one to the other.
+//! A channel without a buffer: a sender and a receiver meet, and the message goes from one to the other.
 //!
-//! All of its state lies under one lock, values on offer included, so what a step does is done as a whole. Who comes second
-//! does the exchange: a receiver takes the value of the sender that has waited longest, and a sender gives its value to the
-//! receiver that has waited longest. That receiver isn't polled at that moment and might be cancelled, so the value is put
-//! down in `given` for it to collect.
+//! All of its state is under one lock, including the values on offer, so each step is done as a whole. The second of
+//! the two to come does the exchange. A receiver takes the value of the sender that has waited longest, and a sender
+//! gives its value to the receiver that has waited longest. That receiver isn't being polled at that moment and might
+//! be cancelled, so the value is put into `given`, where the receiver collects it.
 //!
 //! # Invariants
 //!
-//! 1. One of the two queues is empty, whenever the lock is free: who would be second does the exchange instead.
-//! 2. `offers` are the values of the senders in the queue, in the same order, each known by its sender's ticket; and
-//!    besides those of senders that were refused and have not been polled nor dropped since. While the channel is open
-//!    there are none of these, so the first in the queue and the first offer belong together.
-//! 3. `claims` counts the receivers that were released with `GRANTED` and have neither been polled nor dropped since. At
-//!    least as many values are in `given`. There are more only where receivers were cancelled, and then nobody waits to
-//!    receive: those values go to the next receivers, before any on offer.
-//! 4. A closed channel's queue of senders is empty: it is emptied where `closed` is set. Its queue of receivers is empty
+//! 1. One of the two queues is empty, whenever the lock is free: the second to come does the exchange instead of
+//!    queueing.
+//! 2. `offers` are the values of the senders in the queue, in the same order; each is known by its sender's ticket. It
+//!    also holds the values of senders that were refused and have not been polled or dropped since. While the channel
+//!    is open there are none of these, so the first in the queue and the first offer belong together.
+//! 3. `claims` counts the receivers that were released with `GRANTED` and have not been polled or dropped since. At
+//!    least as many values are in `given`. There are more only if receivers were cancelled, and then nobody waits to
+//!    receive: those values go to the next receivers, before any value on offer.
+//! 4. A closed channel's queue of senders is empty: it is emptied when `closed` is set. Its queue of receivers is empty
 //!    too once `given` is.
-//! 5. Which claim gets which value is settled as they are collected, the oldest first, and a value on offer is taken by way
-//!    of `given` as well. So values leave in the order in which they were sent.
+//! 5. Which claim gets which value is settled when the values are collected, the oldest first. A value on offer is
+//!    taken by way of `given` as well. So values leave in the order in which they were sent.
 //! 6. A value is in one place: with its sender, in `offers`, in `given`, or with its receiver.
 //! 7. The queues' own locks are taken inside the lock of the state, or alone; never the other way round.
 //!
 //! # Orderings
 //!
-//! The lock orders everything; `waiting` says what its outcomes carry.
+//! The lock orders everything. `waiting` says what its outcomes carry.
 //!
 //! # Wakers that panic
 //!
-//! As in `mpsc`: the panic of a sender's waker ends where a receiver has its value; that of a receiver's waker goes on to
-//! the sender, whose value is in `given` by then. And a waker is cloned before a value is on its way.
+//! As in `mpsc`: the panic of a sender's waker is contained if a receiver has its value. The panic of a receiver's
+//! waker goes on to the sender, whose value is in `given` by then. A waker is cloned before a value is on its way.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -48,7 +49,7 @@ use crate::waiting::{FIRST_OUTCOME, Outcome, Standing, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
 use crate::wakes::{self, Wakes};
 
-/// The sender's value was taken; the receiver has a claim on one.
+/// The sender's value was taken, or the receiver has a claim on one.
 const GRANTED: Outcome = FIRST_OUTCOME;
 /// The channel is closed.
 const REFUSED: Outcome = FIRST_OUTCOME + 1;
@@ -71,7 +72,7 @@ pub(super) struct Meeting<T> {
     pub(super) closed: Notify,
 }
 
-/// No code of a user's runs where it could leave a channel half changed.
+/// No user code runs at a moment when it could leave a channel half changed.
 impl<T> UnwindSafe for Meeting<T> {}
 impl<T> RefUnwindSafe for Meeting<T> {}
 
@@ -82,7 +83,7 @@ impl<T> State<T> {
         self.given.len() - self.claims.min(self.given.len()) + offered
     }
 
-    /// The oldest value that was given. A burst leaves no memory behind.
+    /// Takes the oldest value that was given. A burst leaves no memory behind.
     fn take_given(&mut self) -> Option<T> {
         let value = self.given.pop_front();
         shrink(&mut self.given);
@@ -126,24 +127,24 @@ impl<T> Meeting<T> {
         Ok(waker)
     }
 
-    /// Takes a value that is nobody else's; `Ready(None)` at the channel's end.
+    /// Takes a value that is nobody else's. `Ready(None)` if the channel has ended.
     pub(super) fn try_take(&self) -> Poll<Option<T>> {
         let mut wakes = Wakes::default();
         let taken = self.take_locked(&mut self.state.lock(), &mut wakes);
-        // The caller is to have its value, whatever becomes of the others' wakers.
+        // The caller has to get its value, even if the others' wakers panic.
         wakes.wake_all_contained();
         taken
     }
 
     fn take_locked(&self, state: &mut State<T>, wakes: &mut Wakes) -> Poll<Option<T>> {
         if state.given.len() > state.claims {
-            // Invariant 3: one whose receiver was cancelled.
+            // Invariant 3: it is a value whose receiver was cancelled.
             return Poll::Ready(self.take_given(state, wakes));
         }
         if let Some(waker) = self.senders.lock().pop_front(GRANTED) {
             wakes.push(waker);
             let value = state.offers.pop().expect("who waits has an offer");
-            // Behind what was sent before it.
+            // It goes behind what was sent before it.
             state.given.push_back(value);
             return Poll::Ready(state.take_given());
         }
@@ -159,7 +160,7 @@ impl<T> Meeting<T> {
         value
     }
 
-    /// Nothing will come any more for those who wait: invariant 4.
+    /// Tells those that wait that nothing more will come: invariant 4.
     fn release_at_end(&self, state: &State<T>, wakes: &mut Wakes) {
         if state.closed && state.given.is_empty() {
             let mut queue = self.receivers.lock();
@@ -169,9 +170,10 @@ impl<T> Meeting<T> {
         }
     }
 
-    /// Takes up to `limit` values that are there by now, and says how many.
+    /// Takes up to `limit` values that are there by now, and returns how many.
     pub(super) fn take_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        // A lock for each, so that others come in between. Who comes meanwhile is left: it could go on for ever.
+        // Each takes the lock anew, so that others come in between. Values that come meanwhile are left, because this
+        // could go on for ever.
         let most = limit.min(self.state.lock().len());
         let before = buffer.len();
         while buffer.len() - before < most
@@ -186,12 +188,12 @@ impl<T> Meeting<T> {
         self.state.lock().closed
     }
 
-    /// How many values were given to receivers and not collected yet.
+    /// How many values were given to receivers and not yet collected.
     pub(super) fn len(&self) -> usize {
         self.state.lock().given.len()
     }
 
-    /// Refuses messages from now on, and lets all know who wait; whether it was open.
+    /// Refuses messages from now on, and tells all that wait. Returns whether the channel was open.
     pub(super) fn close(&self) -> bool {
         let mut wakes = Wakes::default();
         let mut state = self.state.lock();
@@ -212,7 +214,7 @@ impl<T> Meeting<T> {
         true
     }
 
-    /// The last receiver is gone: drops what was given to those that were cancelled, or forgotten.
+    /// The last receiver is gone. Drops the values that were given to receivers that were cancelled or forgotten.
     pub(super) fn discard(&self) {
         let mut state = self.state.lock();
         state.claims = 0;
@@ -227,10 +229,10 @@ impl<T> Meeting<T> {
 }
 
 pin_project! {
-    /// Offers a value, in turn, until it is taken. The value comes back where the channel is closed.
+    /// Offers a value, in turn, until it is taken. Returns the value if the channel is closed.
     pub(super) struct Offer<'a, T> {
         meeting: &'a Meeting<T>,
-        // Until it is on offer.
+        // `Some` until it is on offer.
         value: Option<T>,
         ticket: u64,
         #[pin]
@@ -273,7 +275,7 @@ impl<'a, T> Offer<'a, T> {
         panics.go_on();
     }
 
-    /// Gives the value to one who waits, or puts it on offer and joins the queue: `Ready` where there is nothing to wait
+    /// Gives the value to a receiver that waits, or offers it and joins the queue. `Ready` if there is nothing to wait
     /// for.
     fn begin(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Result<(), T>> {
         let this = self.project();
@@ -322,9 +324,9 @@ impl<T> Future for Offer<'_, T> {
     }
 }
 
-/// What a receiver does that waits, with its waiter.
+/// The steps of a receiver that waits, with its waiter.
 impl<T> Meeting<T> {
-    /// Leaves the queue; a value that was given to it is the next one's: invariant 3.
+    /// Leaves the queue. A value that was given to it goes to the next receiver: invariant 3.
     pub(super) fn cancel_take(&self, mut waiter: Pin<&mut Waiter<'_, ()>>) {
         if waiter.standing() == Standing::Idle {
             return;
@@ -341,12 +343,12 @@ impl<T> Meeting<T> {
         }
         drop(queue);
         drop(state);
-        // One of the two is there at most.
+        // At most one of the two is there.
         at_last(|| drop(removed));
         wakes::wake(next);
     }
 
-    /// Waits for a value, in turn; `None` at the channel's end. After that, for the next one.
+    /// Waits for a value in turn; `None` if the channel has ended. After that it waits for the next value.
     pub(super) fn poll_take(
         &self,
         mut waiter: Pin<&mut Waiter<'_, ()>>,
@@ -377,7 +379,7 @@ impl<T> Meeting<T> {
         Poll::Ready(Some(value.expect("a claimed value is there")))
     }
 
-    /// Those who wait for a value.
+    /// The queue of receivers that wait for a value.
     pub(super) fn receivers(&self) -> &WaitQueue<()> {
         &self.receivers
     }

@@ -1,16 +1,17 @@
-//! What the waiting senders of a channel without a buffer offer, in order.
+//! The values that the waiting senders of a channel without a buffer offer, in order.
 //!
-//! An offer that is withdrawn leaves a gap, as closing it at once would move all behind it. What is kept:
+//! An offer that is withdrawn leaves a gap, because closing it at once would move all offers behind it. These rules
+//! hold:
 //!
-//! 1. Tickets rise from the first to the last, so an offer is found by halves.
-//! 2. The first entry is no gap, and at most half of the entries are.
-//! 3. There is memory for at most four times as many entries as there are, and a few.
+//! 1. Tickets rise from the first to the last, so an offer is found by binary search.
+//! 2. The first entry is no gap, and at most half of the entries are gaps.
+//! 3. There is memory for at most four times as many entries as there are, plus a few.
 //!
-//! So a step costs, taken together with those before it, the search and no more.
+//! So on average a step costs no more than the search.
 
 use std::collections::VecDeque;
 
-/// So few entries are no memory to give back, and no gaps to close.
+/// With this few entries there is no memory to give back, and there are no gaps to close.
 const FEW: usize = 16;
 
 pub(super) struct Offers<T> {
@@ -36,7 +37,7 @@ impl<T> Offers<T> {
         self.entries.len() - self.gaps
     }
 
-    /// Adds one, and gives the ticket that it is known by.
+    /// Adds an offer, and returns its ticket.
     pub(super) fn push(&mut self, value: T) -> u64 {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -44,14 +45,14 @@ impl<T> Offers<T> {
         ticket
     }
 
-    /// Takes the oldest.
+    /// Takes the oldest offer.
     pub(super) fn pop(&mut self) -> Option<T> {
         let (_, value) = self.entries.pop_front()?;
         self.tidy();
         value
     }
 
-    /// Takes the one with this ticket back.
+    /// Takes back the offer with this ticket.
     pub(super) fn withdraw(&mut self, ticket: u64) -> Option<T> {
         let index = self
             .entries
@@ -63,7 +64,7 @@ impl<T> Offers<T> {
         Some(value)
     }
 
-    /// Keeps 2 and 3.
+    /// Keeps rules 2 and 3.
     fn tidy(&mut self) {
         while let Some((_, None)) = self.entries.front() {
             self.entries.pop_front();
@@ -77,7 +78,7 @@ impl<T> Offers<T> {
     }
 }
 
-/// Gives memory back that a burst has left: 3.
+/// Gives back memory that a burst has left: rule 3.
 pub(super) fn shrink<E>(entries: &mut VecDeque<E>) {
     if entries.capacity() > 4 * (entries.len() + FEW) {
         entries.shrink_to(2 * entries.len() + FEW);
@@ -101,7 +102,7 @@ mod tests {
     fn offers_withdrawn_in_any_order_leave_few_gaps_and_no_memory() {
         let rand = Rand::new(7);
         let mut offers = Offers::default();
-        // Each step looks at all of them, which takes Miri minutes.
+        // Each step looks at all of them, which takes minutes under Miri.
         let count = if cfg!(miri) { 100 } else { 2_000 };
         let mut tickets: Vec<_> = (0..count).map(|value| offers.push(value)).collect();
         while !tickets.is_empty() {

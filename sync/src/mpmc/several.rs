@@ -1,29 +1,31 @@
 //! Several receivers at one channel with a buffer, bounded or not.
 //!
-//! Senders, slots, room and the channel's end are those of [`mpsc`](crate::mpsc), whose protocol (`mpsc/chan`) knows one
-//! receiver. Here the receivers take turns at being that one, under a lock: a turn is a look at the next slot and a move.
-//! So sending costs what it costs there, receiving a lock more, and nothing is new but who is next.
+//! Senders, slots, room and the channel's end are those of [`mpsc`](crate::mpsc), whose protocol (`mpsc/chan`) knows
+//! one receiver. Here the receivers take turns at being that one, under a lock. A turn is a look at the next slot and a
+//! move. So sending costs the same as there, and receiving costs one lock more. Only the question of who is next is
+//! new.
 //!
-//! A receiver that waits is not handed a message but the claim on one, which stays in its slot until the receiver is
-//! polled. One that is cancelled gives its claim up, and has taken no message.
+//! A receiver that waits is not handed a message but a claim on one. The message stays in its slot until the receiver
+//! is polled. A receiver that is cancelled gives up its claim, and has taken no message.
 //!
 //! # Invariants
 //!
-//! Those of `chan` hold, with "the receiver" read as "who holds the lock", but for its sixth, which is the fourth here.
+//! Those of `chan` hold, with "the receiver" read as "the holder of the lock". The sixth is replaced by the fourth
+//! here.
 //!
-//! 1. Messages are taken out of slots by the holder of the lock alone.
-//! 2. `claims` counts the receivers that were released with `GRANTED` and have neither been polled nor dropped since. As
-//!    many messages from the next one on have been seen ready ([`Receiving::seen`]), at least. Which claim gets which of
-//!    them is settled as they are polled. A claim whose receiver is forgotten keeps its message for as long as there are
-//!    receivers.
-//! 3. Whoever takes a message without a claim has found the queue empty, and one more message ready than there are claims.
-//!    So receivers are served in the order in which they came.
-//! 4. While there are receivers, `alert` is `ASLEEP` if and only if the queue is not empty, whenever the lock is free. A
-//!    receiver sleeps only if, after it had queued and set `ASLEEP`, no message without a claim was ready and the channel
-//!    not at its end. Whoever fills a slot, closes, or gives the last permit back after that, looks at `alert` afterwards,
-//!    and serves if it is set. Between the two steps of each side stands a SeqCst fence, so one sees the other.
-//! 5. The end comes when all is received, claims included: a claim given up is the next receiver's. So whoever takes the
-//!    last message of a closed channel serves those who wait.
+//! 1. Only the holder of the lock takes messages out of slots.
+//! 2. `claims` counts the receivers that were released with `GRANTED` and have not been polled or dropped since. At
+//!    least as many messages from the next one on have been seen ready ([`Receiving::seen`]). Which claim gets which of
+//!    them is settled when the receivers are polled. If a receiver with a claim is forgotten, the claim keeps its
+//!    message as long as there are receivers.
+//! 3. Whoever takes a message without a claim has found the queue empty, and one more message ready than there are
+//!    claims. So receivers are served in the order in which they came.
+//! 4. While there are receivers, `alert` is `ASLEEP` if and only if the queue is not empty, whenever the lock is free.
+//!    A receiver sleeps only if, after it had queued and set `ASLEEP`, no message without a claim was ready and the
+//!    channel had not ended. Whoever fills a slot, closes, or gives the last permit back after that, looks at `alert`
+//!    afterwards, and serves if it is set. Each side has a SeqCst fence between its two steps, so one sees the other.
+//! 5. The end comes when everything is received, claims included: a claim that is given up goes to the next receiver.
+//!    So whoever takes the last message of a closed channel serves those that wait.
 //! 6. The queue's own lock is taken inside the lock of the claims, or alone; never the other way round.
 //!
 //! # Orderings
@@ -44,13 +46,13 @@ use crate::wakes::Wakes;
 
 /// The receiver has a claim on a message.
 const GRANTED: Outcome = FIRST_OUTCOME;
-/// The channel is at its end.
+/// The channel has ended.
 const ENDED: Outcome = FIRST_OUTCOME + 1;
 
 /// How many messages one receiver takes before it lets others have the lock.
 const MOST_A_TURN: usize = 64;
 
-/// The receivers of a channel, and who of them waits.
+/// The receivers of a channel, and which of them wait.
 pub(super) struct Several {
     /// Invariants 1 and 2.
     claims: Mutex<u64>,
@@ -87,7 +89,7 @@ impl Receivers for Several {
     }
 }
 
-/// The receiving side, in the hands of one receiver for as long as it holds the lock.
+/// The receiving side, which one receiver has as long as it holds the lock.
 struct Turn<'a, T> {
     chan: &'a Chan<T, Several>,
     claims: MutexGuard<'a, u64>,
@@ -132,7 +134,8 @@ impl<T> Turn<'_, T> {
         self.receiving().take()
     }
 
-    /// Gives claims to those who wait, as long as there are messages, and releases them at the end: invariants 2, 4, 5.
+    /// Gives claims to those that wait, as long as there are messages. Releases them if the channel has ended:
+    /// invariants 2, 4, 5.
     fn serve(&mut self, wakes: &mut Wakes) {
         let chan = self.chan;
         let mut queue = chan.receivers.queue.lock();
@@ -180,7 +183,7 @@ impl<T> Chan<T, Several> {
         let mut wakes = Wakes::default();
         let taken = turn.take_free(&mut wakes);
         drop(turn);
-        // The caller is to have its message, whatever becomes of the others' wakers.
+        // The caller has to get its message, even if the others' wakers panic.
         wakes.wake_all_contained();
         if taken.is_some() {
             chan.made_room();
@@ -188,8 +191,8 @@ impl<T> Chan<T, Several> {
         taken
     }
 
-    /// The next message without waiting; `Ready(None)` at the channel's end. Where a message has been claimed by its sender
-    /// and is just being filled, it waits for that: who sent after it may already be done.
+    /// Takes the next message without waiting; `Ready(None)` if the channel has ended. If a sender has claimed a
+    /// message and is filling it, this waits for it, because a sender that came after it may already have returned.
     pub(super) fn try_take(&self) -> Poll<Option<T>> {
         let mut spins = 0;
         loop {
@@ -208,9 +211,9 @@ impl<T> Chan<T, Several> {
         }
     }
 
-    /// Takes up to `limit` messages that are there by now, and says how many.
+    /// Takes up to `limit` messages that are there by now, and returns how many.
     pub(super) fn take_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        // What comes meanwhile is left: senders could keep it going for ever.
+        // Messages that come meanwhile are left, because senders could keep this going for ever.
         let mut left = limit.min(self.len() as usize);
         let mut taken = 0;
         while left > 0 {
@@ -226,7 +229,7 @@ impl<T> Chan<T, Several> {
         taken
     }
 
-    /// Takes up to `limit` messages in one turn, and says how many. There is capacity for them.
+    /// Takes up to `limit` messages in one turn, and returns how many. The buffer has capacity for them.
     fn take_in_turn(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
         let mut wakes = Wakes::default();
         let mut turn = self.turn();
@@ -256,15 +259,15 @@ impl<T> Chan<T, Several> {
             turn.serve(&mut wakes);
         }
         drop(turn);
-        // The caller is to have its message, whatever becomes of the others' wakers.
+        // The caller has to get its message, even if the others' wakers panic.
         wakes.wake_all_contained();
         self.made_room();
         value.expect("a claimed message is ready")
     }
 
-    /// Refuses messages from now on, and lets those who wait for one know; whether it was open.
+    /// Refuses messages from now on, and tells those that wait for one. Returns whether the channel was open.
     pub(super) fn close_for_all(&self) -> bool {
-        // A waker that panics keeps nobody else from being told.
+        // If a waker panics, everybody else is told all the same.
         let mut was_open = false;
         let mut panics = Panics::default();
         panics.run(|| was_open = self.close());
@@ -273,15 +276,16 @@ impl<T> Chan<T, Several> {
         was_open
     }
 
-    /// The last receiver has gone: drops what is left for it, and has senders drop what they fill from now on (`chan`,
-    /// invariant 10). Only forgotten receivers are in the queue or have claims, and nobody polls those any more.
+    /// The last receiver has gone. Drops what is left for it, and makes senders drop what they fill from now on
+    /// (`chan`, invariant 10). Only forgotten receivers are in the queue or have claims, and nobody polls those any
+    /// more.
     pub(super) fn receivers_gone(&self) {
         self.turn().set_alert(GONE);
         self.gone();
     }
 }
 
-/// What a receiver does that waits, with its waiter.
+/// The steps of a receiver that waits, with its waiter.
 impl<T> Chan<T, Several> {
     /// Leaves the queue, or gives the claim up.
     pub(super) fn cancel_take(&self, mut waiter: Pin<&mut Waiter<'_, ()>>) {
@@ -298,11 +302,11 @@ impl<T> Chan<T, Several> {
         drop(queue);
         if waiter.standing() == Standing::Released(GRANTED) {
             *turn.claims -= 1;
-            // The message is the next one's.
+            // The message goes to the next receiver.
             turn.serve(&mut wakes);
         }
         drop(turn);
-        // A waker that panics keeps nobody from being woken.
+        // If a waker panics, everybody else is woken all the same.
         let mut panics = Panics::default();
         panics.run(|| wakes.wake_all());
         panics.run(|| drop(removed));
@@ -322,11 +326,11 @@ impl<T> Chan<T, Several> {
         fence(Ordering::SeqCst);
         turn.serve(&mut wakes);
         drop(turn);
-        // Perhaps this task's own, which is harmless: it is just about to look.
+        // This may wake this very task, which is harmless: it is about to look.
         wakes.wake_all();
     }
 
-    /// Waits for a message, in turn; `None` at the channel's end. After that, for the next one.
+    /// Waits for a message in turn; `None` if the channel has ended. After that it waits for the next message.
     pub(super) fn poll_take(
         &self,
         mut waiter: Pin<&mut Waiter<'_, ()>>,
@@ -343,7 +347,7 @@ impl<T> Chan<T, Several> {
         Poll::Ready((outcome == GRANTED).then(|| self.collect()))
     }
 
-    /// Those who wait for a message.
+    /// The queue of receivers that wait for a message.
     pub(super) fn receivers(&self) -> &WaitQueue<()> {
         &self.receivers.queue
     }

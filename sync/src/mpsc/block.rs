@@ -1,13 +1,14 @@
-//! Where messages lie between a sender and the receiver: blocks of slots, linked in the order of sending.
+//! The place where messages lie between a sender and the receiver: blocks of slots, linked in the order of sending.
 //!
-//! A block knows nothing of positions and turns; `chan` says who may touch which slot when. What a slot itself holds to:
+//! A block knows nothing of positions and turns; `chan` says who may touch which slot when. The rule for a slot itself:
 //!
-//! 1. A slot is written by the one sender that claimed its position, once a lap, and then `ready` is set. From then on it
+//! 1. The sender that claimed a slot's position writes it, once a lap, and then sets `ready`. From then on the slot is
+//!    the receiver's, which moves the value out and clears `ready`. A block is reused with all slots clear.
 //!    is the receiver's, which moves the value out and clears `ready`. A block is reused with all slots clear.
 //!
 //! # Orderings
 //!
-//! `ready` is set with Release and read with Acquire, and gives the value away.
+//! `ready` is set with Release and read with Acquire. It gives the value away.
 
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
@@ -15,11 +16,11 @@ use std::ptr::{self, NonNull};
 use crate::sys::atomic::{AtomicBool, AtomicPtr, Ordering};
 use crate::sys::cell::UnsafeCell;
 
-/// Slots in a block: enough that a block's turn costs a message little, few enough for a small channel.
+/// Slots in a block: enough that changing blocks costs little for each message, and few enough for a small channel.
 pub(super) const BLOCK: u64 = if cfg!(heist_loom) { 2 } else { 32 };
 
 pub(super) struct Block<T> {
-    /// The block that follows; set by the sender that claims the last slot, before it fills that.
+    /// The block that follows. The sender that claims the last slot sets it before it fills that slot.
     pub(super) next: AtomicPtr<Block<T>>,
     slots: [Slot<T>; BLOCK as usize],
 }
@@ -30,11 +31,11 @@ struct Slot<T> {
 }
 
 impl<T> Block<T> {
-    /// An empty block. It is made where it lies, however large `T` is.
+    /// Makes an empty block. It is made in place, however large `T` is.
     pub(super) fn allocate() -> NonNull<Self> {
         let block = Box::into_raw(Box::<Self>::new_uninit()).cast::<Self>();
-        // SAFETY: the allocation is ours, and each field is written in place: `next` and `ready` by value, the cell, for
-        // which any bytes will do, by its own function.
+        // SAFETY: the allocation is ours, and each field is written in place: `next` and `ready` by value, and the cell
+        // by its own function, for which any bytes will do.
         unsafe {
             ptr::addr_of_mut!((*block).next).write(AtomicPtr::new(ptr::null_mut()));
             for i in 0..BLOCK as usize {
@@ -56,13 +57,13 @@ impl<T> Block<T> {
         drop(unsafe { Box::from_raw(block.as_ptr()) });
     }
 
-    /// Fills a slot, after which the block may be gone.
+    /// Fills a slot. The block may be gone after that.
     ///
     /// # Safety
     ///
     /// The block is alive, and the caller has claimed this slot and fills it once.
     pub(super) unsafe fn fill(block: NonNull<Self>, offset: u64, value: T) {
-        // SAFETY: alive until the slot is filled: the receiver frees it after that at the earliest.
+        // SAFETY: it is alive until the slot is filled. The receiver frees it only after that.
         let slot = unsafe { &(*block.as_ptr()).slots[offset as usize] };
         slot.value.with_mut(|cell| {
             // SAFETY: the slot is the caller's until `ready` is set.
@@ -72,7 +73,7 @@ impl<T> Block<T> {
         slot.ready.store(true, Ordering::Release);
     }
 
-    /// Whether a slot is filled, as the receiver sees it: then the value is there to be moved out.
+    /// Whether a slot is filled, as the receiver sees it. If so, the value can be moved out.
     pub(super) fn is_ready(&self, offset: u64) -> bool {
         // Ordering: Acquire pairs with the Release in `fill`.
         self.slots[offset as usize].ready.load(Ordering::Acquire)
@@ -90,11 +91,11 @@ impl<T> Block<T> {
             return None;
         }
         let value = slot.value.with_mut(|cell| {
-            // SAFETY: `ready` gave the slot, with a value in it, to the receiver; clearing it below keeps the value from
-            // being read twice.
+            // SAFETY: `ready` gave the slot, with a value in it, to the receiver. Clearing it below keeps the value
+            // from being read twice.
             unsafe { (*cell).assume_init_read() }
         });
-        // Ordering: hint only. A sender gets at the slot again through the block's reuse, which is ordered.
+        // Ordering: hint only. A sender gets the slot again only through the block's reuse, which is ordered.
         slot.ready.store(false, Ordering::Relaxed);
         Some(value)
     }

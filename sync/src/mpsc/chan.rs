@@ -2,60 +2,60 @@
 //!
 //! # Positions
 //!
-//! Messages have positions, counted up from a start near the counter's wrap. A sender claims the next position by a CAS
-//! of one word, fills that position's slot and marks it ready. The receiver takes them in order. So a message costs the
-//! sender one CAS and the receiver none.
+//! Messages have positions, which count up from a start near the counter's wrap. A sender claims the next position by a
+//! CAS of one word, fills that position's slot and marks it ready. The receiver takes the messages in order. So a
+//! message costs the sender one CAS and the receiver none.
 //!
 //! The senders' word is `position | permits | GROWING | CLOSED`: the next position to claim, how many permits are out
-//! (bounded channels only), and two flags. What has been received is counted by the receiver alone, in a word of its
-//! own that only it writes: the room left is `bound - (position - received) - permits`. Senders keep a copy of
-//! `received` beside their own word and look at the receiver's only when the copy says that the channel is full.
+//! (bounded channels only), and two flags. The receiver counts what it has received in a word of its own, which only it
+//! writes. The room that is left is `bound - (position - received) - permits`. Senders keep a copy of `received` beside
+//! their own word, and look at the receiver's word only if the copy says that the channel is full.
 //!
 //! # Invariants
 //!
 //! 1. `(position - received) + permits <= bound`: a position or permit is only claimed by a CAS from a word that leaves
 //!    room, measured with a value of `received` that can only be too small.
-//! 2. A position is claimed by one sender, which fills its slot without waiting for anything. A permit becomes a position
-//!    in one step, closed or not.
-//! 3. `tail.block` is the block of the next position whenever `GROWING` is clear. Who claims a block's last position
-//!    sets `GROWING` in the same step, links and publishes the next block, and clears it; all others wait for that, a few
-//!    instructions. So a CAS from a word without `GROWING` proves that the block read before it is the right one. (The
-//!    counter is too wide to come round between the two.)
-//! 4. A block belongs to the receiver once its last slot is ready: all other slots have been taken by then, the next
-//!    block is linked, and its senders touch it no more. It goes to `spare`, for the next one that grows; or it is freed,
-//!    where there is one already, or it is large.
-//! 5. `CLOSED` is set by the receiver and never cleared; no position is claimed without a permit, and no permit, from a
-//!    word that has it. The channel is at its end when it is closed with no permits out, or no senders are left, and
-//!    everything that was sent has been received.
+//! 2. A position is claimed by one sender, which fills its slot without waiting for anything. A permit becomes a
+//!    position in one step, even if the channel is closed.
+//! 3. `tail.block` is the block of the next position whenever `GROWING` is clear. The sender that claims a block's last
+//!    position sets `GROWING` in the same step, links and publishes the next block, and clears it. All others wait for
+//!    that, a few instructions. So a CAS from a word without `GROWING` proves that the block that was read before it is
+//!    the right one. (The counter is too wide to come round between the two.)
+//! 4. A block belongs to the receiver once its last slot is ready. All other slots have been taken by then, the next
+//!    block is linked, and its senders touch it no more. It goes to `spare`, for the next sender that grows. If there
+//!    is a spare block already, or if it is large, it is freed.
+//! 5. The receiver sets `CLOSED`, and nobody clears it. From a word that has it, no permit is claimed, and no position
+//!    without a permit. The channel has ended when everything that was sent has been received, and either it is closed
+//!    and no permits are out, or no senders are left.
 //! 6. The receiver sleeps only if, after it had left its waker and set `alert` to `ASLEEP`, the next slot was not ready
-//!    and the channel not at its end. Whoever fills a slot, drops the last sender or gives the last permit back after
-//!    `CLOSED`, looks at `alert` afterwards. Between the two steps of each side stands a SeqCst fence, so one sees the other.
+//!    and the channel had not ended. Whoever fills a slot, drops the last sender or gives the last permit back after
+//!    `CLOSED`, looks at `alert` afterwards. Each side has a SeqCst fence between its two steps, so one sees the other.
 //! 7. A sender sleeps only if, after it had queued and set `waiting`, there was no room for the first in the queue.
-//!    Whoever makes room (receives, or gives permits back) looks at `waiting` afterwards; fences as in 6. While
-//!    `waiting` is set nobody takes room but [`Chan::serve`], for the first in the queue: first in, first out. (Who
-//!    looked before it was set may slip in, once.)
+//!    Whoever makes room (receives, or gives permits back) looks at `waiting` afterwards; the fences are as in 6. While
+//!    `waiting` is set, only [`Chan::serve`] takes room, for the first in the queue: first in, first out. (A sender
+//!    that looked before it was set may slip in, once.)
 //! 8. `waiting` is set if and only if the queue is not empty, whenever the queue's lock is free.
-//! 9. A closed channel's queue is empty: `CLOSED` is set before the queue's lock is taken to empty it, and looked at
+//! 9. A closed channel's queue is empty: `CLOSED` is set before the queue's lock is taken to empty it, and is looked at
 //!    under that lock before a sender is queued.
-//! 10. A channel without a receiver keeps no message once those who were sending have returned. The receiver that goes
-//!     closes the channel, sets `alert` to `GONE`, for good, and then takes and drops all that is ready, up to the first
-//!     slot that is not. Whoever fills a slot looks at `alert` afterwards (6), and does the same where it reads `GONE`. All
-//!     of them take under one lock, a message at a time, and `GONE` is set under it, so they come after what the receiver
-//!     has taken. So for a message that is left there is a slot before it, or its
-//!     own, that was not ready when its sender looked; who fills that slot comes by after that.
+//! 10. A channel without a receiver keeps no message once the senders that were sending have returned. A receiver that
+//!     goes closes the channel, sets `alert` to `GONE`, for good, and then takes and drops everything that is ready, up
+//!     to the first slot that is not. Whoever fills a slot looks at `alert` afterwards (6), and does the same if it
+//!     reads `GONE`. All of them take under one lock, a message at a time, and `GONE` is set under it, so they come
+//!     after what the receiver has taken. If a message is left, then a slot before it, or its own, was not ready when
+//!     its sender looked. The sender that fills that slot takes the message after that.
 //!
 //! # Orderings
 //!
-//! Slots carry the messages (see `block`). The senders' word is changed with AcqRel and read with Acquire, which carries
-//! `tail.block` (3) and, at the end, all that was claimed (5). `received` is stored with Release and read with Acquire,
-//! so a sender that finds room, and perhaps a block in `spare`, comes after the receiver. The two places where one side's
-//! store has to come before its look at the other's are those of invariants 6 (with 10) and 7, and have fences.
+//! Slots carry the messages (see `block`). The senders' word is changed with AcqRel and read with Acquire. That carries
+//! `tail.block` (3) and, at the end, everything that was claimed (5). `received` is stored with Release and read with
+//! Acquire. So a sender that finds room, and perhaps a block in `spare`, comes after the receiver. In two places one
+//! side's store has to come before its look at the other's: invariants 6 (with 10) and 7. They have fences.
 //!
 //! # Wakers that panic
 //!
-//! The panic of a waker never costs a message. Where a message has just been taken out, the panic of a sender's waker ends
-//! there ([`made_room`](Chan::made_room)), as the caller is to have the message; everywhere else it goes on to the caller,
-//! once what was to be stored is stored.
+//! A waker that panics never costs a message. If a message has just been taken out, the panic of a sender's waker is
+//! contained ([`made_room`](Chan::made_room)), so that the caller gets the message. Everywhere else the panic goes on
+//! to the caller, once everything that had to be stored is stored.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
@@ -78,13 +78,13 @@ const CLOSED: u64 = 1;
 const GROWING: u64 = 2;
 /// One permit in the word.
 const PERMIT: u64 = 4;
-/// Bits of the permits of a bounded channel.
+/// How many bits the permits of a bounded channel have.
 const PERMIT_BITS: u32 = 28;
 
-/// The largest capacity of a bounded channel: as many permits fit into the word.
+/// The largest capacity of a bounded channel. This many permits fit into the word.
 pub(crate) const MOST: usize = (1 << PERMIT_BITS) - 1;
 
-/// How large an empty block may be to be kept: making a larger one costs little beside what it carries.
+/// The largest size of an empty block that is kept. Making a larger one costs little compared with what it carries.
 const MOST_SPARE: usize = 4_096;
 
 /// The bound of an unbounded channel.
@@ -95,7 +95,7 @@ pub(crate) const GRANTED: Outcome = FIRST_OUTCOME | HOLDS;
 /// The channel was closed.
 pub(crate) const REFUSED: Outcome = FIRST_OUTCOME + 1;
 
-/// Why there is no position or permit to be had.
+/// Why no position or permit could be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     Full,
@@ -103,7 +103,7 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    /// The error that gives `value` back.
+    /// The error that holds `value`.
     pub(crate) fn into_error<T>(self, value: T) -> TrySendError<T> {
         match self {
             Self::Full => TrySendError::Full(value),
@@ -116,7 +116,7 @@ impl Refused {
 pub(crate) const AWAKE: u32 = 0;
 /// The receiver sleeps, or is just about to.
 pub(crate) const ASLEEP: u32 = 1;
-/// The receiver has been dropped: invariant 10. Never anything else again.
+/// The receiver has been dropped: invariant 10. It never changes again.
 pub(crate) const GONE: u32 = 2;
 
 /// What the senders write.
@@ -124,7 +124,7 @@ struct Tail<T> {
     word: AtomicU64,
     /// Invariant 3.
     block: AtomicPtr<Block<T>>,
-    /// A copy of `received`, perhaps an old one.
+    /// A copy of `received`, which may be old.
     received: AtomicU64,
 }
 
@@ -133,35 +133,36 @@ pub(super) struct Head<T> {
     pub(super) received: AtomicU64,
     /// The block of the next position to receive.
     pub(super) block: AtomicPtr<Block<T>>,
-    /// How many messages from the next one on are known to be ready, and the block of the one behind those, if there are
-    /// any. Only kept where [`Receivers::LOOK_AHEAD`] says so.
+    /// How many messages from the next one on are known to be ready, and the block of the message behind those. Only
+    /// kept if [`Receivers::LOOK_AHEAD`] is set.
     pub(super) seen: AtomicU64,
     pub(super) sight: AtomicPtr<Block<T>>,
 }
 
 /// What both sides read with each message and seldom write.
 pub(crate) struct Signals {
-    /// What the receiver is to hear of: invariants 6 and 10.
+    /// What the receiver has to hear: invariants 6 and 10.
     pub(crate) alert: AtomicU32,
     /// Invariants 7 and 8.
     waiting: AtomicBool,
     bound: u64,
-    /// Where the position begins in the senders' word.
+    /// The bit at which the position begins in the senders' word.
     shift: u32,
 }
 
-/// How receivers sleep, are woken and go: what differs between a channel with one receiver and one with several.
+/// How receivers sleep, are woken and go. This differs between a channel with one receiver and one with several.
 pub(crate) trait Receivers: Sized {
-    /// What a sender notes that waits for room.
+    /// What a sender that waits for room notes.
     const SENDING: Wait;
 
     /// Whether a receiver looks past messages that are ready: [`Receiving::see_one_more`].
     const LOOK_AHEAD: bool;
 
-    /// Wakes whom there is something for, if `alert` is still `ASLEEP`: invariant 6. Whether it is `GONE` by now.
+    /// Wakes a receiver that there is something for, if `alert` is still `ASLEEP`: invariant 6. Returns whether it is
+    /// `GONE` by now.
     fn wake<T>(chan: &Chan<T, Self>) -> bool;
 
-    /// Takes the next message that is ready of a channel whose receivers have gone, under the lock of invariant 10.
+    /// Takes the next ready message of a channel whose receivers have gone, under the lock of invariant 10.
     fn take_left<T>(chan: &Chan<T, Self>) -> Option<T>;
 }
 
@@ -172,7 +173,7 @@ pub(crate) struct Chan<T, R: Receivers = Sole> {
     /// Invariant 4.
     spare: AtomicPtr<Block<T>>,
     pub(crate) receivers: R,
-    /// Senders that wait, each with how many permits it wants.
+    /// Senders that wait, each with the number of permits that it wants.
     pub(crate) queue: WaitQueue<u64>,
     /// Tells senders that wait for it that the channel is closed.
     pub(crate) closed: Notify,
@@ -180,24 +181,24 @@ pub(crate) struct Chan<T, R: Receivers = Sole> {
     pub(crate) weak_senders: AtomicUsize,
 }
 
-// SAFETY: values go from the threads of the senders to that of the receiver (`T: Send`); the block pointers are followed
-// under invariants 2 to 4.
+// SAFETY: values go from the threads of the senders to that of the receiver (`T: Send`). The block pointers are
+// followed under invariants 2 to 4.
 unsafe impl<T: Send, R: Receivers + Send> Send for Chan<T, R> {}
 // SAFETY: as above. No `&T` is given out.
 unsafe impl<T: Send, R: Receivers + Sync> Sync for Chan<T, R> {}
 
-/// No code of a user's runs where it could leave a channel half changed.
+/// No user code runs at a moment when it could leave a channel half changed.
 impl<T, R: Receivers> UnwindSafe for Chan<T, R> {}
 impl<T, R: Receivers> RefUnwindSafe for Chan<T, R> {}
 
-/// A position that has been claimed and has to be filled at once: invariant 2.
+/// A position that has been claimed. It has to be filled at once: invariant 2.
 #[must_use = "the receiver waits for it"]
 struct Claimed<T> {
     block: NonNull<Block<T>>,
     offset: u64,
 }
 
-/// What a claim is made with.
+/// What a claim uses up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum With {
     Room,
@@ -220,7 +221,7 @@ impl<T, R: Receivers> Chan<T, R> {
     }
 
     fn new(receivers: R, bound: u64, shift: u32) -> Self {
-        // Two blocks before the wrap, so that no program depends on its never coming.
+        // Two blocks before the wrap, so that every program goes through the wrap and none depends on its never coming.
         let start = (u64::MAX >> shift) - 2 * BLOCK + 1;
         let block = Block::allocate().as_ptr();
         Self {
@@ -269,29 +270,30 @@ impl<T, R: Receivers> Chan<T, R> {
         }
     }
 
-    /// How far `later` is ahead of `earlier`, round the wrap.
+    /// How far `later` is ahead of `earlier`, also across the wrap.
     pub(super) fn ahead(&self, later: u64, earlier: u64) -> u64 {
         later.wrapping_sub(earlier) & (u64::MAX >> self.signals.shift)
     }
 
-    /// Whether the word leaves room for `n` more: `None` where the word is out of date and has to be read again.
+    /// Whether the word leaves room for `n` more. `None` if the word is out of date and has to be read again.
     fn has_room(&self, word: u64, n: u64) -> Option<bool> {
         let bound = self.signals.bound;
         if bound == UNBOUNDED {
             return Some(true);
         }
         let in_use = |received| self.ahead(self.position(word), received) + self.permits(word);
-        // Ordering: hint only. An old copy makes the channel look fuller than it is: invariant 1.
+        // Ordering: hint only. An old copy only makes the channel look fuller than it is: invariant 1.
         let copy = in_use(self.tail.received.load(Ordering::Relaxed));
         if copy.saturating_add(n) <= bound {
             return Some(true);
         }
-        // Ordering: Acquire pairs with the Release in `Receiving::take`, so that what the room is made of is free.
+        // Ordering: Acquire pairs with the Release in `Receiving::take`, so that the slots that make up the room are
+        // free.
         let received = self.head.received.load(Ordering::Acquire);
         // Ordering: hint only, as above.
         self.tail.received.store(received, Ordering::Relaxed);
         let in_use = in_use(received);
-        // More than the bound (or less than nothing) are in use only where the word is older than `received`.
+        // If more than the bound (or less than nothing) seems in use, the word is older than `received`.
         (in_use <= bound).then(|| in_use.saturating_add(n) <= bound)
     }
 
@@ -313,7 +315,7 @@ impl<T, R: Receivers> Chan<T, R> {
         }
     }
 
-    /// Sends with a permit, which it uses up.
+    /// Sends with a permit and uses it up.
     pub(crate) fn send_permitted(&self, value: T) {
         match self.claim(With::Permit) {
             Ok(claimed) => self.publish(claimed, value),
@@ -353,7 +355,8 @@ impl<T, R: Receivers> Chan<T, R> {
             let swapped = if offset == BLOCK - 1 {
                 self.claim_last(word, next, block)
             } else {
-                // Ordering: Release keeps the word's history (invariant 5) for who reads it, Acquire as in `word`.
+                // Ordering: Release keeps the word's history (invariant 5) for those that read it; Acquire as in
+                // `word`.
                 self.tail.word.compare_exchange_weak(
                     word,
                     next,
@@ -364,7 +367,7 @@ impl<T, R: Receivers> Chan<T, R> {
             match swapped {
                 Err(now) => word = now,
                 Ok(_) => {
-                    // SAFETY: no block pointer is null, from the first on; `tail.block` is set to linked ones alone.
+                    // SAFETY: no block pointer is ever null: `tail.block` is only set to linked blocks.
                     let block = unsafe { NonNull::new_unchecked(block) };
                     return Ok(Claimed { block, offset });
                 }
@@ -392,7 +395,8 @@ impl<T, R: Receivers> Chan<T, R> {
         Ok(claimed)
     }
 
-    /// Fills what was claimed, and wakes the receiver if it sleeps, or does for it what it would have done if it has gone.
+    /// Fills what was claimed, and wakes the receiver if it sleeps. If the receiver has gone, does what it would have
+    /// done.
     #[inline]
     fn publish(&self, claimed: Claimed<T>, value: T) {
         // SAFETY: invariant 3 says that this is the block, 4 that it is alive, and 2 that the slot is ours.
@@ -402,8 +406,8 @@ impl<T, R: Receivers> Chan<T, R> {
         }
     }
 
-    /// Wakes the receiver if it sleeps, after whatever it has to know was stored. Nothing was sent, so nothing is dropped
-    /// where it has gone: a message that holds a permit may be what is being dropped.
+    /// Wakes the receiver if it sleeps, after everything that it has to know was stored. If the receiver has gone,
+    /// nothing is dropped here, because nothing was sent: a message that holds a permit may be what is being dropped.
     #[inline]
     pub(crate) fn wake_receiver(&self) {
         if self.is_alerted() {
@@ -411,7 +415,7 @@ impl<T, R: Receivers> Chan<T, R> {
         }
     }
 
-    /// Whether the receiver sleeps, or has gone: the second step of invariant 6.
+    /// Whether the receiver sleeps or has gone: the second step of invariant 6.
     #[inline]
     fn is_alerted(&self) -> bool {
         // Ordering: SeqCst pairs with the fences in `Receiving::park` and `gone`: the receiver sees what was stored before,
@@ -435,8 +439,8 @@ impl<T, R: Receivers> Chan<T, R> {
         self.discard();
     }
 
-    /// Takes and drops what is ready, each message outside the lock: invariant 10. One whose drop panics does not keep the
-    /// others.
+    /// Takes and drops what is ready, each message outside the lock: invariant 10. If one message's drop panics, the
+    /// others are dropped all the same.
     fn discard(&self) {
         let mut panics = Panics::default();
         while let Some(value) = R::take_left(self) {
@@ -482,21 +486,21 @@ impl<T, R: Receivers> Chan<T, R> {
         if n == 0 {
             return;
         }
-        // Ordering: Release, so that who finds the room comes after; Acquire as in `word`.
+        // Ordering: Release, so that whoever finds the room comes after this; Acquire as in `word`.
         let word = self.tail.word.fetch_sub(n * PERMIT, Ordering::AcqRel);
         let mut panics = Panics::default();
         if self.somebody_waits() {
             panics.run(|| self.serve_waiting());
         }
         if word & CLOSED != 0 {
-            // It may wait for the last permit: invariant 5.
+            // The receiver may wait for the last permit: invariant 5.
             panics.run(|| self.wake_receiver());
         }
         panics.go_on();
     }
 
-    /// Releases senders that there is room for now, by a receiver that has just taken a message: a waker's panic ends here,
-    /// and doesn't cost it that message.
+    /// Releases senders that there is room for now. The caller is a receiver that has just taken a message: a waker's
+    /// panic is contained here, so that the message is not lost.
     #[inline]
     pub(crate) fn made_room(&self) {
         if self.somebody_waits() {
@@ -540,8 +544,8 @@ impl<T, R: Receivers> Chan<T, R> {
             }
             wakes.push(locked.pop_front(GRANTED).expect("there is a front"));
         }
-        // Ordering: hint only, the lock orders it among those who write it; who reads it too early looks again, or
-        // slips in.
+        // Ordering: hint only. The lock orders it among those that write it. A sender that reads it too early looks
+        // again, or slips in.
         self.signals.waiting.store(false, Ordering::Relaxed);
     }
 
@@ -551,7 +555,7 @@ impl<T, R: Receivers> Chan<T, R> {
         self.word() & CLOSED != 0
     }
 
-    /// How many more could be sent now: none while somebody waits.
+    /// How many more messages could be sent now. It is 0 while a sender waits.
     pub(crate) fn capacity(&self) -> u64 {
         // Ordering: hint only.
         if self.signals.waiting.load(Ordering::Relaxed) {
@@ -564,30 +568,31 @@ impl<T, R: Receivers> Chan<T, R> {
         self.signals.bound.saturating_sub(in_use)
     }
 
-    /// How many have been sent and not received, as the receiver sees it.
+    /// How many messages were sent and not received, as the receiver sees it.
     pub(crate) fn len(&self) -> u64 {
         // Ordering: Acquire as in `capacity`.
         let received = self.head.received.load(Ordering::Acquire);
         self.ahead(self.position(self.word()), received)
     }
 
-    /// Whether nothing more can come, sent messages aside: invariant 5.
+    /// Whether no more messages can come, apart from those that were sent: invariant 5.
     fn is_cut_off(&self) -> bool {
-        // Ordering: Acquire pairs with the Release of the last sender's drop, so that all it claimed is in the word.
+        // Ordering: Acquire pairs with the Release of the last sender's drop, so that everything that it claimed is in
+        // the word.
         let no_senders = self.senders.load(Ordering::Acquire) == 0;
         let word = self.word();
         no_senders || (word & CLOSED != 0 && self.permits(word) == 0)
     }
 
-    /// Whether nothing is left to be received, nor will be: invariant 5. What is sent before the end counts in the length
-    /// from its claim on.
+    /// Whether nothing is left to be received and nothing more will come: invariant 5. A message that is sent before
+    /// the end counts in the length from its claim on.
     pub(crate) fn is_at_end(&self) -> bool {
         self.is_cut_off() && self.len() == 0
     }
 
-    /// Refuses messages from now on; whether it was open.
+    /// Refuses messages from now on. Returns whether the channel was open.
     pub(crate) fn close(&self) -> bool {
-        // Ordering: AcqRel as of every change of the word.
+        // Ordering: AcqRel, as for every change of the word.
         if self.tail.word.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED != 0 {
             return false;
         }
@@ -607,7 +612,7 @@ impl<T, R: Receivers> Chan<T, R> {
     }
 }
 
-/// The block that a sender may have to link, made before it claims: the others wait for it only to link.
+/// The block that a sender may have to link. It is made before the claim, so that the others wait only for the link.
 struct Grown<'a, T, R: Receivers> {
     chan: &'a Chan<T, R>,
     block: Option<NonNull<Block<T>>>,
@@ -626,11 +631,12 @@ impl<T, R: Receivers> Grown<'_, T, R> {
     fn link(&mut self, full: NonNull<Block<T>>) {
         let next = self.block.take().expect("it was prepared").as_ptr();
         // Ordering: Release pairs with the Acquire in `Receiving::take`, so that the block is seen made.
-        // SAFETY: alive until its last slot is ready, which the caller has not filled yet: invariant 4.
+        // SAFETY: it is alive until its last slot is ready, and the caller has not filled that yet: invariant 4.
         unsafe { (*full.as_ptr()).next.store(next, Ordering::Release) };
         // Ordering: Release pairs with the Acquire in `Chan::claim`.
         self.chan.tail.block.store(next, Ordering::Release);
-        // Ordering: Release pairs with the Acquire in `Chan::word`, so that who sees GROWING cleared sees the block.
+        // Ordering: Release pairs with the Acquire in `Chan::word`, so that whoever sees GROWING cleared sees the
+        // block.
         self.chan.tail.word.fetch_and(!GROWING, Ordering::Release);
     }
 }
@@ -639,7 +645,7 @@ impl<T, R: Receivers> Drop for Grown<'_, T, R> {
     #[inline]
     fn drop(&mut self) {
         if let Some(block) = self.block {
-            // Another sender had the last position.
+            // Another sender got the last position.
             // SAFETY: it was never linked.
             unsafe { self.chan.recycle(block) };
         }
@@ -647,7 +653,7 @@ impl<T, R: Receivers> Drop for Grown<'_, T, R> {
 }
 
 impl<T, R: Receivers> Chan<T, R> {
-    /// Keeps an empty block for the next that grows, or frees it.
+    /// Keeps an empty block for the next sender that grows, or frees it.
     ///
     /// # Safety
     ///
@@ -679,8 +685,8 @@ impl<T, R: Receivers> Chan<T, R> {
     ///
     /// # Safety
     ///
-    /// One at a time: the caller is the channel's only receiver, or holds the lock that its receivers share, or is the
-    /// last to have the channel.
+    /// There is one at a time: the caller is the channel's only receiver, or holds the lock that its receivers share,
+    /// or is the last that has the channel.
     pub(crate) unsafe fn receiving(&self) -> Receiving<'_, T, R> {
         Receiving::new(self)
     }
@@ -697,14 +703,15 @@ impl<T, R: Receivers> Drop for Chan<T, R> {
             self.spare.load(Ordering::Relaxed),
         ];
         for block in blocks.into_iter().filter_map(NonNull::new) {
-            // SAFETY: the last block (all before it were taken, all its messages too) and the spare one are the last two.
+            // SAFETY: all blocks before the last were taken, and all its messages too. The last block and the spare one
+            // remain.
             unsafe { Block::free(block) };
         }
         panics.go_on();
     }
 }
 
-/// Waits a moment for another thread that is between two steps: a few turns on the core, then off it.
+/// Waits a moment for another thread that is between two steps: first spins, then yields.
 #[cold]
 pub(crate) fn snooze(spins: &mut u32) {
     *spins += 1;

@@ -1,4 +1,4 @@
-//! The two ends of a channel, bounded or not: who counts as a sender, and who may receive.
+//! The two ends of a channel, bounded or not: which senders count, and who may receive.
 
 use std::task::{Context, Poll, ready};
 
@@ -9,12 +9,12 @@ use crate::coop;
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
-/// A sender: counted, so that the receiver knows when the last is gone.
+/// A sender. It is counted, so that the receiver knows when the last one is gone.
 pub(super) struct Tx<T> {
     chan: Arc<Chan<T>>,
 }
 
-/// A sender that doesn't count, for the way back to one that does.
+/// A sender that isn't counted. It can be turned into one that is.
 pub(super) struct WeakTx<T> {
     chan: Arc<Chan<T>>,
 }
@@ -55,7 +55,7 @@ impl<T> Tx<T> {
     /// Waits until nothing more can be sent.
     pub(super) async fn closed(&self) {
         coop::consume_budget().await;
-        // Made before the look, so a close between the two completes it.
+        // It is made before the look, so that a close between the two completes it.
         let closed = self.chan.closed.notified();
         if !self.chan.is_closed() {
             closed.await;
@@ -65,7 +65,7 @@ impl<T> Tx<T> {
 
 impl<T> Clone for Tx<T> {
     fn clone(&self) -> Self {
-        // Ordering: hint only. There is a sender already, so the count doesn't come from nor go to 0.
+        // Ordering: hint only. There is a sender already, so the count neither rises from 0 nor falls to 0.
         self.chan.senders.fetch_add(1, Relaxed);
         Self {
             chan: self.chan.clone(),
@@ -75,8 +75,8 @@ impl<T> Clone for Tx<T> {
 
 impl<T> Drop for Tx<T> {
     fn drop(&mut self) {
-        // Ordering: Release, so that who sees no senders left sees all that they sent (`Chan::is_cut_off`); Acquire, so
-        // that the last one's own look comes after all of theirs.
+        // Ordering: Release, so that whoever sees no senders left sees all that they sent (`Chan::is_cut_off`).
+        // Acquire, so that the last one's own look comes after all of theirs.
         if self.chan.senders.fetch_sub(1, AcqRel) == 1 {
             self.chan.wake_receiver();
         }
@@ -90,9 +90,9 @@ impl<T> WeakTx<T> {
         Self { chan: chan.clone() }
     }
 
-    /// A sender again, unless the last one is gone: then the channel has ended.
+    /// Makes a sender again, unless the last one is gone: the channel has ended then.
     pub(super) fn upgrade(&self) -> Option<Tx<T>> {
-        // Ordering: hint only. From 0 it never goes up again; as in `clone` otherwise.
+        // Ordering: hint only. It never rises from 0 again. Otherwise as in `clone`.
         self.chan
             .senders
             .fetch_update(Relaxed, Relaxed, |senders| {
@@ -159,7 +159,7 @@ impl<T> Rx<T> {
         Poll::Ready(value)
     }
 
-    /// Takes up to `limit` messages that are there by now; at least one, or none at the channel's end.
+    /// Takes up to `limit` messages that are there by now: at least one, or none if the channel has ended.
     pub(super) fn poll_recv_many(
         &mut self,
         cx: &mut Context<'_>,
@@ -179,7 +179,7 @@ impl<T> Rx<T> {
         };
         buffer.push(first);
         let mut count = 1;
-        // What comes meanwhile is left: senders could keep it going for ever.
+        // Messages that come meanwhile are left, because senders could keep this going for ever.
         let limit = limit.min((self.chan.len() as usize).saturating_add(1));
         while count < limit {
             let Some(value) = receiving.take() else { break };
@@ -205,7 +205,7 @@ impl<T> Rx<T> {
 
 impl<T> Drop for Rx<T> {
     fn drop(&mut self) {
-        // A panic in a message's drop, or in a waker, keeps nothing that follows from being done.
+        // If a message's drop or a waker panics, everything that follows is done all the same.
         let mut panics = Panics::default();
         panics.run(|| {
             self.chan.close();

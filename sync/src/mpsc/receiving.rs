@@ -1,4 +1,4 @@
-//! The receiving side: what takes messages out, and how the receiver of a channel with one receiver sleeps.
+//! The receiving side: how messages are taken out, and how the receiver of a channel with one receiver sleeps.
 //!
 //! The invariants are those of `chan`.
 
@@ -24,8 +24,8 @@ impl Receivers for Sole {
     const LOOK_AHEAD: bool = false;
 
     fn wake<T>(chan: &Chan<T, Self>) -> bool {
-        // Ordering: hint only. It picks one of several senders, the lock does the rest. Only who wakes may clear the flag: a
-        // store by one that lost would look like a receiver that is awake.
+        // Ordering: hint only. This picks one of several senders, and the lock does the rest. Only the one that wakes
+        // may clear the flag: if another one stored it, the receiver would look awake.
         let picked = chan.signals.alert.compare_exchange(
             ASLEEP,
             AWAKE,
@@ -41,18 +41,18 @@ impl Receivers for Sole {
 
     fn take_left<T>(chan: &Chan<T, Self>) -> Option<T> {
         let _alone = chan.receivers.waker.lock();
-        // SAFETY: the only receiver has gone, and who takes what it left holds this lock.
+        // SAFETY: the only receiver has gone, and whoever takes what it left holds this lock.
         unsafe { chan.receiving() }.take()
     }
 }
 
 impl<T> Chan<T, Sole> {
-    /// The receiver has gone: drops what is left for it (`chan`, invariant 10), and its waker, as a channel keeps no task
-    /// alive that has let go of it.
+    /// The receiver has gone. Drops what is left for it (`chan`, invariant 10), and its waker: a channel must not keep
+    /// a task alive that has dropped its receiver.
     pub(super) fn receiver_gone(&self) {
         let mut locked = self.receivers.waker.lock();
-        // Ordering: hint only, the fence in `gone` orders it. Under the lock, so that who reads it and takes what is left
-        // comes after all that the receiver has taken.
+        // Ordering: hint only, the fence in `gone` orders it. It is stored under the lock, so that whoever reads it and
+        // takes what is left comes after everything that the receiver has taken.
         self.signals.alert.store(GONE, Ordering::Relaxed);
         let waker = locked.take();
         drop(locked);
@@ -63,18 +63,18 @@ impl<T> Chan<T, Sole> {
     }
 }
 
-/// The receiving side of a channel, in the hands of the only one who may.
+/// The receiving side of a channel, in the hands of the only one that may receive.
 pub(crate) struct Receiving<'a, T, R: Receivers> {
     chan: &'a Chan<T, R>,
 }
 
 impl<'a, T, R: Receivers> Receiving<'a, T, R> {
-    /// By [`Chan::receiving`] alone, whose promise it carries on.
+    /// Called by [`Chan::receiving`] alone, whose promise it carries on.
     pub(super) fn new(chan: &'a Chan<T, R>) -> Self {
         Self { chan }
     }
 
-    /// The next message, if it is ready. The room that it leaves is announced by `Chan::made_room`, by the caller.
+    /// Takes the next message if it is ready. The caller announces the room that it leaves with `Chan::made_room`.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<T> {
         let head = &self.chan.head;
@@ -82,7 +82,7 @@ impl<'a, T, R: Receivers> Receiving<'a, T, R> {
         let received = head.received.load(Ordering::Relaxed);
         let block = head.block.load(Ordering::Relaxed);
         let offset = received % BLOCK;
-        // SAFETY: the head's block is freed by the receiver alone (invariant 4), and each slot is taken once, in order.
+        // SAFETY: only the receiver frees the head's block (invariant 4), and each slot is taken once, in order.
         let value = unsafe { (*block).empty(offset) }?;
         if offset == BLOCK - 1 {
             self.leave_block(block);
@@ -106,10 +106,10 @@ impl<'a, T, R: Receivers> Receiving<'a, T, R> {
         self.chan.head.seen.load(Ordering::Relaxed)
     }
 
-    /// Whether one more is ready behind those, which counts as seen from then on.
+    /// Whether one more message is ready behind those. If so, it counts as seen from then on.
     ///
-    /// What has been seen lies between the head and the sight, so the block of the sight is the head's or one behind that:
-    /// the receiver has not left it yet. `take` keeps the count, and while it is 0 the sight is the head.
+    /// What has been seen lies between the head and the sight. So the block of the sight is the head's or one behind
+    /// that, which the receiver has not left yet. `take` keeps the count. While it is 0, the sight is the head.
     pub(crate) fn see_one_more(&mut self) -> bool {
         const { assert!(R::LOOK_AHEAD) };
         let head = &self.chan.head;
@@ -117,7 +117,7 @@ impl<'a, T, R: Receivers> Receiving<'a, T, R> {
         let seen = head.seen.load(Ordering::Relaxed);
         let block = if seen == 0 { &head.block } else { &head.sight }.load(Ordering::Relaxed);
         let offset = head.received.load(Ordering::Relaxed).wrapping_add(seen) % BLOCK;
-        // SAFETY: alive, as said above.
+        // SAFETY: it is alive, as said above.
         if !unsafe { (*block).is_ready(offset) } {
             return false;
         }
@@ -141,7 +141,7 @@ impl<'a, T, R: Receivers> Receiving<'a, T, R> {
         unsafe { self.chan.recycle(NonNull::new_unchecked(block)) };
     }
 
-    /// The block behind one whose last slot was seen ready and that the receiver has not left.
+    /// The block behind one whose last slot was seen ready and which the receiver has not left.
     fn behind(block: *mut Block<T>) -> *mut Block<T> {
         // SAFETY: the block is still the receiver's.
         // Ordering: Acquire pairs with the Release in `Grown::link`; its last slot, which was ready, was filled after.
@@ -155,20 +155,21 @@ impl<'a, T, R: Receivers> Receiving<'a, T, R> {
 }
 
 impl<T> Receiving<'_, T, Sole> {
-    /// The next message, or whether there will be one: `Ready(None)` at the channel's end.
+    /// The next message, or whether there will be one. `Ready(None)` if the channel has ended.
     #[inline]
     fn look(&mut self) -> Poll<Option<T>> {
         if let Some(value) = self.take() {
             return Poll::Ready(Some(value));
         }
-        // What was sent before the end may have become ready after the look above, so the end is where all is received.
+        // What was sent before the end may have become ready after the look above. So the channel has ended only if
+        // everything is received.
         if self.chan.is_at_end() {
             return Poll::Ready(None);
         }
         Poll::Pending
     }
 
-    /// The next message; at the channel's end `None`; or leaves the waker: invariant 6.
+    /// The next message, or `None` if the channel has ended. Otherwise leaves the waker: invariant 6.
     pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
         let looked = self.look();
         if looked.is_ready() {
@@ -177,7 +178,7 @@ impl<T> Receiving<'_, T, Sole> {
         self.park(cx);
         let looked = self.look();
         if looked.is_ready() {
-            // Ordering: hint only. Saves a sender a wake for nothing.
+            // Ordering: hint only. This saves a sender a needless wake.
             self.chan.signals.alert.store(AWAKE, Ordering::Relaxed);
         } else {
             waits::note(Wait::MpscRecv);
@@ -194,7 +195,7 @@ impl<T> Receiving<'_, T, Sole> {
             .as_ref()
             .is_some_and(|old| old.will_wake(cx.waker()));
         if !known {
-            // Cloned and dropped outside the lock: both are a user's code.
+            // It is cloned and dropped outside the lock: both are user code.
             let fresh = cx.waker().clone();
             let stale = self.chan.receivers.waker.lock().replace(fresh);
             drop(stale);
@@ -205,8 +206,8 @@ impl<T> Receiving<'_, T, Sole> {
         fence(Ordering::SeqCst);
     }
 
-    /// The next message without waiting; `Ready(None)` at the channel's end. Where a message has been claimed and is just
-    /// being filled, it waits for that: who sent after it may already be done.
+    /// Takes the next message without waiting. `Ready(None)` if the channel has ended. If a message has been claimed
+    /// and is being filled, this waits for it, because a sender that came after it may already have returned.
     pub(super) fn try_take(&mut self) -> Poll<Option<T>> {
         let mut spins = 0;
         loop {

@@ -19,7 +19,7 @@ use crate::wakes::Wakes;
 pub(crate) struct Closed;
 
 pin_project! {
-    /// Waits for `want` permits, in turn. What completes it is the caller's to give back.
+    /// Waits for `want` permits, in turn. The caller has to give back what it gets.
     pub(crate) struct Reserve<'a, T, R: Receivers = Sole> {
         chan: &'a Chan<T, R>,
         want: u64,
@@ -43,7 +43,7 @@ impl<'a, T, R: Receivers> Reserve<'a, T, R> {
         }
     }
 
-    /// Leaves the queue, or gives back what was granted and never seen.
+    /// Leaves the queue, or gives back permits that were granted and never seen.
     fn cancel(self: Pin<&mut Self>) {
         let mut this = self.project();
         if this.waiter.standing() == Standing::Idle {
@@ -53,7 +53,7 @@ impl<'a, T, R: Receivers> Reserve<'a, T, R> {
         let mut locked = this.chan.queue.lock();
         let removed = locked.remove(this.waiter.as_mut());
         if removed.is_some() {
-            // Who is first now may want less.
+            // The one that is first now may want less.
             this.chan.serve(&mut locked, &mut wakes);
         }
         drop(locked);
@@ -78,7 +78,7 @@ impl<'a, T, R: Receivers> Reserve<'a, T, R> {
         locked.push_back(this.waiter.as_mut(), waker);
         this.chan.enqueued(&mut locked, &mut wakes);
         drop(locked);
-        // Perhaps this task's own, which is harmless: it is just about to look.
+        // This may wake this very task, which is harmless: it is about to look.
         wakes.wake_all();
         Ok(())
     }
@@ -105,7 +105,7 @@ impl<T, R: Receivers> Future for Reserve<'_, T, R> {
         Poll::Ready(if outcome != GRANTED {
             Err(Closed)
         } else if chan.is_closed() {
-            // It was granted before that. A waker's panic doesn't cost the message that the permit was for.
+            // It was granted before that. If a waker panics, the message that the permit was for is not lost.
             contain(|| chan.give_back(self.want));
             Err(Closed)
         } else {
@@ -114,11 +114,11 @@ impl<T, R: Receivers> Future for Reserve<'_, T, R> {
     }
 }
 
-/// Sends `value` if there is room now, for a unit of the budget: what comes before [`SendInTurn`], which is large.
+/// Sends `value` if there is room now, for one unit of the budget. It is tried before [`SendInTurn`], which is large.
 ///
 /// # Errors
 ///
-/// Gives the value back.
+/// Returns the value.
 #[inline]
 pub(crate) fn send_at_once<T, R: Receivers>(chan: &Chan<T, R>, value: T) -> Result<(), T> {
     let mut unsent = Some(value);
@@ -133,14 +133,14 @@ pub(crate) fn send_at_once<T, R: Receivers>(chan: &Chan<T, R>, value: T) -> Resu
 }
 
 pin_project! {
-    /// Sends, in turn, once there is room; gives the value back where the channel is closed.
+    /// Sends, in turn, once there is room. Returns the value if the channel is closed.
     pub(crate) struct SendInTurn<'a, T, R: Receivers = Sole> {
         chan: &'a Chan<T, R>,
-        // Until it is sent.
+        // `Some` until it is sent.
         value: Option<T>,
         // Where it was asked for.
         place: Place,
-        // Once there was no room at first.
+        // `Some` once there was no room at first.
         #[pin]
         reserve: Option<Reserve<'a, T, R>>,
     }

@@ -1,10 +1,10 @@
-//! The lock behind [`Mutex`](super::Mutex): one word, and a queue of those who wait.
+//! The lock behind [`Mutex`](super::Mutex): one word, and a queue of the tasks that wait.
 //!
-//! Locking and unlocking are one CAS each while nobody waits. Somebody who comes while the lock is free may take it,
-//! even if others wait (barging): a task that already runs on a core makes progress while one that has been woken is
-//! still on its way there, and a lock that changes hands by wake-ups alone is slower by orders of magnitude. So that
-//! nobody starves, a waiter that has waited longer than half a millisecond, or has been woken in vain a few times, has
-//! the next unlock hand the lock over to it. Go's mutex and parking_lot do the same.
+//! Locking and unlocking are one CAS each while nobody waits. If a task comes while the lock is free, it may take the
+//! lock even if others wait (barging). A task that already runs on a core makes progress, while a task that has been
+//! woken is still on its way there. A lock that changes hands by wake-ups alone is slower by orders of magnitude. To
+//! prevent starvation, the lock is handed over to a waiter that has waited longer than half a millisecond, or has been
+//! woken in vain a few times: the next unlock does that. Go's mutex and parking_lot do the same.
 //!
 //! # The word
 //!
@@ -18,20 +18,21 @@
 //! # Invariants
 //!
 //! 1. `WAITERS` ⇔ the queue is not empty, whenever the queue's lock is free. It is set and cleared under that lock.
-//! 2. `WOKEN` ⇔ exactly one waiter stands at `Released(TRY)` with its owner yet to act on it. So an unlock wakes at most
-//!    one, however often the lock is taken and let go while that one is on its way.
-//! 3. Nobody sleeps beside a free lock: if `LOCKED` is clear and `WAITERS` set, `WOKEN` is set, whenever the queue's lock
-//!    is free. Kept by the unlock, which goes through the queue where it would break it, and by the woken one: it takes
-//!    the lock, or queues again beneath a set `LOCKED`, or, dropped, passes the wake on ([`RawMutex::pass_on`]).
-//! 4. A waiter at `Released(OWNED)` holds the lock; dropped, it unlocks. `STARVING` keeps an unlock from clearing
-//!    `LOCKED`, so nobody can barge in on a hand-over.
+//! 2. `WOKEN` ⇔ exactly one waiter stands at `Released(TRY)` and its owner has not acted on that yet. So an unlock
+//!    wakes at most one, however often the lock is taken and released while that one is on its way.
+//! 3. Nobody sleeps beside a free lock: if `LOCKED` is clear and `WAITERS` is set, `WOKEN` is set, whenever the queue's
+//!    lock is free. The unlock keeps this by going through the queue if it would break it otherwise. The woken waiter
+//!    keeps it in each case: it takes the lock, or queues again while `LOCKED` is set, or, if it is dropped, passes the
+//!    wake on ([`RawMutex::pass_on`]).
+//! 4. A waiter at `Released(OWNED)` holds the lock; if it is dropped, it unlocks. `STARVING` keeps an unlock from
+//!    clearing `LOCKED`, so nobody can barge in on a hand-over.
 //!
 //! All four bits are one word, so each of these is decided by one CAS, and no fence is needed between them.
 //!
 //! # Orderings
 //!
 //! Unlocking is a Release and locking an Acquire of the same word, so the data is handed on. In a hand-over the
-//! outcome of the waiter carries it instead. The bits beside `LOCKED` carry no data: the queue's lock orders it.
+//! waiter's outcome carries it instead. The bits beside `LOCKED` carry no data: the queue's lock orders what they say.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -58,11 +59,11 @@ const TRY: Outcome = FIRST_OUTCOME | HOLDS;
 /// The waiter holds the lock.
 const OWNED: Outcome = (FIRST_OUTCOME + 1) | HOLDS;
 
-/// A waiter that has waited for so long and is beaten to the lock again has it handed over: about the time that a
-/// wake-up takes on a loaded machine, so that hand-overs stay rare.
+/// A waiter that has waited this long and is beaten to the lock again gets it handed over. It is about the time that a
+/// wake-up takes on a loaded machine, so hand-overs stay rare.
 const PATIENCE: Duration = Duration::from_micros(500);
 
-/// So does one that has been beaten so often: a bound that needs no clock.
+/// A waiter that has been beaten this often gets it handed over too. This bound needs no clock.
 const ATTEMPTS: u32 = if cfg!(heist_loom) { 1 } else { 16 };
 
 pub(crate) struct RawMutex {
@@ -86,7 +87,7 @@ impl RawMutex {
         }
     }
 
-    /// Takes the lock where it is free, waiters or not.
+    /// Takes the lock if it is free, whether or not others wait.
     #[inline]
     pub(super) fn try_lock(&self) -> bool {
         // Ordering: Acquire pairs with the Release in `unlock`, so that the data is seen as the last holder left it.
@@ -99,13 +100,13 @@ impl RawMutex {
         }
     }
 
-    /// [`try_lock`](Self::try_lock), for a unit of the budget: what comes before [`lock`](Self::lock).
+    /// Like [`try_lock`](Self::try_lock), for one unit of the budget; tried before [`lock`](Self::lock).
     #[inline]
     pub(super) fn lock_at_once(&self) -> bool {
         coop::at_once(|| self.try_lock())
     }
 
-    /// Takes the lock where it is free, in the presence of waiters, and clears `done` with it.
+    /// Takes the lock if it is free, in the presence of waiters, and clears `done` in the same step.
     fn barge(&self, done: u32) -> bool {
         // Ordering: Acquire as in `try_lock`.
         self.word
@@ -115,7 +116,7 @@ impl RawMutex {
             .is_ok()
     }
 
-    /// Lets the lock go. The caller holds it.
+    /// Releases the lock. The caller holds it.
     #[inline]
     pub(super) fn unlock(&self) {
         // Ordering: Release pairs with the Acquire in `try_lock`, so that the next holder sees the data.
@@ -133,7 +134,7 @@ impl RawMutex {
         let left_alone = self
             .word
             .fetch_update(Ordering::Release, Ordering::Relaxed, |word| {
-                // Somebody is on the way and nobody starves: invariants 3 and 4 hold without another wake.
+                // A waiter is on its way and nobody starves: invariants 3 and 4 hold without another wake.
                 let quiet = word & WAITERS == 0 || word & (WOKEN | STARVING) == WOKEN;
                 quiet.then_some(word & !LOCKED)
             });
@@ -141,7 +142,7 @@ impl RawMutex {
             return;
         }
         let mut locked = self.queue.lock();
-        // Ordering: hint only. Once WAITERS is seen under the queue's lock it stays.
+        // Ordering: hint only. Once WAITERS is seen under the queue's lock, it stays set.
         let word = self.word.load(Ordering::Relaxed);
         let waker = if word & STARVING != 0 {
             let waker = locked.pop_front(OWNED);
@@ -157,9 +158,10 @@ impl RawMutex {
         wake(waker);
     }
 
-    /// Keeps invariant 3: where the lock is free and somebody waits and none is on the way, releases the first to try.
+    /// Keeps invariant 3: if the lock is free, somebody waits and nobody is on the way, releases the first waiter to
+    /// try.
     fn wake_front(&self, locked: &mut Locked<'_, ()>) -> Option<Waker> {
-        // Ordering: hint only. Who took the lock meanwhile sees WAITERS when unlocking.
+        // Ordering: hint only. If somebody took the lock meanwhile, it sees WAITERS when it unlocks.
         self.word
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
                 (word & (LOCKED | WAITERS | WOKEN) == WAITERS).then_some(word | WOKEN)
@@ -170,7 +172,7 @@ impl RawMutex {
         waker
     }
 
-    /// After a pop: clears `done`, and what an emptied queue has no more.
+    /// After a pop: clears `done`, and the flags that an empty queue doesn't have.
     fn note_popped(&self, locked: &Locked<'_, ()>, done: u32) {
         let done = if locked.is_empty() {
             done | WAITERS | STARVING
@@ -181,7 +183,7 @@ impl RawMutex {
         self.word.fetch_and(!done, Ordering::Relaxed);
     }
 
-    /// For one that was woken to try and will not: the wake goes on to the next.
+    /// Called for a waiter that was woken to try and won't: the wake goes on to the next one.
     fn pass_on(&self) {
         let mut locked = self.queue.lock();
         // Ordering: hint only. A holder that unlocks from here on sees that nobody is on the way.
@@ -191,8 +193,8 @@ impl RawMutex {
         wake(waker);
     }
 
-    /// Under the queue's lock: takes the lock, or sets `flags`, which the queueing that follows makes true; in both
-    /// cases clears `done`.
+    /// Under the queue's lock: takes the lock, or sets `flags`, which the caller makes true by queueing. In both cases
+    /// clears `done`.
     fn lock_or_flag(&self, flags: u32, done: u32) -> bool {
         let update = |word| {
             let flag = if word & LOCKED == 0 { LOCKED } else { flags };
@@ -204,7 +206,7 @@ impl RawMutex {
             .is_ok_and(|before| before & LOCKED == 0)
     }
 
-    /// Locks, in time, for one who asked at `place`.
+    /// Waits for the lock, for a caller at `place`.
     pub(super) fn lock(&self, place: Place) -> Lock<'_> {
         Lock {
             mutex: self,
@@ -216,7 +218,7 @@ impl RawMutex {
 }
 
 pin_project! {
-    /// The future of [`RawMutex::lock`]: its output is the lock, held.
+    /// The future of [`RawMutex::lock`]. When it completes, the lock is held.
     pub(super) struct Lock<'a> {
         mutex: &'a RawMutex,
         // When it queued first.
@@ -244,7 +246,8 @@ impl Lock<'_> {
         let mut locked = this.mutex.queue.lock();
         let removed = locked.remove(this.waiter.as_mut());
         if removed.is_some() {
-            // If it was the one that starved, the hand-over goes to the next in line, which may come early: harmless.
+            // If this was the one that starved, the hand-over goes to the next in line. That may come early, which is
+            // harmless.
             this.mutex.note_popped(&locked, 0);
         }
         drop(locked);
@@ -260,7 +263,7 @@ impl Lock<'_> {
         let mut this = self.project();
         match this.waiter.standing() {
             Standing::Idle => {
-                // Mostly tried a moment ago by `lock_at_once`: only a lock that looks free is worth a second CAS.
+                // `lock_at_once` has mostly tried a moment ago. So only a lock that looks free is worth a second CAS.
                 // Ordering: hint only.
                 let word = this.mutex.word.load(Ordering::Relaxed);
                 if word & LOCKED == 0 && this.mutex.try_lock() {
@@ -286,7 +289,8 @@ impl Lock<'_> {
                     this.waiter.reset();
                     return Poll::Ready(());
                 }
-                // Beaten to it. A clone that panics leaves the waiter to `cancel`, which passes the wake on.
+                // Another task was faster. If the clone panics, the waiter is left to `cancel`, which passes the wake
+                // on.
                 let waker = cx.waker().clone();
                 *this.attempts += 1;
                 let starving = *this.attempts >= ATTEMPTS

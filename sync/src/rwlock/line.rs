@@ -1,14 +1,14 @@
-//! Who waits for an [`RwLock`](super::RwLock), in order: a line of two queues.
+//! The tasks that wait for an [`RwLock`](super::RwLock), in order: a line of two queues.
 //!
-//! One upgradable reader at a time gets in, so a long row of them may stand before readers who could be in. In a queue of
-//! their own they are passed at once: no step here walks along a queue, whatever waits in it.
+//! Only one upgradable reader at a time gets in, so many of them may stand before readers that could get in. They have
+//! a queue of their own, so that readers pass them at once: no step here walks along a queue.
 //!
 //! # Invariants
 //!
-//! All of it is touched under the lock of `queue`, which is the line's; that of `upgradables` is taken beneath it, and
-//! by itself only by a waiter that changes its own waker.
-//! 1. `Upgradable`s stand in `upgradables`, all others in `queue`. Numbers ascend in each; the one with the least number
-//!    is the first of the line.
+//! Everything is touched under the lock of `queue`, which is the line's lock. The lock of `upgradables` is taken
+//! beneath it. Only a waiter that changes its own waker takes it alone.
+//! 1. `Upgradable`s stand in `upgradables`, all others in `queue`. Numbers ascend in each. The waiter with the smallest
+//!    number is the first of the line.
 //! 2. `barriers` and `upgradable_waiters` count who stands in which queue.
 //! 3. An `Upgrade` has the number 0, and there is at most one. All other numbers are given once.
 
@@ -20,18 +20,18 @@ use crate::sys::atomic::Ordering;
 use crate::sys::hints::{AtomicU64, AtomicUsize};
 use crate::waiting::{Locked, Outcome, WaitQueue, Waiter};
 
-/// What the line knows of a waiter.
+/// What the line knows about a waiter.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Want {
     pub(super) kind: Kind,
-    /// It has the lock handed over: it has waited for too long.
+    /// It has waited too long, so the lock is handed over to it.
     pub(super) starving: bool,
     /// Its place: invariant 1.
     number: u64,
 }
 
 impl Want {
-    /// Of a waiter that isn't in line yet.
+    /// For a waiter that isn't in line yet.
     pub(super) fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -48,15 +48,15 @@ pub(super) struct Line {
     barriers: Count,
     /// How many `Upgradable`s there are.
     upgradable_waiters: Count,
-    /// The number of the next to come, and the one of the last to be put at the front.
+    /// The number of the next waiter to come, and the number of the last one that was put at the front.
     back: Number,
     front: Number,
 }
 
-/// How many there are: under the line's lock, and atomic as it lies beside it.
+/// A count that is read and written under the line's lock. It is atomic because it lies beside that lock.
 struct Count(AtomicUsize);
 
-/// A waiter's number: as a count.
+/// A waiter's number, atomic for the same reason.
 struct Number(AtomicU64);
 
 impl Count {
@@ -132,20 +132,20 @@ impl Line {
     }
 }
 
-/// The line, locked.
+/// The line while it is locked.
 pub(super) struct LockedLine<'l> {
     line: &'l Line,
     queue: Locked<'l, Want>,
 }
 
 impl LockedLine<'_> {
-    /// The first of all.
+    /// The first waiter in line.
     #[inline]
     pub(super) fn first(&self) -> Option<Want> {
         self.first_of(true)
     }
 
-    /// The first of all, or of all but the upgradable readers.
+    /// The first waiter in line, or the first that is no upgradable reader.
     #[inline]
     pub(super) fn first_of(&self, upgradables: bool) -> Option<Want> {
         let other = self.queue.front();
@@ -155,7 +155,7 @@ impl LockedLine<'_> {
         self.lesser(other)
     }
 
-    /// The one with the lesser number of `other` and the first upgradable reader, which there is.
+    /// The one with the smaller number: `other` or the first upgradable reader. There is such a reader.
     #[cold]
     fn lesser(&self, other: Option<Want>) -> Option<Want> {
         let upgradable = self.line.upgradables.lock().front()?;
@@ -171,7 +171,7 @@ impl LockedLine<'_> {
         self.line.barriers.get() > 0
     }
 
-    /// Takes the first of that kind's queue out, which there is and which is of that kind, with `outcome`.
+    /// Takes out the first waiter of that kind's queue, with `outcome`. There is one, and it is of that kind.
     #[inline]
     pub(super) fn release(&mut self, kind: Kind, outcome: Outcome) -> Waker {
         let waker = match kind {
@@ -182,7 +182,7 @@ impl LockedLine<'_> {
         waker.expect("there is one")
     }
 
-    /// Takes a waiter out, by its owner, if it is in line.
+    /// Takes out a waiter for its owner, if it is in line.
     pub(super) fn remove(
         &mut self,
         kind: Kind,
@@ -219,7 +219,7 @@ impl LockedLine<'_> {
         }
     }
 
-    /// Puts an idle waiter before all others but an `Upgrade`.
+    /// Puts an idle waiter before all others except an `Upgrade`.
     pub(super) fn push_front(
         &mut self,
         kind: Kind,
@@ -248,7 +248,7 @@ impl LockedLine<'_> {
         }
     }
 
-    /// One is about to be put in.
+    /// Called when a waiter is about to be put in.
     #[inline]
     fn come<'w, 'q>(
         &self,
@@ -269,7 +269,7 @@ impl LockedLine<'_> {
         }
     }
 
-    /// Where those of that kind are counted.
+    /// The count for waiters of that kind.
     #[inline]
     fn count(&self, kind: Kind) -> Option<&Count> {
         match kind {

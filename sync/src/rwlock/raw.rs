@@ -1,17 +1,17 @@
-//! The lock behind [`RwLock`](super::RwLock): one word, and a line of those who wait, which is in `line`.
+//! The lock behind [`RwLock`](super::RwLock): one word, and a line of the tasks that wait, which is in `line`.
 //!
-//! It is held by one writer, or by readers, one of whom may be the *upgradable* one: no second of that kind is let in
-//! beside it, so it can become the writer without letting go, once the readers beside it have left. Taking the lock and
-//! letting it go are one CAS or addition each while nobody waits.
+//! It is held by one writer or by readers. One of the readers may be the *upgradable* one. There is only one such
+//! reader at a time, so it can become the writer without releasing the lock, once the other readers have left. Taking
+//! the lock and releasing it are one CAS or addition each while nobody waits.
 //!
-//! Who comes while others wait: a reader keeps out where a writer waits, in the queue or woken and on its way (write
-//! preference: else readers that overlap would hold the lock for ever). Apart from that somebody who comes while the lock
-//! would take them may have it, even if others wait (barging), as those are woken to try, and are not handed the lock. So
-//! that nobody starves, one who has waited longer than half a millisecond, or was woken in vain a few times, has it
-//! handed over.
+//! What a task may do that comes while others wait: a reader keeps out if a writer waits, in the queue or woken and on
+//! its way (write preference: otherwise readers that overlap would hold the lock for ever). Apart from that a task may
+//! take a lock that has room for it, even if others wait (barging), because those are woken to try, and are not handed
+//! the lock. To prevent starvation, the lock is handed over to a task that has waited longer than half a millisecond,
+//! or was woken in vain a few times.
 //!
-//! (Readers that barge in on a woken writer were tried too. They gain nothing where the lock is held for short, and where
-//! it is held for long each writer is woken in vain several times.)
+//! (Readers that barge in on a woken writer were tried too. They gain nothing if the lock is held for a short time. If
+//! it is held for a long time, each writer is woken in vain several times.)
 //!
 //! # The word
 //!
@@ -22,45 +22,47 @@
 //! | `WRITER` | it is held by a writer, or has been handed to one that has not looked yet |
 //! | `UPGRADABLE` | it is held by an upgradable reader, or has been handed to one |
 //! | `WAITERS` | the queue is not empty |
-//! | `BARRED` | readers who come keep out: a `Write` or `Upgrade` is queued, or the first in the queue is a starving reader |
-//! | `STARVING` | writers and upgradable readers who come keep out: the first in the queue is starving |
+//! | `BARRED` | readers that come keep out: a `Write` or `Upgrade` is queued, or the first in the queue is a starving reader |
+//! | `STARVING` | writers and upgradable readers that come keep out: the first in the queue is starving |
 //! | `WOKEN` | a waiter was released as the scout and has not acted on it yet |
-//! | `EXPECTED` | readers who come keep out: the scout is a writer |
+//! | `EXPECTED` | readers that come keep out: the scout is a writer |
 //!
 //! # Outcomes of a waiter
 //!
-//! `OWNED`: it holds the lock in the way that it asked for. `TRY`: it may try for the lock, past those who wait and past
-//! the flags that keep others out. `SCOUT`: the same, with the duty to serve the queue after having tried.
+//! - `OWNED`: it holds the lock in the way that it asked for.
+//! - `TRY`: it may try to take the lock, ahead of those that wait, and in spite of the flags that keep others out.
+//! - `SCOUT`: the same, but it has to serve the queue after it has tried.
 //!
 //! # Invariants
 //!
 //! 1. `WAITERS`, `BARRED` and `STARVING` are what the table says, whenever the queue's lock is free. They are changed
 //!    under that lock alone.
-//! 2. `WOKEN` ⇔ exactly one waiter stands at `Released(SCOUT)` with its owner yet to act: to take the lock, to queue
-//!    again, or to be dropped; `EXPECTED` ⇔ it is so, and the waiter is a `Write`. Each way it clears both and then serves
-//!    the queue ([`RawRwLock::serve`]), except where there is nothing to serve: nobody waits, or it took the lock as a
-//!    writer.
-//! 3. Nobody sleeps beside a lock that would take them. The *window* are the waiters from the first up to the first
-//!    `Write` or `Upgrade`, inclusive. If one in the window could be admitted, then `WOKEN` is set, or somebody whose change
-//!    of the word made it so is on the way to serve; whenever the queue's lock is free. For a starving first: then that
-//!    somebody hands the lock over, `WOKEN` or not, and the first is never woken to try. Kept by those who make room
-//!    (unlock, downgrade), who serve unless there is a scout and nobody starves: then the scout's serving, which comes
-//!    after its clearing of `WOKEN`, sees their room. Kept by those who leave the queue, who serve. Kept by those who
-//!    queue: they are admitted instead where they could be, by the same CAS that else sets `WAITERS`, so one who makes room
-//!    after that sees the flag.
-//! 4. A waiter at `Released(OWNED)` holds the lock; dropped, it lets it go. (An `Upgrade` becomes upgradable again, for
-//!    the guard that it came from to let go at once.)
-//! 5. An `Upgrade` is first in the queue, always starving, and the only one: only the holder of `UPGRADABLE` queues it, and
-//!    others go no further than to the second place. So nobody it waits for waits behind it but by the user's own doing,
-//!    and nobody who waits for it stands before it.
+//! 2. `WOKEN` ⇔ exactly one waiter stands at `Released(SCOUT)` and its owner has not acted yet: it will take the lock,
+//!    queue again, or be dropped. `EXPECTED` ⇔ the same, and the waiter is a `Write`. In each case the owner clears
+//!    both flags and then serves the queue ([`RawRwLock::serve`]), unless there is nothing to serve: nobody waits, or
+//!    it took the lock as a writer.
+//! 3. Nobody sleeps beside a lock that has room for it. The *window* is the waiters from the first up to and including
+//!    the first `Write` or `Upgrade`. If a waiter in the window could be admitted, then `WOKEN` is set, or somebody
+//!    whose change of the word made room is on the way to serve, whenever the queue's lock is free. If the first waiter
+//!    is starving, that somebody hands the lock over, `WOKEN` or not, and the first is never woken to try.
+//!    - Whoever makes room (unlock, downgrade) serves, unless there is a scout and nobody starves. In that case the
+//!      scout serves after it has cleared `WOKEN`, so it sees the room.
+//!    - Whoever leaves the queue serves.
+//!    - Whoever queues is admitted instead if it could be, by the same CAS that would set `WAITERS`. So whoever makes
+//!      room after that sees the flag.
+//! 4. A waiter at `Released(OWNED)` holds the lock; if it is dropped, it releases it. (An `Upgrade` becomes upgradable
+//!    again, and the guard that it came from releases that at once.)
+//! 5. An `Upgrade` is first in the queue, always starving, and the only one: only the holder of `UPGRADABLE` queues it,
+//!    and others get no further than the second place. So no task that it waits for waits behind it, except by the
+//!    user's own doing, and no task that waits for it stands before it.
 //!
 //! The flags and the count are one word, so each of these is decided by one CAS, and no fence is needed.
 //!
 //! # Orderings
 //!
-//! Letting go and downgrading are a Release, and taking is an Acquire of the same word; all changes between them are
-//! read-modify-writes, so the chain is not broken. A hand-over takes on the waiter's behalf and passes that on by the
-//! waiter's outcome. The flags carry no data: the queue's lock orders what they speak of.
+//! Releasing and downgrading are a Release of the word, and taking is an Acquire. All changes between them are
+//! read-modify-writes, so the chain is not broken. A hand-over takes the lock on the waiter's behalf and passes the
+//! order on in the waiter's outcome. The flags carry no data: the queue's lock orders what they speak of.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -85,14 +87,14 @@ const WOKEN: usize = 8;
 const BARRED: usize = 16;
 const STARVING: usize = 32;
 const EXPECTED: usize = 64;
-/// What is said of the scout: invariant 2.
+/// What the word says about the scout: invariant 2.
 const SCOUT_FLAGS: usize = WOKEN | EXPECTED;
 /// One reader in the word.
 const READER: usize = 128;
-/// What is a function of the queue: invariant 1.
+/// The flags that follow from the queue: invariant 1.
 const QUEUE_FLAGS: usize = WAITERS | BARRED | STARVING;
 
-/// The most readers at once.
+/// The largest number of readers at once.
 pub(super) const MAX_READERS: u32 = {
     let fit = usize::MAX / READER;
     let most = u32::MAX >> 3;
@@ -107,29 +109,29 @@ const TRY: Outcome = FIRST_OUTCOME;
 const SCOUT: Outcome = (FIRST_OUTCOME + 1) | HOLDS;
 const OWNED: Outcome = (FIRST_OUTCOME + 2) | HOLDS;
 
-/// As of the mutex: one who has waited for so long and is beaten again has the lock handed over.
+/// As in the mutex: a waiter that has waited this long and is beaten again gets the lock handed over.
 const PATIENCE: Duration = Duration::from_micros(500);
 
-/// So does one that has been beaten so often: a bound that needs no clock.
+/// A waiter that has been beaten this often gets it handed over too. This bound needs no clock.
 const ATTEMPTS: u32 = if cfg!(heist_loom) { 1 } else { 16 };
 
-/// A way to hold the lock, or to come to it.
+/// A way to hold the lock, or to get it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Read,
     Upgradable,
     Write,
-    /// From upgradable to writing.
+    /// From upgradable reader to writer.
     Upgrade,
 }
 
 impl Kind {
-    /// Whether readers who come wait behind one who is queued for this.
+    /// Whether readers that come wait behind a waiter of this kind.
     fn bars_readers(self) -> bool {
         matches!(self, Self::Write | Self::Upgrade)
     }
 
-    /// The flags that keep out those who come for this and have not waited yet.
+    /// The flags that keep out tasks that come for this and have not waited yet.
     fn kept_out_by(self) -> usize {
         match self {
             Self::Read => BARRED | EXPECTED,
@@ -177,7 +179,8 @@ impl RawRwLock {
         }
     }
 
-    /// The word once the lock has been taken for `kind`, where it can be: the one place that says who may be in together.
+    /// The word after the lock was taken for `kind`, if it can be. This is the only place that says who may be in
+    /// together.
     #[inline(always)]
     fn taken(&self, word: usize, kind: Kind) -> Option<usize> {
         let readers = word / READER;
@@ -193,7 +196,7 @@ impl RawRwLock {
         }
     }
 
-    /// As `taken`, for one who comes and has not waited.
+    /// Like `taken`, for a task that comes and has not waited.
     #[inline(always)]
     fn taken_by_comer(&self, word: usize, kind: Kind) -> Option<usize> {
         if word & kind.kept_out_by() != 0 {
@@ -221,13 +224,13 @@ impl RawRwLock {
         false
     }
 
-    /// [`try_take`](Self::try_take), for a unit of the budget: what comes before [`acquire`](Self::acquire).
+    /// Like [`try_take`](Self::try_take), for one unit of the budget; tried before [`acquire`](Self::acquire).
     #[inline]
     pub(super) fn take_at_once(&self, kind: Kind) -> bool {
         coop::at_once(|| self.try_take(kind))
     }
 
-    /// Lets go of the lock, which the caller holds as `kind`.
+    /// Releases the lock, which the caller holds as `kind`.
     #[inline]
     pub(super) fn let_go(&self, kind: Kind) {
         let held = match kind {
@@ -235,14 +238,14 @@ impl RawRwLock {
             Kind::Upgradable => READER + UPGRADABLE,
             Kind::Write | Kind::Upgrade => WRITER,
         };
-        // Ordering: Release pairs with the Acquires of those who take the lock.
+        // Ordering: Release pairs with the Acquires of those that take the lock.
         let before = self.word.fetch_sub(held, Ordering::Release);
         if before & WAITERS != 0 {
             self.made_room(before - held, kind == Kind::Read);
         }
     }
 
-    /// From `from` to a lesser way to hold the lock.
+    /// Changes from `from` to a lesser way to hold the lock.
     pub(super) fn downgrade(&self, from: Kind, to: Kind) {
         let (gone, come) = match (from, to) {
             (Kind::Write, Kind::Read) => (WRITER, READER),
@@ -259,15 +262,15 @@ impl RawRwLock {
         }
     }
 
-    /// From a writer that was upgraded and is given up, to the upgradable reader that lets go next, which serves: until
-    /// then it owes that.
+    /// A writer that was upgraded is given up, and becomes the upgradable reader again. That reader releases the lock
+    /// next, and serves. Until then it owes that.
     fn stay_upgradable(&self) {
         // Ordering: hint only, nothing was written.
         self.word
             .fetch_add(READER + UPGRADABLE - WRITER, Ordering::Relaxed);
     }
 
-    /// Gives back what an [`Acquire`] of that kind has taken, and its caller will not hear of.
+    /// Gives back what an [`Acquire`] of that kind has taken and its caller won't hear of.
     fn give_back(&self, kind: Kind) {
         match kind {
             Kind::Upgrade => self.stay_upgradable(),
@@ -283,8 +286,8 @@ impl RawRwLock {
             return;
         }
         if one_reader_less {
-            // It makes room for a writer, if it was the last; for one that upgrades, if the upgradable one is alone; or
-            // for another reader, if there were as many as may be.
+            // This makes room for a writer if it was the last one, for an upgrade if only the upgradable one is left,
+            // and for another reader if there were as many as possible.
             let readers = word / READER;
             let alone = readers == usize::from(word & UPGRADABLE != 0);
             let was_full = readers + 1 >= self.most_readers as usize;
@@ -298,8 +301,8 @@ impl RawRwLock {
         wakes.wake_all();
     }
 
-    /// Admits from the line whom it can: hands the lock to those at the front who starve, and wakes others to try.
-    /// Restores invariants 1 and 3.
+    /// Admits waiters from the line: hands the lock to starving ones at the front, and wakes others to try. Restores
+    /// invariants 1 and 3.
     fn serve(&self, locked: &mut LockedLine<'_>, wakes: &mut Wakes) {
         let (word, first) = self.hand_over(locked, wakes);
         if word & (WOKEN | WRITER) == 0
@@ -310,8 +313,8 @@ impl RawRwLock {
         self.refresh(locked);
     }
 
-    /// Hands the lock to those at the front who starve. Gives the first who is left, and a word that has no room for that
-    /// one if it starves.
+    /// Hands the lock to starving waiters at the front. Returns the first one that is left, and a word that has no room
+    /// for it if it starves.
     fn hand_over(&self, locked: &mut LockedLine<'_>, wakes: &mut Wakes) -> (usize, Option<Want>) {
         loop {
             // Ordering: hint only. Whoever makes room from here on sees WAITERS and comes here, after this hold of the lock.
@@ -338,8 +341,8 @@ impl RawRwLock {
         }
     }
 
-    /// Wakes those in the window who could be admitted now: one writer, or readers. There is no scout, and no writer in;
-    /// the first is of that kind.
+    /// Wakes the waiters in the window that could be admitted now: one writer, or readers. There is no scout, and no
+    /// writer holds the lock. The first waiter is of kind `first`.
     fn wake(&self, word: usize, first: Kind, locked: &mut LockedLine<'_>, wakes: &mut Wakes) {
         let readers = word / READER;
         if first == Kind::Write {
@@ -365,13 +368,14 @@ impl RawRwLock {
         }
     }
 
-    /// Sets what is said of a scout: invariant 2. Before it is released, as it may act at once.
+    /// Sets the flags for a scout: invariant 2. This comes before its release, because the scout may act at once.
     fn send_scout(&self, flags: usize) {
         // Ordering: hint only. The scout's outcome orders it before the scout's acts, the queue's lock before all others'.
         self.word.fetch_or(flags, Ordering::Relaxed);
     }
 
-    /// Takes the lock for one who was woken with `outcome`, if it can be had, and a scout has nobody to serve then.
+    /// Takes the lock for a waiter that was woken with `outcome`, if it can be had and a scout then has nobody to
+    /// serve.
     fn take_woken(&self, kind: Kind, outcome: Outcome) -> bool {
         let update = |word| {
             let taken = self.taken(word, kind)?;
@@ -387,7 +391,7 @@ impl RawRwLock {
             .is_ok()
     }
 
-    /// Under the queue's lock: takes the lock by `taken`, or sets `flags`, which the queueing that follows makes true; in
+    /// Under the queue's lock: takes the lock by `taken`, or sets `flags`, which the caller makes true by queueing. In
     /// both cases clears `done`.
     fn take_or_flag(
         &self,
@@ -421,17 +425,17 @@ impl RawRwLock {
             });
     }
 
-    /// The flags of a line whose first is such a one.
+    /// The flags of a line whose first waiter is of this kind.
     fn flags(&self, kind: Kind, starving: bool, locked: &LockedLine<'_>) -> usize {
-        // One that starves for want of room among the readers is to have the next; one that waits for the upgradable
-        // reader to leave keeps no reader out.
+        // If a waiter starves because there is no room among the readers, it gets the next room. If it waits for the
+        // upgradable reader to leave, it keeps no reader out.
         let limited = self.most_readers < MAX_READERS;
         let starving_reader = starving && (kind == Kind::Read || limited);
         let barred = locked.has_barrier() || kind.bars_readers() || starving_reader;
         WAITERS | if barred { BARRED } else { 0 } | if starving { STARVING } else { 0 }
     }
 
-    /// Comes to the lock for `kind`, in time, for one who asked at `place`.
+    /// Waits to take the lock as `kind`, for a caller at `place`.
     #[inline]
     pub(super) fn acquire(&self, kind: Kind, place: Place) -> Acquire<'_> {
         Acquire {
@@ -455,7 +459,7 @@ const fn assert_fits(most_readers: u32) {
 }
 
 pin_project! {
-    /// The future of [`RawRwLock::acquire`]: its output is the lock, held.
+    /// The future of [`RawRwLock::acquire`]. When it completes, the lock is held.
     pub(super) struct Acquire<'a> {
         lock: &'a RawRwLock,
         kind: Kind,
@@ -488,13 +492,13 @@ impl Acquire<'_> {
         let standing = this.waiter.standing();
         if removed.is_some() {
             if *this.kind == Kind::Upgrade {
-                // Its upgradable lock is let go next, and that serves.
+                // The caller's upgradable lock is released next, and that serves.
                 lock.refresh(&locked);
             } else {
                 lock.serve(&mut locked, &mut wakes);
             }
         } else if standing == Standing::Released(SCOUT) {
-            // Ordering: hint only. One who makes room from here on sees that there is no scout, and what room was made
+            // Ordering: hint only. Whoever makes room from here on sees that there is no scout. Room that was made
             // before is seen by the serving.
             lock.word.fetch_and(!SCOUT_FLAGS, Ordering::Relaxed);
             lock.serve(&mut locked, &mut wakes);
@@ -556,7 +560,7 @@ impl Acquire<'_> {
             this.waiter.reset();
             return Poll::Ready(());
         }
-        // Beaten to it, or to serve others. A clone that panics leaves the waiter to `cancel`.
+        // Another task was faster, or there are others to serve. If the clone panics, the waiter is left to `cancel`.
         let waker = cx.waker().clone();
         *this.attempts += 1;
         let starving = *this.attempts >= ATTEMPTS

@@ -1,4 +1,4 @@
-//! The counting behind [`Semaphore`](super::Semaphore): one word of permits, and a queue of those who wait for some.
+//! The counting behind [`Semaphore`](super::Semaphore): one word of permits, and a queue of tasks that wait for some.
 //!
 //! The word is `permits << 2 | WAITERS | CLOSED`. Taking and giving back are one CAS each while nobody waits.
 //!
@@ -6,22 +6,23 @@
 //!
 //! 1. `WAITERS` is set if and only if the queue is not empty, whenever the queue's lock is free. It is set and cleared
 //!    under the lock alone.
-//! 2. While `WAITERS` is set, permits are taken from the word under the lock alone, for the first in the queue. So what is
-//!    given back adds up until the first has all it wants, however much that is: first in, first out, and a large request
-//!    is not starved by small ones.
+//! 2. While `WAITERS` is set, permits are taken from the word under the lock alone, for the first in the queue. So
+//!    permits that are given back add up until the first has all it wants, however many that is. So it is first in,
+//!    first out, and small requests don't starve a large one.
 //! 3. Whenever the lock is free, the first in the queue wants more than the word holds. Whoever raises the word while
 //!    `WAITERS` is set, or changes who is first, goes on to [`Permits::serve`].
-//! 4. `CLOSED` is never cleared, and is set under the lock with the queue emptied in the same hold. So nobody is queued
-//!    in a closed semaphore.
-//! 5. Permits are in exactly one place: in the word, in a permit that a caller holds, or with a released waiter whose owner
-//!    has not looked yet; the latter gives them back when it is dropped, and when it finds the semaphore closed. What
-//!    is given back beyond `MAX_PERMITS` is lost: others have been added in its place meanwhile.
+//! 4. `CLOSED` is never cleared. It is set under the lock, and the queue is emptied in the same hold. So nobody is
+//!    queued in a closed semaphore.
+//! 5. A permit is in exactly one place: in the word, in a permit that a caller holds, or with a released waiter whose
+//!    owner has not looked yet. Such a waiter gives its permits back when it is dropped, and when it finds the
+//!    semaphore closed. Permits that are given back beyond `MAX_PERMITS` are lost: others have been added in their
+//!    place meanwhile.
 //!
 //! # Orderings
 //!
-//! Giving back is a Release and taking an Acquire of the same word, so what was done under a permit happens before
-//! what is done under it next. So with closing and being refused. Nothing else needs an order: the word alone decides, and
-//! the waiters' own states are ordered by the queue.
+//! Giving back is a Release and taking an Acquire of the same word. So what was done under a permit happens before what
+//! is done under it next. The same holds for closing and being refused. Nothing else needs an order: the word alone
+//! decides, and the queue orders the waiters' own states.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -56,13 +57,13 @@ const REFUSED: Outcome = FIRST_OUTCOME + 1;
 #[derive(Debug)]
 pub(super) struct Closed;
 
-/// Permits and those who wait for them, each with how many it wants.
+/// Permits, and the tasks that wait for them, each with how many it wants.
 pub(super) struct Permits {
     word: AtomicUsize,
     queue: WaitQueue<usize>,
 }
 
-/// What a look at the word decided for one who wants permits.
+/// What a look at the word says to a task that wants permits.
 enum Look {
     Taken,
     Closed,
@@ -89,7 +90,7 @@ impl Permits {
         }
     }
 
-    /// Permits that a call could take now: none while somebody is ahead in the queue.
+    /// How many permits a call could take now. It is 0 while somebody is ahead in the queue.
     pub(super) fn available(&self) -> usize {
         // Ordering: hint only.
         let word = self.word.load(Ordering::Relaxed);
@@ -97,7 +98,7 @@ impl Permits {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        // Ordering: Acquire pairs with the Release in `close`, so that who sees it closed sees what came before.
+        // Ordering: Acquire pairs with the Release in `close`, so that whoever sees it closed sees what came before.
         self.word.load(Ordering::Acquire) & CLOSED != 0
     }
 
@@ -111,7 +112,7 @@ impl Permits {
         }
     }
 
-    /// Takes `n` permits if they are there and nobody waits, for a unit of the budget: what comes before
+    /// Takes `n` permits if they are there and nobody waits, for one unit of the budget; tried before
     /// [`take`](Self::take).
     #[inline]
     pub(super) fn take_at_once(&self, n: usize) -> bool {
@@ -123,11 +124,11 @@ impl Permits {
         // Ordering: hint only, the CAS decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            // The second look is for its order: who is refused sees what was done before the close.
+            // The second look is for its order: a task that is refused sees what was done before the close.
             if word & CLOSED != 0 && self.is_closed() {
                 return Look::Closed;
             }
-            // Invariant 2. Wanting nothing is no reason to wait.
+            // Invariant 2. A request for nothing never waits.
             if n > 0 && (word & WAITERS != 0 || word / ONE < n) {
                 return Look::Short(word);
             }
@@ -144,7 +145,7 @@ impl Permits {
         }
     }
 
-    /// Takes `n` permits, in turn, for one who asked at `place`.
+    /// Waits for `n` permits and takes them, for a caller at `place`.
     pub(super) fn take(&self, n: usize, place: Place) -> Take<'_> {
         Take {
             permits: self,
@@ -157,7 +158,7 @@ impl Permits {
     ///
     /// # Panics
     ///
-    /// Where there would be more than `MAX_PERMITS`; nothing has been added then.
+    /// Panics if there would be more than `MAX_PERMITS`. Nothing has been added then.
     #[track_caller]
     pub(super) fn add(&self, n: usize) {
         let added = self.raise(|held| held.checked_add(n).filter(|sum| *sum <= MAX_PERMITS));
@@ -177,7 +178,7 @@ impl Permits {
         self.serve_after(given.expect("whatever is given back fits"));
     }
 
-    /// Raises the count to what `sum` makes of it, if anything, and gives the word as it was before.
+    /// Raises the count to what `sum` makes of it, if anything, and returns the word as it was before.
     #[inline]
     fn raise(&self, sum: impl Fn(usize) -> Option<usize>) -> Option<usize> {
         // Ordering: Release pairs with the Acquire in `look` and `serve`, so that the next holder sees what was done under
@@ -189,7 +190,7 @@ impl Permits {
             .ok()
     }
 
-    /// The count was raised, from `before`: invariant 3.
+    /// Called after the count was raised from `before`: invariant 3.
     #[inline]
     fn serve_after(&self, before: usize) {
         if before & WAITERS != 0 {
@@ -199,13 +200,13 @@ impl Permits {
         }
     }
 
-    /// Takes up to `n` permits away for good, and says how many.
+    /// Takes up to `n` permits away for good, and returns how many.
     pub(super) fn forget(&self, n: usize) -> usize {
         // Ordering: hint only, the CAS decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if word & WAITERS != 0 {
-                // Invariant 2: what there is, is somebody's.
+                // Invariant 2: the permits that there are belong to somebody.
                 return 0;
             }
             let taken = n.min(word / ONE);
@@ -222,7 +223,7 @@ impl Permits {
         }
     }
 
-    /// Closes: all who wait, and all who come, are refused.
+    /// Closes the semaphore: all that wait and all that come are refused.
     pub(super) fn close(&self) {
         let mut wakes = Wakes::default();
         let mut locked = self.queue.lock();
@@ -237,7 +238,7 @@ impl Permits {
         wakes.wake_all();
     }
 
-    /// Releases those at the front who can have what they want: restores invariants 1 and 3.
+    /// Releases waiters at the front that can have what they want. Restores invariants 1 and 3.
     fn serve(&self, locked: &mut Locked<'_, usize>, wakes: &mut Wakes) {
         while let Some(want) = locked.front() {
             // Ordering: Acquire pairs with the Release in `raise`; the outcome's Release passes it on to the waiter.
@@ -256,12 +257,13 @@ impl Permits {
         self.word.fetch_and(!WAITERS, Ordering::Relaxed);
     }
 
-    /// Under the lock: takes `want` permits, or sees to it that WAITERS is set.
+    /// Under the lock: takes `want` permits, or makes sure that WAITERS is set.
     fn take_or_announce(&self, want: usize) -> Look {
         loop {
             match self.look(want) {
                 Look::Short(word) if word & WAITERS == 0 => {
-                    // Ordering: hint only. A `raise` that comes first makes the CAS fail, one that comes later sees the flag.
+                    // Ordering: hint only. If a `raise` comes first, it makes the CAS fail; if it comes later, it sees
+                    // the flag.
                     let announced = self.word.compare_exchange(
                         word,
                         word | WAITERS,
@@ -300,7 +302,7 @@ pin_project! {
 }
 
 impl Take<'_> {
-    /// Leaves the queue, or gives back what was granted and never seen: invariant 5.
+    /// Leaves the queue, or gives back permits that were granted and never seen: invariant 5.
     fn cancel(self: Pin<&mut Self>) {
         let mut this = self.project();
         if this.waiter.standing() == Standing::Idle {
@@ -310,7 +312,7 @@ impl Take<'_> {
         let mut locked = this.permits.queue.lock();
         let removed = locked.remove(this.waiter.as_mut());
         if removed.is_some() {
-            // Who is first now may want less: invariant 3.
+            // The one that is first now may want less: invariant 3.
             this.permits.serve(&mut locked, &mut wakes);
         }
         drop(locked);

@@ -1,5 +1,6 @@
-//! The queues of the scheduler: a worker's own deque, first in first out, open to thieves; and the injector, open
-//! to all. Real: crossbeam-deque. Under loom, shuttle and Miri: a plain specification of it behind the same interface.
+//! The queues of the scheduler: a worker's own deque, first in first out, from which thieves can steal; and the
+//! injector, which all threads use. The real ones are crossbeam-deque's. Under loom, shuttle and Miri, a plain
+//! specification with the same interface takes their place.
 
 #[cfg(not(any(heist_loom, heist_shuttle, miri)))]
 pub use crossbeam_deque::{Injector, Steal, Stealer, Worker};

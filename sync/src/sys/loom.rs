@@ -1,7 +1,7 @@
-//! Modelled threads: loom, its locks in parking_lot's shape.
+//! Modelled threads: loom, with its locks in parking_lot's shape.
 //!
-//! loom's own timed wait never times out. Here a wait of zero always does, at whatever moment the model picks, and
-//! every other one never: a model covers a timeout by running with both.
+//! loom's own timed wait never times out. Here a wait of zero always times out, at a moment that the model picks, and
+//! every other wait never does. A model covers a timeout by running with both.
 
 pub use loom::sync::Arc;
 
@@ -50,7 +50,7 @@ pub mod thread {
         Builder, JoinHandle, LocalKey, Thread, ThreadId, current, park, spawn, yield_now,
     };
 
-    /// The same for all: a model says itself which shard a thread uses.
+    /// The same number for all threads: a model itself says which shard a thread uses.
     pub fn number() -> usize {
         0
     }
@@ -69,7 +69,7 @@ pub mod cell {
             Self(loom::cell::UnsafeCell::new(value))
         }
 
-        /// The value, by itself again.
+        /// Consumes the cell and returns the value.
         pub fn into_inner(self) -> T {
             self.0.into_inner()
         }
@@ -116,11 +116,11 @@ pub use crate::__thread_local_const as thread_local_const;
 pub use loom::thread_local as modelled_thread_local;
 
 pub mod clock {
-    //! No time passes in a model: what time decides is an event of its own there.
+    //! No time passes in a model. What depends on time is an event there.
 
     use std::time::Duration;
 
-    /// A point in a time that stands still.
+    /// A point in time. Time stands still.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     pub struct Instant;
 

@@ -1,4 +1,4 @@
-//! The stand-in for once_cell's cell where a model has to see whether it is filled.
+//! A stand-in for once_cell's cell, for models that have to see whether it is filled.
 
 use super::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +10,7 @@ pub struct OnceCell<T> {
 }
 
 impl<T> OnceCell<T> {
-    /// An empty one.
+    /// Makes an empty cell.
     pub fn new() -> Self {
         Self {
             filled: AtomicBool::new(false),
@@ -18,7 +18,7 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// One that is filled.
+    /// Makes a cell that is filled.
     pub fn with_value(value: T) -> Self {
         Self {
             filled: AtomicBool::new(true),
@@ -26,19 +26,19 @@ impl<T> OnceCell<T> {
         }
     }
 
-    /// What it is filled with.
+    /// The value, if there is one.
     pub fn get(&self) -> Option<&T> {
         // Ordering: Acquire pairs with the Release in `set`, as in the real one.
         let filled = self.filled.load(Ordering::Acquire);
         filled.then(|| self.value.get()).flatten()
     }
 
-    /// What it is filled with, to change.
+    /// The value, if there is one, by a mutable reference.
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.value.get_mut()
     }
 
-    /// Fills it; gives the value back where it is filled.
+    /// Fills the cell. Returns the value if it is filled already.
     pub fn set(&self, value: T) -> Result<(), T> {
         let set = self.value.set(value);
         // Ordering: Release pairs with the Acquire in `get`.
@@ -46,7 +46,7 @@ impl<T> OnceCell<T> {
         set
     }
 
-    /// What it is filled with, by itself.
+    /// Consumes the cell and returns the value.
     pub fn into_inner(self) -> Option<T> {
         self.value.into_inner()
     }

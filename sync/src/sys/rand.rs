@@ -1,5 +1,5 @@
-//! A small generator for choices that need to be spread, not secret: which victim to steal from, which branch of a
-//! `select!` to poll first. Seeded by hand, so a model and a replay see the same choices.
+//! A small generator for choices that have to be spread, not secret: which victim to steal from, which branch of a
+//! `select!` to poll first. It is seeded by hand, so a model and a replay see the same choices.
 
 use std::cell::Cell;
 
@@ -8,9 +8,9 @@ use std::cell::Cell;
 pub struct Rand(Cell<u64>);
 
 impl Rand {
-    /// A generator whose whole sequence follows from `seed`.
+    /// Makes a generator whose whole sequence follows from `seed`.
     pub fn new(seed: u64) -> Self {
-        // Zero is the one state that a xorshift never leaves.
+        // Zero is the one state that xorshift never leaves.
         Self(Cell::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1))
     }
 

@@ -11,7 +11,7 @@ pub mod atomic {
 }
 
 pub mod hint {
-    //! What a spinning thread says to its core.
+    //! What a spinning thread tells its core.
     pub use std::hint::spin_loop;
 }
 
@@ -26,12 +26,13 @@ pub mod thread {
     thread_local! {
         static NUMBER: usize = {
             static NEXT: AtomicUsize = AtomicUsize::new(0);
-            // Ordering: hint only; the count alone tells threads apart.
+            // Ordering: hint only. The count only has to be different for each thread.
             NEXT.fetch_add(1, Ordering::Relaxed)
         };
     }
 
-    /// A number of this thread's own, from 0 up, for spreading threads over shards. 0 again once its locals are gone.
+    /// The number of this thread, from 0 up, for spreading threads over shards. It is 0 once the thread's locals are
+    /// gone.
     #[inline]
     pub fn number() -> usize {
         NUMBER.try_with(|number| *number).unwrap_or(0)
@@ -39,7 +40,7 @@ pub mod thread {
 }
 
 pub mod cell {
-    //! Shared memory without a lock, in loom's shape: each access is a closure, so that a model sees its extent.
+    //! Shared memory without a lock, in loom's shape: each access is a closure, so that a model sees how long it lasts.
 
     /// [`std::cell::UnsafeCell`], accessed by closures.
     #[derive(Debug, Default)]
@@ -52,14 +53,14 @@ pub mod cell {
             Self(std::cell::UnsafeCell::new(value))
         }
 
-        /// The value, by itself again.
+        /// Consumes the cell and returns the value.
         pub fn into_inner(self) -> T {
             self.0.into_inner()
         }
     }
 
     impl<T> UnsafeCell<std::mem::MaybeUninit<T>> {
-        /// Makes the memory at `this` a cell without a value, where it lies: no value of `T` crosses the stack.
+        /// Makes the memory at `this` a cell without a value, in place: no value of `T` is moved over the stack.
         ///
         /// # Safety
         ///

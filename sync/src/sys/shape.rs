@@ -1,5 +1,5 @@
-//! A model's locks in parking_lot's shape: no poisoning, and a condition variable that borrows the guard. The backend
-//! that declares this module says whose locks they are (`raw`), makes them, and ends their timed waits.
+//! A model's locks in parking_lot's shape: without poisoning, and with a condition variable that borrows the guard. The
+//! backend that declares this module says whose locks they are (`raw`), makes them, and decides when timed waits end.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -25,7 +25,7 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// Takes the lock where it is free.
+    /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         self.0.try_lock().ok().map(|guard| MutexGuard {
             held: Some(guard),
@@ -38,7 +38,7 @@ impl<T> Mutex<T> {
         self.0.try_lock().is_err()
     }
 
-    /// The value, by itself again.
+    /// Consumes the mutex and returns the value.
     pub fn into_inner(self) -> T {
         self.0
             .into_inner()
@@ -98,7 +98,7 @@ impl<T> RwLock<T> {
         RwLockWriteGuard(self.0.write().unwrap_or_else(|poison| poison.into_inner()))
     }
 
-    /// The value, by itself again.
+    /// Consumes the lock and returns the value.
     pub fn into_inner(self) -> T {
         self.0
             .into_inner()
@@ -112,7 +112,7 @@ impl<T> fmt::Debug for RwLock<T> {
     }
 }
 
-/// A guard of a reader of [`RwLock`].
+/// The guard of a reader of [`RwLock`].
 pub struct RwLockReadGuard<'a, T>(raw::RwLockReadGuard<'a, T>);
 
 impl<T> Deref for RwLockReadGuard<'_, T> {
@@ -150,12 +150,12 @@ impl<T> fmt::Debug for RwLockWriteGuard<'_, T> {
     }
 }
 
-/// Whether a timed wait ended by its time.
+/// Whether a timed wait timed out.
 #[derive(Debug, Clone, Copy)]
 pub struct WaitTimeoutResult(bool);
 
 impl WaitTimeoutResult {
-    /// Whether it did.
+    /// Whether it timed out.
     pub fn timed_out(&self) -> bool {
         self.0
     }
@@ -166,7 +166,7 @@ impl WaitTimeoutResult {
 pub struct Condvar(pub(super) raw::Condvar);
 
 impl Condvar {
-    /// Gives the lock up, waits, and takes it again.
+    /// Releases the lock, waits, and takes the lock again.
     pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
         let lent = guard.held.take().expect("the lock is held");
         guard.held = Some(
@@ -176,8 +176,8 @@ impl Condvar {
         );
     }
 
-    /// Waits, and may give up where the backend says so for this limit: between unlocking and locking again the model
-    /// lets others run for as long as it pleases, and what they notify is not heard.
+    /// Waits, and may time out if the backend says so for this limit. Between unlocking and locking again the model
+    /// lets others run as long as it likes, and their notifications are not heard.
     pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, limit: Duration) -> WaitTimeoutResult {
         if super::clock::is_over(limit) {
             guard.held = None;

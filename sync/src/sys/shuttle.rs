@@ -1,11 +1,11 @@
 //! Threads under a random schedule: shuttle, its locks in parking_lot's shape.
 //!
-//! Shuttle runs one thread at a time and switches, by chance, before each access of an atomic, a lock or a cell. Memory
-//! is sequentially consistent here: orderings are loom's and Miri's business. In exchange there may be many threads,
-//! and a whole interface with all its futures.
+//! Shuttle runs one thread at a time. It switches at random before each access of an atomic, a lock or a cell. Memory
+//! is sequentially consistent here; loom and Miri check orderings. In exchange there may be many threads, and a whole
+//! interface with all its futures.
 //!
-//! Time passes by chance too: whatever is measured has taken no time or very long, and a timed wait ends by its time,
-//! soon. So both sides of each decision that a clock makes are explored.
+//! Time passes at random too: whatever is measured has taken no time or a very long time, and a timed wait soon times
+//! out. So both sides of each decision that depends on a clock are explored.
 
 pub use std::sync::Arc;
 
@@ -54,21 +54,21 @@ pub mod thread {
         Builder, JoinHandle, LocalKey, Thread, ThreadId, current, park, spawn, yield_now,
     };
 
-    /// The same for all: a test says itself which shard a thread uses.
+    /// The same number for all threads: a test itself says which shard a thread uses.
     pub fn number() -> usize {
         0
     }
 }
 
 pub mod cell {
-    //! A cell that fails the test where two accesses overlap and one of them writes.
+    //! A cell that fails the test if two accesses overlap and one of them writes.
 
     use std::sync::atomic::{AtomicIsize, Ordering};
 
-    /// Shared memory, accessed by closures. Others may run while an access begins.
+    /// Shared memory that is accessed by closures. Other threads may run when an access begins.
     #[derive(Debug, Default)]
     pub struct UnsafeCell<T: ?Sized> {
-        /// How many read just now, or -1 where one writes.
+        /// How many threads are reading, or -1 if one is writing.
         users: AtomicIsize,
         value: std::cell::UnsafeCell<T>,
     }
@@ -80,7 +80,7 @@ pub mod cell {
     }
 
     impl<'a> Access<'a> {
-        // Ordering: hint only, here and below. One thread runs at a time.
+        // Ordering: hint only, here and below. Only one thread runs at a time.
         fn read(users: &'a AtomicIsize) -> Self {
             let before = users.fetch_add(1, Ordering::Relaxed);
             assert!(before >= 0, "a cell is read while it is written");
@@ -93,7 +93,7 @@ pub mod cell {
             Self { users, change: 1 }
         }
 
-        /// Lets others run, who would overlap with this access if they could.
+        /// Lets other threads run. If they could overlap with this access, they do.
         fn begin(self) -> Self {
             shuttle::thread::sleep(std::time::Duration::ZERO);
             self
@@ -115,7 +115,7 @@ pub mod cell {
             }
         }
 
-        /// The value, by itself again.
+        /// Consumes the cell and returns the value.
         pub fn into_inner(self) -> T {
             self.value.into_inner()
         }
@@ -160,7 +160,7 @@ pub use crate::__thread_local_const as thread_local_const;
 pub use shuttle::thread_local as modelled_thread_local;
 
 pub mod clock {
-    //! A clock by which everything takes either no time or very long.
+    //! A clock on which everything takes either no time or a very long time.
 
     use std::time::Duration;
 
@@ -176,7 +176,7 @@ pub mod clock {
             Self
         }
 
-        /// Nothing or an hour, by chance.
+        /// Nothing or an hour, at random.
         pub fn elapsed(&self) -> Duration {
             if shuttle::rand::thread_rng().gen_bool(0.5) {
                 Duration::from_secs(3_600)
@@ -186,7 +186,7 @@ pub mod clock {
         }
     }
 
-    /// Every timed wait ends by its time: who waits looks again, and waits again if it is too early.
+    /// Every timed wait times out. If that is too early for the caller, it waits again.
     pub(super) fn is_over(_limit: Duration) -> bool {
         true
     }

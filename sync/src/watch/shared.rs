@@ -1,5 +1,5 @@
-//! What the ends of a watch channel share: the value, the word that says which version of it there is, and who waits for
-//! another.
+//! What the ends of a watch channel share: the value, the word that says which version of it there is, and the tasks
+//! that wait for another version.
 //!
 //! # The word
 //!
@@ -7,25 +7,27 @@
 //!
 //! # Invariants
 //!
-//! 1. The version is raised under the value's lock, held for writing, after the value was changed. So whoever holds that
-//!    lock for reading knows which version it looks at.
-//! 2. `WAITERS` is set if the queue is not empty, whenever the queue's lock is free. It is set under that lock, by an
-//!    exchange of the very word in which the waiter's version was the current one, and cleared under it with the queue
-//!    emptied in the same hold.
-//! 3. Whoever raises the version or sets `CLOSED`, and had `WAITERS` in the word before, goes on to [`Shared::wake_all`].
+//! 1. The version is raised under the value's lock, which is held for writing, after the value was changed. So whoever
+//!    holds that lock for reading knows which version it looks at.
+//! 2. `WAITERS` is set if the queue is not empty, whenever the queue's lock is free. It is set under that lock, by a
+//!    CAS from a word in which the waiter's version was the current one. It is cleared under that lock, and the queue
+//!    is emptied in the same hold.
+//! 3. Whoever raises the version or sets `CLOSED`, and had `WAITERS` in the word before, goes on to
+//!    [`Shared::wake_all`].
 //! 4. `CLOSED` is set when the last sender goes, and never cleared.
-//! 5. No code of a user runs under the queue's lock. Under the value's run the closures that are there to look at it or to
+//! 5. No user code runs under the queue's lock. Under the value's lock, only the closures run that look at the value or
 //!    change it.
 //!
 //! # No change is missed
 //!
-//! Change and registration are both on the one word: the exchange that sets `WAITERS` fails if the version has changed,
-//! and a change that comes after it finds `WAITERS` set, or a hold of the queue has emptied it since. So no fence is needed.
+//! A change and a registration both work on the one word. The CAS that sets `WAITERS` fails if the version has changed.
+//! A change that comes after it finds `WAITERS` set, unless a hold of the queue has emptied the queue since. So no
+//! fence is needed.
 //!
 //! # Orderings
 //!
-//! A change is a Release of the word and a look an Acquire, so what was done before a change is seen after it; the value
-//! itself its lock orders. The queue's lock orders the rest.
+//! A change is a Release of the word and a look an Acquire. So what was done before a change is seen after the look.
+//! The value's lock orders the value, and the queue's lock orders the rest.
 
 use std::fmt;
 use std::pin::Pin;
@@ -45,19 +47,19 @@ const STEP: usize = 4;
 /// There is something to look at: a change, or the end.
 const LOOK: Outcome = FIRST_OUTCOME;
 
-/// Which state of the value somebody has seen: the word without its flags.
+/// Which state of the value a receiver has seen: the word without its flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Version(usize);
 
 impl Version {
-    /// That of the first value.
+    /// The version of the first value.
     pub(super) const FIRST: Self = Self(0);
 
     fn of(word: usize) -> Self {
         Self(word & !(WAITERS | CLOSED))
     }
 
-    /// One that is not the current one, for somebody who has seen that.
+    /// A version that is not the current one, for a receiver that has seen the current one.
     pub(super) fn before(self) -> Self {
         Self(self.0.wrapping_sub(STEP))
     }
@@ -73,13 +75,13 @@ pub(super) struct Shared<T> {
     receivers_gone: Notify,
 }
 
-/// What a look at the word told somebody who has seen a version.
+/// What a look at the word tells a receiver that has seen a version.
 pub(super) enum Look {
-    /// There is another.
+    /// There is another version.
     Changed(Version),
-    /// There is none, and will be none.
+    /// There is no other version, and there will be none.
     Closed,
-    /// There is none yet, in this word.
+    /// There is no other version yet, in this word.
     Same(usize),
 }
 
@@ -97,12 +99,12 @@ impl<T> Shared<T> {
     }
 
     fn load(&self) -> usize {
-        // Ordering: Acquire pairs with the Release in `raise` and `remove_sender`, so that who sees a change, or the end,
-        // sees what came before it.
+        // Ordering: Acquire pairs with the Release in `raise` and `remove_sender`, so that whoever sees a change or the
+        // end sees what came before it.
         self.word.load(Ordering::Acquire)
     }
 
-    /// The current version: of the value itself, for one who holds its lock.
+    /// The current version. A caller that holds the value's lock gets the version of that value.
     pub(super) fn version(&self) -> Version {
         Version::of(self.load())
     }
@@ -112,7 +114,7 @@ impl<T> Shared<T> {
         self.load() & CLOSED != 0
     }
 
-    /// What there is for somebody who has seen `seen`.
+    /// What there is for a receiver that has seen `seen`.
     pub(super) fn look(&self, seen: Version) -> Look {
         let word = self.load();
         if Version::of(word) != seen {
@@ -124,8 +126,8 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Changes the value by `change`, and tells the receivers where that returned true; a panic of its goes on, with nobody
-    /// told.
+    /// Changes the value by `change`, and tells the receivers if that returned true. If it panics, the panic goes on
+    /// and nobody is told.
     pub(super) fn change(&self, change: impl FnOnce(&mut T) -> bool) -> bool {
         let mut value = self.value.write();
         if !change(&mut value) {
@@ -159,7 +161,7 @@ impl<T> Shared<T> {
         Waiter::new(&self.queue, ())
     }
 
-    /// Waits for another version than `seen`; `None` at the end.
+    /// Waits for a version other than `seen`; `None` if the channel has ended.
     pub(super) fn poll_change(
         &self,
         seen: Version,
@@ -186,13 +188,13 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Under the queue's lock: sees to it that WAITERS is set, unless there is something to look at.
+    /// Under the queue's lock: makes sure that WAITERS is set, unless there is something to look at.
     fn announce(&self, seen: Version) -> bool {
         while let Look::Same(word) = self.look(seen) {
             if word & WAITERS != 0 {
                 return true;
             }
-            // Ordering: hint only. A change that comes first makes the exchange fail, one that comes later sees the flag.
+            // Ordering: hint only. If a change comes first, it makes the CAS fail; if it comes later, it sees the flag.
             let announced = self.word.compare_exchange(
                 word,
                 word | WAITERS,
@@ -212,13 +214,13 @@ impl<T> Shared<T> {
     }
 
     pub(super) fn add_sender(&self) {
-        // Ordering: hint only. The count is not 0, as the caller's sender is counted.
+        // Ordering: hint only. The count is not 0, because the caller's sender is counted.
         self.senders.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A sender goes; the last one ends the channel.
+    /// A sender is dropped. The last one closes the channel.
     pub(super) fn remove_sender(&self) {
-        // Ordering: Release for the others and Acquire for the last, which hands on what all did.
+        // Ordering: Release for the others and Acquire for the last, which passes on what all of them did.
         if self.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             // Ordering: Release pairs with the Acquire in `load`.
             let before = self.word.fetch_or(CLOSED, Ordering::Release);
@@ -230,8 +232,8 @@ impl<T> Shared<T> {
     }
 
     pub(super) fn receivers(&self) -> usize {
-        // Ordering: Acquire pairs with the Release in `remove_receiver`, so that who sees that all have gone sees what they
-        // did.
+        // Ordering: Acquire pairs with the Release in `remove_receiver`, so that whoever sees that all have gone sees
+        // what they did.
         self.receivers.load(Ordering::Acquire)
     }
 
@@ -241,7 +243,8 @@ impl<T> Shared<T> {
     }
 
     pub(super) fn remove_receiver(&self) {
-        // Ordering: Release pairs with the Acquire in `receivers`; Acquire, so that the last hands on what all did.
+        // Ordering: Release pairs with the Acquire in `receivers`; Acquire, so that the last passes on what all of them
+        // did.
         if self.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.receivers_gone.notify_waiters();
         }
@@ -251,13 +254,13 @@ impl<T> Shared<T> {
     pub(super) async fn receivers_gone(&self) {
         while self.receivers() > 0 {
             let notified = self.receivers_gone.notified();
-            // A receiver that goes after this look notifies `notified`; one whose notification that no longer counts is
-            // gone by this look.
+            // If a receiver goes after this look, it notifies `notified`. If its notification came too early for that,
+            // it is gone by this look.
             if self.receivers() == 0 {
                 return;
             }
             notified.await;
-            // There may be a new one by now.
+            // There may be a new receiver by now.
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What crossbeam-deque promises, as plainly as it can be said: a queue under a lock. A thief that finds somebody in
-//! its way is told to try again, as there.
+//! What crossbeam-deque promises, in the plainest form: a queue under a lock. If somebody is in a thief's way, the
+//! thief is told to try again, as in crossbeam-deque.
 
 use std::collections::VecDeque;
 
@@ -29,7 +29,7 @@ fn steal_one<T>(from: &Queue<T>) -> Steal<T> {
     }
 }
 
-/// Moves half of `from`, rounded up, to the back of `dest`, and gives the first of it out.
+/// Moves half of `from`, rounded up, to the back of `dest`, and returns the first of the items.
 fn steal_half_and_pop<T>(from: &Queue<T>, dest: &Worker<T>) -> Steal<T> {
     if Arc::ptr_eq(from, &dest.0) {
         return dest.pop().map_or(Steal::Empty, Steal::Success);
@@ -76,7 +76,7 @@ impl<T> Worker<T> {
         self.len() == 0
     }
 
-    /// How much is queued.
+    /// The number of items in the queue.
     pub fn len(&self) -> usize {
         self.0.lock().len()
     }
@@ -88,7 +88,7 @@ impl<T> Stealer<T> {
         steal_one(&self.0)
     }
 
-    /// Moves about half to `dest` and gives the first of it out.
+    /// Moves about half of the items to `dest` and returns the first of them.
     pub fn steal_batch_and_pop(&self, dest: &Worker<T>) -> Steal<T> {
         steal_half_and_pop(&self.0, dest)
     }
@@ -98,7 +98,7 @@ impl<T> Stealer<T> {
         self.len() == 0
     }
 
-    /// How much is queued.
+    /// The number of items in the queue.
     pub fn len(&self) -> usize {
         self.0.lock().len()
     }
@@ -132,7 +132,7 @@ impl<T> Injector<T> {
         steal_one(&self.0)
     }
 
-    /// Moves about half to `dest` and gives the first of it out.
+    /// Moves about half of the items to `dest` and returns the first of them.
     pub fn steal_batch_and_pop(&self, dest: &Worker<T>) -> Steal<T> {
         steal_half_and_pop(&self.0, dest)
     }
@@ -142,7 +142,7 @@ impl<T> Injector<T> {
         self.len() == 0
     }
 
-    /// How much is queued.
+    /// The number of items in the queue.
     pub fn len(&self) -> usize {
         self.0.lock().len()
     }

@@ -1,5 +1,6 @@
-//! The seam between the real queues and their stand-in: the same operations in the same order drive each, and both
-//! must keep what the scheduler relies on. Then the real ones, with real thieves, hand each item out exactly once.
+//! The seam between the real queues and their stand-in. Both are driven by the same operations in the same order, and
+//! both must keep what the scheduler relies on. After that, real thieves steal from the real ones, and each item must
+//! come out exactly once.
 
 use std::collections::VecDeque;
 
@@ -8,7 +9,7 @@ use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::rand::Rand;
 use crate::sys::thread;
 
-/// Drives two workers and an injector with random operations beside plain queues that say what must come out.
+/// Drives two workers and an injector with random operations, beside plain queues that say what must come out.
 macro_rules! keeps_the_contract {
     ($name:ident, $queues:path) => {
         #[test]
@@ -44,7 +45,7 @@ macro_rules! keeps_the_contract {
                             };
                             assert_ne!(first, Steal::Retry, "nobody is in the way");
                             assert_eq!(first.success(), plain[from].pop_front());
-                            // "About half" is all that is promised: take over how many moved, in order.
+                            // Only "about half" is promised: take over how many moved, in order.
                             while plain[mine].len() < workers[mine].len() {
                                 let moved =
                                     plain[from].pop_front().expect("no more than there was");
@@ -65,7 +66,7 @@ macro_rules! keeps_the_contract {
 keeps_the_contract!(the_queues_in_use_keep_the_contract, super);
 keeps_the_contract!(the_stand_in_keeps_the_contract, super::stand_in);
 
-/// A thief that steals from its own queue, which none should, takes one item and loses none.
+/// A thief that steals from its own queue takes one item and loses none. No thief should do that.
 macro_rules! bears_a_theft_from_itself {
     ($name:ident, $queues:path) => {
         #[test]
@@ -83,7 +84,7 @@ macro_rules! bears_a_theft_from_itself {
 bears_a_theft_from_itself!(the_queues_in_use_bear_a_theft_from_themselves, super);
 bears_a_theft_from_itself!(the_stand_in_bears_a_theft_from_itself, super::stand_in);
 
-/// An owner that pushes and pops, an injector that is filled meanwhile, and two thieves that take from both.
+/// An owner pushes and pops, an injector is filled meanwhile, and two thieves take from both.
 #[test]
 fn each_item_comes_out_exactly_once() {
     const ITEMS: usize = if cfg!(miri) { 50 } else { 200_000 };
