@@ -90,8 +90,8 @@ pub mod sync {
     //! | tell tasks to stop, and the tasks that they have started | [`CancellationToken`] |
     //! | find a future that was given a lock and isn't polled | [`futurelock`] |
     //!
-    //! All of it works on any executor, not only on heist's. Each wait has a `blocking_` form for threads that run no
-    //! tasks.
+    //! All of it works on any executor, not only on heist's. Each wait has a `blocking_` form for threads. A task of heist
+    //! may call that too: another thread takes over its worker.
     //!
     //! # Examples
     //!
@@ -133,6 +133,37 @@ pub mod sync {
 
 pub mod task {
     //! Tasks: how to spawn them, wait for them and cancel them.
+    //!
+    //! | to | use |
+    //! |---|---|
+    //! | run a future beside this one | [`spawn`] |
+    //! | the same, up to its first wait at once | [`spawn_eager`] |
+    //! | run a future that isn't `Send` | [`LocalSet`], [`spawn_local`] |
+    //! | give a task a name for reports | [`Builder`] |
+    //! | wait for tasks as they end | [`JoinSet`] |
+    //! | wait for all tasks, and cancel all if one fails | [`TaskGroup`] |
+    //! | call blocking code inside a task | [`block_in_place`] |
+    //! | run blocking code on a thread of its own | [`spawn_blocking`] |
+    //! | cancel a task | [`JoinHandle::abort`], [`AbortOnDropHandle`] |
+    //! | let other tasks run | [`yield_now`], [`consume_budget`] |
+    //!
+    //! # Examples
+    //!
+    //! ```
+    //! use heist::task;
+    //!
+    //! #[heist::main]
+    //! async fn main() {
+    //!     let sum = task::spawn(async { 1 + 2 });
+    //!     let file = task::spawn_blocking(|| std::fs::read_to_string("/nowhere"));
+    //!     let endless = task::spawn(std::future::pending::<()>());
+    //!
+    //!     assert_eq!(sum.await.unwrap(), 3);
+    //!     assert!(file.await.unwrap().is_err());
+    //!     endless.abort();
+    //!     assert!(endless.await.unwrap_err().is_cancelled());
+    //! }
+    //! ```
 
     #[doc(inline)]
     pub use heist_scheduler::task::{

@@ -1,4 +1,25 @@
 //! Runtimes: how to build one, enter it, and shut it down.
+//!
+//! Most programs need only `#[heist::main]`, which builds a [`Runtime`] and blocks on it. [`Builder`] sets what that macro
+//! can't. [`Handle`] reaches a runtime from anywhere, and [`RuntimeMetrics`] says what it does.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::time::Duration;
+//! use heist::runtime::Builder;
+//!
+//! let runtime = Builder::new_multi_thread()
+//!     .worker_threads(2)
+//!     .thread_name("crawler")
+//!     .build()?;
+//! runtime.block_on(async {
+//!     heist::spawn(async { println!("hello") }).await.unwrap();
+//! });
+//! let report = runtime.shutdown(Duration::from_secs(5));
+//! assert!(report.is_clean());
+//! # std::io::Result::Ok(())
+//! ```
 
 pub(crate) mod blocking;
 mod builder;

@@ -393,12 +393,14 @@ impl<T: Clone> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-    /// let (sender, mut receiver) = heist::sync::broadcast::channel(4);
-    /// sender.send(1).unwrap();
-    /// # let mut cx = Context::from_waker(Waker::noop());
-    /// let value = pin!(receiver.recv()).poll(&mut cx);
-    /// assert_eq!(value, Poll::Ready(Ok(1)));
+    /// use heist::sync::broadcast;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, mut receiver) = broadcast::channel(4);
+    ///     sender.send(1).unwrap();
+    ///     assert_eq!(receiver.recv().await, Ok(1));
+    /// }
     /// ```
     pub async fn recv(&mut self) -> Result<T, RecvError> {
         let Self { ring, next } = self;

@@ -117,7 +117,8 @@ impl CancellationToken {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::CancellationToken;
+    /// use heist::sync::CancellationToken;
+    ///
     /// let token = CancellationToken::new();
     /// let grandchild = token.child_token().child_token();
     /// token.cancel();
@@ -152,14 +153,16 @@ impl CancellationToken {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::CancellationToken;
-    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-    /// let token = CancellationToken::new();
-    /// let mut stopped = pin!(token.cancelled());
-    /// # let mut cx = Context::from_waker(Waker::noop());
-    /// assert!(stopped.as_mut().poll(&mut cx).is_pending());
-    /// token.cancel();
-    /// assert!(stopped.as_mut().poll(&mut cx).is_ready());
+    /// use heist::sync::CancellationToken;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let token = CancellationToken::new();
+    ///     let stopped = token.clone();
+    ///     let task = heist::spawn(async move { stopped.cancelled().await });
+    ///     token.cancel();
+    ///     task.await.unwrap();
+    /// }
     /// ```
     pub fn cancelled(&self) -> WaitForCancellationFuture<'_> {
         WaitForCancellationFuture {
@@ -201,7 +204,8 @@ impl CancellationToken {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::CancellationToken;
+    /// use heist::sync::CancellationToken;
+    ///
     /// let token = CancellationToken::new();
     /// let guard = token.clone().drop_guard();
     /// drop(guard);
@@ -229,17 +233,20 @@ impl CancellationToken {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::CancellationToken;
-    /// # use std::{future::{Future, pending, ready}, pin::pin, task::{Context, Poll, Waker}};
-    /// let token = CancellationToken::new();
-    /// # let mut cx = Context::from_waker(Waker::noop());
-    /// let mut short = pin!(token.run_until_cancelled(ready(5)));
-    /// assert_eq!(short.as_mut().poll(&mut cx), Poll::Ready(Some(5)));
+    /// use std::future::{pending, ready};
     ///
-    /// let mut endless = pin!(token.run_until_cancelled(pending::<()>()));
-    /// assert!(endless.as_mut().poll(&mut cx).is_pending());
-    /// token.cancel();
-    /// assert_eq!(endless.as_mut().poll(&mut cx), Poll::Ready(None));
+    /// use heist::sync::CancellationToken;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let token = CancellationToken::new();
+    ///     assert_eq!(token.run_until_cancelled(ready(5)).await, Some(5));
+    ///
+    ///     let stopped = token.clone();
+    ///     let endless = heist::spawn(async move { stopped.run_until_cancelled(pending::<()>()).await });
+    ///     token.cancel();
+    ///     assert_eq!(endless.await.unwrap(), None);
+    /// }
     /// ```
     pub async fn run_until_cancelled<F: Future>(&self, future: F) -> Option<F::Output> {
         if self.is_cancelled() {

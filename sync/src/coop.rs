@@ -1,4 +1,4 @@
-//! The budget of a task: it makes a task that never has to wait let the others run.
+//! The budget of a task: it lets other tasks run even if one never has to wait.
 //!
 //! Without it, a task whose channel is never empty would hold its worker for ever, because nothing in it returns
 //! `Pending`. So the scheduler gives each poll of a task a budget of 128 operations ([`budget`]). Every operation of
@@ -261,16 +261,17 @@ pub async fn consume_budget() {
 ///
 /// ```
 /// use heist::task::coop;
-/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
 ///
-/// let many = coop::unconstrained(async {
-///     for _ in 0..1_000 {
-///         coop::consume_budget().await;
-///     }
-/// });
-/// # let mut cx = Context::from_waker(Waker::noop());
-/// # let mut many = pin!(many);
-/// assert!(coop::budget(|| many.as_mut().poll(&mut cx)).is_ready());
+/// #[heist::main]
+/// async fn main() {
+///     // With a budget this would go through the queue of tasks seven times.
+///     coop::unconstrained(async {
+///         for _ in 0..1_000 {
+///             coop::consume_budget().await;
+///         }
+///     })
+///     .await;
+/// }
 /// ```
 pub fn unconstrained<F: Future>(future: F) -> Unconstrained<F> {
     Unconstrained { future }
@@ -304,22 +305,17 @@ impl<F: Future> Future for Unconstrained<F> {
 /// # Examples
 ///
 /// ```
-/// use heist::task::coop;
-/// # use std::{future::{Future, ready}, pin::pin, task::{Context, Poll, Waker}};
+/// use std::future::ready;
 ///
-/// let mut foreign = 0;
-/// let many = async {
-///     loop {
+/// use heist::task::coop;
+///
+/// #[heist::main]
+/// async fn main() {
+///     // A foreign future that is always ready. Without the budget the other tasks would wait until the end of the loop.
+///     for _ in 0..1_000 {
 ///         coop::cooperative(ready(())).await;
-///         foreign += 1;
 ///     }
-/// };
-/// # let mut cx = Context::from_waker(Waker::noop());
-/// # let mut many = Box::pin(many);
-/// let poll: Poll<()> = coop::budget(|| many.as_mut().poll(&mut cx));
-/// assert!(poll.is_pending());
-/// # drop(many);
-/// assert_eq!(foreign, 128);
+/// }
 /// ```
 pub fn cooperative<F: Future>(future: F) -> Coop<F> {
     Coop { future }

@@ -20,23 +20,31 @@
 //! The future `first` is ahead of `second` in the queue for the lock, but the task polls `second` only:
 //!
 //! ```
-//! use heist::sync::{Mutex, futurelock};
 //! use std::time::Duration;
-//! # use std::{future::Future, pin::pin, task::{Context, Waker}};
 //!
-//! futurelock::report_after(Duration::from_secs(5));
-//! let lock = Mutex::new(());
-//! let guard = lock.try_lock().unwrap();
-//! let mut first = pin!(lock.lock());
-//! let mut second = pin!(lock.lock());
-//! # let mut cx = Context::from_waker(Waker::noop());
-//! # assert!(first.as_mut().poll(&mut cx).is_pending());
-//! # assert!(second.as_mut().poll(&mut cx).is_pending());
-//! drop(guard);
-//! # assert!(second.as_mut().poll(&mut cx).is_pending());
-//! let found = futurelock::unpolled(Duration::ZERO);
-//! assert_eq!(found.len(), 1);
-//! assert!(found[0].to_string().contains("given a lock"), "{}", found[0]);
+//! use heist::sync::{Mutex, futurelock};
+//!
+//! #[heist::main]
+//! async fn main() {
+//!     futurelock::report_after(Duration::from_secs(5));
+//!     let lock = Mutex::new(());
+//!     let guard = lock.lock().await;
+//!     let mut first = Box::pin(lock.lock());
+//!     let mut second = Box::pin(lock.lock());
+//!     // Both futures are polled once, so that they queue.
+//!     heist::select! {
+//!         biased;
+//!         _ = &mut first => unreachable!("the lock is held"),
+//!         _ = &mut second => unreachable!("the lock is held"),
+//!         _ = std::future::ready(()) => (),
+//!     }
+//!     drop(guard);
+//!
+//!     // `second.await` would wait for ever here: the lock was given to `first`.
+//!     let found = futurelock::unpolled(Duration::ZERO);
+//!     assert_eq!(found.len(), 1);
+//!     assert!(found[0].to_string().contains("given a lock"), "{}", found[0]);
+//! }
 //! ```
 
 // # Invariants

@@ -31,7 +31,8 @@ use std::sync::Arc;
 /// # Examples
 ///
 /// ```
-/// # use heist::sync::Mutex;
+/// use heist::sync::Mutex;
+///
 /// async fn add(balance: &Mutex<i64>, amount: i64) -> i64 {
 ///     let mut balance = balance.lock().await;
 ///     *balance += amount;

@@ -64,13 +64,13 @@ const ALL: Outcome = FIRST_OUTCOME + 2;
 ///
 /// ```
 /// use heist::sync::Notify;
-/// # use std::{pin::pin, future::Future, task::{Context, Waker}};
 ///
-/// let ready = Notify::new();
-/// ready.notify_one();
-/// # let mut cx = Context::from_waker(Waker::noop());
-/// assert!(pin!(ready.notified()).poll(&mut cx).is_ready());
-/// assert!(pin!(ready.notified()).poll(&mut cx).is_pending());
+/// #[heist::main]
+/// async fn main() {
+///     let ready = Notify::new();
+///     ready.notify_one();
+///     ready.notified().await;
+/// }
 /// ```
 pub struct Notify {
     word: AtomicUsize,
@@ -181,14 +181,15 @@ impl Notify {
     /// ```
     /// use heist::sync::Notify;
     /// use std::sync::Arc;
-    /// # use std::{future::Future, task::{Context, Waker}};
     ///
-    /// let ready = Arc::new(Notify::new());
-    /// let mut told = Box::pin(ready.clone().notified_owned());
-    /// ready.notify_waiters();
-    /// drop(ready);
-    /// # let mut cx = Context::from_waker(Waker::noop());
-    /// assert!(told.as_mut().poll(&mut cx).is_ready());
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let ready = Arc::new(Notify::new());
+    ///     let notified = ready.clone().notified_owned();
+    ///     let task = heist::spawn(async move { notified.await });
+    ///     ready.notify_waiters();
+    ///     task.await.unwrap();
+    /// }
     /// ```
     pub fn notified_owned(self: Arc<Self>) -> OwnedNotified {
         OwnedNotified {
@@ -338,8 +339,8 @@ impl<'a> Notified<'a> {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::Notify;
-    /// # use std::pin::pin;
+    /// use heist::sync::Notify;
+    /// use std::pin::pin;
     /// let notify = Notify::new();
     /// let mut first = pin!(notify.notified());
     /// assert!(!first.as_mut().enable());

@@ -381,12 +381,15 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::oneshot;
-    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-    /// let (mut sender, receiver) = oneshot::channel::<u32>();
-    /// drop(receiver);
-    /// # let mut cx = Context::from_waker(Waker::noop());
-    /// assert!(pin!(sender.closed()).poll(&mut cx).is_ready());
+    /// use heist::sync::oneshot;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (mut sender, receiver) = oneshot::channel::<u32>();
+    ///     heist::spawn(async move { drop(receiver) });
+    ///     sender.closed().await;
+    ///     assert_eq!(sender.send(1), Err(1));
+    /// }
     /// ```
     pub async fn closed(&mut self) {
         poll_fn(|cx| self.poll_closed(cx)).await;

@@ -50,7 +50,8 @@ use crate::park::block_on;
 /// # Examples
 ///
 /// ```
-/// # use heist::sync::RwLock;
+/// use heist::sync::RwLock;
+///
 /// async fn add(names: &RwLock<Vec<String>>, name: &str) {
 ///     if !names.read().await.iter().any(|known| known == name) {
 ///         names.write().await.push(name.to_string());

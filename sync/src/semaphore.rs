@@ -139,10 +139,11 @@ impl Semaphore {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::{Semaphore, AcquireError};
+    /// use heist::sync::{Semaphore, AcquireError};
+    ///
     /// async fn limited(at_once: &Semaphore) -> Result<(), AcquireError> {
     ///     let _permit = at_once.acquire().await?;
-    ///     // At most so many are here at the same time.
+    ///     // No more tasks than there are permits are here at the same time.
     ///     Ok(())
     /// }
     /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};

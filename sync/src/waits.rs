@@ -1,6 +1,6 @@
-//! What a task waits for, for reports.
+//! What a task waits for. Reports show it.
 //!
-//! The report of a runtime's `shutdown` and [`futurelock`](crate::futurelock) tell it.
+//! Such reports are those of a runtime's `shutdown` and of [`futurelock`](crate::futurelock).
 //!
 //! A future of heist that returns `Pending` leaves a note of what it waits for. If one poll of a task leaves several
 //! notes, as in a `join!` or a `select!`, the last one stands. A timer's note gives way to any other, because a timer

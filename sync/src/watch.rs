@@ -217,12 +217,15 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-    /// # let mut cx = Context::from_waker(Waker::noop());
-    /// let (sender, mut receiver) = heist::sync::watch::channel(1);
-    /// assert!(pin!(receiver.changed()).poll(&mut cx).is_pending());
-    /// sender.send(2).unwrap();
-    /// assert!(pin!(receiver.changed()).poll(&mut cx).is_ready());
+    /// use heist::sync::watch;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, mut receiver) = watch::channel(1);
+    ///     heist::spawn(async move { sender.send(2) });
+    ///     receiver.changed().await.unwrap();
+    ///     assert_eq!(*receiver.borrow_and_update(), 2);
+    /// }
     /// ```
     pub async fn changed(&mut self) -> Result<(), RecvError> {
         changed(&self.shared, &mut self.version).await

@@ -54,8 +54,9 @@ impl Left {
 ///
 /// # Examples
 /// ```
-/// # use std::time::Duration;
-/// # use heist::runtime::Runtime;
+/// use std::time::Duration;
+/// use heist::runtime::Runtime;
+///
 /// let report = Runtime::new()?.shutdown(Duration::from_secs(5));
 /// assert!(report.is_clean());
 /// assert_eq!(report.to_string(), "everything ended by itself");

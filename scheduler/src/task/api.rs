@@ -103,7 +103,8 @@ where
 ///
 /// # Examples
 /// ```
-/// # use heist::{runtime::Runtime, task};
+/// use heist::{runtime::Runtime, task};
+///
 /// # Runtime::new()?.block_on(async {
 /// let words = task::spawn_blocking(|| "read from a slow disk".split(' ').count());
 /// assert_eq!(words.await.expect("no panic"), 5);
@@ -137,7 +138,8 @@ where
 ///
 /// # Examples
 /// ```
-/// # use heist::{runtime::Runtime, task};
+/// use heist::{runtime::Runtime, task};
+///
 /// # Runtime::new()?.block_on(async {
 /// let words = task::spawn(async {
 ///     task::block_in_place(|| "read from a slow disk".split(' ').count())

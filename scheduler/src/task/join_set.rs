@@ -219,7 +219,8 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Examples
     /// ```
-    /// # use heist::{runtime::Runtime, task::JoinSet};
+    /// use heist::{runtime::Runtime, task::JoinSet};
+    ///
     /// # Runtime::new()?.block_on(async {
     /// let mut set = JoinSet::new();
     /// set.spawn_blocking(|| 1);
@@ -251,7 +252,8 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Examples
     /// ```
-    /// # use heist::{runtime::Runtime, task::JoinSet};
+    /// use heist::{runtime::Runtime, task::JoinSet};
+    ///
     /// # Runtime::new()?.block_on(async {
     /// let mut set = JoinSet::new();
     /// set.build_task().name("parser").spawn(async { 1 })?;

@@ -237,7 +237,8 @@ impl LocalSet {
     ///
     /// # Examples
     /// ```
-    /// # use heist::{runtime::Runtime, task};
+    /// use heist::{runtime::Runtime, task};
+    ///
     /// # Runtime::new()?.block_on(async {
     /// let local = task::LocalSet::new();
     /// let answer = local.run_until(async {

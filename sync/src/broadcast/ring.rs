@@ -197,7 +197,7 @@ impl<T> Ring<T> {
         Ok(count)
     }
 
-    /// Releases all who wait.
+    /// Releases all that wait.
     fn wake_all(&self) {
         let mut wakes = Wakes::default();
         let mut locked = self.queue.lock();

@@ -38,7 +38,8 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::mpmc;
+    /// use heist::sync::mpmc;
+    ///
     /// async fn sum(numbers: &mpmc::Receiver<u32>) -> u32 {
     ///     let mut sum = 0;
     ///     while let Some(number) = numbers.recv().await {

@@ -44,7 +44,8 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::mpmc;
+    /// use heist::sync::mpmc;
+    ///
     /// async fn greet(sender: &mpmc::Sender<String>) {
     ///     if let Err(unsent) = sender.send("hello".into()).await {
     ///         println!("nobody listens any more: {}", unsent.0);

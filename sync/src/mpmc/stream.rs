@@ -41,7 +41,7 @@ impl<T> Stream for RecvStream<'_, T> {
     type Item = T;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        // It begins anew where it has completed.
+        // If it has completed, it begins anew.
         self.project().receiving.poll(cx)
     }
 }

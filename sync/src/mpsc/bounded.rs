@@ -88,7 +88,8 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::mpsc;
+    /// use heist::sync::mpsc;
+    ///
     /// async fn greet(sender: &mpsc::Sender<String>) {
     ///     if sender.send("hello".into()).await.is_err() {
     ///         println!("nobody listens any more");
@@ -211,7 +212,8 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::mpsc;
+    /// use heist::sync::mpsc;
+    ///
     /// async fn answer(sender: &mpsc::Sender<u32>) {
     ///     // Only computed once there is room for it.
     ///     if let Ok(permit) = sender.reserve().await {
@@ -246,7 +248,8 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::mpsc;
+    /// use heist::sync::mpsc;
+    ///
     /// async fn send_pair(sender: &mpsc::Sender<&str>) {
     ///     let Ok(permits) = sender.reserve_many(2).await else { return };
     ///     for (permit, word) in permits.zip(["hello", "world"]) {
@@ -287,7 +290,8 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::mpsc;
+    /// use heist::sync::mpsc;
+    ///
     /// async fn hold(sender: mpsc::Sender<u32>) -> Option<mpsc::OwnedPermit<u32>> {
     ///     sender.reserve_owned().await.ok()
     /// }
@@ -405,14 +409,15 @@ impl<T> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// # use heist::sync::mpsc;
-    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-    /// # let mut cx = Context::from_waker(Waker::noop());
-    /// let (sender, receiver) = mpsc::channel::<u32>(1);
-    /// let mut closed = pin!(sender.closed());
-    /// assert!(closed.as_mut().poll(&mut cx).is_pending());
-    /// drop(receiver);
-    /// assert!(closed.poll(&mut cx).is_ready());
+    /// use heist::sync::mpsc;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = mpsc::channel::<u32>(1);
+    ///     heist::spawn(async move { drop(receiver) });
+    ///     sender.closed().await;
+    ///     assert!(sender.is_closed());
+    /// }
     /// ```
     pub async fn closed(&self) {
         self.tx.closed().await;
@@ -558,7 +563,8 @@ macro_rules! receiver_methods {
             /// # Examples
             ///
             /// ```
-            /// # use heist::sync::mpsc;
+            /// use heist::sync::mpsc;
+            ///
             /// async fn sum(mut numbers: mpsc::Receiver<u32>) -> u32 {
             ///     let mut sum = 0;
             ///     while let Some(number) = numbers.recv().await {

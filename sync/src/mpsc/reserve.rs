@@ -138,7 +138,7 @@ pin_project! {
         chan: &'a Chan<T, R>,
         // `Some` until it is sent.
         value: Option<T>,
-        // Where it was asked for.
+        // Where the caller asked for it.
         place: Place,
         // `Some` once there was no room at first.
         #[pin]

@@ -253,7 +253,7 @@ impl RawRwLock {
             (Kind::Upgradable, Kind::Read) => (UPGRADABLE, 0),
             _ => unreachable!("no downgrade leads from {from:?} to {to:?}"),
         };
-        // Ordering: Release pairs with the Acquires of those who take the lock: readers see what was written.
+        // Ordering: Release pairs with the Acquires of those that take the lock: readers see what was written.
         let before = self
             .word
             .fetch_add(come.wrapping_sub(gone), Ordering::Release);

@@ -154,7 +154,7 @@ impl Permits {
         }
     }
 
-    /// Adds `n` permits and hands them to those who wait.
+    /// Adds `n` permits and hands them to those that wait.
     ///
     /// # Panics
     ///
@@ -168,7 +168,7 @@ impl Permits {
         self.serve_after(before);
     }
 
-    /// Gives back `n` permits that were taken, and hands them to those who wait: invariant 5.
+    /// Gives back `n` permits that were taken, and hands them to those that wait: invariant 5.
     #[inline]
     pub(super) fn give_back(&self, n: usize) {
         if n == 0 {

@@ -143,7 +143,7 @@ impl<T> Shared<T> {
         true
     }
 
-    /// Releases all who wait.
+    /// Releases all that wait.
     fn wake_all(&self) {
         let mut wakes = Wakes::default();
         let mut locked = self.queue.lock();
