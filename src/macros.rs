@@ -194,8 +194,8 @@ macro_rules! join_pinned {
 
 /// Pins futures on the stack.
 ///
-/// `pin!(name, …)` takes variables, and shadows each with a `Pin<&mut _>` of the same name. `pin! { let name = future;
-/// … }` makes the variables too. [`std::pin::pin!`] does the same for one expression.
+/// `pin!(name, …)` takes variables, and shadows each with a `Pin<&mut _>` of the same name.
+/// `pin! { let name = future; … }` makes the variables too. [`std::pin::pin!`] does the same for one expression.
 ///
 /// # Examples
 ///

@@ -1,9 +1,9 @@
 //! The ring behind a broadcast channel: the values that were sent last, a slot for each, and the tasks that wait for
 //! more.
 //!
-//! Values are numbered from 0 in the order in which they are sent. Value `n` lies in slot `n % capacity` until value `n
-//! + capacity` overwrites it. A receiver is only the number of the value that it wants next, so receivers meet only at
-//! slots.
+//! Values are numbered from 0 in the order in which they are sent. Value `n` lies in slot `n % capacity` until value
+//! `n + capacity` overwrites it. A receiver is only the number of the value that it wants next, so receivers meet only
+//! at slots.
 //!
 //! # A slot
 //!
