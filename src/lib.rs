@@ -38,7 +38,8 @@
 //! | wait for the first of several futures, or for all | [`select!`], [`join!`], [`try_join!`] |
 //! | write callbacks instead of tasks | [`event_loop`] |
 //!
-//! If tokio has the same thing, it has the same name, signature and contract here. [`net`] and [`time`] also work outside
+//! If tokio has the same thing, it has the same name and signature here, and the same contract but for what the README
+//! lists. [`net`] and [`time`] also work outside
 //! any runtime: they use a reactor thread of their own, which starts at first use.
 //!
 //! # Features

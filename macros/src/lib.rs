@@ -20,8 +20,10 @@ use proc_macro::TokenStream;
 /// - `worker_threads = N`: how many workers a multi-thread runtime has. At least 1. By default as many as the machine
 ///   has processors.
 /// - `shutdown_grace = "5s"`: when the body is done, gives the tasks and blocking jobs that are left this much time to
-///   end by themselves, and only then cancels them. If some have to be cancelled, a report goes to standard error. It
-///   is what `Runtime::shutdown` does. The time is a whole number with the unit `ms`, `s` or `m`.
+///   end by themselves, and only then cancels them, as `Runtime::shutdown` does; threads that are held up may take one
+///   second more. It does so too when the body returns an error. To tell tasks to end, use a
+///   `heist::sync::CancellationToken`. If some have to be cancelled, a report that names them goes to standard error; the
+///   exit code stays. The time is a whole number with the unit `ms`, `s` or `m`.
 /// - `crate = "path"`: where to find heist, if it is not under the name `heist`.
 ///
 /// # Panics

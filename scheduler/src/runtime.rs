@@ -237,8 +237,8 @@ impl Runtime {
         }
     }
 
-    /// Makes this runtime the current one of this thread, until the guard is dropped. Tasks that are spawned then, and
-    /// sockets and timers that are made, belong to it.
+    /// Makes this runtime the current one of this thread, until the guard is dropped. Tasks that are spawned and sockets
+    /// that are made meanwhile belong to it, and so do timers that are first polled meanwhile.
     pub fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
     }
@@ -278,9 +278,8 @@ impl Runtime {
     ///
     /// If a task's panic ends the runtime (`unhandled_panic`), `grace` is over at that moment.
     ///
-    /// If a task or a blocking job of this very runtime makes the call, the call waits for that task or job in vain,
-    /// for all of `grace`. It does not wait for the threads then, so tasks that were cancelled may be reported as left
-    /// behind.
+    /// Don't call it from a task or a blocking job of this very runtime: it would wait for its own caller until `grace`
+    /// is over. It does not wait for the threads then, so tasks that were cancelled may be reported as left behind.
     ///
     /// # Panics
     /// Panics inside a current-thread runtime, as [`block_on`](Self::block_on) does. The runtime then ends as in a

@@ -15,8 +15,8 @@
 //!
 //! # Futures that are forgotten
 //!
-//! A future that was polled and then forgotten ([`std::mem::forget`]) keeps its place, and what it is given stays
-//! with it. Nobody else can use that room, and a closed channel doesn't end while it is out. [`mpmc`](crate::mpmc) is
+//! A future that was polled and then forgotten ([`std::mem::forget`]) keeps the room that it was given for ever. Nobody
+//! else can use that room, and a closed channel doesn't end while it is out. [`mpmc`](crate::mpmc) is
 //! the same, and there it holds for messages too, until all receivers are gone.
 //!
 //! # Examples

@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// # Fairness
 ///
 /// A task that runs may take a free lock ahead of tasks that wait. A task that has waited for half a millisecond, or
-/// was woken a few times only to find the lock taken again, gets the lock handed over. (tokio's mutex always hands it
+/// was woken 16 times only to find the lock taken again, gets the lock handed over. (tokio's mutex always hands it
 /// over, which makes each contended lock as slow as a wake-up.)
 ///
 /// # Examples

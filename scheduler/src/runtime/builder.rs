@@ -133,8 +133,8 @@ impl Builder {
     }
 
     /// Sets a function that is called once for each stall, while it lasts: a poll that has taken longer than
-    /// [`stall_threshold`](Self::stall_threshold) while other tasks waited for its worker. The reactor thread calls it,
-    /// so it should be quick. If it panics, the panic is printed and has no other effect. If no function is set, a
+    /// [`stall_threshold`](Self::stall_threshold) while other tasks waited for its worker. The reactor thread calls it.
+    /// If it blocks, another thread takes over from the reactor thread. If it panics, the panic is printed and has no other effect. If no function is set, a
     /// stall is an event of the crate `tracing`, with the feature `tracing`.
     ///
     /// A current-thread runtime reports no stalls, because it has no second thread to watch the first.

@@ -57,8 +57,8 @@ where
 ///
 /// The first poll delays the caller, so use this for tasks that start something and then wait for it. A panic in the
 /// first poll is the task's: the handle returns it, and the caller doesn't see it. The poll has a budget of its own
-/// (see `coop`). Eager tasks may spawn eager tasks up to a bounded depth; below that, they are spawned as by
-/// [`spawn`]. The same holds if a waker spawns one that a worker wakes outside any task.
+/// (see `coop`). Eager tasks may spawn eager tasks up to a bounded depth. Beyond that depth this acts like [`spawn`], as
+/// it does in a waker that a worker calls outside any task.
 ///
 /// # Panics
 /// Panics if called outside any runtime.

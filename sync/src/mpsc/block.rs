@@ -4,7 +4,6 @@
 //!
 //! 1. The sender that claimed a slot's position writes it, once a lap, and then sets `ready`. From then on the slot is
 //!    the receiver's, which moves the value out and clears `ready`. A block is reused with all slots clear.
-//!    is the receiver's, which moves the value out and clears `ready`. A block is reused with all slots clear.
 //!
 //! # Orderings
 //!
