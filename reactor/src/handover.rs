@@ -1,39 +1,43 @@
 //! Who holds the poller, and the promise that somebody looks after it.
 //!
-//! The poller is held by at most one thread at a time: a worker with nothing to do borrows it, and the reactor
-//! thread takes it when nobody else has it. A borrower that finds work lets the poller go without a word to anyone,
-//! so a hand-over costs no wake-up; the reactor thread looks again at its next tick, and takes the poller where it has
-//! been left for a while. When all is quiet the thread stops ticking and sleeps for good, with the poller or without
-//! it, and then the one who lets the poller go, and the one who gets up to work, must wake it.
+//! At most one thread holds the poller at a time. A worker with nothing to do borrows it. The reactor thread takes it
+//! when nobody else has it. A borrower that finds work lets the poller go without telling anyone, so a hand-over costs
+//! no wake-up. The reactor thread looks again at its next tick, and takes the poller if it has been free for a while.
+//! When all is quiet, the thread stops ticking and sleeps without a limit, with or without the poller. From then on, a
+//! thread that lets the poller go must wake it, and so must a thread that gets up to work.
 //!
 //! The reactor thread is in one of these states:
 //!
-//! | state | where it stands | who looks after a free poller | after those at work |
+//! | state | what the thread does | who looks after a free poller | who looks after workers |
 //! |---|---|---|---|
-//! | holding | waits in the poller for a tick, or hands out its events | the thread, it holds it | the thread |
-//! | settled | waits in the poller for good, `settled` is true | the thread, it holds it | who gets up, by waking it |
-//! | ticking | [`Handover::tick`] | the thread: it takes it where it has been free for long enough | the thread |
-//! | resting | [`Handover::rest`], `resting` is true | whoever lets it go, by waking the thread | who gets up, likewise |
-//! | calling | calls wakers that may block, the poller let go | the thread when it is through, or else another in its place (`relay.rs`) | likewise |
-//! | absent | never started (current-thread runtimes), or stopped | nobody: its one user holds it whenever it waits | nobody |
+//! | holding | waits in the poller for a tick, or hands out its events | the thread, which holds it | the thread |
+//! | settled | waits in the poller without a limit; `settled` is true | the thread, which holds it | a worker that gets up wakes the thread |
+//! | ticking | sleeps in [`Handover::tick`] | the thread takes it when it has been free for long enough | the thread |
+//! | resting | sleeps in [`Handover::rest`]; `resting` is true | whoever lets it go wakes the thread | a worker that gets up wakes the thread |
+//! | calling | has let the poller go, and calls wakers that may block | the thread once it is through, or else another in its place (`relay.rs`) | likewise |
+//! | absent | was never started (current-thread runtimes), or has stopped | nobody: its one user holds it whenever it waits | nobody |
 //!
 //! Invariants:
-//! 1. Whenever the poller is free, the thread is awake, ticking or calling, once the one who let it go has returned.
-//! 2. `resting` goes from false to true only by the thread, and back by anyone, under `rest`. `settled` is the
-//!    thread's.
+//! 1. If the poller is free, the thread is awake, ticking or calling. This holds from the moment that whoever let the
+//!    poller go has returned.
+//! 2. Only the thread changes `resting` from false to true. Anyone may change it back, under `rest`. `settled` belongs
+//!    to the thread.
 //! 3. Only the holder of the lock touches the poller.
-//! 4. Whenever somebody is at work, the thread is awake, holding, ticking or calling, once the one who got up has returned from
-//!    [`Handover::rouse`]. (Who is at work is the scheduler's to say: `quiet` and the look after [`Handover::settle`].)
+//! 4. If somebody is at work, the thread is awake, holding, ticking or calling. This holds from the moment that whoever
+//!    got up has returned from [`Handover::rouse`]. (The scheduler says who is at work: by `quiet`, and by the look
+//!    after [`Handover::settle`].)
 //!
-//! Orderings. The thread stores `resting`, then looks whether the poller is free and whether all is quiet; or it stores
-//! `settled`, then looks whether all is quiet. A borrower frees the poller, then looks at `resting`; one who gets up has
-//! said so, then looks at both. Each has a SeqCst fence between its store and its look, so at least one of them sees
-//! the other (store buffering can't hide both). The race as cases:
-//! - the other sees `resting`: it wakes the thread, under `rest`, so the wake can't fall between the thread's check and
-//!   its sleep;
-//! - it sees `settled`: it kicks the poller, which ends the wait under way or the next one;
-//! - it sees neither: then the thread sees the poller free, or somebody at work, and does not sleep;
-//! - both see: the thread doesn't sleep, and the wake finds nobody asleep, or the kick ends a wait early.
+//! Orderings. The thread stores `resting`, then looks whether the poller is free and whether all is quiet. Or it stores
+//! `settled`, then looks whether all is quiet. A borrower frees the poller, then looks at `resting`. A worker that gets
+//! up first says so, then looks at both. Each side has a SeqCst fence between its store and its look, so at least one
+//! of them sees the other's store (store buffering can't hide both). The race as cases:
+//! - The other sees `resting`: it wakes the thread, under `rest`. So the wake can't fall between the thread's check and
+//!   its sleep.
+//! - The other sees `settled`: it kicks the poller. This ends the current wait or the next one.
+//! - The other sees neither: then the thread sees that the poller is free, or that somebody is at work, and does not
+//!   sleep.
+//! - Both see each other's store: the thread doesn't sleep. The wake finds nobody asleep, or the kick ends a wait
+//!   early.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -71,7 +75,7 @@ impl<P> Handover<P> {
         }
     }
 
-    /// Takes the poller where it is free.
+    /// Takes the poller if it is free.
     pub fn try_borrow(&self) -> Option<Held<'_, P>> {
         let guard = self.poller.try_lock()?;
         Some(Held {
@@ -80,7 +84,7 @@ impl<P> Handover<P> {
         })
     }
 
-    /// For how long the poller has been free; `None` where somebody holds it. Both as far as can be said from outside.
+    /// For how long the poller has been free. `None` if somebody holds it. Without the lock, both are only estimates.
     pub fn free_for(&self) -> Option<Duration> {
         if self.poller.is_locked() {
             return None;
@@ -90,11 +94,12 @@ impl<P> Handover<P> {
         Some(self.born.elapsed().saturating_sub(left_at))
     }
 
-    /// The reactor thread's sleep for good: returns with the poller where it was free after all, and with `None`
-    /// once somebody let it go, got up ([`rouse`](Self::rouse)), or told the thread to end. `quiet` is asked at the last
-    /// moment whether there is still nobody at work.
+    /// The reactor thread's sleep without a limit. Returns with the poller if it was free after all. Returns `None`
+    /// once somebody has let the poller go, has got up to work ([`rouse`](Self::rouse)), or has told the thread to end.
+    /// `quiet` says at the last moment whether there is still nobody at work.
     pub fn rest(&self, quiet: impl FnOnce() -> bool) -> Option<Held<'_, P>> {
-        // Ordering: Relaxed, with the fence: pairs with the fences in `let_go` and `rouse`; see the head of this file.
+        // Ordering: Relaxed with the fence, which pairs with the fences in `let_go` and `rouse`. See the head of this
+        // file.
         self.resting.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         let held = self.try_borrow();
@@ -105,12 +110,12 @@ impl<P> Handover<P> {
                 self.wake.wait(&mut stopped);
             }
         }
-        // Ordering: Relaxed: a late reader wakes the thread for nothing.
+        // Ordering: Relaxed: a thread that reads the old value wakes this one for nothing.
         self.resting.store(false, Ordering::Relaxed);
         held
     }
 
-    /// The reactor thread's short sleep; [`stop`](Self::stop) cuts it short. Returns whether to go on.
+    /// The reactor thread's short sleep. [`stop`](Self::stop) cuts it short. Returns whether to go on.
     pub fn tick(&self, length: Duration) -> bool {
         let mut stopped = self.rest.lock();
         if !*stopped {
@@ -119,7 +124,7 @@ impl<P> Handover<P> {
         !*stopped
     }
 
-    /// Tells the reactor thread to end. It may stand in the poller: wake it there too.
+    /// Tells the reactor thread to end. The thread may be waiting in the poller, so wake it there too.
     pub fn stop(&self) {
         *self.rest.lock() = true;
         self.wake.notify_all();
@@ -130,22 +135,23 @@ impl<P> Handover<P> {
         *self.rest.lock()
     }
 
-    /// Says that the reactor thread, which holds the poller, is about to wait in it for good. It has to look once more
-    /// whether anybody is at work, and to [`unsettle`](Self::unsettle) before it does anything else.
+    /// Says that the reactor thread, which holds the poller, is about to wait in it without a limit. The thread must
+    /// then look once more whether anybody is at work. It must [`unsettle`](Self::unsettle) before it does anything
+    /// else.
     pub fn settle(&self) {
-        // Ordering: Relaxed, with the fence: pairs with the fence in `rouse`; see the head of this file.
+        // Ordering: Relaxed with the fence, which pairs with the fence in `rouse`. See the head of this file.
         self.settled.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
-    /// The reactor thread doesn't wait for good.
+    /// The reactor thread no longer waits without a limit.
     pub fn unsettle(&self) {
-        // Ordering: Relaxed: a late reader wakes the thread for nothing.
+        // Ordering: Relaxed: a thread that reads the old value wakes this one for nothing.
         self.settled.store(false, Ordering::Relaxed);
     }
 
-    /// Called by one who has got up to work: sees to it that the reactor thread ticks (invariant 4). `kick` ends the
-    /// wait in the poller that is under way, or else the next one.
+    /// Makes the reactor thread tick (invariant 4). Called by a thread that has got up to work. `kick` ends the current
+    /// wait in the poller, or else the next one.
     pub fn rouse(&self, kick: impl FnOnce()) {
         // Ordering: pairs with the fences in `rest` and `settle`; see the head of this file.
         fence(Ordering::SeqCst);
@@ -156,14 +162,14 @@ impl<P> Handover<P> {
         self.wake_resting();
     }
 
-    /// What whoever frees the poller owes the reactor thread, once it is free (invariant 1).
+    /// Wakes the reactor thread if it rests. Whoever frees the poller calls this afterwards (invariant 1).
     fn let_go(&self) {
         // Ordering: pairs with the fence in `rest`; see the head of this file.
         fence(Ordering::SeqCst);
         self.wake_resting();
     }
 
-    /// Wakes the reactor thread where it rests. To be called after a fence.
+    /// Wakes the reactor thread if it rests. Call it after a fence.
     fn wake_resting(&self) {
         // Ordering: Relaxed, ordered by the caller's fence.
         if self.resting.load(Ordering::Relaxed) {

@@ -1,34 +1,35 @@
-//! The pool of threads for blocking jobs: a queue under a lock, threads that start as they are needed and end when
-//! they have waited long enough.
+//! The pool of threads for blocking jobs: a queue under a lock, and threads that start when they are needed and end
+//! when they have waited long enough.
 //!
-//! A thread of the pool is in one of these states; the counts are under the lock, and exact whenever it is free:
+//! A thread of the pool is in one of these states. The counts are under the lock, and exact whenever the lock is free:
 //!
 //! | state | counted in | left by |
 //! |---|---|---|
 //! | starting, with a first job in hand | `threads` | running, or the operating system's refusal |
-//! | running | `threads` | the end of its job, with nothing queued |
+//! | running | `threads` | the end of its job, if nothing is queued |
 //! | lingering: idle but awake, for some microseconds | `threads`, `lingering` | a look at the queue, under the lock |
-//! | idle | `threads`, `idle` | a submitter's claim, its time, the pool's end |
+//! | idle | `threads`, `idle` | a submitter's claim, the end of its keep-alive time, the pool's shutdown |
 //! | claimed | `threads`, `claims` | waking up and taking the claim |
-//! | ending, in its last hook | `alive` only, as are all of the above | – |
+//! | ending, in its last hook | only `alive`, which counts all of the above too | – |
 //!
 //! Invariants:
-//! 1. `idle + claims` threads wait on the condition variable; `threads` is the number of all that have not ended.
-//! 2. A job is queued only while `threads > 0`, and a thread becomes idle or ends only with the queue empty. So a
-//!    queued job always has a thread that will look at the queue after it.
-//! 3. `lingering + claims` threads are about to look at the queue. A submitter that finds more of them than jobs queued
-//!    wakes nobody. Else, if `idle > 0`, it makes an idle thread a claimed one, under the lock. A thread that has been
-//!    claimed takes the claim even when its time is up, so no claim is given to a thread that ends.
+//! 1. `idle + claims` threads wait on the condition variable. `threads` is the number of all threads that have not
+//!    ended.
+//! 2. A job is queued only while `threads > 0`, and a thread becomes idle or ends only while the queue is empty. So
+//!    after a job was queued, there is always a thread that will look at the queue.
+//! 3. `lingering + claims` threads are about to look at the queue. If a submitter finds more of them than jobs queued,
+//!    it wakes nobody. Otherwise, if `idle > 0`, it makes an idle thread a claimed one, under the lock. A claimed
+//!    thread takes the claim even if its time is up, so no claim is given to a thread that ends.
 //! 4. `threads` is never above the maximum.
-//! 5. User code (jobs, hooks, the name, what jobs own) runs and is dropped with the lock free.
-//! 6. A new thread's first job is in its own hands, not in the queue: if the thread can't be started, the submitter
-//!    still has it. Jobs that others queued meanwhile, trusting in that thread, are dropped if it was the only one.
+//! 5. User code (jobs, hooks, the name, what jobs own) runs and is dropped while the lock is free.
+//! 6. A new thread holds its first job itself; the job is not in the queue. If the thread can't be started, the
+//!    submitter still has the job. Jobs that others queued meanwhile, trusting in that thread, are dropped if it was
+//!    the only one.
+//! Why threads linger: if a job follows another within some microseconds, its thread is still awake. Then the hand-over
+//! costs no system call on either side. Each thread learns for itself whether lingering pays (`Patience`).
 //!
-//! Why threads linger: a job that follows another within some microseconds finds its thread awake, and the hand-over
-//! costs no system call on either side. Whether it pays is learnt by each thread for itself (`Patience`).
-//!
-//! Orderings: everything is under the one lock. `queued` repeats the length of the queue for those who linger: a hint,
-//! after which they look under the lock.
+//! Orderings: everything is under the one lock. `queued` repeats the length of the queue for the threads that linger.
+//! It is a hint: after it they look under the lock.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -74,7 +75,7 @@ pub struct PoolConfig {
 }
 
 impl PoolConfig {
-    /// That of a reactor.
+    /// The pool of a reactor.
     pub fn from_config(config: &Config) -> Self {
         Self {
             thread_name: config.thread_name.clone(),
@@ -152,26 +153,26 @@ struct Shared {
 struct State {
     queue: VecDeque<Job>,
     threads: usize,
-    /// `threads`, and those that are calling their last hook: what joining waits for.
+    /// `threads`, and the threads that are in their last hook. Joining waits for this to become zero.
     alive: usize,
     idle: usize,
     lingering: usize,
     claims: usize,
     shut_down: bool,
-    /// The threads themselves, from before their first job to their end.
+    /// The identifiers of the threads, from before their first job to their end.
     members: Vec<thread::ThreadId>,
     /// The number of the next thread.
     next: u64,
-    /// The handles of threads, for joining; that of a thread may come in after its end.
+    /// The handles of threads, for joining. A thread's handle may be stored after the thread's end.
     handles: BTreeMap<u64, thread::JoinHandle<()>>,
     /// Threads that have ended and whose handles nobody has joined yet.
     unjoined: Vec<u64>,
-    /// How many threads that had left their loops hadn't ended when [`Pool::join`]'s time was over.
+    /// How many threads had left their loops but not ended when the time of [`Pool::join`] was over.
     left_behind: usize,
 }
 
 impl Pool {
-    /// A pool without a thread yet.
+    /// A pool that has no thread yet.
     pub fn new(config: PoolConfig) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
@@ -182,12 +183,11 @@ impl Pool {
         }))
     }
 
-    /// Queues a job, and starts or wakes a thread for it where one can be had. It does not block, but for the lock.
+    /// Queues a job. Starts or wakes a thread for it if possible. It never blocks, except for the lock.
     ///
     /// # Errors
     ///
-    /// The job comes back where the pool has been shut down, and where no thread is alive to run it and none can be
-    /// started.
+    /// If the pool has been shut down, or if no thread is alive and none can be started. The job comes back.
     pub fn submit(&self, job: Job) -> Result<(), Refused> {
         let shared = &self.0;
         let mut state = shared.state.lock();
@@ -205,12 +205,11 @@ impl Pool {
         Ok(())
     }
 
-    /// As [`submit`](Self::submit), but only where a thread takes the job at once: it never waits behind another.
+    /// Like [`submit`](Self::submit), but only if a thread takes the job at once. The job never waits behind another.
     ///
     /// # Errors
     ///
-    /// The job comes back where the pool has been shut down, and where all threads are taken and no other can be
-    /// started.
+    /// If the pool has been shut down, or if all threads are taken and no other can be started. The job comes back.
     pub fn submit_now(&self, job: Job) -> Result<(), Refused> {
         let shared = &self.0;
         let mut state = shared.state.lock();
@@ -244,9 +243,9 @@ impl Pool {
         drop_jobs(dropped);
     }
 
-    /// Waits until every thread has ended, the destructors of its thread-locals included, until `deadline` at the latest;
-    /// returns whether they have. To be called after [`shutdown`](Self::shutdown). Called by a thread of the pool it returns
-    /// false at once.
+    /// Waits until every thread has ended, including the destructors of its thread-locals. Waits until `deadline` at
+    /// most, and returns whether they have ended. Call it after [`shutdown`](Self::shutdown). If a thread of the pool
+    /// calls it, it returns false at once.
     pub fn join(&self, deadline: Option<Instant>) -> bool {
         let own = thread::current().id();
         let mut state = self.0.state.lock();
@@ -269,14 +268,14 @@ impl Pool {
         left == 0
     }
 
-    /// How many threads have not ended: those that there are, those in their last hook, and those that [`join`](Self::join)
+    /// How many threads have not ended. This includes threads in their last hook, and threads that [`join`](Self::join)
     /// has waited for in vain.
     pub fn num_left(&self) -> usize {
         let state = self.0.state.lock();
         state.alive + state.left_behind
     }
 
-    /// How many threads there are, those starting and idle included.
+    /// How many threads there are, including those that start and those that are idle.
     pub fn num_threads(&self) -> usize {
         self.0.state.lock().threads
     }
@@ -306,7 +305,7 @@ impl fmt::Debug for Pool {
 }
 
 impl State {
-    /// Counts a thread that is about to be started, and gives its number.
+    /// Counts a thread that is about to be started, and returns its number.
     fn count_thread(&mut self) -> u64 {
         self.threads += 1;
         self.alive += 1;
@@ -314,14 +313,14 @@ impl State {
         self.next - 1
     }
 
-    /// Whether the next job queued has a thread to itself that waits for one.
+    /// Whether a waiting thread is free for the next job.
     fn has_free_thread(&self) -> bool {
         self.idle > 0 || self.lingering + self.claims > self.queue.len()
     }
 }
 
 impl Shared {
-    /// Queues a job, and wakes an idle thread for it where none that is awake will see it (invariant 3).
+    /// Queues a job. Wakes an idle thread for it if no thread that is awake will see it (invariant 3).
     fn enqueue(&self, mut state: MutexGuard<'_, State>, job: Job) {
         let unseen = state.lingering + state.claims <= state.queue.len();
         state.queue.push_back(job);
@@ -345,14 +344,14 @@ impl Shared {
         Some(job)
     }
 
-    /// Takes all that is queued.
+    /// Takes everything that is queued.
     fn clear(&self, state: &mut State) -> VecDeque<Job> {
         // Ordering: hint only.
         self.queued.store(0, Ordering::Relaxed);
         std::mem::take(&mut state.queue)
     }
 
-    /// Starts a thread, counted already, with its first job.
+    /// Starts a thread with its first job. The thread has been counted already.
     fn start_thread(this: &Arc<Self>, number: u64, job: Job) -> Result<(), (Job, io::Error)> {
         let in_hand = Arc::new(Mutex::new(Some(job)));
         let (shared, first) = (this.clone(), in_hand.clone());
@@ -377,7 +376,8 @@ impl Shared {
         }
     }
 
-    /// A thread, counted already, could not be started: its job waits for the others, if there are any and it `may`.
+    /// A thread could not be started. It has been counted already. Its job waits for the other threads, if there are
+    /// any and if it `may`.
     fn not_started(&self, job: Job, error: io::Error, may: bool) -> Result<(), Refused> {
         let mut state = self.state.lock();
         state.threads -= 1;
@@ -386,7 +386,7 @@ impl Shared {
             self.enqueue(state, job);
             return Ok(());
         }
-        // Invariant 2: without a thread nothing may stay queued.
+        // Invariant 2: without a thread, nothing may stay queued.
         let orphans = match state.threads {
             0 => self.clear(&mut state),
             _ => VecDeque::new(),
@@ -423,14 +423,14 @@ impl Shared {
                 break;
             }
         }
-        // In the same stretch of the lock as the last look at the queue (invariant 2).
+        // The lock has been held since the last look at the queue (invariant 2).
         state.threads -= 1;
         drop(state);
         call_hook(self.config.on_thread_stop.as_ref());
         self.end(number);
     }
 
-    /// A thread, counted out already, has called its hook and ends.
+    /// The end of a thread. It has called its hook, and is no longer counted in `threads`.
     fn end(&self, number: u64) {
         let mut state = self.state.lock();
         state.alive -= 1;
@@ -439,7 +439,7 @@ impl Shared {
         let State {
             unjoined, handles, ..
         } = &mut *state;
-        // Those whose handle has not come in yet are left for the next one that ends.
+        // A thread whose handle is not stored yet is left for the next one that ends.
         let mut before = Vec::new();
         unjoined.retain(|ended| match handles.remove(ended) {
             Some(handle) => {
@@ -454,7 +454,7 @@ impl Shared {
         before.into_iter().for_each(|handle| drop(handle.join()));
     }
 
-    /// Waits awake for a job. To be followed by a look at the queue under the lock that it returns (invariant 3).
+    /// Waits for a job, awake. Afterwards, look at the queue under the lock that this returns (invariant 3).
     fn linger<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -462,14 +462,14 @@ impl Shared {
     ) -> MutexGuard<'a, State> {
         state.lingering += 1;
         drop(state);
-        // Ordering: hint only; the lock tells.
+        // Ordering: hint only; the look under the lock decides.
         patience.wait(|| self.queued.load(Ordering::Relaxed) > 0);
         let mut state = self.state.lock();
         state.lingering -= 1;
         state
     }
 
-    /// Waits, idle, for a claim. False where its time is up or the pool has been shut down.
+    /// Waits for a claim, idle. Returns false if its time is up or the pool has been shut down.
     fn idle(&self, state: &mut MutexGuard<'_, State>) -> bool {
         state.idle += 1;
         let mut late = false;
@@ -488,12 +488,12 @@ impl Shared {
     }
 }
 
-/// Runs a job; its panic ends with it.
+/// Runs a job, and contains its panic.
 fn run_job(job: Job) {
     contain(job);
 }
 
-/// Drops jobs that will not run; one that panics keeps none of the others from being dropped.
+/// Drops jobs that will not run. If dropping one panics, the others are dropped all the same.
 fn drop_jobs(jobs: VecDeque<Job>) {
     for job in jobs {
         contain(|| drop(job));

@@ -1,32 +1,32 @@
-//! Whether one direction of a source is worth a system call, and who waits for that.
+//! Whether one direction of a source is worth a system call, and who waits until it is.
 //!
-//! The poller is edge-triggered: it tells of each change once. What it told is kept in one word a direction, until
-//! an operation finds that it is no longer so. The word holds the bits below and a tick, which counts the events:
+//! The poller is edge-triggered: it reports each change once. What it reported is kept in one word for each direction,
+//! until an operation finds that it is no longer so. The word holds the bits below and a tick, which counts the events:
 //!
 //! | bit | set by | cleared by |
 //! |---|---|---|
-//! | READY | an event; registering, where it is likely | an operation that would block, or that drained the source |
-//! | ERROR | an event | together with READY, by an operation that would block |
-//! | URGENT | an event: there is an urgent byte, before which a read stops | likewise |
-//! | CLOSED | an event: the peer, or we, closed this direction | never |
+//! | READY | an event; registering, if it is likely | an operation that would block, or that drained the source |
+//! | ERROR | an event | an operation that would block, together with READY |
+//! | URGENT | an event: there is an urgent byte, and a read stops before it | an operation that would block, together with READY |
+//! | CLOSED | an event: the peer has closed this direction, or we have | never |
 //! | SHUT_DOWN | the end of the reactor | never |
 //!
-//! Those who wait are of two kinds: the last task that called a `poll_*` function, and any number of async functions,
-//! each with an entry in a list that it takes back when it is dropped.
+//! There are two kinds of waiters. One is the last task that called a `poll_*` function. The others are async
+//! functions, any number of them: each has an entry in a list, and removes the entry when it is dropped.
 //!
 //! Invariants:
-//! 1. A clear takes effect only on the word that was seen before the operation: an event since then has changed the
-//!    tick, and stays. The tick has 59 bits, so it does not come round.
-//! 2. Each direction has its own tick: an event of the one never keeps the other's clear from taking effect.
-//! 3. Whoever is to wait has looked at the word after its waker was in place, under the lock; whoever sets the word
-//!    takes the wakers out afterwards, under the lock.
-//! 4. Wakers are woken, cloned and dropped with the lock free. An entry of the list is its owner's to drop only
-//!    until an event takes all of them; a round number tells the two apart.
+//! 1. A clear takes effect only if the word is still the one seen before the operation. An event since then has changed
+//!    the tick, so its news stays. The tick has 59 bits, so it does not wrap around.
+//! 2. Each direction has its own tick. So an event of one direction never prevents a clear of the other.
+//! 3. A waiter looks at the word after its waker is in place, under the lock. Whoever sets the word takes the wakers
+//!    out afterwards, under the lock.
+//! 4. Wakers are woken, cloned and dropped while the lock is free. The owner of an entry may remove it only until an
+//!    event takes the whole list. A round number tells the two cases apart.
 //!
-//! Orderings. Invariant 3 as cases: where the setter's stretch of the lock comes first, the waiter's look is ordered
-//! after the set by the lock and sees it; where the waiter's comes first, the setter finds its waker. So the lock
-//! alone keeps a wake from being lost. Besides it, the setter releases and the looker acquires, so that what the
-//! event is about (in the kernel; in a model, a plain word) is seen by the operation that follows the look.
+//! Orderings. Invariant 3 as cases: if the setter has the lock first, the lock orders the waiter's look after the set,
+//! so the waiter sees it. If the waiter has the lock first, the setter finds its waker. So the lock alone ensures that
+//! no wake is lost. Besides, the setter releases and the looker acquires. So the operation that follows the look sees
+//! what the event is about (in the kernel; in a model, a plain word).
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -47,7 +47,7 @@ const BITS: u64 = 0b1_1111;
 /// One event.
 const TICK: u64 = BITS + 1;
 
-/// What an event says of a direction.
+/// What an event says about a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct News(u64);
 
@@ -65,14 +65,14 @@ impl News {
     /// The reactor has been shut down.
     pub const SHUT_DOWN: News = News(SHUT_DOWN);
 
-    /// These, and `other` where `condition` holds.
+    /// Adds `other` if `condition` holds.
     #[must_use]
     pub fn and(self, condition: bool, other: News) -> News {
         News(self.0 | if condition { other.0 } else { 0 })
     }
 }
 
-/// The word as it was seen, to be given back to [`Direction::clear`].
+/// The word as it was seen. Give it back to [`Direction::clear`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen(u64);
 
@@ -92,8 +92,8 @@ impl Seen {
         self.0 & CLOSED != 0
     }
 
-    /// Whether an operation that goes through for less than it was asked has drained the source, for all that is known.
-    /// Not where it may have stopped before an error or an urgent byte.
+    /// Whether an operation that transferred less than it asked for has drained the source, as far as we know. It may
+    /// not have if it could have stopped before an error or an urgent byte.
     pub fn may_be_drained(self) -> bool {
         self.0 & (ERROR | URGENT) == 0
     }
@@ -104,7 +104,7 @@ impl Seen {
     }
 }
 
-/// An entry of the list. Give it back with [`Direction::unlist`].
+/// An entry in the list. Give it back with [`Direction::unlist`].
 #[derive(Debug, Clone, Copy)]
 pub struct Listed {
     index: usize,
@@ -115,7 +115,7 @@ pub struct Listed {
 pub struct Direction {
     word: AtomicU64,
     waiters: Mutex<Waiters>,
-    /// What those wait for who wait here.
+    /// What those who wait here wait for.
     wait: Wait,
 }
 
@@ -130,14 +130,14 @@ struct Waiters {
 /// A source: its two directions.
 #[derive(Debug)]
 pub struct Source {
-    /// In which data comes in.
+    /// The direction in which data comes in.
     pub read: Direction,
-    /// In which data goes out.
+    /// The direction in which data goes out.
     pub write: Direction,
 }
 
 impl Source {
-    /// Nobody waits; `news` is taken to be so of both directions until an operation finds otherwise.
+    /// A source that nobody waits for. Both directions start with `news`, until an operation finds otherwise.
     pub fn new(news: News) -> Self {
         Self {
             read: Direction::new(news, Wait::Readable),
@@ -145,7 +145,7 @@ impl Source {
         }
     }
 
-    /// Tells each direction what there is to tell of it (invariant 2), and takes the wakers of those who waited.
+    /// Tells each direction its news (invariant 2). Adds the wakers of those who waited to `wakers`.
     pub fn tell(&self, read: News, write: News, wakers: &mut Vec<Waker>) {
         if read != News::NONE {
             self.read.set(read, wakers);
@@ -156,14 +156,14 @@ impl Source {
     }
 }
 
-/// Where a waiter's waker goes.
+/// Where the waker of a waiter is kept.
 enum Place<'a> {
     Poller,
     List(&'a mut Option<Listed>),
 }
 
 impl Direction {
-    /// Nobody waits; `news` is taken to be so until an operation finds otherwise.
+    /// A direction that nobody waits for. It starts with `news`, until an operation finds otherwise.
     pub fn new(news: News, wait: Wait) -> Self {
         Self {
             word: AtomicU64::new(news.0),
@@ -172,27 +172,28 @@ impl Direction {
         }
     }
 
-    /// Looks.
+    /// The word as it is now.
     #[inline]
     pub fn look(&self) -> Seen {
-        // Ordering: Acquire pairs with the Release in `set`, so that the operation that follows sees what the event
-        // was about.
+        // Ordering: Acquire pairs with the Release in `set`, so that the operation that follows sees what the event was
+        // about.
         Seen(self.word.load(Ordering::Acquire))
     }
 
-    /// Takes back what was seen, as an operation has found it no longer so, unless there has been an event since.
+    /// Clears what was seen, because an operation has found that it is no longer so. Does nothing if there was an event
+    /// since.
     pub fn clear(&self, seen: Seen) {
         let cleared = seen.0 & !(READY | ERROR | URGENT);
-        // Ordering: Relaxed: nothing is published, and whoever waits next looks under the lock. A failure means that
-        // there is news (invariant 1), which the next look acquires.
+        // Ordering: Relaxed: this publishes nothing, and whoever waits next looks under the lock. If it fails, there is
+        // news (invariant 1), and the next look acquires that.
         let _ = self
             .word
             .compare_exchange(seen.0, cleared, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Tells of an event, and takes the wakers of all who wait: to be woken with no lock held.
+    /// Records an event, and takes the wakers of all who wait. Wake them while no lock is held.
     pub fn set(&self, news: News, wakers: &mut Vec<Waker>) {
-        // Ordering: hint only: the exchange below has the say.
+        // Ordering: hint only: the exchange below decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             let next = (word | news.0).wrapping_add(TICK);
@@ -223,7 +224,7 @@ impl Direction {
         waits::noted(self.wait, self.wait(cx, Place::Poller))
     }
 
-    /// Waits for news as one of any number of async functions, of which `entry` is this one's.
+    /// Waits for news as one of any number of async functions. `entry` is the entry of this one.
     pub fn poll_listed(&self, cx: &mut Context<'_>, entry: &mut Option<Listed>) -> Poll<Seen> {
         let seen = self.look();
         if seen.is_ready() {
@@ -232,7 +233,7 @@ impl Direction {
         waits::noted(self.wait, self.wait(cx, Place::List(entry)))
     }
 
-    /// Takes an entry back.
+    /// Removes an entry.
     pub fn unlist(&self, entry: Listed) {
         let mut waiters = self.waiters.lock();
         let waker = if waiters.round == entry.round {
@@ -260,7 +261,7 @@ impl Direction {
                 return Poll::Pending;
             }
             let Some(waker) = spare.take() else {
-                // Cloned with the lock free (invariant 4).
+                // Cloned while the lock is free (invariant 4).
                 drop(waiters);
                 spare = Some(cx.waker().clone());
                 continue;
@@ -274,7 +275,7 @@ impl Direction {
 }
 
 impl Waiters {
-    /// The waker that is in that place.
+    /// The waker in that place.
     fn find(&self, place: &Place<'_>) -> Option<&Waker> {
         match place {
             Place::Poller => self.poller.as_ref(),
@@ -283,7 +284,7 @@ impl Waiters {
         }
     }
 
-    /// Puts a waker there, and gives out the one that it replaces.
+    /// Puts a waker into that place, and returns the one that it replaces.
     fn put(&mut self, place: &mut Place<'_>, waker: Waker) -> Option<Waker> {
         match place {
             Place::Poller => self.poller.replace(waker),
@@ -301,7 +302,7 @@ impl Waiters {
     }
 }
 
-// No code of the user's runs under its lock, so a panic leaves it as it is.
+// No user code runs under its lock, so a panic leaves it as it is.
 impl UnwindSafe for Direction {}
 impl RefUnwindSafe for Direction {}
 

@@ -28,11 +28,11 @@ impl Sources {
         }
     }
 
-    /// Takes a source in, and gives its token.
+    /// Registers a source, and returns its token.
     ///
     /// # Errors
     ///
-    /// Where the reactor has been shut down, or has no room.
+    /// If the reactor has been shut down, or if it has no room.
     pub(crate) fn register<S: mio::event::Source>(
         &self,
         io: &mut S,
@@ -48,7 +48,7 @@ impl Sources {
         Ok(token)
     }
 
-    /// Lets a source go.
+    /// Deregisters a source.
     pub(crate) fn deregister<S: mio::event::Source>(
         &self,
         io: &mut S,
@@ -56,12 +56,12 @@ impl Sources {
     ) -> io::Result<()> {
         let left = self.registry.deregister(io);
         let source = self.table.lock().remove(token);
-        // Wakers may go with it.
+        // Wakers may be dropped with it.
         drop(source);
         left
     }
 
-    /// Tells the sources of a batch of events, and takes the wakers of those who waited.
+    /// Tells the sources about a batch of events. Adds the wakers of those who waited to `wakers`.
     pub(crate) fn dispatch(&self, events: &mio::Events, wakers: &mut Vec<Waker>) {
         let mut events = events
             .iter()
@@ -72,7 +72,7 @@ impl Sources {
         }
         let table = self.table.lock();
         for event in events {
-            // One that is gone has left its events behind.
+            // A source that has left may still have events in the batch.
             let Some(source) = table.get(event.token().0) else {
                 continue;
             };
@@ -88,7 +88,7 @@ impl Sources {
         }
     }
 
-    /// Makes everything that waits or will wait for a source fail, and takes the wakers.
+    /// Makes everything fail that waits for a source, now or later, and takes the wakers.
     pub(crate) fn shut_down(&self, wakers: &mut Vec<Waker>) {
         let sources = self.table.lock().close();
         for source in sources {
@@ -97,7 +97,7 @@ impl Sources {
     }
 }
 
-// No code of the user's runs under its lock, so a panic leaves it as it is.
+// No user code runs under its lock, so a panic leaves it as it is.
 impl UnwindSafe for Sources {}
 impl RefUnwindSafe for Sources {}
 

@@ -1,13 +1,14 @@
-//! Waiting for threads to end, for so long at most.
+//! Waiting for threads to end, with a limit.
 //!
-//! A thread that has left its loop runs the destructors of its thread-locals still, which are anybody's code. The standard
-//! library waits for a thread for ever or not at all, so where there is a limit another thread does the waiting.
+//! A thread that has left its loop still runs the destructors of its thread-locals, which may be anybody's code. The
+//! standard library can only wait for a thread without a limit. So if there is a limit, another thread does the
+//! waiting.
 
 use std::time::Instant;
 
 use heist_sync::sys::{channel, thread};
 
-/// Joins threads that have left their loops. How many haven't ended by `deadline`; they end by themselves.
+/// Joins threads that have left their loops. Returns how many haven't ended by `deadline`; these end by themselves.
 pub(crate) fn join_all(handles: Vec<thread::JoinHandle<()>>, deadline: Option<Instant>) -> usize {
     let mut left = handles.len();
     let Some(deadline) = deadline else {
@@ -21,11 +22,11 @@ pub(crate) fn join_all(handles: Vec<thread::JoinHandle<()>>, deadline: Option<In
     let join = move || {
         for handle in handles {
             drop(handle.join());
-            // Nobody may listen any more.
+            // Perhaps nobody listens any more.
             let _ = tell.send(());
         }
     };
-    // Where no thread can be had, the handles go with the closure, and nobody is told anything.
+    // If no thread can be started, the handles are dropped with the closure, and no message arrives.
     let joiner = thread::Builder::new().name("heist-join".to_owned());
     let _joiner = joiner.spawn(join);
     while left > 0 && told.recv_deadline(deadline).is_ok() {

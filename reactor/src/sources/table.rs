@@ -1,20 +1,20 @@
 //! Which source a token names.
 //!
-//! A token is an index and a generation; the generation tells a source from the one whose place it took, so an event
-//! that was fetched for the old one finds nothing.
+//! A token is an index and a generation. If one source takes the place of another, their generations differ. So an
+//! event that was fetched for the old source finds nothing.
 //!
 //! Invariants:
-//! 1. No two sources in the table have the same token, nor has any the token of one that left within the last 2^30
-//!    insertions (2^10 where a word has 32 bits).
-//! 2. Once the table is closed it is empty, and stays so. So each source is either handed to whoever closes it, or
-//!    has left before, or was refused.
+//! 1. No two sources in the table have the same token. No source has the token of one that left within the last 2^30
+//!    insertions (2^10 on systems with 32-bit words).
+//! 2. A closed table is empty, and stays so. So each source either is handed to whoever closes the table, or has left
+//!    before, or was refused.
 
 use heist_sync::sys::Arc;
 use slab::Slab;
 
-/// The bits of a token that are the index.
+/// How many bits of a token are the index.
 const INDEX_BITS: u32 = if usize::BITS == 64 { 32 } else { 20 };
-/// As many generations as fit above it, less the topmost bits: those tokens are the poller's own.
+/// As many generations as fit above the index. The topmost bits stay free: tokens with them are the poller's own.
 const GENERATIONS: usize = 1 << (usize::BITS - INDEX_BITS - 2);
 
 /// The sources of one reactor, by token.
@@ -36,7 +36,7 @@ impl<S> Default for Table<S> {
 }
 
 impl<S> Table<S> {
-    /// Adds a source and returns its token; `None` where the table has been closed or is full.
+    /// Adds a source and returns its token. `None` if the table has been closed or is full.
     pub fn insert(&mut self, source: Arc<S>) -> Option<usize> {
         if self.closed || self.entries.vacant_key() >> INDEX_BITS != 0 {
             return None;
@@ -53,7 +53,7 @@ impl<S> Table<S> {
         (*of_entry == generation).then_some(source)
     }
 
-    /// Takes a source out, to be dropped with no lock held.
+    /// Takes a source out. Drop it while no lock is held.
     #[must_use]
     pub fn remove(&mut self, token: usize) -> Option<Arc<S>> {
         self.get(token)?;
