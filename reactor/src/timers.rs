@@ -1,39 +1,41 @@
-//! Deadlines and whom to wake at them, spread over shards, so that a thread that makes and drops a timer takes a
-//! lock that only it uses.
+//! Deadlines, and the wakers to wake at them. They are spread over shards, so that a thread that makes and drops a
+//! timer takes a lock that only it uses.
 //!
-//! A shard is a timing wheel under a lock (`timers/wheel.rs`) and, beside it, two words that are read without the lock:
-//! `next`, for the holder of the poller, and `passed`, for who polls an entry. A thread inserts into the shard of its own
-//! number; who cancels goes to the shard that the entry is in.
+//! A shard is a timing wheel under a lock (`timers/wheel.rs`). Beside the wheel it has two words that are read without
+//! the lock: `next` is for the holder of the poller, and `passed` is for whoever polls an entry. A thread inserts into
+//! the shard of its own number. A thread that cancels goes to the shard that the entry is in.
 //!
 //! An entry is in one of these states:
 //!
 //! | state | in the wheel | its waker | left by |
 //! |---|---|---|---|
-//! | reserved | a place | with the thread that polls the task | that poll's end ([`Shard::settle`]), or earlier another's [`Shard::poll`]; its cancelling |
-//! | waiting | yes | in the wheel | its deadline, its cancelling, the end of the reactor |
-//! | fired | no | taken by the turn that found it due, then woken | – |
-//! | cancelled | no | given back to who cancelled | – |
+//! | reserved | a place | with the thread that polls the task | the end of that poll ([`Shard::settle`]), an earlier [`Shard::poll`] in another thread, or cancelling |
+//! | waiting | yes | in the wheel | its deadline, cancelling, the end of the reactor |
+//! | fired | no | taken by the turn that found the entry due, then woken | – |
+//! | cancelled | no | given back to whoever cancelled | – |
 //!
 //! Invariants:
-//! 1. `next` is never later than the earliest deadline in the wheel. It may be earlier: cancelling leaves it alone,
-//!    so a timer that is made and dropped again and again writes it once, and the poller wakes up for nothing at
+//! 1. `next` is never later than the earliest deadline in the wheel. It may be earlier, because cancelling leaves it
+//!    alone. So a timer that is made and dropped again and again writes it once, and the poller wakes up for nothing at
 //!    most once for each value.
-//! 2. Only who holds the shard's lock stores `next` and `passed`.
-//! 3. An entry's waker leaves the wheel once: under the lock, by whoever takes the entry out. It is woken or dropped
-//!    after the lock.
-//! 4. An entry never fires early, and those of one shard fire in the order of their deadlines, equal ones in the
-//!    order in which they were inserted.
-//! 5. Once a shard is closed its wheel is empty, and stays so.
-//! 6. A reserved place becomes an entry, or is given up, once, under the lock, by whoever comes first; who comes later
-//!    finds it so by its number.
-//! 7. Every entry's deadline is later than `passed`, which never goes back, and is itself never later than now. So an
-//!    entry whose deadline is not later has left the wheel, and a deadline that is not later is refused as an entry.
+//! 2. Only the holder of the shard's lock stores `next` and `passed`.
+//! 3. An entry's waker leaves the wheel once: whoever takes the entry out takes the waker, under the lock. It is woken
+//!    or dropped after the lock is free.
+//! 4. An entry never fires early. The entries of one shard fire in the order of their deadlines. Entries with equal
+//!    deadlines fire in the order in which they were inserted.
+//! 5. The wheel of a closed shard is empty, and stays so.
+//! 6. A reserved place becomes an entry or is given up, once and under the lock, by whoever comes first. Whoever comes
+//!    later sees that by the number of the place.
+//! 7. Every entry's deadline is later than `passed`. `passed` never goes back, and is never later than now. So an entry
+//!    whose deadline is not later than `passed` has left the wheel, and a deadline that is not later is refused as an
+//!    entry.
 //!
-//! Orderings. That an earlier deadline is not lost on a holder about to sleep is `signal.rs`'s protocol: `next` is
-//! stored, then [`Signal::deadline_moved`] is called; the holder calls [`Signal::announce`], then loads every `next`.
-//! So `next` itself is Relaxed throughout. A shard may be inserted into while the others are being read: its own
-//! `next` and its own call see to it, as no shard's deadline hangs on another's. `passed` is Relaxed as well: it says
-//! something about time, which needs no other memory, and an older value only sends its reader to the lock.
+//! Orderings. The protocol in `signal.rs` ensures that a holder that is about to sleep does not miss an earlier
+//! deadline: `next` is stored, then [`Signal::deadline_moved`] is called. The holder calls [`Signal::announce`], then
+//! loads every `next`. So `next` itself is Relaxed throughout. A thread may insert into one shard while the holder
+//! reads the others. That is safe: each shard has its own `next` and its own call, and no shard's deadline depends on
+//! another's. `passed` is Relaxed as well. It says something about time, which needs no other memory, and a reader of
+//! an older value only goes to the lock.
 
 use std::fmt;
 use std::task::{Context, Poll, Waker};
@@ -54,7 +56,7 @@ mod wheel;
 pub(crate) use pace::Pace;
 pub use wheel::Key;
 
-/// How many due entries one turn takes out of a shard, so that a crowd of timers does not keep I/O waiting.
+/// How many due entries one turn takes out of a shard. The limit keeps a crowd of timers from delaying I/O.
 const BATCH: usize = 1024;
 /// How many entries one turn moves within a shard's wheel, for the same reason.
 const MOVES: usize = 4 * BATCH;
@@ -62,7 +64,7 @@ const MOVES: usize = 4 * BATCH;
 /// The timers of one reactor.
 pub struct Timers<K> {
     shards: Box<[Arc<Shard<K>>]>,
-    /// Deadlines are nanoseconds since then.
+    /// Deadlines are nanoseconds since this moment.
     birth: Instant,
 }
 
@@ -75,7 +77,7 @@ pub struct Shard<K> {
     coarse: Coarse,
 }
 
-/// What is read without the lock.
+/// The words that are read without the lock.
 struct Words {
     next: AtomicU64,
     passed: AtomicU64,
@@ -86,22 +88,22 @@ struct State {
     closed: bool,
 }
 
-/// The reactor has been shut down: no timer of its can fire any more.
+/// The reactor has been shut down: none of its timers can fire any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closed;
 
 /// Why a deadline was not made an entry.
 #[derive(Debug)]
 pub enum Rejected {
-    /// It has passed: the waker is back, and has not been woken.
+    /// It has passed. The waker comes back, and has not been woken.
     Passed(Waker),
-    /// The reactor has been shut down: the waker is back, as it is user code, and whoever inserts may be in the middle of
-    /// something.
+    /// The reactor has been shut down. The waker comes back instead of being dropped here: it is user code, and the
+    /// caller may be in the middle of something.
     Closed(Waker),
 }
 
 impl<K: Kick> Timers<K> {
-    /// `shards` shards, a power of two, without an entry.
+    /// Makes `shards` shards without entries. `shards` must be a power of two.
     pub fn new(signal: Arc<Signal<K>>, shards: usize) -> Self {
         let (coarse, birth) = (Coarse::new(), Instant::now());
         let shard = |_| Arc::new(Shard::new(signal.clone(), birth, coarse));
@@ -111,31 +113,31 @@ impl<K: Kick> Timers<K> {
         }
     }
 
-    /// All of them.
+    /// All shards.
     pub fn shards(&self) -> &[Arc<Shard<K>>] {
         &self.shards
     }
 
-    /// Which shard is for new timers of this thread.
+    /// The shard for new timers of this thread.
     pub fn own_shard(&self) -> usize {
         thread::number() & (self.shards.len() - 1)
     }
 
-    /// No entry is due before then. [`NEVER`] where there is none.
+    /// No entry is due before this time. [`NEVER`] if there is none.
     pub fn next(&self) -> u64 {
         // Ordering: Relaxed; see the head of this file.
         let next = |shard: &Arc<Shard<K>>| shard.words.next.load(Ordering::Relaxed);
         self.shards.iter().map(next).min().unwrap_or(NEVER)
     }
 
-    /// The moment that a deadline stands for; `None` for [`NEVER`].
+    /// The moment that a deadline stands for. `None` for [`NEVER`].
     pub fn instant(&self, deadline: u64) -> Option<Instant> {
         let after = (deadline != NEVER).then(|| Duration::from_nanos(deadline))?;
         self.birth.checked_add(after)
     }
 
-    /// Takes the wakers of the entries that are due, a batch of each shard at most, looking at the clock only where there
-    /// are timers at all.
+    /// Takes the wakers of the entries that are due, at most one batch from each shard. It looks at the clock only if
+    /// there are timers at all.
     pub(crate) fn expire(&self, pace: &mut Pace, wakers: &mut Vec<Waker>) {
         if self.next() == NEVER {
             return;
@@ -148,17 +150,17 @@ impl<K: Kick> Timers<K> {
         }
     }
 
-    /// Does so at a given time.
+    /// Does the same as [`expire`](Self::expire), at a given time.
     pub fn expire_at(&self, now: u64, wakers: &mut Vec<Waker>) {
         for shard in &self.shards {
-            // Ordering: Relaxed: an entry inserted meanwhile is the next turn's, which its inserter brings about.
+            // Ordering: Relaxed: an entry that is inserted meanwhile is for the next turn, which its inserter causes.
             if shard.words.next.load(Ordering::Relaxed) <= now {
                 shard.expire(now, wakers);
             }
         }
     }
 
-    /// Refuses new entries and takes the wakers of all that wait.
+    /// Refuses new entries, and takes the wakers of all that wait.
     pub fn close(&self, wakers: &mut Vec<Waker>) {
         for shard in &self.shards {
             let mut state = shard.state.lock();
@@ -187,7 +189,7 @@ impl<K: Kick> Shard<K> {
         }
     }
 
-    /// A moment as a deadline, which is never [`NEVER`].
+    /// Converts a moment to a deadline, which is never [`NEVER`].
     #[inline]
     pub fn deadline(&self, at: Instant) -> u64 {
         nanos(self.birth, at)
@@ -203,7 +205,7 @@ impl<K: Kick> Shard<K> {
     ///
     /// # Errors
     ///
-    /// [`Rejected`] where it has passed, or nothing can fire any more.
+    /// [`Rejected`] if the deadline has passed, or if nothing can fire any more.
     #[inline]
     pub fn insert(&self, deadline: u64, waker: Waker) -> Result<Key, Rejected> {
         let mut state = self.state.lock();
@@ -218,7 +220,7 @@ impl<K: Kick> Shard<K> {
         Ok(key)
     }
 
-    /// Fills `keys` with those of reserved places. False where the reactor has been shut down.
+    /// Reserves places and fills `keys` with their keys. Returns false if the reactor has been shut down.
     pub fn reserve(&self, keys: &mut [Key]) -> bool {
         let mut state = self.state.lock();
         if !state.closed {
@@ -231,20 +233,20 @@ impl<K: Kick> Shard<K> {
     pub fn give_up(&self, keys: &[Key]) {
         let mut state = self.state.lock();
         for &key in keys {
-            // A place that has become an entry is somebody else's.
+            // If a place has become an entry, it is no longer the caller's.
             if matches!(state.wheel.find(key), Found::Reserved) {
                 drop(state.wheel.remove(key));
             }
         }
     }
 
-    /// Makes entries of reserved places, and reserves others in `keys` for them. Returns whether `waker` has to be woken
-    /// at once: a deadline has passed, or a place is reserved no more, as its sleep got into another thread. `waker` is
-    /// cloned under the lock: it must be one whose clone is no more than a count.
+    /// Makes entries of reserved places, and reserves other places in `keys` for them. Returns whether `waker` has to
+    /// be woken at once: because a deadline has passed, or because a place is no longer reserved, as its sleep has
+    /// moved to another thread. `waker` is cloned under the lock, so its clone must only count.
     ///
     /// # Errors
     ///
-    /// [`Closed`] where nothing can fire any more; `waker` has to be woken then, too.
+    /// [`Closed`] if nothing can fire any more. `waker` has to be woken then, too.
     pub fn settle(&self, keys: &mut [Key], waker: &Waker) -> Result<bool, Closed> {
         let mut state = self.state.lock();
         if state.closed {
@@ -267,7 +269,7 @@ impl<K: Kick> Shard<K> {
         Ok(owed)
     }
 
-    /// Makes a reserved place an entry, or gives the waker back and the place up where the deadline has passed.
+    /// Makes an entry of a reserved place. If the deadline has passed, gives the place up and the waker back.
     fn fulfil(
         &self,
         mut state: MutexGuard<'_, State>,
@@ -283,14 +285,14 @@ impl<K: Kick> Shard<K> {
         Ok(())
     }
 
-    /// Invariant 7, for who holds the lock; a hint to others.
+    /// Whether `deadline` is not later than `passed` (invariant 7). Exact for the holder of the lock, a hint to others.
     #[inline]
     fn has_passed(&self, deadline: u64) -> bool {
         // Ordering: Relaxed; see the head of this file.
         deadline <= self.words.passed.load(Ordering::Relaxed)
     }
 
-    /// An entry has come: invariant 1, and the word to the poller's holder.
+    /// An entry has been inserted: keeps invariant 1, and tells the poller's holder.
     #[inline]
     fn inserted(&self, state: MutexGuard<'_, State>, deadline: u64) {
         // Ordering: Relaxed, as only holders of the lock store it (invariant 2).
@@ -305,17 +307,17 @@ impl<K: Kick> Shard<K> {
         }
     }
 
-    /// Whether the entry has fired, as far as can be said without the lock.
+    /// Whether the entry has fired, as far as we know without the lock.
     #[inline]
     pub fn has_fired(&self, key: Key) -> bool {
         self.has_passed(key.deadline())
     }
 
-    /// Whether the entry has fired; where it has not, its last poller's waker is the one to be woken.
+    /// Whether the entry has fired. If not, the entry keeps the waker of its last poll.
     ///
     /// # Errors
     ///
-    /// [`Closed`] where it can't fire any more.
+    /// [`Closed`] if it can't fire any more.
     pub fn poll(&self, key: Key, cx: &mut Context<'_>) -> Result<Poll<()>, Closed> {
         if self.has_passed(key.deadline()) {
             return Ok(Poll::Ready(()));
@@ -333,7 +335,7 @@ impl<K: Kick> Shard<K> {
                 Found::Gone => return Ok(Poll::Ready(())),
             };
             let Some(new) = spare.take() else {
-                // A waker is user code: cloned with the lock given back.
+                // A waker is user code, so it is cloned while the lock is free.
                 drop(state);
                 spare = Some(cx.waker().clone());
                 continue;
@@ -354,13 +356,13 @@ impl<K: Kick> Shard<K> {
         }
     }
 
-    /// Takes the entry out, if it is still there: its waker is the caller's to drop, or to insert again.
+    /// Takes the entry out, if it is still there. The caller may drop its waker, or insert it again.
     #[must_use = "the waker is dropped with no lock held"]
     pub fn take(&self, key: Key) -> Option<Waker> {
         self.state.lock().wheel.remove(key)
     }
 
-    /// Takes the wakers of entries that are due, a batch of them at most.
+    /// Takes the wakers of entries that are due, at most one batch of them.
     fn expire(&self, now: u64, wakers: &mut Vec<Waker>) {
         let mut state = self.state.lock();
         let wheel = &mut state.wheel;
@@ -369,7 +371,8 @@ impl<K: Kick> Shard<K> {
             wakers.extend(due.take(BATCH));
         }
         let next = wheel.earliest().unwrap_or(NEVER);
-        // Ordering: Relaxed; the turn that sleeps next loads it after this, in the same thread or handed over by lock.
+        // Ordering: Relaxed: the turn that sleeps next loads it after this. It does so in the same thread, or takes
+        // over by a lock.
         self.words.next.store(next, Ordering::Relaxed);
         let passed = now.min(next.saturating_sub(1));
         // Ordering: Relaxed; see the head of this file. Only we store it, under the lock (invariant 2).
@@ -383,19 +386,19 @@ impl<K: Kick> Shard<K> {
         self.state.lock().wheel.len()
     }
 
-    /// How many places there are, those of entries included.
+    /// How many places there are, including those of entries.
     #[cfg(test)]
     pub(crate) fn places(&self) -> usize {
         self.state.lock().wheel.places()
     }
 
-    /// Whether none waits.
+    /// Whether no entry waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Nanoseconds from `birth` to `at`, rounded to what a deadline can be.
+/// Nanoseconds from `birth` to `at`, limited to the range of deadlines.
 #[inline]
 fn nanos(birth: Instant, at: Instant) -> u64 {
     let after = at.saturating_duration_since(birth);

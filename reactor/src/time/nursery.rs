@@ -1,25 +1,26 @@
-//! Sleeps of the task that this thread polls: they become entries when the poll ends, if they still are.
+//! Sleeps of the task that this thread polls. They become entries when the poll ends, if they still exist then.
 //!
-//! A timeout is often over in the poll in which it began. To make it an entry costs a lock, a clone of the waker, and
-//! the same again to undo it. But to wake a task while it is being polled does nothing before that poll ends, so the
-//! entry can wait until then, and an entry that is gone by then was never made.
+//! A timeout is often over in the same poll in which it began. Making it an entry costs a lock and a clone of the
+//! waker, and undoing that costs the same again. But waking a task while it is being polled has no effect before that
+//! poll ends. So the entry can wait until then. If the sleep is gone by then, its entry is never made.
 //!
-//! While a task is polled ([`nursed`]) the nursery is open for its waker, and for no other: a waker of somebody else, as
-//! that of a `block_on` inside the task, wants its entry at once. A sleep polled with that waker takes the key of a place
-//! in the shard that this thread has reserved before, and an item here. From then on it is a sleep like any other: whoever
-//! polls or drops it in another thread goes to the shard, and finds the place reserved (`timers.rs`).
+//! While a task is polled ([`nursed`]), the nursery is open for its waker, and for no other. Any other waker, such as
+//! that of a `block_on` inside the task, needs its entry at once. If a sleep is polled with the task's waker, it
+//! becomes an item here. It gets the key of a place that this thread has reserved in the shard before. From then on it
+//! is a sleep like any other: whoever polls or drops it in another thread goes to the shard, and finds the place
+//! reserved (`timers.rs`).
 //!
 //! Invariants:
-//! 1. Items are made only while the nursery is open, with the waker that it is open for. When the task's poll has ended
-//!    in `Pending`, and before the scheduler lets the task go, each item that is left becomes an entry, or the task is
-//!    woken: because the deadline has passed, because the reactor is gone, or because the sleep has got into another
-//!    thread meanwhile, which may have polled, reset or dropped it.
-//! 2. Where the poll has ended otherwise nobody waits: items that are left become entries all the same, with a waker that
-//!    does nothing, so that a sleep which nobody ever drops keeps its place until its deadline and no longer.
-//! 3. A place is free or an item's, not both. Its sleep takes the item back, which frees the place, as long as it is here,
-//!    which is as long as the poll lasts. A sleep that was polled elsewhere meanwhile knows that it is an entry, and
-//!    leaves the nursery alone, also when it comes back.
-//! 4. A poll inside a poll finds the nursery closed where the outer one has items.
+//! 1. Items are made only while the nursery is open, and only with the waker that it is open for. When the task's poll
+//!    has ended in `Pending`, and before the scheduler lets the task go, each item that is left becomes an entry, or
+//!    the task is woken. The task is woken if the deadline has passed, if the reactor is gone, or if the sleep has
+//!    moved to another thread meanwhile, which may have polled, reset or dropped it.
+//! 2. If the poll has ended otherwise, nobody waits. The items that are left become entries all the same, with a waker
+//!    that does nothing. So a sleep that nobody ever drops keeps its place until its deadline and no longer.
+//! 3. A place is free or an item's, not both. As long as the item is here, its sleep can take it back, which frees the
+//!    place. The item is here as long as the poll lasts. A sleep that was polled elsewhere meanwhile knows that it is
+//!    an entry. It leaves the nursery alone, even when it comes back.
+//! 4. A poll inside a poll finds the nursery closed if the outer one has items.
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
@@ -32,20 +33,20 @@ use crate::poller::PollKick;
 use crate::reactor::Reactor;
 use crate::timers::{Closed, Key, Shard};
 
-/// How many sleeps a poll may have here; more become entries at once.
+/// How many sleeps of one poll may be here. Further ones become entries at once.
 const PLACES: usize = 4;
 
 /// What can be read at any time, at little cost.
 struct State {
-    /// The waker that the nursery is open for: its two words, compared and never followed.
+    /// The waker that the nursery is open for: its two words. They are compared, and never dereferenced.
     open: Cell<(*const (), *const RawWakerVTable)>,
     /// How many items there are.
     items: Cell<usize>,
 }
 
-/// The places: first those of items, then the free ones.
+/// The places. Those of items come first, then the free ones.
 struct Nursery {
-    /// Whose places they are. Not a reference, as a thread may outlive the reactor by far.
+    /// The reactor and shard of the places. This is not a reference, as a thread may live far longer than the reactor.
     home: Option<Home>,
     keys: [Key; PLACES],
     len: usize,
@@ -61,22 +62,22 @@ thread_local_const! {
         RefCell::new(Nursery { home: None, keys: [Key::NONE; PLACES], len: 0 });
 }
 
-/// Ends a time in which the nursery is open, or closed for a poll inside a poll.
+/// Ends a period in which the nursery is open, or closed for a poll inside a poll.
 struct Opened {
     outer: (*const (), *const RawWakerVTable),
     open: bool,
 }
 
 impl Reactor {
-    /// Polls a task of a runtime, so that sleeps which the poll both begins and ends cost next to nothing. `waker` is the
-    /// task's own: to clone it must be no more than to count, and to wake it must do nothing before the poll has ended.
+    /// Polls a task of a runtime. Sleeps that begin and end in this poll cost next to nothing. `waker` must be the
+    /// task's own: cloning it must only count, and waking it must have no effect before the poll has ended.
     #[inline]
     pub fn nursed<R>(waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
         nursed(waker, poll)
     }
 }
 
-/// Polls a task, with the nursery open for its waker, whose clone must be no more than a count.
+/// Polls a task while the nursery is open for its waker. Cloning the waker must only count.
 #[inline]
 pub(crate) fn nursed<R>(waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
     let opened = STATE.with(|state| {
@@ -112,7 +113,7 @@ fn words(waker: &Waker) -> (*const (), *const RawWakerVTable) {
     (waker.data(), ptr::from_ref(waker.vtable()))
 }
 
-/// Invariant 1.
+/// Makes entries of all items, and wakes the task if necessary (invariant 1).
 #[cold]
 fn settle(waker: &Waker) {
     if settle_with(waker) {
@@ -120,8 +121,8 @@ fn settle(waker: &Waker) {
     }
 }
 
-/// Makes entries of all items. Returns whether `waker` has to be woken at once. Where this thread's locals are gone, so
-/// are the items.
+/// Makes entries of all items. Returns whether `waker` has to be woken at once. If the locals of this thread are gone,
+/// so are the items.
 #[cold]
 fn settle_with(waker: &Waker) -> bool {
     let items = STATE.with(|state| state.items.replace(0));
@@ -137,7 +138,8 @@ pub(crate) fn nurse(
     shard: &Shard<PollKick>,
     deadline: u64,
 ) -> Option<Key> {
-    // In words that fit registers: a key that goes through memory in halves and comes back whole waits for both.
+    // The key travels as words that fit registers. If it went through memory, it would be written in halves and read as
+    // a whole, and the read would wait for both writes.
     let (number, node) = STATE.with(|state| {
         let items = state.items.get();
         if state.open.get() != words(waker) || items == PLACES {
@@ -178,7 +180,7 @@ pub(crate) fn take_back(home: Home, key: &Key) -> bool {
     })
 }
 
-/// Gives an item another deadline, and key, if it is here.
+/// If the item is here, gives it another deadline and returns its new key.
 pub(crate) fn put_off(home: Home, key: Key, deadline: u64) -> Option<Key> {
     let items = STATE.with(|state| state.items.get());
     let put_off = |nursery: &RefCell<Nursery>| {
@@ -189,7 +191,7 @@ pub(crate) fn put_off(home: Home, key: Key, deadline: u64) -> Option<Key> {
 }
 
 impl Nursery {
-    /// Uses a free place, after `items` of them, for an item.
+    /// Makes an item of a free place. `items` places before it are items.
     #[inline(always)]
     fn take(
         &mut self,
@@ -206,7 +208,7 @@ impl Nursery {
         key.words()
     }
 
-    /// Sees to it that there is a free place after `items`, in that shard.
+    /// Ensures that there is a free place after `items` places, in that shard.
     #[cold]
     fn provide(&mut self, items: usize, home: Home, shard: &Shard<PollKick>) -> bool {
         if self.home != Some(home) {
@@ -225,7 +227,7 @@ impl Nursery {
         true
     }
 
-    /// Frees the place of an item that is one of the first `items`.
+    /// Frees the place of an item, if it is one of the first `items`.
     #[inline(always)]
     fn take_back(&mut self, items: usize, home: Home, key: (u64, u64)) -> bool {
         let Some(at) = self.position(items, home, key) else {
@@ -262,7 +264,7 @@ impl Nursery {
         match self.home.and_then(settle) {
             Some(Ok(owed)) => owed,
             None | Some(Err(Closed)) => {
-                // Its places are gone with it.
+                // The places are gone with the reactor.
                 self.len = 0;
                 true
             }

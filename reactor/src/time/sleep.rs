@@ -63,7 +63,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
     }
 }
 
-/// Has sleeps serve as the clock of `heist_sync`'s limits. Whoever makes a reactor calls this first.
+/// Makes sleeps the clock for the limits in `heist_sync`. Whoever makes a reactor calls this first.
 pub(crate) fn serve_limits() {
     heist_sync::protocol::set_timer(|limit| Box::pin(sleep(limit)));
 }
@@ -86,16 +86,17 @@ pub struct Sleep {
 
 #[derive(Clone, Copy)]
 enum State {
-    /// Made for a moment still to come, and never polled. Its first poll asks the coarse clock, and the exact one only
-    /// where that leaves it open, as a look at the exact one is a third of what a timeout that never fires costs.
+    /// Made for a moment in the future, and never polled. Its first poll asks the coarse clock. It asks the exact clock
+    /// only if the coarse one can't decide, as reading the exact one is a third of the cost of a timeout that never
+    /// fires.
     Young,
     /// Never polled, or the reactor that it belonged to is gone.
     Unregistered,
-    /// An item of the nursery, in the poll that it was made in; afterwards as `Waiting`.
+    /// An item in the nursery, during the poll that it was made in. Afterwards the same as `Waiting`.
     Nursed(Home, Key),
     /// An entry in a shard's wheel, or one that has left it by firing.
     Waiting(Home, Key),
-    /// Waits no more, but belongs to a reactor.
+    /// Doesn't wait any more, but belongs to a reactor.
     Reset(Home),
     Elapsed,
 }
@@ -155,10 +156,10 @@ impl Sleep {
         };
     }
 
-    /// Gives its entry the new deadline: whoever waits for it is woken then.
+    /// Gives its entry the new deadline. Whoever waits for it is woken then.
     fn move_entry(&self, home: Home, key: Key) -> State {
         let deadline = self.deadline.into_std();
-        // A waker that is left over is woken or dropped when nobody looks at the thread's context any more.
+        // If a waker is left over, it is woken or dropped only after the access to the thread's context is over.
         let moved = context::with_shard(home, |shard| {
             let waker = shard.take(key)?;
             Some(shard.insert(shard.deadline(deadline), waker))
@@ -211,8 +212,8 @@ impl Sleep {
         }
     }
 
-    /// Makes an item or an entry in the reactor that it belongs to, or else in that of this thread; or finds that its
-    /// time has come.
+    /// Makes an item or an entry in the reactor that it belongs to, or else in the reactor of this thread. Or finds
+    /// that its time has come.
     #[inline(always)]
     fn register(&self, cx: &Context<'_>) -> State {
         let own = match self.state {
@@ -233,8 +234,8 @@ impl Sleep {
         }
     }
 
-    /// Makes an item where it can be one. Otherwise gives the shard, as an entry is not to be made while the thread's
-    /// context is looked at.
+    /// Makes an item if possible. Otherwise returns the shard, as an entry must not be made during an access to the
+    /// thread's context.
     #[inline(always)]
     fn register_in(
         &self,
@@ -255,7 +256,7 @@ impl Sleep {
         )
     }
 
-    /// Makes an entry; `None` where the reactor has been shut down.
+    /// Makes an entry. `None` if the reactor has been shut down.
     fn insert(&self, home: Home, shard: &Shard<PollKick>, cx: &Context<'_>) -> Option<State> {
         let deadline = shard.deadline(self.deadline.into_std());
         match shard.insert(deadline, cx.waker().clone()) {
@@ -285,12 +286,12 @@ impl Sleep {
     }
 }
 
-/// Whether an entry has fired; where it has not, its last poller's waker is the one to be woken.
+/// Whether an entry has fired. If not, the entry keeps the waker of its last poll.
 fn poll_entry(home: Home, key: Key, cx: &mut Context<'_>) -> Result<Poll<()>, Closed> {
     match context::with_shard(home, |shard| (!shard.has_fired(key)).then(|| shard.clone())) {
         None => Err(Closed),
         Some(None) => Ok(Poll::Ready(())),
-        // Not while the thread's context is looked at, as it clones a waker.
+        // Outside of the access to the thread's context, as it clones a waker.
         Some(Some(shard)) => shard.poll(key, cx),
     }
 }
@@ -314,7 +315,7 @@ impl Drop for Sleep {
         match &self.state {
             State::Nursed(home, key) if nursery::take_back(*home, key) => {}
             State::Nursed(home, key) | State::Waiting(home, key) => {
-                // The waker is dropped when nobody looks at the thread's context any more.
+                // The waker is dropped after the access to the thread's context is over.
                 drop(context::with_shard(*home, |shard| shard.take(*key)));
             }
             _ => {}

@@ -87,7 +87,7 @@ pin_project! {
         #[pin]
         future: F,
         sleep: Sleep,
-        // Whether the time was found to be up without a budget to complete.
+        // Whether it has yielded once because the time was up but the budget was used up.
         yielded: bool,
     }
 }
@@ -121,8 +121,8 @@ impl<F: Future> Future for Timeout<F> {
         ready!(this.sleep.poll_elapsed(cx));
         match coop::poll_proceed(cx) {
             Poll::Ready(coop) => coop.made_progress(),
-            // Once, as any future yields. Not again: a future that uses the whole budget of each poll up would
-            // otherwise keep its own limit from ending it.
+            // Yields once, as any future does. It doesn't yield again: otherwise a future that uses up the whole budget
+            // in each poll would keep its own limit from ending it.
             Poll::Pending if !std::mem::replace(this.yielded, true) => return Poll::Pending,
             Poll::Pending => {}
         }

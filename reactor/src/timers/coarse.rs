@@ -1,10 +1,11 @@
-//! The kernel's coarse clock: the time of its last tick. To ask it costs a quarter of what the exact one costs.
+//! The kernel's coarse clock: the time of its last tick. Reading it costs a quarter of what reading the exact clock
+//! costs.
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// By how much the coarse clock may be behind: more than the longest tick that Linux is built with. Where it is behind
-/// by more, as in a machine that stood still, a deadline is taken to be before us when it has come, and is found due
-/// by the next turn.
+/// By how much the coarse clock may be behind: more than the longest tick that Linux is built with. It may be further
+/// behind, as in a machine that stood still. Then a deadline that has come still counts as in the future, and the next
+/// turn finds it due.
 const BEHIND: u64 = 20_000_000;
 
 /// The coarse clock, from a reactor's birth on.
@@ -14,14 +15,14 @@ pub(super) struct Coarse {
 }
 
 impl Coarse {
-    /// Now is the birth.
+    /// A clock that starts now.
     pub(super) fn new() -> Self {
         Self {
             birth: nanos(clock_gettime(ClockId::Monotonic)),
         }
     }
 
-    /// Whether a deadline, in nanoseconds since the birth, is still before us for certain.
+    /// Whether a deadline, in nanoseconds since the birth, is certainly still in the future.
     #[inline]
     pub(super) fn is_before(&self, deadline: u64) -> bool {
         let now = nanos(clock_gettime(ClockId::MonotonicCoarse)).saturating_sub(self.birth);

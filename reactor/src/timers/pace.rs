@@ -1,14 +1,15 @@
 //! How often timers may end a wait in the poller.
 //!
-//! To wake a thread for one timer costs as much as to poll the tasks of a dozen. Where so many timers fire that each
-//! would have a wake-up of its own, they share them: a turn may be put off, by [`SPACING`] at most, so that there are no
-//! more than one in that time. Turns that come less often are never put off, and neither are [`BURST`] of them in a row.
+//! Waking a thread for one timer costs as much as polling a dozen tasks. If so many timers fire that each would need a
+//! wake-up of its own, they share wake-ups. To that end a turn may be put off, by [`SPACING`] at most, so that there is
+//! no more than one turn in that time. Turns that come less often are never put off. Up to [`BURST`] turns in a row are
+//! not put off either.
 //!
-//! One word says when the next turn would be due if they had come evenly. Invariants:
-//! 1. A timer is put off by [`SPACING`] at most beyond the end of the turn before it.
-//! 2. Over any stretch of time there are no more turns than it holds of [`SPACING`], and [`BURST`].
+//! One word says when the next turn would be due if the turns had come evenly. Invariants:
+//! 1. A timer is put off by [`SPACING`] at most, counted from the end of the turn before it.
+//! 2. In any period, the number of turns is at most the number of [`SPACING`]s that fit into it, plus [`BURST`].
 
-/// How far apart the turns are that timers ask for, where they ask for very many, in nanoseconds.
+/// How far apart turns for timers are when there are very many of them, in nanoseconds.
 const SPACING: u64 = 100_000;
 /// How many turns may come closer together than that.
 const BURST: u64 = 16;

@@ -1,29 +1,30 @@
-//! A hierarchical timing wheel with an exact heap before it: insertion and removal without a search, expiry in the exact
-//! order of the deadlines.
+//! A hierarchical timing wheel with an exact heap before it. Insertion and removal need no search, and entries expire
+//! in the exact order of their deadlines.
 //!
-//! A deadline is cut into a grain (2^17 ns, 131 µs) and, above it, digits of six bits, one a level; `position` is the
-//! start of the grain that the wheel has come to. An entry's waker stays in one place; an item for it, with all that is
-//! needed to sort it, is in one of these:
+//! A deadline is cut into a grain (2^17 ns, 131 µs) and, above it, digits of six bits, one for each level. `position`
+//! is the start of the grain that the wheel has come to. An entry's waker stays in one place. Each entry has an item,
+//! which holds all that is needed to sort it. The item is in one of these:
 //!
 //! | where | which entries |
 //! |---|---|
-//! | the near heap | those of the current grain and of the past, by deadline, then by insertion |
-//! | a slot of level *l* | those that agree with `position` above level *l*, and have that slot's digit, a later one, there |
+//! | the near heap | those of the current grain and of the past, sorted by deadline, then by insertion |
+//! | a slot of level *l* | those that agree with `position` above level *l*, and whose digit at level *l* is the slot's, which is later than that of `position` |
 //! | `moving` | those of a slot that the wheel has come to, on their way to lower levels or to the near heap |
 //!
-//! So most items move twice between insertion and deadline, from the end of one array to that of another, without a
-//! look at what they stand for; one that is cancelled before does not move at all; and only those of one grain are ever
-//! sorted.
+//! So most items move twice between insertion and deadline: from the end of one array to the end of another, without a
+//! look at the node that they stand for. An item that is cancelled before does not move at all. Only the items of one
+//! grain are ever sorted.
 //!
 //! Invariants:
-//! 1. An entry of a lower level is due before one of a higher level, and in a level one of a lower digit before one of
-//!    a higher: both follow from the table. So the first slot of the lowest level in use holds the earliest entry of the
-//!    wheel, and nothing in it is due before what the near heap holds.
-//! 2. `position` moves on only over slots that are empty, and only while nothing is moving. So an item in a slot is
-//!    always where `slot_for` would put it.
-//! 3. A slot's `min` is never later than the deadlines in it. It may be earlier, where its entry was removed.
-//! 4. A node says where in its array its item is, unless that is in the near heap.
-//! 5. An item of the near heap stands for an entry exactly where that node has its number; the others are stale, and
+//! 1. An entry of a lower level is due before an entry of a higher level. Within a level, an entry of a lower digit is
+//!    due before one of a higher digit. Both follow from the table. So the first slot of the lowest level in use holds
+//!    the earliest entry of the wheel, and nothing in it is due before what the near heap holds.
+//! 2. `position` moves on only over empty slots, and only while nothing is moving. So an item in a slot is always where
+//!    `slot_for` would put it.
+//! 3. A slot's `min` is never later than the deadlines in it. It may be earlier, if the entry with that deadline was
+//!    removed.
+//! 4. A node says where in its array its item is, unless the item is in the near heap.
+//! 5. An item in the near heap stands for an entry exactly if the node has the item's number. The others are stale, and
 //!    `stale` counts them. They are less than half of the heap, or a few. No other array has stale items.
 //! 6. A number names one entry for ever, so a key that has outlived its entry finds nothing.
 
@@ -41,14 +42,14 @@ const DIGIT_BITS: u32 = 6;
 const DIGITS: usize = 1 << DIGIT_BITS;
 /// Enough for every deadline.
 const LEVELS: usize = (u64::BITS - GRAIN_BITS).div_ceil(DIGIT_BITS) as usize;
-/// How many stale items the near heap may hold whatever its size.
+/// How many stale items the near heap may hold, whatever its size.
 const FEW: usize = 64;
-/// How many empty places are kept for entries once there is none.
+/// How many empty places are kept for entries when there is no entry left.
 const KEPT: usize = 4_096;
 /// How many empty places a slot keeps.
 const SLOT_KEPT: usize = 256;
 
-/// Names an entry of one wheel, and none that comes after it.
+/// Names one entry of one wheel, and no later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
     deadline: u64,
@@ -74,13 +75,13 @@ impl Key {
         self.deadline
     }
 
-    /// Its number, and its place: what tells it from others.
+    /// Its number and its place, which tell it from other keys.
     #[inline]
     pub(crate) fn words(&self) -> (u64, u64) {
         (self.number, self.node)
     }
 
-    /// The key of these words, without a deadline.
+    /// The key made of these words, without a deadline.
     #[inline]
     pub(crate) fn from_words(number: u64, node: u64) -> Self {
         Self {
@@ -90,13 +91,13 @@ impl Key {
         }
     }
 
-    /// Makes it the key for another deadline.
+    /// Changes the deadline in this key.
     #[inline]
     pub(crate) fn put_off(&mut self, deadline: u64) {
         self.deadline = deadline;
     }
 
-    /// The key of a reserved place, once it is known what for.
+    /// The key of a reserved place, with the deadline that it is now used for.
     #[inline]
     #[must_use]
     pub fn of(self, deadline: u64) -> Self {
@@ -110,20 +111,20 @@ pub(super) enum Found<'a> {
     Waiting(&'a mut Waker),
     /// A place that is still reserved.
     Reserved,
-    /// An entry that has left, or whose place has been given up.
+    /// An entry that has left, or a place that has been given up.
     Gone,
 }
 
-/// What stands for an entry where it waits: the key, ordered by deadline, then by insertion.
+/// What stands for an entry in the heap or a slot: its key, ordered by deadline, then by insertion.
 type Item = (u64, u64, u32);
 
 /// A place for an entry.
 struct Node {
-    /// Zero where the place is empty.
+    /// Zero if the place is empty.
     number: u64,
-    /// None where the place is empty, or reserved.
+    /// `None` if the place is empty or reserved.
     waker: Option<Waker>,
-    /// Where its item is in its array; of an empty place, the next empty one.
+    /// Where its item is in its array. If the place is empty: the next empty place.
     at: u32,
 }
 
@@ -145,7 +146,7 @@ pub(super) struct Wheel {
     position: u64,
     /// Which slots of each level have items.
     used: [u64; LEVELS],
-    /// `LEVELS` × `DIGITS`; none before the first insertion.
+    /// `LEVELS` × `DIGITS` slots. Empty before the first insertion.
     slots: Vec<Slot>,
     moving: Slot,
     near: BinaryHeap<Reverse<Item>>,
@@ -182,13 +183,14 @@ impl Wheel {
         key
     }
 
-    /// A place for an entry that may come. Its key, [for a deadline](Key::of), may be given out before it does.
+    /// Reserves a place for an entry that may come. Its key, [for a deadline](Key::of), may be given out before the
+    /// entry comes.
     pub(super) fn reserve(&mut self) -> Key {
         self.reserved += 1;
         self.fill(0, None)
     }
 
-    /// Makes a reserved place an entry.
+    /// Makes an entry of a reserved place.
     pub(super) fn fulfil(&mut self, key: Key, waker: Waker) {
         debug_assert!(matches!(self.find(key), Found::Reserved));
         self.reserved -= 1;
@@ -197,7 +199,7 @@ impl Wheel {
         self.place((key.deadline, key.number, key.node()));
     }
 
-    /// What is there under that name.
+    /// What the key finds.
     #[inline]
     pub(super) fn find(&mut self, key: Key) -> Found<'_> {
         match self.nodes.get_mut(key.node as usize) {
@@ -209,7 +211,7 @@ impl Wheel {
         }
     }
 
-    /// Takes an entry out, if it is still here; gives a reserved place up.
+    /// Takes an entry out if it is still here. Gives a reserved place up.
     #[inline]
     pub(super) fn remove(&mut self, key: Key) -> Option<Waker> {
         match self.find(key) {
@@ -246,7 +248,7 @@ impl Wheel {
         self.len + self.reserved
     }
 
-    /// No entry is due before then; as soon as something is, exactly that.
+    /// No entry is due before this time. Once an entry is due, this is exactly the earliest deadline.
     pub(super) fn earliest(&mut self) -> Option<u64> {
         let near = self.first_near().unwrap_or(u64::MAX);
         let wheel = self.first_slot().map(|(slot, _)| self.slots[slot].min);
@@ -254,8 +256,8 @@ impl Wheel {
         (earliest != u64::MAX).then_some(earliest)
     }
 
-    /// Moves on to `now`, or towards it by so many entries at most. Returns whether it has come there, so that
-    /// [`pop_due`](Self::pop_due) gives what is due.
+    /// Moves on to `now`, or towards it if that takes more than `moves` moves of entries. Returns whether it has come
+    /// to `now`. Then [`pop_due`](Self::pop_due) returns what is due.
     pub(super) fn turn_to(&mut self, now: u64, moves: usize) -> bool {
         let mut left = moves;
         loop {
@@ -270,7 +272,7 @@ impl Wheel {
                 Some((slot, start)) if start <= now => {
                     self.position = start;
                     self.used[slot / DIGITS] &= !(1 << (slot % DIGITS));
-                    // The arrays change places, so that they are used again.
+                    // The arrays are swapped, so that their memory is used again.
                     mem::swap(&mut self.moving, &mut self.slots[slot]);
                 }
                 _ => break,
@@ -281,8 +283,8 @@ impl Wheel {
         true
     }
 
-    /// Takes the earliest entry of the near heap out if its deadline is not after `now`. To be called once the wheel has
-    /// [come](Self::turn_to) to `now`.
+    /// If the deadline of the earliest entry in the near heap is not after `now`, takes that entry out. Call this once
+    /// the wheel has [come](Self::turn_to) to `now`.
     pub(super) fn pop_due(&mut self, now: u64) -> Option<Waker> {
         if self.first_near()? > now {
             return None;
@@ -311,14 +313,14 @@ impl Wheel {
         }
         let Slot { min, items } = &mut self.slots[slot];
         *min = deadline.min(*min);
-        // As many as there are nodes at most.
+        // There are at most as many items as nodes.
         let at = items.len() as u32;
         items.push(item);
         self.used[slot / DIGITS] |= 1 << (slot % DIGITS);
         self.node_mut(node).at = at;
     }
 
-    /// The slot for a deadline; none where it belongs to the near heap.
+    /// The slot for a deadline. `None` if it belongs into the near heap.
     fn slot_for(&self, deadline: u64) -> Option<usize> {
         if deadline < self.position {
             return None;
@@ -340,7 +342,7 @@ impl Wheel {
         Some((level * DIGITS + digit as usize, start))
     }
 
-    /// The earliest deadline in the near heap, whose stale items in front of it go.
+    /// The earliest deadline in the near heap. Removes the stale items in front of it.
     fn first_near(&mut self) -> Option<u64> {
         loop {
             let &Reverse((deadline, number, node)) = self.near.peek()?;
@@ -352,7 +354,7 @@ impl Wheel {
         }
     }
 
-    /// Invariant 5.
+    /// Removes the stale items if there are too many (invariant 5).
     fn forget_stale(&mut self) {
         if self.stale <= FEW || self.stale <= self.near.len() / 2 {
             return;
@@ -363,7 +365,7 @@ impl Wheel {
         self.stale = 0;
     }
 
-    /// Gives an empty place, or a new one, the next number.
+    /// Takes an empty place, or makes a new one, and gives it the next number.
     #[inline]
     fn fill(&mut self, deadline: u64, waker: Option<Waker>) -> Key {
         self.inserted += 1;
@@ -377,7 +379,7 @@ impl Wheel {
             self.empty = place.at;
             *place = filled;
         } else {
-            // 2^32 − 1 entries of a wheel would fill 200 GiB.
+            // 2^32 − 1 entries in one wheel would fill 200 GiB.
             node = u32::try_from(self.nodes.len()).unwrap_or(NONE);
             assert!(node != NONE, "fewer timers than memory holds");
             self.nodes.push(filled);
@@ -430,7 +432,7 @@ impl Slot {
         Some(item)
     }
 
-    /// Takes an item out, and gives the one that took its place.
+    /// Takes an item out, and returns the item that took its place.
     fn remove(&mut self, at: usize) -> Option<Item> {
         self.items.swap_remove(at);
         let moved = self.items.get(at).copied();
@@ -438,7 +440,7 @@ impl Slot {
         moved
     }
 
-    /// Items were taken: an empty slot has no deadline, and little memory.
+    /// Items were taken out. If the slot is empty now, it has no deadline, and keeps little memory.
     fn rest(&mut self) {
         if self.items.is_empty() {
             self.min = u64::MAX;

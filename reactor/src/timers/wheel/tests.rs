@@ -17,7 +17,7 @@ fn tagged() -> Waker {
     Waker::from(Arc::new(Tag))
 }
 
-/// The wheel, beside an ordered map that does the same.
+/// The wheel, and an ordered map that does the same.
 struct Pair {
     rand: Rand,
     wheel: Wheel,
@@ -75,12 +75,12 @@ impl Pair {
         assert!(self.wheel.remove(key).is_none(), "an entry leaves once");
     }
 
-    /// Lets `by` pass, and takes out what is due, or some of it.
+    /// Lets the time `by` pass, and takes out what is due, or some of it.
     fn pass(&mut self, by: u64) {
         self.now = self.now.saturating_add(by);
         let moves = 1 + self.rand.below(64) as usize;
         while !self.wheel.turn_to(self.now, moves) {
-            // Nothing may be missed between two bouts of moving.
+            // Nothing may be missed between two rounds of moving.
             self.check();
         }
         let mut left = self.rand.below(100);
@@ -176,7 +176,7 @@ fn a_key_does_not_find_the_entry_that_took_its_place() {
 fn entries_made_and_removed_leave_nothing_behind() {
     let mut wheel = Wheel::new();
     for _ in 0..100_000 {
-        // One of this grain, and one of a far slot.
+        // One entry of this grain, and one of a far slot.
         let near = wheel.insert(GRAIN / 2, tagged());
         let far = wheel.insert(1 << 40, tagged());
         assert!(wheel.remove(near).is_some() && wheel.remove(far).is_some());
