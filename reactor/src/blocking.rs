@@ -57,7 +57,7 @@ where
             Refused::Shutdown(job) => (job, Failed::ShutDown),
             Refused::NoThread(job, error) => (job, Failed::NoThread(error)),
         };
-        // This leaves `ShutDown` there.
+        // Dropping the job leaves `ShutDown` there.
         drop(job);
         let previous = outcome.lock().result.replace(Err(failed));
         drop(previous);
@@ -69,7 +69,7 @@ where
 #[must_use = "to detach the job, drop the future"]
 pub struct Spawned<T>(Arc<Mutex<Outcome<T>>>);
 
-// No code of the user's runs under its lock, so a panic leaves it as it is.
+// No user code runs under its lock, so a panic leaves it as it is.
 impl<T> UnwindSafe for Spawned<T> {}
 impl<T> RefUnwindSafe for Spawned<T> {}
 
@@ -78,7 +78,7 @@ struct Outcome<T> {
     waker: Option<Waker>,
 }
 
-/// What the job owes its future: sent once, at the latest when it is dropped.
+/// What the job sends to its future, once. If the job is dropped, it sends this then.
 struct Reply<T>(Option<Arc<Mutex<Outcome<T>>>>);
 
 impl<T> Reply<T> {
@@ -168,7 +168,7 @@ impl From<Failed> for io::Error {
     fn from(failed: Failed) -> io::Error {
         match failed {
             Failed::NoThread(error) => error,
-            // What a panic carries is not `Sync`, so its description goes along instead.
+            // The value of a panic is not `Sync`, so the error holds its description instead.
             failed => io::Error::other(failed.to_string()),
         }
     }

@@ -1,4 +1,4 @@
-//! Which reactor a thread is in: the one entered last, or else the default one.
+//! Which reactor a thread is in: the one that it entered last, or else the default one.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -15,7 +15,7 @@ use crate::registry;
 use crate::timers::{Shard, Timers};
 
 thread_local! {
-    /// The reactors entered, each with the number of its guard, the innermost last.
+    /// The reactors entered, each with the number of its guard. The innermost is last.
     static ENTERED: RefCell<Vec<(u64, Reactor)>> = const { RefCell::new(Vec::new()) };
     static NEXT_GUARD: Cell<u64> = const { Cell::new(0) };
 }
@@ -25,12 +25,12 @@ thread_local! {
 #[must_use = "the reactor is left when the guard is dropped"]
 pub struct EnterGuard {
     number: u64,
-    /// It belongs to the thread that entered: it may be shared, but not sent.
+    /// It belongs to the thread that entered. It may be shared, but not sent.
     _not_send: PhantomData<std::sync::MutexGuard<'static, ()>>,
 }
 
 pub(crate) fn enter(reactor: Reactor) -> EnterGuard {
-    // On a thread whose locals are gone nothing can be entered, and nothing needs to be left.
+    // A thread whose locals are gone can't enter anything, and has nothing to leave.
     let number = NEXT_GUARD
         .try_with(|next| next.replace(next.get() + 1))
         .unwrap_or(0);
@@ -50,7 +50,7 @@ impl Drop for EnterGuard {
                 .rposition(|&(number, _)| number == self.number);
             at.map(|at| entered.remove(at))
         });
-        // The reactor may be the last reference: dropped with the borrow given back.
+        // This may be the last reference to the reactor, so it is dropped after the borrow is over.
         drop(left);
     }
 }
@@ -67,7 +67,7 @@ pub(crate) fn with_entered<R>(f: impl FnOnce(&Reactor) -> R) -> Option<R> {
         .flatten()
 }
 
-/// Which shard of which reactor, in one word.
+/// A shard of a reactor, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Home(u64);
 
@@ -87,7 +87,7 @@ impl Home {
     }
 }
 
-/// Calls `f`, which calls no user code, with a shard of timers; `None` where its reactor is gone.
+/// Calls `f` with a shard of timers. `f` must call no user code. `None` if the reactor is gone.
 #[inline]
 pub(crate) fn with_shard<R>(home: Home, f: impl FnOnce(&Arc<Shard<PollKick>>) -> R) -> Option<R> {
     let mut f = Some(f);
@@ -109,10 +109,11 @@ pub(crate) fn with_shard<R>(home: Home, f: impl FnOnce(&Arc<Shard<PollKick>>) ->
     call(&*registry::find(home.reactor())?)
 }
 
-/// The reactor that serves whoever has entered none, once it was needed. It lives as long as the process.
+/// The reactor for every thread that has entered none. It is made when it is first needed, and lives as long as the
+/// process.
 static DEFAULT: OnceLock<Reactor> = OnceLock::new();
 
-/// The reactor that serves whoever has entered none. It lives as long as the process.
+/// The reactor for every thread that has entered none. It lives as long as the process.
 pub(crate) fn default_reactor() -> io::Result<&'static Reactor> {
     static STARTING: OnceLock<Mutex<()>> = OnceLock::new();
     if let Some(reactor) = DEFAULT.get() {

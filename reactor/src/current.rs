@@ -1,5 +1,5 @@
-//! How a reactor is made, and found by whoever needs one: the floor above sleeps, which it has serve as the clock of
-//! `heist_sync`'s limits.
+//! How a reactor is made, and how code finds the reactor that it needs. This is on a level above sleeps, as it makes
+//! them the clock for the limits in `heist_sync`.
 
 use std::io;
 
@@ -48,7 +48,7 @@ impl Reactor {
     }
 }
 
-/// The reactor that serves whoever has entered none. It lives as long as the process.
+/// The reactor for every thread that has entered none. It lives as long as the process.
 pub(crate) fn default_reactor() -> io::Result<&'static Reactor> {
     time::serve_limits();
     context::default_reactor()

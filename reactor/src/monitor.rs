@@ -1,4 +1,4 @@
-//! How the reactor thread belongs to a scheduler, and what makes a thread the reactor thread.
+//! How the reactor thread works for a scheduler, and what makes a thread the reactor thread.
 
 use std::fmt;
 use std::task::Waker;
@@ -8,10 +8,10 @@ use heist_sync::protocol::contain;
 
 /// How long the thread sleeps between two looks at a poller that somebody else holds.
 const TICK: Duration = Duration::from_millis(1);
-/// The same where its monitor sees something that can't wait.
+/// The same if its monitor sees something that can't wait.
 const FAST_TICK: Duration = Duration::from_micros(250);
-/// For how many ticks nothing may happen before the thread sleeps for good. To be woken again costs its waker and itself
-/// about as much as some ticks.
+/// After how many ticks with nothing to watch the thread sleeps without a limit. Being woken again costs the thread and
+/// its waker about as much as some ticks.
 const QUIET_TICKS: u32 = 3;
 
 /// How the reactor thread belongs to a scheduler. A method that panics is taken to have returned its default.
@@ -68,16 +68,16 @@ pub(crate) struct NoScheduler;
 
 impl Monitor for NoScheduler {}
 
-/// What makes a thread the reactor thread. There is one of each reactor: see `relay.rs`.
+/// What makes a thread the reactor thread. Each reactor has one watch: see `relay.rs`.
 pub(crate) struct Watch {
     monitor: Box<dyn Monitor>,
     last_tick: Instant,
     pace: Pace,
-    /// At how many ticks in a row there was nothing to watch.
+    /// For how many ticks in a row there was nothing to watch.
     quiet: u32,
-    /// It has let the poller go for a worker to take.
+    /// Whether the thread has let the poller go so that a worker takes it.
     pub(crate) gave_way: bool,
-    /// The wakers that are to be called with the poller let go, as they may block.
+    /// The wakers that may block. They are to be called after the poller was let go.
     pub(crate) foreign: Vec<Waker>,
 }
 
@@ -93,13 +93,13 @@ impl Watch {
         }
     }
 
-    /// Whether there is still nothing to watch, as the thread is about to sleep for good.
+    /// Whether there is still nothing to watch. The thread is about to sleep without a limit.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.tick();
         self.pace == Pace::Rest && self.foreign.is_empty()
     }
 
-    /// The thread has slept for good. Whoever is at work may have been for a moment.
+    /// The thread has slept without a limit. A worker may have been at work for a moment.
     pub(crate) fn wake_up(&mut self) {
         if !self.is_quiet() {
             self.pace = Pace::Fast;
@@ -110,7 +110,7 @@ impl Watch {
         let left = self.pace.length().saturating_sub(self.last_tick.elapsed());
         match self.pace {
             Pace::Fast => left,
-            // In whole milliseconds, which the poller keeps without setting its alarm.
+            // In whole milliseconds, which the poller can wait for without setting its alarm.
             Pace::Slow | Pace::Rest => TICK,
         }
     }
@@ -125,7 +125,8 @@ impl Watch {
         };
     }
 
-    /// Has the monitor wake those that are its scheduler's own. What a monitor that panics leaves is woken as others' is.
+    /// Lets the monitor wake its scheduler's own tasks. If the monitor panics, the wakers that it leaves count as
+    /// foreign.
     pub(crate) fn dispatch(&mut self) {
         contain(|| self.monitor.dispatch(&mut self.foreign));
     }
@@ -135,17 +136,17 @@ impl Watch {
         contain(|| self.monitor.wants_poller()).unwrap_or(false)
     }
 
-    /// Whether the next tick is due.
+    /// Whether it is time for the next tick.
     pub(crate) fn is_due(&self) -> bool {
         self.last_tick.elapsed() >= self.pace.length()
     }
 
-    /// Whether the thread may sleep for good, as far as it knows.
+    /// Whether the thread may sleep without a limit, as far as it knows.
     pub(crate) fn may_rest(&self) -> bool {
         self.quiet >= QUIET_TICKS
     }
 
-    /// How long to sleep until the next tick, after one.
+    /// After a tick: how long to sleep until the next one.
     pub(crate) fn tick_length(&self) -> Duration {
         self.pace.length()
     }

@@ -1,6 +1,6 @@
-//! The poller: mio's readiness, a waker for it, and an alarm clock finer than its timeout.
+//! The poller: mio's readiness, a waker for it, and an alarm clock that is finer than its timeout.
 //!
-//! Not a protocol: whoever touches this holds it (`handover.rs`).
+//! This is not a protocol: whoever touches it holds it (`handover.rs`).
 
 use std::fmt;
 use std::io;
@@ -21,9 +21,9 @@ mod alarm;
 const KICK: mio::Token = mio::Token(usize::MAX);
 /// The token of the alarm.
 const ALARM: mio::Token = mio::Token(usize::MAX - 1);
-/// How many events one wait takes out of the kernel. More that are ready stay there for the next wait.
+/// How many events one wait takes from the kernel. Further ready events stay there for the next wait.
 const EVENTS: usize = 1024;
-/// What a poll's timeout is rounded up to.
+/// The unit to which a poll's timeout is rounded up.
 const TIMEOUT_UNIT: Duration = Duration::from_millis(1);
 
 /// Ends a wait in the poller from another thread.
@@ -32,7 +32,7 @@ pub(crate) struct PollKick(mio::Waker);
 
 impl Kick for PollKick {
     fn kick(&self) {
-        // The one error that the kernel knows here, a full counter, is dealt with inside mio.
+        // The only error that the kernel knows here is a full counter, and mio deals with it.
         let _ = self.0.wake();
     }
 }
@@ -60,7 +60,7 @@ impl Poller {
         Ok((poller, kick))
     }
 
-    /// Another way to the poller's registry.
+    /// Another handle to the poller's registry.
     pub(crate) fn registry(&self) -> io::Result<mio::Registry> {
         self.poll.registry().try_clone()
     }
@@ -71,8 +71,8 @@ impl Poller {
         std::os::fd::AsRawFd::as_raw_fd(&self.poll)
     }
 
-    /// Has the descriptor become readable at `deadline`, which is later than `now`. What it answers is how long whoever
-    /// waits for the descriptor may wait, where the system has no alarm.
+    /// Makes the descriptor readable at `deadline`, which is later than `now`. If the system has no alarm, returns for
+    /// how long whoever waits for the descriptor may wait.
     pub(crate) fn arm(&mut self, now: Instant, deadline: Instant) -> Option<Duration> {
         self.alarm.arm(now, deadline)
     }
@@ -82,8 +82,8 @@ impl Poller {
         self.poll(Some(Duration::ZERO));
     }
 
-    /// Waits for events, for `limit` at most, and until `deadline`, more exactly than a `limit` of a millisecond or more
-    /// is kept.
+    /// Waits for events, for `limit` at most, and until `deadline`. `deadline` is kept more exactly than a `limit` of a
+    /// millisecond or more.
     pub(crate) fn wait(&mut self, limit: Option<Duration>, deadline: Option<(Instant, Instant)>) {
         let (limit, deadline) = match limit.filter(|limit| *limit < TIMEOUT_UNIT) {
             Some(short) => {
@@ -100,7 +100,7 @@ impl Poller {
         if left.is_zero() || limit.is_some_and(|limit| limit.is_zero()) {
             return self.look();
         }
-        // The poll's own timeout is kept to a millisecond, so one that ends near the deadline could end after it.
+        // The poll's own timeout is exact to a millisecond, so one that ends near the deadline could end after it.
         if limit.is_some_and(|limit| limit.saturating_add(TIMEOUT_UNIT) <= left) {
             return self.poll(limit);
         }
@@ -113,14 +113,14 @@ impl Poller {
     }
 
     fn poll(&mut self, timeout: Option<Duration>) {
-        // EINTR ends the wait early, which its callers all bear; nothing else can fail while the descriptor is ours.
+        // EINTR ends the wait early, which all callers allow. Nothing else can fail while the descriptor is ours.
         if let Err(error) = self.poll.poll(&mut self.events, timeout) {
             self.events.clear();
             debug_assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{error}");
         }
     }
 
-    /// Whether an event is a source's, not the poller's own.
+    /// Whether an event belongs to a source, not to the poller itself.
     pub(crate) fn is_source(token: mio::Token) -> bool {
         token != KICK && token != ALARM
     }

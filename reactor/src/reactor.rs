@@ -1,5 +1,5 @@
-//! The reactor: one poller, the sources and timers registered with it, and threads for blocking jobs. How it gets a thread
-//! of its own is in `thread.rs`, and how a thread finds its reactor in `context.rs` and `current.rs`.
+//! The reactor: one poller, the sources and timers registered with it, and threads for blocking jobs. `thread.rs` says
+//! how it gets its own thread. `context.rs` and `current.rs` say how a thread finds its reactor.
 
 use std::fmt;
 use std::io;
@@ -37,10 +37,10 @@ pub(crate) struct Shared {
     timers: Arc<Timers<PollKick>>,
     sources: Arc<Sources>,
     pool: Pool,
-    /// The threads that are the reactor thread, were it, or stand in for it.
+    /// Threads that are the reactor thread, have been it, or stand in for it.
     pub(crate) threads: Pool,
     pub(crate) relay: Relay<Box<Watch>>,
-    /// For how long a thread of these waits for something to do.
+    /// How long one of these threads waits for something to do before it ends.
     pub(crate) keep_alive: Duration,
     pub(crate) life: Mutex<Life>,
 }
@@ -53,7 +53,7 @@ pub(crate) struct Life {
 }
 
 impl Reactor {
-    /// A reactor without a thread yet, and without the clock of `heist_sync`'s limits.
+    /// A reactor that has no thread yet, and that is not yet the clock for the limits in `heist_sync`.
     pub(crate) fn bare(config: Config) -> io::Result<Reactor> {
         let (poller, kick) = Poller::new()?;
         let signal = Arc::new(Signal::new(kick));
@@ -104,8 +104,8 @@ impl Reactor {
         self.0.signal.unpark();
     }
 
-    /// Wakes the reactor thread where it sleeps for good, so that its [`Monitor`](crate::Monitor) ticks again: somebody
-    /// has got up to work. A fence and two loads, where it is awake.
+    /// Wakes the reactor thread if it sleeps without a limit, so that its [`Monitor`](crate::Monitor) ticks again. Call
+    /// this after getting up to work. If the thread is awake, this costs a fence and two loads.
     pub fn rouse_thread(&self) {
         self.0.handover.rouse(|| self.0.signal.unpark());
     }
@@ -146,7 +146,7 @@ impl Reactor {
         &self.0.sources
     }
 
-    /// Tells it from every other.
+    /// Its number, which no other reactor has.
     pub(crate) fn id(&self) -> u32 {
         self.0.id
     }
@@ -214,7 +214,7 @@ impl<'a> Turn<'a> {
     pub fn collect(&mut self, limit: Option<Duration>, woken: &mut Vec<Waker>) {
         if limit.is_some_and(|limit| limit.is_zero()) {
             self.poller.look();
-            // Armed, it slept until now.
+            // If it was armed, the holder has slept until now.
             self.shared.signal.awake();
         } else {
             self.sleep(limit);
@@ -224,9 +224,9 @@ impl<'a> Turn<'a> {
         self.shared.timers.expire(pace, woken);
     }
 
-    /// Leaves the wait to whoever waits for the [descriptor](Reactor::descriptor): from now until the next
-    /// [`wait`](Self::wait), what would end a wait makes the descriptor readable. Answers for how long one may wait for it
-    /// at most: not at all where something has happened already; `None`: as long as it takes.
+    /// Leaves the wait to whoever waits for the [descriptor](Reactor::descriptor). From now until the next
+    /// [`wait`](Self::wait), whatever would end a wait makes the descriptor readable. Returns for how long one may wait
+    /// for it at most. If something has happened already, that is zero. `None` means without a limit.
     pub fn arm(&mut self) -> Option<Duration> {
         let shared = self.shared;
         if !shared.signal.announce() {
@@ -259,8 +259,8 @@ impl<'a> Turn<'a> {
 }
 
 impl Drop for Shared {
-    /// Whoever waits for what can't come any more is woken, as by [`Reactor::shutdown`]; so no waker is left in what
-    /// others may still hold, to be dropped with it at a time that is not theirs.
+    /// Wakes whoever waits for what can't come any more, as [`Reactor::shutdown`] does. So no waker stays in something
+    /// that others may still hold. They would drop the waker with it, at a time that its owner does not expect.
     fn drop(&mut self) {
         registry::forget(self.id);
         if self.life.get_mut().shut_down {

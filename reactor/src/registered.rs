@@ -15,15 +15,16 @@ use crate::current::default_reactor;
 use crate::readiness::{Direction, Listed, News, Seen, Source};
 use crate::sources::{Sources, shut_down};
 
-/// Whether an operation that went through for less than it was asked has drained the source, so that the next one
-/// would block: epoll promises an edge for whatever comes after it. It has not where something else cut it short: a
-/// limit on what one call takes (`short` knows of these), an error, or an urgent byte ([`Seen::may_be_drained`]). An
-/// urgent byte that nobody has been told of yet is told of by an event that keeps the clear from standing.
+/// Whether an operation that transferred less than it asked for has drained the source. If so, the next operation would
+/// block, and epoll promises an edge for whatever comes after it. The source may not be drained if something else cut
+/// the operation short: a limit on what one call takes (`short` knows these limits), an error, or an urgent byte
+/// ([`Seen::may_be_drained`]). There may be an urgent byte that nobody has been told of yet. Then its event prevents
+/// the clear.
 const SHORT_MEANS_DRAINED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Something registered with a reactor. It leaves the reactor when it is dropped.
 pub(crate) struct Registered<S: mio::event::Source> {
-    /// `None` only once it has been taken out.
+    /// `None` only after it has been taken out.
     io: Option<S>,
     source: Arc<Source>,
     sources: Arc<Sources>,
@@ -31,7 +32,7 @@ pub(crate) struct Registered<S: mio::event::Source> {
 }
 
 impl<S: mio::event::Source> Registered<S> {
-    /// Registers `io` with the reactor of this thread. `news` is what is taken to be so from the start.
+    /// Registers `io` with the reactor of this thread. Both directions start with `news`.
     pub(crate) fn new(mut io: S, interest: Interest, news: News) -> io::Result<Self> {
         let sources = match context::with_entered(|reactor| reactor.sources().clone()) {
             Some(sources) => sources,
@@ -47,13 +48,13 @@ impl<S: mio::event::Source> Registered<S> {
         })
     }
 
-    /// What is registered.
+    /// The registered object.
     #[inline]
     pub(crate) fn io(&self) -> &S {
         self.io.as_ref().expect("registered")
     }
 
-    /// What was registered, no longer so.
+    /// Deregisters the object and returns it.
     pub(crate) fn into_inner(mut self) -> io::Result<S> {
         let mut io = self.io.take().expect("registered");
         self.leave(&mut io)?;
@@ -78,7 +79,7 @@ impl<S: mio::event::Source> Registered<S> {
 impl<S: mio::event::Source> Drop for Registered<S> {
     fn drop(&mut self) {
         if let Some(mut io) = self.io.take() {
-            // Nothing is lost where the poller does not know it any more.
+            // If the poller does not know it any more, nothing is lost.
             let _ = self.leave(&mut io);
         }
     }
@@ -90,10 +91,10 @@ impl<S: mio::event::Source + fmt::Debug> fmt::Debug for Registered<S> {
     }
 }
 
-/// Does an operation once what it needs may be there; `short` says of its result whether it went through for less
-/// than it was asked. What an operation found to be no longer so is taken back.
+/// Does an operation for which the source seems ready. `short` says of the result whether the operation transferred
+/// less than it asked for. If the operation finds the source not ready or drained, the readiness is cleared.
 ///
-/// `None`: it would block.
+/// Returns `None` if the operation would block.
 fn attempt<R>(
     direction: &Direction,
     seen: Seen,
@@ -122,7 +123,7 @@ fn attempt<R>(
 }
 
 impl Direction {
-    /// Does an operation as soon as it goes through, as the one task that polls this direction.
+    /// Does an operation as soon as it can go through, as the one task that polls this direction.
     pub(crate) fn poll_io<R>(
         &self,
         cx: &mut Context<'_>,
@@ -139,7 +140,7 @@ impl Direction {
         }
     }
 
-    /// Does an operation as soon as it goes through; any number may wait.
+    /// Does an operation as soon as it can go through. Any number of tasks may wait.
     pub(crate) async fn io<R>(
         &self,
         mut operation: impl FnMut() -> io::Result<R>,
@@ -153,7 +154,7 @@ impl Direction {
         }
     }
 
-    /// Does an operation if it goes through now, and fails with `WouldBlock` otherwise.
+    /// Does an operation if it can go through now. Otherwise fails with `WouldBlock`.
     pub(crate) fn try_io<R>(
         &self,
         mut operation: impl FnMut() -> io::Result<R>,
@@ -175,7 +176,7 @@ impl Direction {
         }
     }
 
-    /// Completes once an operation is worth trying or the reactor has been shut down, which is an error.
+    /// Completes once an operation is worth trying. If the reactor has been shut down, it completes with an error.
     pub(crate) async fn ready(&self) -> io::Result<()> {
         if self.news().await.is_shut_down() {
             return Err(shut_down());

@@ -1,4 +1,4 @@
-//! The timers of all reactors that there are: a sleep keeps its reactor's number, not the reactor.
+//! The timers of all reactors that exist. A sleep keeps its reactor's number, not the reactor.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -19,14 +19,14 @@ fn reactors() -> &'static Mutex<Reactors> {
     REACTORS.get_or_init(Mutex::default)
 }
 
-/// Makes a reactor's timers known, under a number that no other reactor ever has.
+/// Stores a reactor's timers under a number that no other reactor ever has.
 pub(crate) fn register(timers: Arc<Timers<PollKick>>) -> u32 {
     if cfg!(heist_loom) {
-        // What a model makes ends with it, and so must not lie in a static.
+        // What a model makes ends with the model, so it must not be kept in a static.
         return 0;
     }
     let mut reactors = reactors().lock();
-    // Four thousand million reactors are more than a process sees; a number still in use is passed over.
+    // No process makes four thousand million reactors. A number that is still in use is passed over.
     loop {
         reactors.registered = reactors.registered.wrapping_add(1);
         if !reactors.timers.contains_key(&reactors.registered) {
@@ -38,7 +38,7 @@ pub(crate) fn register(timers: Arc<Timers<PollKick>>) -> u32 {
     id
 }
 
-/// A reactor is gone.
+/// Removes the timers of a reactor that is gone.
 pub(crate) fn forget(id: u32) {
     if cfg!(heist_loom) {
         return;

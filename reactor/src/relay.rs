@@ -1,32 +1,34 @@
-//! How the reactor thread is replaced where a waker blocks it.
+//! How another thread replaces the reactor thread when a waker blocks it.
 //!
-//! A waker is anybody's code. Those of a scheduler's own tasks take no time and never block: the reactor thread wakes them
-//! in [`Monitor::dispatch`](crate::Monitor::dispatch). All others are *foreign*: one of them may block, and then events,
-//! timers and the monitor must not wait for it. So before the thread calls a foreign waker it lets the poller go, and lays
-//! down here what makes it the reactor thread, its *watch*, together with the wakers. It takes them from here one by one,
-//! and takes the watch up again after the last. Meanwhile another thread, the *stand-in*, sleeps until a watchdog
-//! wakes it. Where the calls have stood still for a whole tick then, it takes the watch and the wakers that are left, and is
-//! the reactor thread from then on. The thread that was blocked finds no watch, and ends.
+//! A waker is anybody's code. The wakers of a scheduler's own tasks take no time and never block, so the reactor thread
+//! wakes them in [`Monitor::dispatch`](crate::Monitor::dispatch). All other wakers are *foreign*: one of them may
+//! block, and events, timers and the monitor must not wait for it. So before the reactor thread calls foreign wakers,
+//! it lets the poller go. It also leaves two things here: its *watch*, which is what makes a thread the reactor thread,
+//! and the wakers. It takes the wakers from here one by one, and takes the watch back after the last one. Meanwhile
+//! another thread, the *stand-in*, sleeps until a watchdog wakes it. If the calls have made no progress for a whole
+//! tick by then, the stand-in takes the watch and the wakers that are left. From then on it is the reactor thread. The
+//! thread that was blocked finds no watch, and ends.
 //!
 //! | the watch is | the reactor thread | left by |
 //! |---|---|---|
 //! | held | whoever holds it | [`lay_down`](Relay::lay_down) |
-//! | here | calls wakers | [`next`](Relay::next), after the last waker; [`stand_in`](Relay::stand_in), where the calls stand still |
+//! | here | calls wakers | [`next`](Relay::next), after the last waker; [`stand_in`](Relay::stand_in), if the calls make no progress |
 //!
 //! Invariants, under the one lock:
-//! 1. There is one watch: a thread holds it, or it is here.
-//! 2. Each waker leaves once, to be called: to a thread that asks for the next one, or with the watch.
-//! 3. While the watch is here, the watchdog is armed, and a stand-in waits for it, unless no thread was to be had. A
-//!    stand-in leaves with the watch, where the watch isn't here, or at the end of all.
-//! 4. A stand-in takes the watch where nothing has come or gone for a whole tick.
+//! 1. There is one watch. A thread holds it, or it is here.
+//! 2. Each waker leaves once, to be called. It goes to a thread that asks for the next one, or leaves with the watch.
+//! 3. While the watch is here, the watchdog is armed, and a stand-in waits for it, unless no thread could be started. A
+//!    stand-in leaves when it takes the watch, when the watch isn't here, or when everything ends.
+//! 4. A stand-in takes the watch if nothing has come or gone for a whole tick.
 //!
-//! Costs. A batch without a foreign waker doesn't come here. Any other pays for the lock, some tens of nanoseconds a waker,
-//! and for arming and disarming the watchdog (`relay/watchdog.rs`): on Linux two system calls, and nobody is woken;
-//! elsewhere it wakes the stand-in, which then sleeps for a tick. Three other ways were rejected:
-//! - to have foreign wakers called by other threads always: each wake would wait until such a thread runs, and on a busy
-//!   machine that takes longer than the wake itself;
-//! - to have another thread take the poller before each call: the same, for whoever is woken by the next event;
-//! - to have a worker notice: all of them may be busy, and the default reactor has none.
+//! Costs. A batch without a foreign waker doesn't come here. Any other batch pays for the lock, which is some tens of
+//! nanoseconds for each waker, and for arming and disarming the watchdog (`relay/watchdog.rs`). On Linux these are two
+//! system calls, and nobody is woken. Elsewhere arming wakes the stand-in, which then sleeps for a tick. Three other
+//! ways were rejected:
+//! - Other threads always call the foreign wakers. Then each wake would wait until such a thread runs. On a busy
+//!   machine that takes longer than the wake itself.
+//! - Another thread takes the poller before each call. Then whoever is woken by the next event would wait just as long.
+//! - A worker notices. But all workers may be busy, and the default reactor has none.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -37,20 +39,20 @@ use std::time::Duration;
 use heist_sync::sys::Mutex;
 use watchdog::Watchdog;
 
-// Miri has no timerfd, and a model no time.
+// Miri has no timerfd, and a model has no time.
 #[cfg_attr(
     any(not(target_os = "linux"), miri, heist_loom),
     path = "relay/watchdog/portable.rs"
 )]
 mod watchdog;
 
-/// For how long calls may stand still before the stand-in takes over. Under loom that may be at any moment.
+/// For how long calls may make no progress before the stand-in takes over. Under loom that may be at any moment.
 const TICK: Duration = Duration::from_millis(if cfg!(heist_loom) { 0 } else { 1 });
 
 /// Where the reactor thread leaves its watch while it calls foreign wakers. See the head of this file.
 pub struct Relay<W> {
     state: Mutex<State<W>>,
-    /// Armed while the watch is here. It is told under the lock.
+    /// Armed while the watch is here. It is armed and disarmed under the lock.
     watchdog: Watchdog,
 }
 
@@ -59,30 +61,31 @@ struct State<W> {
     wakers: VecDeque<Waker>,
     /// How often something has come or gone.
     moves: u64,
-    /// Where that stands still when the watchdog rings, the calls have not got on for a tick.
+    /// What `moves` was at the last look. If it is still the same when the watchdog rings, the calls have made no
+    /// progress for a tick.
     seen: u64,
     /// Whether there is a stand-in, or one was asked for.
     has_stand_in: bool,
     stop: bool,
 }
 
-/// What is next for a thread that calls wakers.
+/// What a thread that calls wakers has to do next.
 #[derive(Debug)]
 pub enum Next<W> {
-    /// To call this one, and to ask again.
+    /// Call this waker, and ask again.
     Call(Waker),
-    /// All have been called: it is the reactor thread again.
+    /// All wakers have been called. The thread is the reactor thread again.
     Watch(W),
     /// Another thread has the watch.
     Nothing,
 }
 
 impl<W> Relay<W> {
-    /// The watch is held.
+    /// A relay whose watch is held by the caller.
     ///
     /// # Errors
     ///
-    /// Where the operating system refuses a descriptor.
+    /// If the operating system refuses a descriptor.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             state: Mutex::new(State {
@@ -97,8 +100,8 @@ impl<W> Relay<W> {
         })
     }
 
-    /// Lays down the watch, and the wakers that are to be called. The caller goes on with [`next`](Self::next). True where
-    /// it has to bring a stand-in first: a thread that calls [`stand_in`](Self::stand_in).
+    /// Leaves the watch and the wakers that are to be called. The caller goes on with [`next`](Self::next). If this
+    /// returns true, the caller must first start a stand-in: a thread that calls [`stand_in`](Self::stand_in).
     #[must_use]
     pub fn lay_down(&self, watch: W, wakers: &mut Vec<Waker>) -> bool {
         let mut state = self.state.lock();
@@ -114,12 +117,12 @@ impl<W> Relay<W> {
         !std::mem::replace(&mut state.has_stand_in, true)
     }
 
-    /// No stand-in could be brought. The next batch tries again.
+    /// No stand-in could be started. The next batch tries again.
     pub fn has_none(&self) {
         self.state.lock().has_stand_in = false;
     }
 
-    /// What is next for a thread that has laid down the watch.
+    /// What a thread that has left its watch here has to do next.
     pub fn next(&self) -> Next<W> {
         let mut state = self.state.lock();
         state.moves += 1;
@@ -137,8 +140,8 @@ impl<W> Relay<W> {
         }
     }
 
-    /// Looks after the calls. Gives the watch where they don't get on for a tick, with the wakers that are left; `None`
-    /// where there has been nothing to look after for so long, or all ends.
+    /// Looks after the calls. If they make no progress for a tick, returns the watch and the wakers that are left.
+    /// Returns `None` if there has been nothing to look after for `keep_alive`, or if everything ends.
     pub fn stand_in(&self, keep_alive: Duration) -> Option<(W, Vec<Waker>)> {
         loop {
             let rang = self.watchdog.wait(keep_alive);
@@ -148,7 +151,7 @@ impl<W> Relay<W> {
                 return None;
             }
             if !rang {
-                // It has been armed since.
+                // The watchdog has been armed since.
                 continue;
             }
             if state.moves > state.seen {
@@ -164,8 +167,8 @@ impl<W> Relay<W> {
         }
     }
 
-    /// All ends: takes the wakers that nobody has called yet, to be called, and ends the stand-in. Nobody stands in for a
-    /// thread that lays its watch down after this.
+    /// Everything ends. Takes the wakers that nobody has called yet, for the caller to call, and ends the stand-in. If
+    /// a thread leaves its watch here after this, nobody stands in for it.
     pub fn stop(&self, wakers: &mut Vec<Waker>) {
         let mut state = self.state.lock();
         state.stop = true;

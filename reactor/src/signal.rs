@@ -1,30 +1,32 @@
-//! How a wait in the poller is cut short: by [`Signal::unpark`], or by a deadline nearer than the one it sleeps until.
+//! How a wait in the poller is cut short: by [`Signal::unpark`], or by a deadline that is nearer than the one the
+//! holder sleeps until.
 //!
-//! `sleeping_until` says what the holder of the poller does: [`AWAKE`], or sleeps until that many nanoseconds after
-//! the reactor's birth ([`NEVER`]: until something happens). Only the holder stores it.
+//! `sleeping_until` says what the holder of the poller does. It is [`AWAKE`], or it sleeps until that many nanoseconds
+//! after the reactor's birth ([`NEVER`]: until something happens). Only the holder stores it.
 //!
 //! Invariants:
-//! 1. A holder that sleeps has, after announcing it, looked at `unparked` and at every deadline.
-//! 2. Whoever sets `unparked`, or makes a deadline nearer, looks at `sleeping_until` afterwards, and kicks the holder
-//!    where it would sleep past it.
-//! 3. `sleeping_until` is never later than the moment the holder really sleeps until: it announces [`NEVER`] first,
-//!    and lowers it once it knows better. An early look costs a kick for nothing, never a lost one.
+//! 1. A holder announces that it sleeps, then looks at `unparked` and at every deadline, then sleeps.
+//! 2. Whoever sets `unparked`, or makes a deadline nearer, looks at `sleeping_until` afterwards. It kicks the holder if
+//!    the holder would sleep past it.
+//! 3. `sleeping_until` is never earlier than the moment until which the holder really sleeps. The holder announces
+//!    [`NEVER`] first, and lowers it once it knows the deadline. A reader of the older value kicks for nothing, but no
+//!    kick is lost.
 //!
-//! Orderings. Both sides store, fence (SeqCst), load: the holder stores `sleeping_until` and loads `unparked` and the
-//! deadlines; the others store one of these and load `sleeping_until`. So the holder sees the news, or the other
-//! sees the sleeper, or both; both is a kick for nothing. That a kick before the wait ends the wait is the poller's
-//! own promise.
+//! Orderings. Both sides store, fence (SeqCst), load. The holder stores `sleeping_until` and loads `unparked` and the
+//! deadlines. The others store one of these and load `sleeping_until`. So the holder sees the news, or the other sees
+//! the sleeper, or both. If both, the kick is for nothing. The poller itself promises that a kick before the wait ends
+//! the wait.
 
 use std::fmt;
 
 use heist_sync::sys::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
-/// `sleeping_until` of a holder that does not sleep.
+/// `sleeping_until` of a holder that is awake.
 const AWAKE: u64 = 0;
 /// A deadline that never comes.
 pub const NEVER: u64 = u64::MAX;
 
-/// Makes the wait under way in a poller, or else the next one, return.
+/// Ends the current wait in a poller, or else the next one.
 pub trait Kick {
     /// Does so.
     fn kick(&self);
@@ -38,7 +40,7 @@ pub struct Signal<K> {
 }
 
 impl<K: Kick> Signal<K> {
-    /// Nobody sleeps, nothing has been signalled.
+    /// A signal of which nobody sleeps, and which nobody has set.
     pub fn new(kick: K) -> Self {
         Self {
             sleeping_until: AtomicU64::new(AWAKE),
@@ -47,42 +49,42 @@ impl<K: Kick> Signal<K> {
         }
     }
 
-    /// The holder is about to sleep. To be followed by a look at every deadline, [`settle`](Self::settle), the
-    /// wait, and [`awake`](Self::awake). False where it must not sleep, as somebody has called
+    /// The holder is about to sleep. Afterwards it must look at every deadline, call [`settle`](Self::settle), wait,
+    /// and call [`awake`](Self::awake). Returns false if it must not sleep, because somebody has called
     /// [`unpark`](Self::unpark).
     #[must_use]
     pub fn announce(&self) -> bool {
-        // Ordering: Relaxed, with the fence: pairs with the fences in `unpark` and `deadline_moved`.
+        // Ordering: Relaxed with the fence, which pairs with the fences in `unpark` and `deadline_moved`.
         self.sleeping_until.store(NEVER, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         // Ordering: Relaxed: `awake` acquires what came before the unpark.
         !self.unparked.load(Ordering::Relaxed)
     }
 
-    /// The holder knows now what it will sleep until: a deadline that it read after announcing.
+    /// The holder now knows until when it will sleep: a deadline that it read after announcing.
     pub fn settle(&self, until: u64) {
-        // Ordering: Relaxed: who reads the older, later value kicks for nothing (invariant 3).
+        // Ordering: Relaxed: a reader of the older, later value kicks for nothing (invariant 3).
         self.sleeping_until
             .store(until.max(AWAKE + 1), Ordering::Relaxed);
     }
 
     /// The holder has woken up, and will look at everything before it sleeps again.
     pub fn awake(&self) {
-        // Ordering: Relaxed: who reads the older value kicks for nothing.
+        // Ordering: Relaxed: a reader of the older value kicks for nothing.
         self.sleeping_until.store(AWAKE, Ordering::Relaxed);
         self.consume_unpark();
     }
 
     /// Takes the signal of an [`unpark`](Self::unpark), if there is one.
     pub fn consume_unpark(&self) -> bool {
-        // Ordering: hint only for the load, which keeps a quiet turn from writing; Acquire pairs with the Release in
+        // Ordering: the load is a hint only, which keeps a quiet turn from writing. Acquire pairs with the Release in
         // `unpark`, so that the holder sees what was done before it.
         self.unparked.load(Ordering::Relaxed) && self.unparked.swap(false, Ordering::Acquire)
     }
 
-    /// Makes the wait under way, or else the next one, return at once.
+    /// Ends the current wait, or else the next one.
     pub fn unpark(&self) {
-        // Ordering: Release pairs with the Acquire in `consume_unpark`. Where it was set already, whoever set it has
+        // Ordering: Release pairs with the Acquire in `consume_unpark`. If it was set already, whoever set it has
         // kicked or will, and this swap continues its release sequence.
         if self.unparked.swap(true, Ordering::AcqRel) {
             return;
@@ -95,7 +97,7 @@ impl<K: Kick> Signal<K> {
         }
     }
 
-    /// A deadline has been stored that is nearer than its predecessor: wakes the holder if it would sleep past it.
+    /// A deadline has been stored that is nearer than the one before. Wakes the holder if it would sleep past it.
     pub fn deadline_moved(&self, deadline: u64) {
         // Ordering: pairs with the fence in `announce`: the deadline was stored before it.
         fence(Ordering::SeqCst);

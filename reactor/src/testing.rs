@@ -1,4 +1,4 @@
-//! What this crate's examples and tests need of an executor.
+//! What the examples and tests of this crate need of an executor.
 
 use std::future::Future;
 use std::pin::pin;
@@ -28,11 +28,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Runs a test on a thread of its own, and fails it after two minutes rather than hang.
+/// Runs a test on its own thread. If the test takes more than two minutes, it fails instead of hanging.
 ///
 /// # Panics
 ///
-/// With the test's panic, and where it takes too long.
+/// If the test panics, with the same panic. If it takes too long.
 pub fn within_limit(test: impl FnOnce() + Send + 'static) {
     let (done, ended) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {

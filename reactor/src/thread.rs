@@ -1,7 +1,7 @@
 //! The reactor thread: it looks after the poller whenever nobody else does, and ticks for the scheduler.
 //!
-//! How it and the borrowers hand the poller over is told in `handover.rs`, and how another thread takes its place where a
-//! waker blocks it in `relay.rs`. It polls no task.
+//! `handover.rs` says how it and the borrowers hand the poller over. `relay.rs` says how another thread takes its place
+//! when a waker blocks it. It polls no task.
 
 use std::io;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::pool::Refused;
 use crate::reactor::{Reactor, Shared, Turn};
 use crate::relay::Next;
 
-/// For how long the poller must have been free before the thread takes it. A worker that serves one event after the
-/// other frees it for some microseconds each time, and taking it then would put the thread between the worker and its
-/// next event. Shorter than any tick.
+/// For how long the poller must have been free before the thread takes it. A worker that serves one event after another
+/// frees the poller for some microseconds each time. If the thread took it then, it would get between the worker and
+/// its next event. This must be shorter than any tick.
 const LINGER: Duration = Duration::from_micros(200);
 
 impl Reactor {
@@ -50,8 +50,8 @@ impl Reactor {
     }
 }
 
-/// The body of the reactor thread: from its start, or from when it takes over with wakers that are left to be called, until
-/// all ends or another thread has taken the watch.
+/// The body of the reactor thread. It begins when the thread starts, or when the thread takes over with wakers that are
+/// left to be called. It ends when everything ends, or when another thread has taken the watch.
 fn serve(shared: &Arc<Shared>, mut watch: Box<Watch>) {
     loop {
         if !watch.foreign.is_empty() {
@@ -67,7 +67,7 @@ fn serve(shared: &Arc<Shared>, mut watch: Box<Watch>) {
     }
 }
 
-/// Calls the foreign wakers, which may block: then another thread takes the watch over, and this one has nothing.
+/// Calls the foreign wakers. If one of them blocks, another thread takes the watch over, and this one returns `None`.
 fn call(shared: &Arc<Shared>, mut watch: Box<Watch>) -> Option<Box<Watch>> {
     let mut foreign = std::mem::take(&mut watch.foreign);
     if shared.relay.lay_down(watch, &mut foreign) {
@@ -88,7 +88,7 @@ fn call(shared: &Arc<Shared>, mut watch: Box<Watch>) -> Option<Box<Watch>> {
         match shared.relay.next() {
             Next::Call(waker) => drop(contain(|| waker.wake())),
             Next::Watch(mut watch) => {
-                // Empty: for its room.
+                // It is empty: we keep its allocation.
                 watch.foreign = foreign;
                 return Some(watch);
             }
@@ -98,7 +98,7 @@ fn call(shared: &Arc<Shared>, mut watch: Box<Watch>) -> Option<Box<Watch>> {
 }
 
 impl Watch {
-    /// Looks after the poller and ticks, until all ends or there are foreign wakers to be called.
+    /// Looks after the poller and ticks, until everything ends or there are foreign wakers to be called.
     fn look_after(&mut self, shared: &Shared) {
         let handover = &shared.handover;
         if !std::mem::take(&mut self.gave_way)
@@ -112,7 +112,7 @@ impl Watch {
             sleep = self.tick_length();
             let free = handover.free_for();
             if let Some(free) = free.filter(|free| *free < LINGER) {
-                // Its borrower may be back at any moment. If not, we take it a tick after it was left.
+                // Its borrower may be back at any moment. If not, we take the poller one tick after it was let go.
                 sleep -= free;
             } else if let Some(turn) = free.and_then(|_| shared.try_borrow()) {
                 self.hold(turn);
@@ -124,7 +124,7 @@ impl Watch {
         }
     }
 
-    /// Sleeps for good, while a worker has the poller and sleeps in it.
+    /// Sleeps without a limit, while a worker has the poller and sleeps in it.
     fn rest(&mut self, shared: &Shared) {
         let poller = shared.handover.rest(|| self.is_quiet());
         self.wake_up();
@@ -133,7 +133,8 @@ impl Watch {
         }
     }
 
-    /// Waits in the poller, until a worker wants it, or there are foreign wakers: they are called with the poller let go.
+    /// Waits in the poller, until a worker wants it or there are foreign wakers. They are called after the poller was
+    /// let go.
     fn hold(&mut self, mut turn: Turn<'_>) {
         let handover = &turn.shared().handover;
         while self.foreign.is_empty() {
@@ -157,7 +158,7 @@ impl Watch {
                 self.wake_up();
             }
             if woken && self.wants_poller() {
-                // Whom the turn has woken is at work now.
+                // The workers that the turn has woken are at work now.
                 self.gave_way = true;
                 return;
             }

@@ -150,7 +150,7 @@ impl<K: Kick> Timers<K> {
         }
     }
 
-    /// Does the same as [`expire`](Self::expire), at a given time.
+    /// Does the same as `expire`, at a given time.
     pub fn expire_at(&self, now: u64, wakers: &mut Vec<Waker>) {
         for shard in &self.shards {
             // Ordering: Relaxed: an entry that is inserted meanwhile is for the next turn, which its inserter causes.

@@ -72,7 +72,7 @@ pub(super) async fn resolve<T: ToSocketAddrs>(host: T) -> io::Result<vec::IntoIt
 mod sealed {
     use std::net::SocketAddr;
 
-    /// What is known of an address without a look-up.
+    /// What we know of an address without a look-up.
     #[derive(Debug)]
     pub enum Resolved {
         Known(Vec<SocketAddr>),

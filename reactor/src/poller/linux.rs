@@ -1,4 +1,4 @@
-//! The alarm on Linux: a timerfd in the poller. epoll's own timeout counts in milliseconds, and rounds up.
+//! The alarm on Linux: a timerfd in the poller. epoll's own timeout counts in milliseconds and rounds up.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -12,9 +12,9 @@ use rustix::time::{
 
 /// Ends a wait in the poller at a given time.
 ///
-/// It is armed only when it would ring too late: one that rings too early costs a turn for nothing, once, where
-/// putting it off would cost a system call each time that the nearest timer is dropped. It is never read: the poller
-/// is edge-triggered, and each expiry is an edge.
+/// It is armed only if it would ring too late. If it rings too early, that costs one turn for nothing. Putting it off
+/// would cost a system call each time that the nearest timer is dropped. It is never read: the poller is
+/// edge-triggered, and each expiry is an edge.
 pub(super) struct Alarm {
     timer: OwnedFd,
     /// When it rings next, if it has not rung yet.
@@ -35,9 +35,9 @@ impl Alarm {
         Ok(Self { timer, armed: None })
     }
 
-    /// Rings at `deadline`, which is later than `now`. Returns the timeout that the poller needs besides.
+    /// Makes it ring at `deadline`, which is later than `now`. Returns the timeout that the poller needs besides.
     pub(super) fn arm(&mut self, now: Instant, deadline: Instant) -> Option<Duration> {
-        // One armed for a moment that has passed has rung.
+        // If it was armed for a moment that has passed, it has rung.
         if self.armed.is_some_and(|at| now < at && at <= deadline) {
             return None;
         }

@@ -1,5 +1,5 @@
-//! The poller in a model: no event ever comes, and a wait ends when it is kicked. That a kick before the wait ends the
-//! next one is kept, as the real poller keeps it.
+//! The poller in a model. No event ever comes, and a wait ends when it is kicked. As with the real poller, a kick
+//! before the wait ends the next wait.
 
 use std::fmt;
 use std::io;
@@ -29,7 +29,7 @@ impl Kick for PollKick {
 
 /// The poller and what a turn works with.
 pub(crate) struct Poller {
-    /// For its registry alone: it is never waited in.
+    /// Only for its registry: nobody waits in it.
     poll: mio::Poll,
     pub(crate) events: mio::Events,
     pub(crate) pace: Pace,
@@ -65,7 +65,7 @@ impl Poller {
         *self.bell.rung.lock() = false;
     }
 
-    /// Waits to be kicked. A deadline never comes: time stands still.
+    /// Waits until it is kicked. A deadline never comes: time stands still.
     pub(crate) fn wait(&mut self, limit: Option<Duration>, _deadline: Option<(Instant, Instant)>) {
         if limit.is_some_and(|limit| limit.is_zero()) {
             return self.look();

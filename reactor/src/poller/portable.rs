@@ -1,4 +1,4 @@
-//! The alarm where there is none: the poller's own timeout, which is rounded up to its unit.
+//! The alarm on systems without one: the poller's own timeout, which is rounded up to its unit.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The watchdog on Linux: a timerfd, so that to arm it wakes nobody.
+//! The watchdog on Linux: a timerfd, so that arming it wakes nobody.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,7 +16,7 @@ const NEVER: Duration = Duration::ZERO;
 
 /// Rings a tick after it was armed, for whoever waits.
 pub(super) struct Watchdog {
-    /// Never read: to set it takes back that it has rung.
+    /// Never read: setting it also clears that it has rung.
     timer: OwnedFd,
     tick: Duration,
 }
@@ -28,22 +28,22 @@ impl Watchdog {
         Ok(Self { timer, tick })
     }
 
-    /// Rings in a tick.
+    /// Makes it ring in a tick.
     pub(super) fn arm(&self) {
         self.set(self.tick);
     }
 
-    /// Doesn't ring.
+    /// Makes it not ring.
     pub(super) fn disarm(&self) {
         self.set(NEVER);
     }
 
-    /// Rings at once.
+    /// Makes it ring at once.
     pub(super) fn ring(&self) {
         self.set(Duration::from_nanos(1));
     }
 
-    /// Waits until it rings, for `limit` at most. False where it did not ring; true may be wrong.
+    /// Waits until it rings, for `limit` at most. Returns false if it did not ring. True may be wrong.
     pub(super) fn wait(&self, limit: Duration) -> bool {
         let mut timer = [PollFd::new(&self.timer, PollFlags::IN)];
         !matches!(poll(&mut timer, Some(&timespec(limit.min(DAY)))), Ok(0))

@@ -42,9 +42,9 @@ impl Instant {
         self.0
     }
 
-    /// The moment `duration` after this one. If that can't be represented, one that is decades away.
+    /// The moment `duration` after this one. If that can't be represented, a moment decades away.
     pub(super) fn after(self, duration: Duration) -> Instant {
-        // Some 30 years, as not every system can count further.
+        // About 30 years, as not every system can count further.
         const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
         self.checked_add(duration)
             .or_else(|| self.checked_add(FAR))

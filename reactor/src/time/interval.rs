@@ -59,7 +59,7 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
     }
 }
 
-/// How late a tick may be and count as in time.
+/// How late a tick may be and still count as on time.
 const IN_TIME: Duration = Duration::from_millis(5);
 
 /// What an [`Interval`] does after a missed tick. A tick is missed if it comes more than five milliseconds after it was due.
@@ -83,7 +83,7 @@ impl MissedTickBehavior {
             Self::Delay => now.after(period),
             Self::Skip => {
                 let past = (now - due).as_nanos() % period.as_nanos();
-                // No more than was missed, which can be counted in nanoseconds up to 584 years.
+                // Not more than was missed. That can be counted in nanoseconds for up to 584 years.
                 let past = Duration::from_nanos_u128(past);
                 now.after(period - past)
             }
@@ -165,8 +165,8 @@ mod tests {
     use super::MissedTickBehavior::{Burst, Delay, Skip};
     use super::{Duration, Instant, MissedTickBehavior};
 
-    /// When the next tick is due after one that came so late, in milliseconds after the one that was due, with a period
-    /// of so many.
+    /// When the next tick is due, in milliseconds after the late one was due. The late tick came `late` milliseconds
+    /// after it was due, and the period is `period` milliseconds.
     fn next(behavior: MissedTickBehavior, period: u64, late: u64) -> u64 {
         let (due, of) = (Instant::now(), Duration::from_millis);
         let next = behavior.next(due, due + of(late), of(period));
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_next_tick_is_due_as_tokio_has_it() {
-        // Period, how late it came, and when the next is due: by `Burst`, by `Delay`, by `Skip`.
+        // The period, how late the tick came, and when the next one is due: by `Burst`, by `Delay`, by `Skip`.
         for (period, late, expected) in [
             (100, 0, [100, 100, 100]),
             (100, 5, [100, 100, 100]),

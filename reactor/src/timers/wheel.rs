@@ -257,7 +257,7 @@ impl Wheel {
     }
 
     /// Moves on to `now`, or towards it if that takes more than `moves` moves of entries. Returns whether it has come
-    /// to `now`. Then [`pop_due`](Self::pop_due) returns what is due.
+    /// to `now`. If so, [`pop_due`](Self::pop_due) returns what is due.
     pub(super) fn turn_to(&mut self, now: u64, moves: usize) -> bool {
         let mut left = moves;
         loop {

@@ -1,4 +1,4 @@
-//! The watchdog where there is no timerfd: to arm it wakes who waits, who then sleeps for a tick.
+//! The watchdog where there is no timerfd: arming it wakes the waiting thread, which then sleeps for a tick.
 
 use std::io;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(super) struct Watchdog {
 #[derive(Default)]
 struct State {
     armed: bool,
-    /// It rings at once, from now on.
+    /// Whether it rings at once, from now on.
     rings: bool,
 }
 
@@ -28,7 +28,7 @@ impl Watchdog {
         })
     }
 
-    /// Rings in a tick.
+    /// Makes it ring in a tick.
     pub(super) fn arm(&self) {
         let was_armed = std::mem::replace(&mut self.state.lock().armed, true);
         if !was_armed {
@@ -36,18 +36,18 @@ impl Watchdog {
         }
     }
 
-    /// Doesn't ring.
+    /// Makes it not ring.
     pub(super) fn disarm(&self) {
         self.state.lock().armed = false;
     }
 
-    /// Rings at once.
+    /// Makes it ring at once.
     pub(super) fn ring(&self) {
         self.state.lock().rings = true;
         self.changed.notify_one();
     }
 
-    /// Waits until it rings, for `limit` at most. False where it did not ring; true may be wrong.
+    /// Waits until it rings, for `limit` at most. Returns false if it did not ring. True may be wrong.
     pub(super) fn wait(&self, limit: Duration) -> bool {
         let mut state = self.state.lock();
         if !state.armed && !state.rings {
