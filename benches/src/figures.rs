@@ -2,7 +2,7 @@
 
 use benches::measure::percentile;
 
-/// heist with one worker, however many the others have.
+/// heist with one worker, however many workers the others have.
 pub(crate) const ONE_WORKER: &str = "heist-1";
 
 /// One row of the table.
@@ -22,7 +22,7 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    /// The least, the median and the most; NaN where no round came to an end.
+    /// The least, the median and the most. NaN if no round came to an end.
     pub(crate) fn spread(&self) -> [f64; 3] {
         let mut rounds: Vec<f64> = self
             .rounds
@@ -66,10 +66,10 @@ impl Row {
     }
 }
 
-/// All that a report is made of.
+/// Everything that a report is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Figures {
-    /// What it was measured on, and with what: names and values.
+    /// On what and with what it was measured: names and values.
     pub(crate) facts: Vec<(String, String)>,
     pub(crate) rows: Vec<Row>,
 }
@@ -84,7 +84,7 @@ pub(crate) fn head(facts: &[(String, String)]) -> String {
     text
 }
 
-/// The lines of one row: one a runtime.
+/// The lines of one row, one for each runtime.
 pub(crate) fn lines(row: &Row) -> String {
     let line = |column: &Column| {
         let rounds: Vec<_> = column.rounds.iter().map(f64::to_string).collect();
@@ -103,7 +103,7 @@ pub(crate) fn lines(row: &Row) -> String {
 /// Reads what [`head`] and [`lines`] have written.
 ///
 /// # Errors
-/// Where a line is none of theirs: says which.
+/// If a line is none of theirs. The error says which.
 pub(crate) fn read(text: &str) -> Result<Figures, String> {
     let mut figures = Figures {
         facts: Vec::new(),

@@ -1,4 +1,4 @@
-//! What the figures were measured on, and with what.
+//! On what machine the figures were measured, and with which versions.
 
 use std::process::Command;
 
@@ -31,7 +31,7 @@ fn processor() -> String {
     format!("{model}, {number} processors")
 }
 
-/// The commit, and that the files differ from it.
+/// The commit, and whether the files differ from it.
 fn revision() -> String {
     let folder = env!("CARGO_MANIFEST_DIR");
     let commit = answer("git", &["-C", folder, "rev-parse", "--short", "HEAD"]);
@@ -54,7 +54,7 @@ fn version(package: &str) -> String {
         .to_owned()
 }
 
-/// The first line that a command prints; nothing where it can't be had.
+/// The first line that a command prints. Empty if the command fails.
 fn answer(command: &str, arguments: &[&str]) -> String {
     let output = Command::new(command).args(arguments).output();
     let text = output.map(|output| output.stdout).unwrap_or_default();

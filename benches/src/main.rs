@@ -1,8 +1,8 @@
 //! heist beside tokio and smol: `cargo run --release -p benches -- --help`.
 //!
-//! The parent runs each (shape, runtime) in a process of its own, the runtimes in turn, for several rounds, and
-//! prints the medians with their ratios as a table. The child is this same program with `--child`. Heist runs twice:
-//! with one worker and with as many as the others.
+//! The parent runs each (shape, runtime) in its own process, one runtime after the other, for several rounds. It prints
+//! the medians with their ratios as a table. The child is this same program with `--child`. Heist runs twice: with one
+//! worker, and with as many workers as the others.
 
 mod figures;
 mod machine;
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Measures, or takes what was measured, and prints a line for each row as soon as it is known.
+/// Measures, or reads what was measured before. Prints the line of each row as soon as it is known.
 fn measure(options: &Options) -> Result<(), String> {
     let plan = &options.plan;
     let kept = options.from.as_ref().map(|from| {
@@ -196,12 +196,12 @@ fn at_least_one(option: &str, value: &str) -> Result<usize, String> {
     }
 }
 
-/// Runs one shape on one runtime and prints its values, one a line.
+/// Runs one shape on one runtime. Prints its values, one on each line.
 fn child(runtime: &str, shape: &str, workers: usize) {
     fn on<R: rt::Rt>(shape: &str, workers: usize) -> Vec<f64> {
         let runtime = R::start(workers);
         let values = shapes::run(shape, &runtime, workers);
-        // Tasks that idle or serve for ever would only cost time at the end of the process.
+        // Tasks that idle or serve without end would only cost time at the end of the process.
         std::mem::forget(runtime);
         values
     }

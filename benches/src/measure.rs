@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// CPU time of this process so far, all of its threads.
+/// CPU time of this process so far, on all of its threads.
 pub fn process_cpu() -> Duration {
     clock(rustix::time::ClockId::ProcessCPUTime)
 }
@@ -49,7 +49,7 @@ pub fn line(cells: &[String]) {
     println!("| {} |", cells.join(" | "));
 }
 
-/// Three digits that count.
+/// Formats a value with three significant digits.
 pub fn figure(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),

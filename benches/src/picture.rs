@@ -1,4 +1,4 @@
-//! The picture for a front page: how heist compares with each peer, shape by shape, on a logarithmic axis.
+//! The picture for a front page. It compares heist with each peer, shape by shape, on a logarithmic axis.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ const ROW: f64 = 30.0;
 /// Where the axis lies.
 const LEFT: f64 = 330.0;
 const RIGHT: f64 = 850.0;
-/// The ratios at the ends of the axis; what lies beyond is drawn up to there.
+/// The ratios at the ends of the axis. What lies beyond is drawn up to there.
 const LEAST: f64 = 1.0 / 32.0;
 const MOST: f64 = 4.0;
 
@@ -31,7 +31,7 @@ fn x(ratio: f64) -> f64 {
     LEFT + (RIGHT - LEFT) * (ratio / LEAST).ln() / (MOST / LEAST).ln()
 }
 
-/// What a text says in XML.
+/// Escapes a text for XML.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -93,7 +93,7 @@ pub(crate) fn svg(figures: &Figures) -> String {
 /// A bar from 1 to `ratio`, and its figure at the end.
 fn bar(peer: &str, ratio: f64, y: f64) -> String {
     let (from, to) = (x(1.0).min(x(ratio)), x(1.0).max(x(ratio)));
-    // There is no room beside a bar as long as the axis.
+    // A bar as long as the axis leaves no room beside it.
     let (class, anchor, at) = match ratio {
         _ if from < LEFT + 30.0 => ("figure inside", "start", from + 4.0),
         ..1.0 => ("figure", "end", from - 4.0),
@@ -112,7 +112,7 @@ fn bar(peer: &str, ratio: f64, y: f64) -> String {
     )
 }
 
-/// What fits to the left of the axis.
+/// Shortens a text to what fits to the left of the axis.
 fn shortened(what: &str) -> String {
     const MOST: usize = 42;
     match what.char_indices().nth(MOST) {

@@ -1,10 +1,10 @@
-//! Whether two processors are two cores: what two workers gain can be measured only there.
+//! Whether two processors are two cores. Only on two cores can one measure what two workers gain.
 
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// One line: how long two threads that spin at once take beside one that spins alone.
+/// One line: how long two threads take that spin at once, compared with one that spins alone.
 pub fn report() -> String {
     let (alone, together) = (best(1), best(2));
     let ratio = together.as_secs_f64() / alone.as_secs_f64();
@@ -19,7 +19,7 @@ pub fn report() -> String {
     }
 }
 
-/// What `threads` that spin at once take, the best of five tries.
+/// How long `threads` threads take that spin at once. The best of five tries.
 fn best(threads: usize) -> Duration {
     let tries = (0..5).map(|_| {
         let start = Barrier::new(threads);
@@ -32,8 +32,8 @@ fn best(threads: usize) -> Duration {
     tries.min().expect("a try")
 }
 
-/// A fixed work of about 100 ms from `start` on. Its eight chains of multiplications don't wait for each other, so one
-/// thread fills a core: two hyperthreads of one core take twice as long.
+/// Work of about 100 ms, which begins at `start`. It has eight chains of multiplications that don't wait for each
+/// other, so one thread fills a core. Two hyperthreads of one core take twice as long.
 fn spin(start: &Barrier) -> Duration {
     const STEPS: usize = 40_000_000;
     start.wait();

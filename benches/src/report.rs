@@ -1,4 +1,4 @@
-//! The folder of a report: the figures as they come, and at the end what is made of them.
+//! The folder of a report. It gets the figures as they come, and at the end what is made of them.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -18,7 +18,7 @@ impl Folder {
     /// Makes the folder, and begins the file that keeps the figures: `figures.tsv`.
     ///
     /// # Errors
-    /// Where the operating system refuses one of them; before anything is measured.
+    /// If the operating system refuses one of them. Nothing has been measured then.
     pub(crate) fn begin(path: &Path, facts: &[(String, String)]) -> io::Result<Self> {
         fs::create_dir_all(path)?;
         let mut kept = File::create(path.join("figures.tsv"))?;
@@ -29,10 +29,10 @@ impl Folder {
         })
     }
 
-    /// Keeps a row, so that what is interrupted has kept what it measured.
+    /// Keeps a row. So an interrupted run has kept what it measured.
     ///
     /// # Errors
-    /// Where it can't be written.
+    /// If it can't be written.
     pub(crate) fn keep(&mut self, row: &Row) -> io::Result<()> {
         self.kept.write_all(figures::lines(row).as_bytes())
     }
@@ -40,7 +40,7 @@ impl Folder {
     /// Writes the page, the picture, and the table.
     ///
     /// # Errors
-    /// Where one can't be written.
+    /// If one of them can't be written.
     pub(crate) fn end(self, figures: &Figures, table: &Table) -> io::Result<()> {
         let rows: String = figures.rows.iter().map(|row| table.row(row)).collect();
         fs::write(self.path.join("figures.md"), table.head() + &rows)?;

@@ -1,7 +1,7 @@
-//! What the shapes ask of a runtime, so that each shape is written once. One file an implementation.
+//! What the shapes need from a runtime, so that each shape is written once. There is one file for each implementation.
 //!
-//! The trait is thin on purpose: every method is one call of the runtime's own, so that a shape measures what a
-//! user of that runtime would write.
+//! The trait is thin on purpose: every method is one call of the runtime's own. So a shape measures what a user of that
+//! runtime would write.
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -41,14 +41,14 @@ pub(crate) trait Rt: Send + Sync + Sized + 'static {
     fn spawn_blocking(work: fn()) -> impl Future<Output = ()> + Send;
     fn yield_now() -> impl Future<Output = ()> + Send;
     fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
-    /// Whether `future` was in time.
+    /// Whether `future` completed in time.
     fn timeout<F: Future<Output = ()> + Send>(
         time: Duration,
         future: F,
     ) -> impl Future<Output = bool> + Send;
     fn oneshot<T: Send + 'static>() -> (Self::OneTx<T>, Self::OneRx<T>);
     fn channel<T: Send + 'static>(capacity: usize) -> (Self::Tx<T>, Self::Rx<T>);
-    /// Accepts for ever; each connection is a task that sends back what it reads.
+    /// Accepts without end. Each connection is a task that sends back what it reads.
     fn echo(listener: TcpListener) -> impl Future<Output = ()> + Send;
 }
 
@@ -58,7 +58,7 @@ pub(crate) trait OneTx<T>: Send + 'static {
 
 pub(crate) trait Tx<T>: Clone + Send + Sync + 'static {
     fn send(&self, value: T) -> impl Future<Output = ()> + Send;
-    /// For a thread outside the runtime; the channel has room.
+    /// For a thread outside the runtime. The channel must have room.
     fn send_now(&self, value: T);
 }
 
@@ -68,7 +68,7 @@ pub(crate) trait Rx<T>: Send + 'static {
 
 pub(crate) trait Lock: Send + Sync + 'static {
     fn new() -> Self;
-    /// Takes the lock, adds one, gives it back.
+    /// Takes the lock, adds one, and gives the lock back.
     fn add_one(&self) -> impl Future<Output = ()> + Send;
 }
 

@@ -1,11 +1,11 @@
-//! The parent: each (shape, runtime) in a process of its own, the runtimes in turn.
+//! The parent: runs each (shape, runtime) in its own process, one runtime after the other.
 
 use std::process::{Command, Stdio};
 
 use crate::figures::{ONE_WORKER, Row};
 use crate::shapes::Shape;
 
-/// What is to be run, and how often.
+/// What to run, and how often.
 pub(crate) struct Plan {
     pub(crate) shapes: Vec<&'static Shape>,
     pub(crate) runtimes: Vec<&'static str>,
@@ -14,7 +14,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The rows of one shape, all rounds of all runtimes.
+    /// The rows of one shape, with all rounds of all runtimes.
     pub(crate) fn rows(&self, shape: &Shape) -> Vec<Row> {
         let mut rows: Vec<Row> = shape
             .rows
@@ -33,7 +33,7 @@ impl Plan {
     }
 }
 
-/// One shape on one runtime, in a process of its own.
+/// Runs one shape on one runtime, in its own process.
 fn child(runtime: &str, shape: &Shape, workers: usize) -> Vec<f64> {
     let (runtime, workers) = match runtime {
         ONE_WORKER => ("heist", 1),

@@ -1,4 +1,4 @@
-//! The shapes: what each is called, what it measures, in the order of the table.
+//! The shapes, in the order of the table: what each is called, and what it measures.
 //!
 //! A shape is a function over [`Rt`] that returns one value for each of its metrics. It has a process to itself.
 
@@ -12,7 +12,7 @@ mod timers;
 
 pub(crate) use tcp::client as tcp_client;
 
-/// A shape's name on the command line, and the rows that it gives the table: what, and in which unit.
+/// A shape's name on the command line, and its rows in the table: what is measured, and in which unit.
 pub(crate) struct Shape {
     pub(crate) name: &'static str,
     pub(crate) rows: &'static [(&'static str, &'static str)],
@@ -23,7 +23,7 @@ macro_rules! shapes {
         /// All shapes.
         pub(crate) const SHAPES: &[Shape] = &[$(Shape { name: $name, rows: &[$(($what, $unit)),+] }),+];
 
-        /// Runs the shape called `name`; a value for each of its rows.
+        /// Runs the shape called `name`. Returns one value for each of its rows.
         pub(crate) fn run<R: Rt>(name: &str, runtime: &R, workers: usize) -> Vec<f64> {
             match name {
                 $($name => $function(runtime, workers),)+

@@ -13,12 +13,13 @@ pub(crate) struct Table {
 enum Column {
     /// A runtime's figure.
     Figure(&'static str),
-    /// The first runtime's figure over the second's.
+    /// The first runtime's figure divided by the second's.
     Ratio(&'static str, &'static str),
 }
 
 impl Table {
-    /// Each runtime, heist's ratio to itself with one worker beside it, and its ratios to the others at the end.
+    /// The figure of each runtime. heist's ratio to itself with one worker stands beside it, and its ratios to the
+    /// others at the end.
     pub(crate) fn new(runtimes: &[&'static str]) -> Self {
         let mut columns: Vec<_> = runtimes.iter().copied().map(Column::Figure).collect();
         if runtimes.contains(&"heist") {

@@ -1,4 +1,4 @@
-//! Addresses: as they are asked for, and the one spelling by which a page is known. And which pages belong to the crawl.
+//! Addresses: how they are asked for, the one spelling by which a page is known, and which pages belong to the crawl.
 
 use std::sync::Arc;
 
@@ -7,9 +7,10 @@ use url::{Host, Origin, Url};
 /// The address of a page.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Address {
-    /// What the page is known by. Nobody is asked for it: `/docs/index.html` may exist where `/docs/` does not.
+    /// The spelling by which the page is known. It is not what a host is asked for: `/docs/index.html` may exist when
+    /// `/docs/` does not.
     pub(crate) page: Arc<str>,
-    /// What is asked for: the address as it is written, without what no host is told.
+    /// What is asked for: the address as it is written, without the parts that are never sent to a host.
     pub(crate) url: Arc<str>,
 }
 
@@ -26,16 +27,16 @@ impl Address {
         Address { page, url: asked }
     }
 
-    /// As much memory as it takes, more or less.
+    /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         self.page.len() + self.url.len()
     }
 }
 
-/// Takes off what no host is told: the fragment, a user name, a password.
+/// Removes what is never sent to a host: the fragment, a user name, a password.
 fn bare(mut url: Url) -> Url {
     url.set_fragment(None);
-    // Refused only for URLs without a host, which have no user name either.
+    // This fails only for URLs without a host, which have no user name either.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url
@@ -43,9 +44,8 @@ fn bare(mut url: Url) -> Url {
 
 /// Brings a URL into the one spelling that the crawl knows its page by.
 ///
-/// `Url` itself has already settled the case of scheme and host, the default port, and `.` and `..`. Here go the
-/// fragment, an empty query, a user name, `index.html` at the end, and percent signs before characters that
-/// need none.
+/// `Url` itself has already normalized the case of scheme and host, the default port, and `.` and `..`. This removes
+/// the fragment, an empty query, a user name, `index.html` at the end, and escapes of characters that need none.
 pub(crate) fn canonical(url: Url) -> Url {
     let mut url = bare(url);
     if url.query() == Some("") {
@@ -65,7 +65,7 @@ pub(crate) fn canonical(url: Url) -> Url {
     url
 }
 
-/// Undoes the escapes that say nothing (`%61` is `a`) and writes the others in capitals.
+/// Undoes escapes that are not needed (`%61` is `a`), and writes the others in capitals.
 fn plain_escapes(path: &str) -> String {
     let mut plain = String::with_capacity(path.len());
     let mut rest = path;
@@ -124,7 +124,7 @@ impl Scope {
         }
     }
 
-    /// Whether a page is one of the crawl's. `/book` holds `/book` and `/book/x`, but not `/bookshelf`.
+    /// Whether a page belongs to the crawl. `/book` holds `/book` and `/book/x`, but not `/bookshelf`.
     pub(crate) fn holds(&self, url: &Url) -> bool {
         if url.scheme() != "http" || url.origin() != self.origin {
             return false;

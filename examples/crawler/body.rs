@@ -1,4 +1,4 @@
-//! A body on its way: piece by piece, decoded, and bounded in bytes and time.
+//! A body that is being received: piece by piece, decoded, and limited in bytes and time.
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -12,25 +12,25 @@ use crate::coding::Decoder;
 use crate::connection::Lease;
 use crate::error::FetchError;
 
-/// So much is decoded at once: it may become a thousand times as long.
+/// How much is decoded at once. It may become a thousand times as long.
 const PIECE: usize = 4 * 1024;
 
-/// As much of a body that nobody wants is read, so that its connection serves again.
+/// How much is read of a body that nobody wants, so that its connection can be used again.
 const LEFTOVER: usize = 64 * 1024;
 
 /// What an answer may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Of the body, as it was sent and as it was decoded.
+    /// The limit for the body, both as it was sent and as it was decoded.
     pub(crate) bytes: usize,
     /// How long the host may let us wait, from connecting to the last byte.
     pub(crate) timeout: Duration,
 }
 
 impl Bounds {
-    /// When the host has let us wait too long, if it did for so long so far.
+    /// When the host will have let us wait too long, if it has let us wait for `waited` so far.
     pub(crate) fn deadline(&self, waited: Duration) -> Instant {
-        // Too far off to be an instant: as good as no limit.
+        // If the deadline is too far off for an `Instant`, there is as good as no limit.
         let far = Duration::from_secs(365 * 86_400);
         Instant::now() + self.timeout.saturating_sub(waited).min(far)
     }
@@ -38,21 +38,21 @@ impl Bounds {
 
 /// The body of an answer.
 ///
-/// A body beyond its bound in bytes is no error: it ends there, and is [`cut`](Body::cut).
+/// A body beyond its limit in bytes is not an error. It ends there, and is [`cut`](Body::cut).
 pub(crate) struct Body {
     incoming: Incoming,
     decoders: Vec<Decoder>,
     bounds: Bounds,
-    /// Came, but is not decoded yet.
+    /// What was received but is not decoded yet.
     coded: Bytes,
-    /// How many bytes came.
+    /// How many bytes were received.
     came: usize,
-    /// How many bytes were given, decoded.
+    /// How many bytes were returned, decoded.
     read: usize,
     cut: bool,
-    /// The connection, until all has come.
+    /// The connection, until everything was received.
     lease: Option<Lease>,
-    /// How long the host let us wait. That the crawl has other things to do is not the host's fault.
+    /// How long the host has let us wait. It is not the host's fault if the crawl has other things to do.
     waited: Duration,
 }
 
@@ -77,7 +77,7 @@ impl Body {
         }
     }
 
-    /// The next piece; none at the end.
+    /// The next piece. `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         while !self.is_done() {
             let piece = if self.coded.is_empty() {
@@ -99,7 +99,7 @@ impl Body {
         Ok(None)
     }
 
-    /// Waits for what the host sends next. Gives what is left to give once that was all.
+    /// Waits for what the host sends next. If that was all, returns what is left to return.
     async fn receive(&mut self) -> Result<Bytes, FetchError> {
         let begin = Instant::now();
         let deadline = self.bounds.deadline(self.waited);
@@ -109,7 +109,7 @@ impl Body {
         let Some(frame) = frame else {
             return self.end();
         };
-        // Else it is a trailer.
+        // Otherwise it is a trailer.
         if let Ok(data) = frame.map_err(FetchError::Http)?.into_data() {
             self.came += data.len();
             if !self.decoders.is_empty() && self.came > self.bounds.bytes {
@@ -128,7 +128,7 @@ impl Body {
         self.undo(piece, 0)
     }
 
-    /// Leads a piece through the decoders from one on.
+    /// Passes a piece through the decoders, beginning with number `from`.
     fn undo(&mut self, mut piece: Bytes, from: usize) -> Result<Bytes, FetchError> {
         for decoder in &mut self.decoders[from..] {
             piece = decoder.decode(&piece)?.into();
@@ -136,7 +136,7 @@ impl Body {
         Ok(piece)
     }
 
-    /// All has come: the connection is free, and the decoders give what they have left.
+    /// Everything was received. Frees the connection, and returns what the decoders have left.
     fn end(&mut self) -> Result<Bytes, FetchError> {
         if let Some(lease) = self.lease.take() {
             lease.give_back();
@@ -149,18 +149,18 @@ impl Body {
         Ok(last.into())
     }
 
-    /// Takes no more, and closes the connection.
+    /// Receives no more, and closes the connection.
     fn cut_off(&mut self) {
         self.cut = true;
         self.lease = None;
     }
 
-    /// Whether all that there will be was given.
+    /// Whether everything was returned.
     pub(crate) fn is_done(&self) -> bool {
         self.lease.is_none()
     }
 
-    /// The bound, if there was more.
+    /// The limit, if there was more.
     pub(crate) fn cut(&self) -> Option<usize> {
         self.cut.then_some(self.bounds.bytes)
     }
@@ -170,12 +170,12 @@ impl Body {
         self.read
     }
 
-    /// From connecting to the last byte.
+    /// The time from connecting to the last byte.
     pub(crate) fn latency(&self) -> Duration {
         self.waited
     }
 
-    /// Reads on to the end, or to as many bytes in all.
+    /// Reads on to the end, or until there are `most` bytes in all.
     pub(crate) async fn collect(&mut self, most: usize) -> Result<Vec<u8>, FetchError> {
         let mut all = Vec::new();
         while all.len() < most
@@ -186,7 +186,7 @@ impl Body {
         Ok(all)
     }
 
-    /// Nobody wants it: the rest is read for the connection's sake, if there isn't much.
+    /// Nobody wants the body. If little is left, reads the rest, so that the connection can be used again.
     pub(crate) async fn skip(&mut self) {
         self.decoders.clear();
         self.coded.clear();

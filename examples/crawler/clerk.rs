@@ -1,14 +1,14 @@
 //! The clerk's books: which pages there are, which of them to ask for next, and which links are broken.
 //!
-//! 1. A page is known by its canonical address, and is asked for as the first link to it has it. If that spelling
-//!    fails, the next one that links use is asked for: `/docs/index.html` may exist where `/docs/` does not. Once one
-//!    is had, the others are taken for good.
-//! 2. A redirect is an edge from page to page. `hops` of a page is the least number of redirects by which a link
-//!    leads to it; a page is fetched if and only if that is within the limit. Finding a shorter way lowers `hops`
-//!    along the whole chain.
-//! 3. A link is broken if the page at the end of its redirects can't be had. That is judged at the end, when all
-//!    is known. Until then, each address that may turn out so remembers which pages hold links to it.
-//! 4. What a site makes the clerk remember is bounded: see [`MOST_BYTES`] and [`MOST_HOLDERS`].
+//! 1. A page is known by its canonical address. It is asked for in the spelling of the first link to it. If that
+//!    spelling fails, the next one that links use is asked for: `/docs/index.html` may exist when `/docs/` does not.
+//!    Once one spelling works, the others count as good.
+//! 2. A redirect is an edge from page to page. `hops` of a page is the least number of redirects by which a link leads
+//!    to it. A page is fetched if and only if that is within the limit. Finding a shorter way lowers `hops` along the
+//!    whole chain.
+//! 3. A link is broken if the page at the end of its redirects can't be fetched. That is decided at the end, when
+//!    everything is known. Until then, each address that may turn out broken remembers which pages hold links to it.
+//! 4. There is a limit to what a site can make the clerk remember: see [`MOST_BYTES`] and [`MOST_HOLDERS`].
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -20,20 +20,20 @@ use crate::job::{Fetched, Found};
 use crate::outcome::{Broken, Outcome, Page};
 use crate::progress::Progress;
 
-/// As much memory may all known addresses take, more or less; more for a crawl that may ask for more of them.
+/// About how much memory all known addresses may take. It is more for a crawl that may ask for more of them.
 const MOST_BYTES: usize = 512 << 20;
 
-/// What an address takes besides its text, and what one needs in the mean.
+/// How many bytes an address takes besides its text, and how many one takes on average.
 const BYTES_EACH: usize = 256;
 const BYTES_USUAL: usize = 512;
 
-/// As many holders of links may be remembered besides the first of each link.
+/// How many holders of links may be remembered, besides the first of each link.
 const MOST_HOLDERS: usize = 10_000_000;
 
-/// As many links that are no URL are named.
+/// How many links that are no URL are named.
 const MOST_MALFORMED: usize = 100_000;
 
-/// As many spellings of one page are told apart. Any more are taken for the first.
+/// How many spellings of one page are told apart. Any more count as the first.
 const MOST_SPELLINGS: usize = 16;
 
 /// A page's place in the books.
@@ -44,7 +44,7 @@ type Place = (PageId, usize);
 
 #[derive(Debug)]
 struct Known {
-    /// As links write its address, in the order in which they were met; never empty.
+    /// The spellings that links use, in the order in which they were found. Never empty.
     spellings: Vec<Spelling>,
     hops: u32,
     state: State,
@@ -53,7 +53,7 @@ struct Known {
 #[derive(Debug)]
 struct Spelling {
     url: Arc<str>,
-    /// Why it can't be had, if it was asked for and can't.
+    /// Why it can't be fetched, if it was asked for and failed.
     fault: Option<Fault>,
     /// The pages that link to it, as long as the link may turn out broken.
     holders: Vec<PageId>,
@@ -74,9 +74,9 @@ enum State {
     Fetching(usize),
     Had(usize, Box<Page>),
     Redirect(Place),
-    /// A redirect to what is not the crawl's.
+    /// A redirect to a page that does not belong to the crawl.
     LeadsOut,
-    /// No spelling that is known can be had.
+    /// No known spelling can be fetched.
     Failed,
 }
 
@@ -87,18 +87,18 @@ pub(crate) struct Clerk {
     known: Vec<Known>,
     by_page: HashMap<Arc<str>, PageId>,
     queue: VecDeque<PageId>,
-    /// What may still be remembered.
+    /// How many bytes may still be remembered.
     bytes_left: usize,
     holders_left: usize,
     malformed_left: usize,
-    /// How many pages were had.
+    /// How many pages were fetched.
     had: usize,
     outcome: Outcome,
     progress: Progress,
 }
 
 impl Clerk {
-    /// For a crawl of one start, which may ask for so many pages.
+    /// For a crawl with one start, which may ask for `max_pages` pages.
     pub(crate) fn new(
         start: Address,
         scope: Scope,
@@ -146,7 +146,7 @@ impl Clerk {
         Some((id, known.spellings[spelling].url.clone()))
     }
 
-    /// Notes that an address can be reached by so many redirects from a link. None if there is no room for it.
+    /// Notes that an address can be reached by `hops` redirects from a link. Returns `None` if there is no room for it.
     fn discover(&mut self, address: Address, hops: u32) -> Option<Place> {
         let place = match self.by_page.get(&address.page) {
             Some(&id) => (id, self.spelling(id, address)?),
@@ -172,7 +172,7 @@ impl Clerk {
         Some(())
     }
 
-    /// Finds a spelling of a page, or notes it. If all others have failed, it is to be asked for.
+    /// Finds a spelling of a page, or adds it. If all others have failed, it will be asked for.
     fn spelling(&mut self, id: PageId, address: Address) -> Option<usize> {
         let spellings = &self.known[id as usize].spellings;
         if let Some(found) = spellings.iter().position(|known| known.url == address.url) {
@@ -192,8 +192,8 @@ impl Clerk {
         Some(new)
     }
 
-    /// Lowers `hops` along a chain of redirects, and queues what comes within reach. It ends: each round lowers
-    /// one page's `hops`, and on a loop they rise from page to page.
+    /// Lowers `hops` along a chain of redirects, and queues what comes within reach. This ends: each round lowers the
+    /// `hops` of one page, and on a loop they rise from page to page.
     fn come_closer(&mut self, mut place: Place, mut hops: u32) {
         while hops < self.known[place.0 as usize].hops {
             let known = &mut self.known[place.0 as usize];
@@ -213,7 +213,7 @@ impl Clerk {
         }
     }
 
-    /// Takes what a page's task found.
+    /// Takes in what a page's task found.
     pub(crate) fn take(
         &mut self,
         id: PageId,
@@ -287,7 +287,7 @@ impl Clerk {
         spelling.holders.push(holder);
     }
 
-    /// Notes that a spelling can't be had, and goes on with the next one that a link uses.
+    /// Notes that a spelling can't be fetched, and goes on with the next one that a link uses.
     fn fail(&mut self, id: PageId, spelling: usize, fault: Fault) {
         let known = &mut self.known[id as usize];
         known.spellings[spelling].fault = Some(fault);
@@ -312,7 +312,7 @@ impl Clerk {
         };
         self.outcome.redirects.insert(from, target.url.to_string());
         if !self.scope.holds(&url) {
-            // The start page says where the site is: http://site is at http://www.site.
+            // The start page tells where the site is: http://site may redirect to http://www.site.
             if self.had > 0 {
                 self.known[id as usize].state = State::LeadsOut;
                 return;
@@ -343,7 +343,7 @@ impl Clerk {
         }
     }
 
-    /// The address at which a page was had, or else its first.
+    /// The address at which a page was fetched, or else its first one.
     fn url(&self, id: PageId) -> &Arc<str> {
         let known = &self.known[id as usize];
         match known.state {
@@ -352,7 +352,7 @@ impl Clerk {
         }
     }
 
-    /// Why the page at the end of a link can't be had, if so.
+    /// Why the page at the end of a link can't be fetched, if it can't.
     fn fault(&self, mut place: Place) -> Option<Fault> {
         let limit = self.max_redirects;
         for _ in 0..=limit {
@@ -430,7 +430,7 @@ mod tests {
         Clerk::new(address("/"), scope, 5, 1000, Progress::hidden())
     }
 
-    /// Brings in the next page, which holds some links; gives its URL.
+    /// Takes in the next page, which holds some links. Returns its URL.
     fn page(clerk: &mut Clerk, links: impl IntoIterator<Item = String>) -> String {
         let (id, url) = clerk.next().unwrap();
         let page = Page {
@@ -494,7 +494,7 @@ mod tests {
         assert!(clerk.known.len() < 150, "{}", clerk.known.len());
         let known = clerk.known.len() - 1;
         assert_eq!(clerk.outcome.forgotten, 1000 - known);
-        // All that are known are linked to again, by a page that is the last to be known.
+        // A page that is the last known one links to all known addresses again.
         page(&mut clerk, (0..known).map(|link| format!("/{link}")));
         let forgotten = clerk.outcome.forgotten;
         assert_eq!(forgotten, 1000 - known + (known - 1 - 10));

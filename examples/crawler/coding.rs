@@ -11,8 +11,8 @@ use hyper::header::CONTENT_ENCODING;
 
 use crate::error::FetchError;
 
-/// The codings that IANA has registered and that are not decoded here. Any other name is no coding: its bytes are
-/// taken as they are, as the Fetch standard has it (`none` and `utf-8` are seen).
+/// The codings that IANA has registered and that are not decoded here. Any other name is no coding. Then the bytes are
+/// taken as they are, as the Fetch standard says (`none` and `utf-8` do occur).
 const NOT_DECODED: &[&str] = &[
     "zstd",
     "compress",
@@ -24,7 +24,7 @@ const NOT_DECODED: &[&str] = &[
     "pack200-gzip",
 ];
 
-/// As many codings on top of each other are undone. One is usual, two are a mistake.
+/// How many codings on top of each other are undone. One is usual, two are a mistake.
 const MOST_CODINGS: usize = 4;
 
 /// A decoder for each coding of a body, the outermost first.
@@ -54,7 +54,7 @@ pub(crate) struct Decoder {
 }
 
 enum State {
-    /// Nothing has come yet. What comes first says how to go on.
+    /// Nothing was received yet. The first bytes decide how to go on.
     Empty(fn(&[u8]) -> State),
     Gzip(GzDecoder<Vec<u8>>),
     Zlib(ZlibDecoder<Vec<u8>>),
@@ -102,19 +102,19 @@ impl Decoder {
         Ok(decoded)
     }
 
-    /// Says that no more comes, and gives what was left inside.
+    /// Says that no more comes, and returns what was left inside.
     pub(crate) fn finish(&mut self) -> Result<Vec<u8>, FetchError> {
         if matches!(self.state, State::Empty(_) | State::Ended) {
             return Ok(Vec::new());
         }
-        // A stream that has ended takes nothing any more.
+        // A stream that has ended accepts nothing any more.
         match self.write(&[0])? {
             0 => self.end(),
             _ => Err(self.garbled(io::ErrorKind::UnexpectedEof.into())),
         }
     }
 
-    /// Checks what stands behind the data.
+    /// Checks what follows the data.
     fn end(&mut self) -> Result<Vec<u8>, FetchError> {
         let ended = match std::mem::replace(&mut self.state, State::Ended) {
             State::Gzip(decoder) => decoder.finish(),
@@ -139,7 +139,7 @@ impl Decoder {
         taken.map_err(|error| self.garbled(error))
     }
 
-    /// Brings what was decoded so far into the output.
+    /// Moves what was decoded so far into the output.
     fn flush(&mut self) -> Result<(), FetchError> {
         let flushed = match &mut self.state {
             State::Gzip(decoder) => decoder.flush(),
@@ -178,8 +178,8 @@ fn next_member(start: &[u8]) -> State {
     }
 }
 
-/// `deflate` means zlib's format, but some hosts send the bare data. zlib's first byte tells: no compressor
-/// begins bare data with it.
+/// `deflate` means zlib's format, but some hosts send the bare data. The first byte of zlib's format tells them apart:
+/// no compressor begins bare data with it.
 fn zlib_or_not(start: &[u8]) -> State {
     match start.first() {
         Some(first) if first & 0x0f == 8 => State::Zlib(ZlibDecoder::new(Vec::new())),

@@ -18,7 +18,7 @@ use url::{Position, Url};
 use crate::error::FetchError;
 use crate::robots;
 
-/// As many header fields may an answer have. hyper's own limit of some 400 KB for all of them together holds too.
+/// How many header fields an answer may have. hyper's own limit of about 400 KB for all of them together applies too.
 const MOST_FIELDS: usize = 1000;
 
 /// A connection over which requests can be sent, one after the other.
@@ -30,11 +30,11 @@ pub(crate) struct Host {
     permits: Arc<Semaphore>,
     /// Connections that wait for their next request.
     idle: Mutex<Vec<Connection>>,
-    /// When the next request may go out, where the host asks for a pause.
+    /// When the next request may be sent, if the host asks for a pause.
     next: Mutex<Instant>,
 }
 
-/// A connection in use. Dropped, it is closed.
+/// A connection in use. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Lease {
     host: Arc<Host>,
@@ -43,7 +43,7 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Gives the connection back for the next request; only once an answer has been read to its end.
+    /// Gives the connection back for the next request. Call this only after an answer was read to its end.
     pub(crate) fn give_back(self) {
         if !self.connection.is_closed() {
             let mut idle = lock(&self.host.idle);
@@ -53,7 +53,7 @@ impl Lease {
 }
 
 impl Host {
-    /// With so many requests at once.
+    /// Makes a host that takes `at_once` requests at once.
     pub(crate) fn new(at_once: usize) -> Host {
         Host {
             permits: Arc::new(Semaphore::new(at_once)),
@@ -68,7 +68,7 @@ impl Host {
         permit.expect("the semaphore is never closed")
     }
 
-    /// Books the next moment at which a request may go out.
+    /// Reserves the next moment at which a request may be sent.
     pub(crate) fn book(&self, delay: Duration) -> Instant {
         let mut next = lock(&self.next);
         let mine = (*next).max(Instant::now());
@@ -94,8 +94,8 @@ impl Host {
     async fn send(&self, url: &Url) -> Result<(Connection, Response<Incoming>), FetchError> {
         let request = || request(url).map_err(FetchError::Request);
         while let Some(mut connection) = self.idle() {
-            // A kept connection may end just as it is used, or hold what the host sent too much of. That says
-            // nothing about this page: only what happens on a fresh connection does.
+            // A kept connection may end just as it is used, or may hold extra bytes that the host sent. That says
+            // nothing about this page. Only what happens on a fresh connection does.
             if connection.ready().await.is_err() {
                 continue;
             }
@@ -126,18 +126,18 @@ async fn connect(url: &Url) -> Result<Connection, FetchError> {
         None => Err(io::Error::other("no host")),
     };
     let stream = stream.map_err(FetchError::Connect)?;
-    // Helps little and harms nothing: a request is one write.
+    // It helps little and harms nothing: a request is one write.
     let _ = stream.set_nodelay(true);
     let (connection, driver) = http1::Builder::new()
         .max_headers(MOST_FIELDS)
-        // What browsers bear as well: folded fields, a space before the colon, lines that are no fields.
+        // What browsers accept as well: folded fields, a space before the colon, lines that are no fields.
         .allow_obsolete_multiline_headers_in_responses(true)
         .allow_spaces_after_header_name_in_responses(true)
         .ignore_invalid_headers_in_responses(true)
         .handshake(HeistIo::new(stream))
         .await
         .map_err(FetchError::Http)?;
-    // It ends with the connection; what went wrong, the request is told.
+    // The task ends with the connection. Errors are reported to the request.
     heist::spawn(driver);
     Ok(connection)
 }

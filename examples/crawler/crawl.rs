@@ -1,8 +1,8 @@
 //! The crawl: hands the pages out and takes in what they hold.
 //!
-//! One task, with the [`Clerk`] at hand, owns all that is known; each page is fetched and parsed by a task of its
-//! own, on whichever worker is free, and comes back as a message. So no lock is needed, and the outcome does not
-//! depend on which page comes back first.
+//! One task, with the [`Clerk`] at hand, owns everything that is known. Each page is fetched and parsed by a task of
+//! its own, on any free worker, and comes back as a message. So no lock is needed, and the outcome does not depend on
+//! which page comes back first.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::job::{Fetched, Job, Tools};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 
-/// Pages longer than a mebibyte that are parsed at once, as they come.
+/// How many pages longer than a mebibyte are parsed at once, as they come.
 const LONG_PAGES: usize = 8;
 
 /// What to crawl, and how.
@@ -25,17 +25,17 @@ const LONG_PAGES: usize = 8;
 pub(crate) struct Options {
     pub(crate) start: Url,
     pub(crate) under: Option<String>,
-    /// Pages and links that are asked for.
+    /// How many pages and links are asked for.
     pub(crate) max_pages: usize,
-    /// Different links of one page.
+    /// How many different links of one page count.
     pub(crate) max_links: usize,
     pub(crate) max_redirects: u32,
-    /// Pages in work at once.
+    /// How many pages are in work at once.
     pub(crate) concurrency: usize,
     pub(crate) limits: Limits,
 }
 
-/// A page's task's message.
+/// The message that a page's task sends.
 struct Report {
     id: PageId,
     fetched: Fetched,
@@ -104,7 +104,7 @@ async fn work(mut job: Job, permit: OwnedSemaphorePermit, desk: Desk) {
     desk.hand_in(fetched, job.answers);
 }
 
-/// Hands a page's report in; if its task dies before, says so. Otherwise the crawl would wait for ever.
+/// Sends a page's report. If the task dies before it has one, this reports that. Otherwise the crawl would never end.
 struct Desk {
     id: PageId,
     reports: Option<mpsc::UnboundedSender<Report>>,

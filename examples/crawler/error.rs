@@ -1,4 +1,4 @@
-//! Why a page can't be had.
+//! Why a page can't be fetched.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What went wrong with one request.
 #[derive(Debug)]
 pub(crate) enum FetchError {
-    /// Only plain HTTP is spoken here.
+    /// Only plain HTTP is supported here.
     Scheme(String),
     /// The URL does not fit into a request.
     Request(hyper::http::Error),
@@ -17,7 +17,7 @@ pub(crate) enum FetchError {
     TimedOut(Duration),
     /// The body is in a content coding that is not decoded here.
     Encoded(String),
-    /// The body is not what its content coding says.
+    /// The body does not match its content coding.
     Garbled(&'static str, io::Error),
 }
 

@@ -1,7 +1,7 @@
 //! Gets pages: robots.txt first, then the page, within its limits.
 //!
-//! Whatever a host does ends as a [`FetchError`] within the page's time: it may refuse, hang, reset, say the
-//! wrong length or no HTTP at all.
+//! Whatever a host does, the result is a [`FetchError`] within the page's time. The host may refuse, hang, reset, state
+//! the wrong length, or speak no HTTP at all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,11 +22,11 @@ use crate::robots::{self, Rules};
 /// What one page may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// From connecting to the last byte.
+    /// The time from connecting to the last byte.
     pub(crate) timeout: Duration,
-    /// Of a body.
+    /// The most bytes of a body.
     pub(crate) max_bytes: usize,
-    /// Requests to one host at once.
+    /// How many requests are sent to one host at once.
     pub(crate) per_host: usize,
     /// Whether robots.txt counts on loopback too.
     pub(crate) robots_on_loopback: bool,
@@ -50,7 +50,7 @@ pub(crate) struct Client {
 #[derive(Debug)]
 struct Known {
     host: Arc<Host>,
-    /// Read by whoever wants the first page, while the others wait.
+    /// Whoever wants the first page reads robots.txt, while the others wait.
     rules: heist::sync::Mutex<Option<Arc<Rules>>>,
 }
 
@@ -62,7 +62,7 @@ impl Client {
         }
     }
 
-    /// Whether the host's robots.txt allows this page; `Err` says why not.
+    /// Whether the host's robots.txt allows this page. `Err` says why it does not.
     pub(crate) async fn check_robots(&self, url: &Url) -> Result<(), String> {
         if crate::address::is_loopback(url) && !self.limits.robots_on_loopback {
             return Ok(());
@@ -80,7 +80,7 @@ impl Client {
         let mut url = page.clone();
         url.set_path("/robots.txt");
         url.set_query(None);
-        // As many redirects as RFC 9309 asks for.
+        // RFC 9309 asks for this many redirects.
         for _ in 0..=5 {
             let mut answer = match self.get_within(&url, robots::MOST_BYTES, None).await {
                 Ok(answer) => answer,
@@ -96,7 +96,7 @@ impl Client {
             match answer.redirect(&url) {
                 Some(Ok(target)) => url = target,
                 Some(Err(_)) => return Rules::All,
-                // A host that has too much to do is no host without rules.
+                // A host with too much to do may still have rules.
                 None if answer.status.is_server_error()
                     || answer.status == StatusCode::TOO_MANY_REQUESTS =>
                 {
@@ -108,7 +108,7 @@ impl Client {
         Rules::All
     }
 
-    /// Gets one page; a redirect is an answer like others.
+    /// Gets one page. A redirect is an answer like any other.
     pub(crate) async fn get(&self, url: &Url) -> Result<Answer, FetchError> {
         let known = self.known(url);
         let rules = known.rules.lock().await.clone();
@@ -164,7 +164,7 @@ impl Answer {
         waited: Duration,
     ) -> Result<Answer, FetchError> {
         let (head, incoming) = response.into_parts();
-        // What comes along with any other status is not read.
+        // The body of any other status is not read.
         let decoders = match head.status.is_success() {
             true => coding::decoders(&head.headers)?,
             false => Vec::new(),
@@ -176,7 +176,7 @@ impl Answer {
         })
     }
 
-    /// Where the answer sends us, as it is spelled, if it is a redirect; `Err` where it says no place.
+    /// Where the answer redirects to, as it is spelled, if it is a redirect. `Err` if it names no valid place.
     pub(crate) fn redirect(&self, url: &Url) -> Option<Result<Url, String>> {
         if !matches!(self.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return None;
@@ -184,7 +184,7 @@ impl Answer {
         let Some(location) = self.headers.get(LOCATION) else {
             return Some(Err(format!("{}, but nowhere to", self.status)));
         };
-        // Bytes beyond ASCII stay the bytes that they are, whatever the charset.
+        // Bytes beyond ASCII are kept as they are, whatever the charset.
         let location = percent_encode(location.as_bytes(), &AsciiSet::EMPTY).to_string();
         let target = url.join(&location);
         Some(target.map_err(|error| format!("{}, but to {location:?}: {error}", self.status)))

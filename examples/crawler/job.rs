@@ -17,7 +17,7 @@ use crate::media;
 use crate::outcome::Page;
 use crate::parse;
 
-/// A page of up to so many bytes is read whole and then parsed in one go. A longer one is parsed as it comes.
+/// A page of up to this many bytes is read whole and then parsed in one go. A longer one is parsed as it comes.
 const WHOLE: usize = 1 << 20;
 
 /// What a page's task found.
@@ -26,16 +26,16 @@ pub(crate) enum Fetched {
     Redirect(Address),
     Failed(String),
     Forbidden(String),
-    /// There were no requests left.
+    /// No requests were left.
     Left,
 }
 
-/// What stands in a page.
+/// What a page contains.
 #[derive(Default)]
 pub(crate) struct Found {
-    /// The crawl's, in order, each once.
+    /// The links that belong to the crawl, in order, each once.
     pub(crate) links: Vec<Address>,
-    /// How many others there are.
+    /// How many other links there are.
     pub(crate) links_out: usize,
     pub(crate) malformed: Vec<(String, String)>,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Tools {
     pub(crate) client: Client,
     /// The requests that are left.
     pub(crate) requests: Semaphore,
-    /// How many long pages may be parsed as they come, each of which may take a thread.
+    /// How many long pages may be parsed as they come. Each of them may take a thread.
     pub(crate) long_pages: Semaphore,
     pub(crate) max_redirects: u32,
     pub(crate) max_links: usize,
@@ -79,8 +79,8 @@ impl Job {
             Err(error) => return Fetched::Failed(error.to_string()),
         };
         let page = Address::new(url.clone()).page;
-        // A host may want a page spelled otherwise (`/` redirects to `/index.html`): a redirect to another spelling
-        // of the same page is followed on the spot.
+        // A host may want another spelling of a page (`/` redirects to `/index.html`). A redirect to another spelling
+        // of the same page is followed at once.
         for _ in 0..=self.tools.max_redirects {
             if let Err(why) = self.tools.client.check_robots(&url).await {
                 return Fetched::Forbidden(why);
@@ -163,8 +163,8 @@ impl Job {
             deadline: Instant::now() + self.tools.timeout.min(Duration::from_secs(86_400)),
             links: self.tools.max_links,
         };
-        // The parser can't wait as a task does: while it waits for more of a long page, another thread takes this
-        // worker's other tasks.
+        // The parser can't wait as a task does. So while it waits for more of a long page, another thread takes over
+        // the other tasks of this worker.
         let runtime = Handle::current();
         let rest = || match body.is_done() {
             true => Ok(None),
@@ -173,7 +173,7 @@ impl Job {
         parse::links(start, rest, charset, url, bounds)
     }
 
-    /// Sorts out the crawl's links.
+    /// Picks the links that belong to the crawl.
     fn sort(&self, urls: Vec<(Url, usize)>, found: &mut Found) {
         let mut seen = HashSet::new();
         for (url, times) in urls {

@@ -1,8 +1,8 @@
 //! A web crawler on heist: `cargo run --release --example crawler`.
 //!
-//! It is the kind of program that heist is for: thousands of pages are on their way at once, and each that comes
-//! in must be parsed, which takes a core. Both happen in one pool of workers, each page in a task of its own, and
-//! what one worker can't get to, another steals.
+//! This is the kind of program that heist is for. Thousands of pages are on their way at once, and each page that
+//! arrives must be parsed, which takes a core. Both happen in one pool of workers, and each page has its own task. What
+//! one worker can't get to, another one steals.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -13,17 +13,16 @@
 //! | `clerk` | the books: which pages there are, and which links are broken |
 //! | `job` | one page's work, a task of its own |
 //! | `fetch` | gets a page: robots.txt, limits, redirects |
-//! | `connection`, `body`, `coding` | connections that are kept; bodies that are bounded and decoded |
+//! | `connection`, `body`, `coding` | connections that are kept; bodies that are limited and decoded |
 //! | `robots` | what a host's robots.txt allows |
 //! | `media`, `parse` | what a body is, and which links it holds |
-//! | `outcome`, `error` | what came of it, and why not |
-//! | `progress`, `report` | what one sees |
+//! | `outcome`, `error` | the result of a crawl, and why a page can't be fetched |
+//! | `progress`, `report` | what the user sees |
 //!
-//! Memory is bounded, whatever a site does: a page is parsed as it comes, and only its links are kept
-//! (`--max-bytes`, `--max-links`); what the clerk remembers has a limit.
+//! Memory is limited, whatever a site does. A page is parsed as it comes, and only its links are kept (`--max-bytes`,
+//! `--max-links`). What the clerk remembers has a limit.
 //!
-//! It ends with 0, with 1 if the start page can't be had, with 2 for bad arguments, and with 130 if it was
-//! interrupted.
+//! The exit code is 0. It is 1 if the start page can't be fetched, 2 for bad arguments, and 130 after an interrupt.
 
 mod address;
 mod args;
@@ -61,16 +60,16 @@ use crate::progress::Progress;
 use crate::report::Worker;
 use crate::site::Site;
 
-/// The start page can't be had, or something fails on the way.
+/// The start page can't be fetched, or something fails on the way.
 const FAILED: u8 = 1;
-/// The arguments are wrong; clap ends with it as well.
+/// The arguments are wrong. clap exits with this code as well.
 const BAD_ARGUMENTS: u8 = 2;
-/// What a shell reports of a program that Ctrl-C ended.
+/// What a shell reports for a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    // Better now than after an hour's crawl.
+    // Better now than after an hour of crawling.
     let json = match args.json.as_ref().map(File::create).transpose() {
         Ok(json) => json,
         Err(error) => {
@@ -95,7 +94,7 @@ fn start(args: Args, json: Option<File>) -> io::Result<Outcome> {
         builder.worker_threads(workers);
     }
     let runtime = builder.build()?;
-    // As a task of its own it runs on a worker, and so do its spawns.
+    // As a task of its own it runs on a worker, and so do the tasks that it spawns.
     let crawl = async { heist::spawn(run(args, stop)).await };
     let (outcome, workers) = runtime.block_on(crawl)??;
     // If it was interrupted, pages are still in work. Nobody waits for them.
@@ -134,7 +133,7 @@ async fn run(args: Args, stop: CancellationToken) -> io::Result<(Outcome, Vec<Wo
         (Some(_), _) => (None, None),
         (None, Some(folder)) => (Some(Site::Folder(folder.clone())), None),
         (None, None) => {
-            // It runs a program, which no worker should wait for.
+            // This runs a program, and no worker should wait for it.
             let docs = spawn_blocking(Site::rust_docs).await?;
             let site = docs.unwrap_or_else(Site::made);
             (Some(site), Some("/book/".to_owned()))

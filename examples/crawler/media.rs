@@ -1,20 +1,20 @@
-//! What a body is: the Fetch standard's way to find its media type, and MIME Sniffing's where the host says none.
+//! What a body is. Its media type is found as the Fetch standard says, or as MIME Sniffing says if the host gives none.
 
 use data_url::mime::Mime;
 use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
 
-/// So much of a body shows what it is, as MIME Sniffing has it.
+/// How much of a body shows what it is, according to MIME Sniffing.
 pub(crate) const SNIFFED: usize = 1445;
 
 /// Extracts the media type from all `Content-Type` fields together.
 ///
-/// The last type that is one counts; a type that names no charset has that of an earlier field of the same type.
+/// The last valid type counts. If it names no charset, it takes the charset of an earlier field with the same type.
 /// <https://fetch.spec.whatwg.org/#concept-header-extract-mime-type>
 fn extract(headers: &HeaderMap) -> Option<Mime> {
     let mut found: Option<Mime> = None;
     for field in headers.get_all(CONTENT_TYPE) {
-        // One character a byte, as Fetch decodes field values.
+        // Each byte becomes one character, as Fetch decodes field values.
         let field: String = field
             .as_bytes()
             .iter()
@@ -52,7 +52,7 @@ pub(crate) fn charset(mime: &Mime) -> Option<&str> {
     mime.get_parameter("charset")
 }
 
-/// Splits a field at its commas, but for those within quotes.
+/// Splits a field at its commas, except for those within quotes.
 /// <https://fetch.spec.whatwg.org/#header-value-get-decode-and-split>
 fn split(field: &str) -> impl Iterator<Item = &str> {
     let mut quoted = false;
@@ -68,7 +68,8 @@ fn split(field: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The media type of a body, and whether it may hold links. Its start shows that if the host does not say it.
+/// The media type of a body, and whether it may hold links. If the host does not give it, the start of the body shows
+/// it.
 pub(crate) fn classify(supplied: Option<&Mime>, start: &[u8]) -> (Option<String>, bool) {
     match supplied {
         Some(mime) => {

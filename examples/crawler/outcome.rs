@@ -1,47 +1,47 @@
-//! What comes of a crawl.
+//! The result of a crawl.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// A page that was had.
+/// A page that was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     pub(crate) status: u16,
-    /// Its media type, if the host said one or it shows.
+    /// Its media type, if the host gave one or the body shows it.
     pub(crate) media: Option<String>,
-    /// How many bytes were read, decoded. Of what is no HTML, few are.
+    /// How many bytes were read, decoded. If it is not HTML, only a few are read.
     pub(crate) bytes: usize,
     pub(crate) links: usize,
-    /// Why it was not read to its end, if so: it is more than the crawl wants, which is no fault of the page.
+    /// Why it was not read to its end, if it wasn't. It has more than the crawl wants, which is no fault of the page.
     pub(crate) cut: Option<String>,
 }
 
-/// A link to what can't be had.
+/// A link to a page that can't be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Broken {
-    /// The page that holds the link; none for the start.
+    /// The page that holds the link. `None` for the start.
     pub(crate) page: Option<String>,
     pub(crate) url: String,
     pub(crate) reason: String,
 }
 
-/// What came of a crawl.
+/// The result of a crawl.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) start: String,
-    /// Why the start page can't be had, if so.
+    /// Why the start page can't be fetched, if it can't.
     pub(crate) start_error: Option<String>,
     pub(crate) pages: BTreeMap<String, Page>,
     pub(crate) broken: BTreeSet<Broken>,
     pub(crate) redirects: BTreeMap<String, String>,
-    /// Addresses that robots.txt keeps us from.
+    /// Addresses that robots.txt forbids.
     pub(crate) forbidden: BTreeSet<String>,
     pub(crate) statuses: BTreeMap<u16, usize>,
-    /// Links to pages that are not the crawl's.
+    /// Links to pages that do not belong to the crawl.
     pub(crate) links_out: usize,
     pub(crate) latencies: Vec<Duration>,
     pub(crate) elapsed: Duration,
-    /// Known pages that were not asked for: `max_pages` or an interrupt came before.
+    /// Known pages that were not asked for, because `max_pages` or an interrupt came first.
     pub(crate) left: usize,
     /// Links that were forgotten because there are too many to remember.
     pub(crate) forgotten: usize,

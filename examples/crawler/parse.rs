@@ -1,9 +1,9 @@
 //! From the bytes of a page to its links.
 //!
-//! A page is read token by token and no tree is built: links need none, and what a page costs then grows with its
-//! length alone, however it nests. It is read piece by piece, and only its links are kept, so that a page of any
-//! length takes little memory. The whole runs in one poll of a task. That it may take milliseconds is no harm: it is
-//! the scheduler's part to keep the other tasks going meanwhile.
+//! A page is read token by token, and no tree is built. Links need no tree, and so the cost of a page grows only with
+//! its length, however deeply it nests. It is read piece by piece, and only its links are kept, so a page of any length
+//! takes little memory. The whole runs in one poll of a task. It may take milliseconds, but that does no harm: the
+//! scheduler keeps the other tasks going meanwhile.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -20,16 +20,16 @@ use html5ever::tokenizer::{
 };
 use url::Url;
 
-/// How far into a page its `<meta charset>` is looked for, as the HTML standard has it.
+/// How far into a page its `<meta charset>` is looked for, according to the HTML standard.
 const META_WITHIN: usize = 1024;
 
 /// How much is tokenized between two looks at the clock.
 const PIECE: usize = 16 * 1024;
 
-/// As many bytes may the links of one page have together.
+/// How many bytes the links of one page may have together.
 const MOST_LINK_BYTES: usize = 8 << 20;
 
-/// As many links that are no URL are named for one page.
+/// How many links that are no URL are named for one page.
 const MOST_MALFORMED: usize = 100;
 
 /// How much of a link that is no URL is quoted, in characters.
@@ -38,13 +38,13 @@ const QUOTED: usize = 200;
 /// The links of a page.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Links {
-    /// All that stand in the page, however often and wherever they lead.
+    /// The number of all links in the page, including repeated ones, wherever they lead.
     pub(crate) count: usize,
-    /// Where they lead, in order, each as it is written and once, and how often.
+    /// Where they lead, in order, each as it is written, once, and with the number of times that it occurs.
     pub(crate) urls: Vec<(Url, usize)>,
     /// What is no URL, as it is written, and why it is none.
     pub(crate) malformed: Vec<(String, String)>,
-    /// Why the page was not read to its end, if so.
+    /// Why the page was not read to its end, if it wasn't.
     pub(crate) cut: Option<&'static str>,
 }
 
@@ -52,11 +52,11 @@ pub(crate) struct Links {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) deadline: Instant,
-    /// Different links.
+    /// The number of different links.
     pub(crate) links: usize,
 }
 
-/// Finds the links (`a[href]`) of a page, of which the start has come and the rest comes in pieces.
+/// Finds the links (`a[href]`) of a page. Its start has been received, and the rest comes in pieces.
 pub(crate) fn links<E>(
     start: Bytes,
     mut rest: impl FnMut() -> Result<Option<Bytes>, E>,
@@ -89,8 +89,9 @@ pub(crate) fn links<E>(
     Ok(links)
 }
 
-/// Which encoding a page is in: what its byte order mark says, else the header, else the page's own word, else
-/// UTF-8 where its start is that, else windows-1252 as browsers do. An unknown label counts as none.
+/// Which encoding a page is in. The byte order mark decides, else the header, else the page's own declaration. Without
+/// any of them it is UTF-8 if the start is valid UTF-8, else windows-1252, as in browsers. An unknown label counts as
+/// none.
 fn encoding(start: &[u8], charset: Option<&str>) -> &'static Encoding {
     Encoding::for_bom(start)
         .map(|(encoding, _)| encoding)
@@ -98,7 +99,7 @@ fn encoding(start: &[u8], charset: Option<&str>) -> &'static Encoding {
         .or_else(|| meta_encoding(start))
         .unwrap_or_else(|| match std::str::from_utf8(start) {
             Ok(_) => UTF_8,
-            // The start may end within a character.
+            // The start may end in the middle of a character.
             Err(error) if error.error_len().is_none() => UTF_8,
             Err(_) => WINDOWS_1252,
         })
@@ -115,13 +116,13 @@ fn charset(content_type: &str) -> Option<&str> {
 
 fn meta_encoding(start: &[u8]) -> Option<&'static Encoding> {
     let head = &start[..start.len().min(META_WITHIN)];
-    // A label is ASCII, and so is all that must be understood to find it.
+    // A label is ASCII, and so is everything that leads to it.
     let head = WINDOWS_1252.decode_without_bom_handling(head).0;
     let tokens = Tokenizer::new(Sink::new(usize::MAX), TokenizerOpts::default());
     feed(&tokens, &BufferQueue::default(), &head);
     tokens.end();
     let encoding = Encoding::for_label(tokens.sink.found.into_inner().charset?.as_bytes())?;
-    // The page could not have been read so far in UTF-16; the standard says UTF-8 then.
+    // If the page were in UTF-16, we could not have read it so far. The standard says UTF-8 then.
     Some(encoding.output_encoding())
 }
 
@@ -145,8 +146,7 @@ impl Reader {
         }
     }
 
-    /// Reads a piece, and says why no more is to be read, if so. Bytes that the charset does not know become
-    /// U+FFFD.
+    /// Reads a piece. If no more is to be read, says why. Bytes that the charset does not know become U+FFFD.
     fn read(&mut self, mut piece: &[u8], last: bool) -> Option<&'static str> {
         loop {
             let (result, read, _) = self.decoder.decode_to_string(piece, &mut self.text, last);
@@ -168,7 +168,7 @@ impl Reader {
 
 fn feed(tokens: &Tokenizer<Sink>, input: &BufferQueue, text: &str) {
     input.push_back(StrTendril::from_slice(text));
-    // A stop is a script's end or a label met; neither changes how to go on.
+    // A stop means that a script ended or that a label was found. Neither changes how to go on.
     while !input.is_empty() {
         let _ = tokens.feed(input);
     }
@@ -179,20 +179,20 @@ fn feed(tokens: &Tokenizer<Sink>, input: &BufferQueue, text: &str) {
 struct Found {
     /// How many links there are.
     count: usize,
-    /// The different ones, in order, and how often each is there.
+    /// The different links, in order, and how often each occurs.
     hrefs: Vec<(Rc<str>, usize)>,
-    /// Their places.
+    /// The places of the links in `hrefs`.
     places: HashMap<Rc<str>, usize>,
-    /// How many bytes the different ones have.
+    /// How many bytes the different links have.
     bytes: usize,
-    /// How many different ones there may be, and whether there were more.
+    /// How many different links there may be, and whether there were more.
     most: usize,
     full: bool,
     base: Option<String>,
     charset: Option<String>,
-    /// How many `svg` and `math` are open: in them `title` and `style` are elements like all others.
+    /// How many `svg` and `math` elements are open. Within them, `title` and `style` are elements like all others.
     foreign: usize,
-    /// How many `template` are open: what they hold is not in the page.
+    /// How many `template` elements are open. Their content is not in the page.
     templates: usize,
 }
 
@@ -265,8 +265,8 @@ impl Found {
         self.hrefs.push((href, 1));
     }
 
-    /// Says where the links lead. The first `base` counts for all, those before it included. What stands behind a
-    /// question mark goes out in the page's encoding, as the URL standard has it.
+    /// Says where the links lead. The first `base` counts for all links, including those before it. What follows a
+    /// question mark is sent in the page's encoding, as the URL standard says.
     fn resolve(self, page: &Url, encoding: &'static Encoding) -> Links {
         let base = self.base.and_then(|base| page.join(&base).ok());
         let base = base.as_ref().unwrap_or(page);
@@ -300,7 +300,7 @@ fn count(open: &mut usize, opens: bool) {
     };
 }
 
-/// Elements whose content is text: there, `<a href>` is no link.
+/// Elements whose content is text: within them, `<a href>` is not a link.
 fn content_of(name: &str) -> TokenSinkResult<()> {
     match name {
         "title" | "textarea" => TokenSinkResult::RawData(RawKind::Rcdata),
@@ -349,7 +349,7 @@ mod tests {
         if found.cut.is_none() {
             // The same in pieces, whatever their size.
             for piece in [1, 5, 1000] {
-                // By its start the encoding is known.
+                // The start is enough to know the encoding.
                 let (start, rest) = page.split_at(page.len().min(META_WITHIN));
                 let mut rest = rest.chunks(piece).map(Bytes::copy_from_slice);
                 let start = Bytes::copy_from_slice(start);
@@ -462,7 +462,7 @@ mod tests {
         );
         assert_eq!(found, Links::default());
 
-        // So many attributes on one tag cost the tokenizer their number squared.
+        // The tokenizer's time for one tag grows with the square of the number of its attributes.
         let attributes: String = (0..2_000_000).map(|i| format!(" a{i}")).collect();
         let page = format!("<a href=x><a{attributes}>");
         let soon = bounds(Duration::from_millis(50));

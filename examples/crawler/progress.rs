@@ -1,4 +1,4 @@
-//! The line that tells how the crawl goes.
+//! The line that shows how the crawl goes.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use heist::task::JoinHandle;
 use heist::time::interval;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A line on the terminal: pages done, queued, a second, errors. It is not drawn where stderr is no terminal.
+/// A line on the terminal: pages done, pages queued, pages a second, errors. It is not drawn if stderr is no terminal.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
     errors: u64,
-    /// Turns the wheel while nothing else happens.
+    /// Turns the spinner while nothing else happens.
     ticker: Option<JoinHandle<()>>,
 }
 
 impl Progress {
-    /// Shows the line; to be called on a runtime.
+    /// Shows the line. Call this on a runtime.
     pub(crate) fn shown() -> Progress {
         let style = ProgressStyle::with_template("{spinner} {msg}");
         let bar = ProgressBar::new_spinner();
@@ -54,7 +54,7 @@ impl Progress {
         ));
     }
 
-    /// Leaves a line above.
+    /// Prints a line above it that stays.
     pub(crate) fn error(&mut self, url: &str, reason: &str) {
         self.errors += 1;
         if self.ticker.is_some() {

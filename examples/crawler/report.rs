@@ -1,4 +1,4 @@
-//! What the crawler says at its end: a table, and a file for programs.
+//! What the crawler prints at its end: a table, and a file for programs.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::outcome::{Broken, Outcome};
 
-/// As many holders of one broken link are named in the table; the file names all.
+/// How many holders of one broken link the table names. The file names all.
 const HOLDERS: usize = 5;
 
 /// What one worker did during the crawl.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Worker {
-    /// How long it polled. Its share of the crawl's time is the worker's share of a core, unless there are more
-    /// workers than cores: they poll while they wait for one, too.
+    /// How long it polled. Divided by the crawl's time, this is the worker's share of a core. If there are more workers
+    /// than cores, it is more than the share: workers poll while they wait for a core, too.
     busy: Duration,
     polls: u64,
     steals: u64,
@@ -143,7 +143,7 @@ fn latency(latencies: &[Duration]) -> String {
     }
 }
 
-/// The least value that so many percent do not exceed.
+/// The least value that `percent` percent do not exceed.
 fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied()

@@ -8,18 +8,18 @@ use url::Url;
 /// The name that robots.txt may call this crawler by.
 pub(crate) const NAME: &str = "heist-crawler";
 
-/// So much of a robots.txt counts.
+/// How much of a robots.txt counts.
 pub(crate) const MOST_BYTES: usize = BYTE_LIMIT;
 
-/// No host may slow the crawl down by more than this between two pages.
+/// The longest pause between two pages that a host can ask for.
 const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// The rules of one host.
 #[derive(Debug)]
 pub(crate) enum Rules {
-    /// There are none.
+    /// There are no rules.
     All,
-    /// The host can't be asked: then nothing may be fetched.
+    /// The host can't be asked. Then nothing may be fetched.
     Nothing(String),
     Told(Box<Robots>),
 }
@@ -31,7 +31,7 @@ impl Rules {
         Rules::Told(Box::new(Robots::parse(&text, NAME)))
     }
 
-    /// `Err` with the reason where a page may not be fetched.
+    /// `Err` with the reason if a page may not be fetched.
     pub(crate) fn check(&self, url: &Url) -> Result<(), String> {
         match self {
             Rules::All => Ok(()),
@@ -41,7 +41,7 @@ impl Rules {
         }
     }
 
-    /// How long to wait between two requests, where the host asks for it.
+    /// How long to wait between two requests, if the host asks for it.
     pub(crate) fn delay(&self) -> Option<Duration> {
         let Rules::Told(robots) = self else {
             return None;
@@ -50,7 +50,7 @@ impl Rules {
     }
 }
 
-/// Without the line that the limit cuts: half a path would forbid too much.
+/// Drops the line that the limit cuts: half a path would forbid too much.
 fn whole_lines(text: &[u8]) -> &[u8] {
     if text.len() < MOST_BYTES {
         return text;
@@ -80,7 +80,7 @@ fn with_product_tokens(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The value of a `User-agent` line. Google's parser takes these spellings too, and a space for the colon.
+/// The value of a `User-agent` line. Google's parser accepts these spellings too, and a space instead of the colon.
 fn agent(line: &[u8]) -> Option<&[u8]> {
     let line = line.trim_ascii_start();
     let spellings: [&[u8]; 3] = [b"user-agent", b"useragent", b"user agent"];
@@ -132,7 +132,7 @@ mod tests {
         assert!(allows(&rules, "/page"));
         assert_eq!(rules.delay(), None);
         assert!(!allows(&Rules::Nothing("503".into()), "/page"));
-        // One rule that can't be kept costs no other.
+        // A rule that can't be kept does not affect the others.
         let long = format!(
             "User-agent: *\nDisallow: /{}$\nDisallow: /x\n",
             "a*".repeat(100_000)

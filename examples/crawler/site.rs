@@ -1,4 +1,4 @@
-//! The site that the crawler brings along, for when it is given none: a folder, or pages made up on the spot.
+//! The site that the crawler serves itself if it is given none: a folder, or generated pages.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -22,13 +22,13 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
-/// How many pages a made site has.
+/// How many pages a generated site has.
 const MADE_PAGES: usize = 400;
 
 /// What there is to serve.
 #[derive(Debug)]
 pub(crate) enum Site {
-    /// The files of a folder; `index.html` stands for its own.
+    /// The files of a folder. A path to a folder means its `index.html`.
     Folder(PathBuf),
     /// Pages by their paths.
     Made(HashMap<String, Bytes>),
@@ -49,7 +49,7 @@ enum Found {
 }
 
 impl Site {
-    /// The documentation of the installed Rust toolchain, where it is to be found.
+    /// The documentation of the installed Rust toolchain, if it can be found.
     pub(crate) fn rust_docs() -> Option<Site> {
         let rustc = Command::new("rustc").args(["--print", "sysroot"]).output();
         let sysroot = String::from_utf8(rustc.ok()?.stdout).ok()?;
@@ -58,7 +58,7 @@ impl Site {
         there.then_some(Site::Folder(docs))
     }
 
-    /// A book of pages that link each other, with one dead link.
+    /// A book of pages that link to each other, with one dead link.
     pub(crate) fn made() -> Site {
         let mut pages = HashMap::new();
         for number in 0..MADE_PAGES {
@@ -88,7 +88,7 @@ impl Site {
                 let Some(file) = inside(folder, &path) else {
                     return Found::Failed(StatusCode::NOT_FOUND);
                 };
-                // Reading a file may block, which is for the blocking pool to bear.
+                // Reading a file may block, so it runs on the blocking pool.
                 let read = spawn_blocking(move || read(&file, &path));
                 let failed = Found::Failed(StatusCode::INTERNAL_SERVER_ERROR);
                 read.await.unwrap_or(failed)
@@ -115,7 +115,7 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
             Ok((stream, _)) => {
                 heist::spawn(converse(stream, site.clone()));
             }
-            // Out of descriptors, most likely: some will come free.
+            // Most likely there are no descriptors left. Some will become free.
             Err(_) => heist::time::sleep(Duration::from_millis(20)).await,
         }
     }
@@ -127,7 +127,7 @@ async fn converse(stream: TcpStream, site: Arc<Site>) {
     let conversation = http1::Builder::new()
         .timer(HeistTimer::new())
         .serve_connection(HeistIo::new(stream), service);
-    // That the other side went away is no matter of ours.
+    // If the other side went away, that does not concern us.
     let _ = conversation.await;
 }
 
@@ -142,7 +142,7 @@ async fn answer(
         response.headers_mut().insert(ALLOW, allowed);
         return Ok(response);
     }
-    // For HEAD, hyper sends the head alone.
+    // For HEAD, hyper sends only the head.
     match site.find(request.uri().path().to_owned()).await {
         Found::File(body, kind) => {
             let kind = HeaderValue::from_static(kind);
@@ -161,12 +161,12 @@ async fn answer(
     Ok(response)
 }
 
-/// The file that a path names, if it is one inside the folder.
+/// The file that a path names, if it is inside the folder.
 fn inside(folder: &Path, path: &str) -> Option<PathBuf> {
     let mut file = folder.to_owned();
     for step in path.split('/') {
         let step = percent_decode_str(step).decode_utf8().ok()?;
-        // An escaped slash separates nothing; a backslash or a colon would leave the folder on Windows.
+        // An escaped slash separates nothing. A backslash or a colon would leave the folder on Windows.
         if step == "." || step == ".." || step.contains(['/', '\\', '\0', ':']) {
             return None;
         }
@@ -209,7 +209,7 @@ fn read(file: &Path, path: &str) -> Found {
     }
 }
 
-/// HTML goes without a charset: the page knows its own.
+/// HTML has no charset here: the page itself says it.
 fn content_type(file: &Path) -> &'static str {
     let extension = file.extension().and_then(|extension| extension.to_str());
     match extension.map(str::to_ascii_lowercase).as_deref() {

@@ -16,10 +16,10 @@ use heist::sync::{Mutex, Semaphore, mpsc, oneshot};
 use heist::task::yield_now;
 use heist::{spawn, time};
 
-/// Those that ask the clock as they go: how often they look for events depends on how fast the machine is.
+/// Shapes that read the clock as they run. How often they look for events depends on how fast the machine is.
 const TIMED: [&str; 2] = ["yield", "poll"];
 
-/// Name, operation, and what does it so many times.
+/// The name, the operation, and a function that does it so many times.
 type Shape = (&'static str, &'static str, fn(usize));
 
 const SHAPES: &[Shape] = &[
@@ -182,7 +182,7 @@ fn messages(n: usize) {
     }
 }
 
-/// A sender that finds the channel full after each 16 messages, and a receiver that finds it empty.
+/// A sender that finds the channel full after every 16 messages, and a receiver that finds it empty.
 async fn task_messages(n: usize) {
     let (sender, mut receiver) = mpsc::channel(16);
     spawn(async move {

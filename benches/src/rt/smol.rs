@@ -1,4 +1,4 @@
-//! smol: its global executor, whose threads are as many as `SMOL_THREADS` says.
+//! smol: its global executor, which has as many threads as `SMOL_THREADS` says.
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -23,7 +23,7 @@ impl Rt for Smol {
     type Lock = Mutex<u64>;
 
     fn start(workers: usize) -> Self {
-        // The parent has set the variable: the executor reads it when the first task is spawned.
+        // The parent has set the variable. The executor reads it when the first task is spawned.
         assert_eq!(
             std::env::var("SMOL_THREADS").as_deref(),
             Ok(workers.to_string().as_str())
@@ -80,7 +80,7 @@ impl Rt for Smol {
     }
 
     fn oneshot<T: Send + 'static>() -> (Self::OneTx<T>, Self::OneRx<T>) {
-        // What smol's users take for it: it has no oneshot of its own.
+        // smol has no oneshot of its own; its users take a bounded channel instead.
         let (sender, receiver) = channel::bounded(1);
         (
             sender,

@@ -9,7 +9,7 @@ use benches::measure::nanos_each;
 
 const CAPACITY: usize = 128;
 
-/// Each pair is two tasks, made for it, that hand a value there and back; a thousand pairs at a time.
+/// Each pair consists of two new tasks that hand a value there and back. A thousand pairs run at a time.
 pub(super) fn ping_pong<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
     const PAIRS: usize = 1_000;
     const TIMES: usize = 50;

@@ -9,7 +9,7 @@ use super::timers::lateness;
 use crate::rt::{OneTx as _, Rt, Rx as _, Tx as _};
 use benches::measure::{burn, percentile, process_cpu, thread_cpu};
 
-/// A thread of its own sends an instant every 200 µs to a task that waits for it; its own CPU time is not counted.
+/// A thread sends an instant every 200 µs to a task that waits for it. The CPU time of that thread is not counted.
 pub(super) fn event_from_outside<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
     const EVENTS: usize = 5_000;
     let (sender, mut receiver) = R::channel::<Instant>(EVENTS);
@@ -32,7 +32,7 @@ pub(super) fn event_from_outside<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64
     vec![wake, cpu.as_nanos() as f64 / 1_000.0 / EVENTS as f64]
 }
 
-/// One task that has run and one that waits; then nothing happens for two seconds.
+/// One task has run and one waits. Then nothing happens for two seconds.
 pub(super) fn idle<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
     const SECONDS: u64 = 2;
     runtime
@@ -66,7 +66,7 @@ pub(super) fn burners<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
     vec![percentile(&mut late, 50), percentile(&mut late, 99)]
 }
 
-/// The ready task is spawned from outside 20 ms after the last worker was blocked.
+/// The ready task is spawned from outside, 20 ms after the last worker was blocked.
 pub(super) fn every_worker_blocked<R: Rt>(runtime: &R, workers: usize) -> Vec<f64> {
     let blocked = Arc::new(AtomicUsize::new(0));
     let blocker = || {

@@ -137,7 +137,7 @@ pub(super) fn skynet<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
 
 pub(super) fn fib<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
     type Output = Pin<Box<dyn Future<Output = (u64, usize)> + Send>>;
-    /// The number, and how many tasks it took.
+    /// The Fibonacci number, and how many tasks it took.
     fn node<R: Rt>(n: u64) -> Output {
         Box::pin(async move {
             if n < 2 {
@@ -197,7 +197,7 @@ pub(super) fn memory<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
     })
 }
 
-/// Runs `shape` as a task, so that it measures a worker's view and not that of the thread in `block_on`.
+/// Runs `shape` as a task, so that it measures what a worker sees, not what the thread in `block_on` sees.
 pub(super) fn inside<R: Rt>(
     runtime: &R,
     shape: impl Future<Output = f64> + Send + 'static,

@@ -1,4 +1,4 @@
-//! TCP echo over loopback: the server is the runtime measured, the client a process of its own, the same for all.
+//! TCP echo over loopback. The server is the runtime measured. The client is another process, the same for all.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
@@ -42,7 +42,8 @@ fn echo<R: Rt>(runtime: &R, connections: usize, messages: usize) -> Vec<f64> {
     vec![(process_cpu() - before).as_nanos() as f64 / 1_000.0 / messages as f64]
 }
 
-/// Sends `messages` in all over so many connections, on each the next when the last has come back.
+/// Sends `messages` in all over so many connections. Each connection sends the next one when the last one has come
+/// back.
 pub(crate) fn client(address: SocketAddr, connections: usize, messages: usize) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -60,8 +61,8 @@ pub(crate) fn client(address: SocketAddr, connections: usize, messages: usize) {
             }
             assert_eq!(buffer, [7; MESSAGE]);
         };
-        // The client never sleeps, so that no message of the server's has to wake it: on a virtual machine that
-        // costs more than all the rest, and would be counted as the server's.
+        // The client never sleeps, so no message from the server has to wake it. On a virtual machine that would cost
+        // more than everything else, and would be counted as the server's time.
         tokio::spawn(async {
             loop {
                 tokio::task::yield_now().await;

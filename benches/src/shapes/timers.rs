@@ -9,7 +9,7 @@ use super::spawn::inside;
 use crate::rt::Rt;
 use benches::measure::{nanos_each, percentile, process_cpu};
 
-/// A timeout's usual life: armed by a first poll, and dropped long before it fires.
+/// The usual life of a timeout: its first poll arms it, and it is dropped long before it fires.
 pub(super) fn timeout_dropped<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
     const TIMEOUTS: usize = 500_000;
     async fn round<R: Rt>(count: usize) -> f64 {
@@ -36,7 +36,7 @@ pub(super) fn many_sleeps<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
     inside(runtime, async {
         let before = process_cpu();
         let sleeper = |number: u64| {
-            // Spread over the half second in no order.
+            // Spread over half a second, in no order.
             let micros = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) % WITHIN_MICROS;
             R::spawn(async move { R::sleep(Duration::from_micros(micros)).await })
         };
@@ -55,7 +55,7 @@ pub(super) fn late<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
     })
 }
 
-/// By how many µs each of `count` sleeps of 1 ms, one after the other, was late.
+/// By how many µs each of `count` sleeps of 1 ms was late. The sleeps come one after the other.
 pub(super) async fn lateness<R: Rt>(count: usize) -> Vec<f64> {
     const SLEEP: Duration = Duration::from_millis(1);
     let mut late = Vec::with_capacity(count);

@@ -1,7 +1,7 @@
-//! What the rows ask of a crate, so that each row is written once. One file a crate.
+//! What the rows need from a crate, so that each row is written once. There is one file for each crate.
 //!
-//! The traits are thin on purpose: every method is one call of the crate's own, or two. What a crate lacks it doesn't
-//! implement, and has no figure in that row.
+//! The traits are thin on purpose: every method is one call of the crate's own, or two. If a crate lacks something, it
+//! doesn't implement the trait, and has no figure in that row.
 
 use std::future::Future;
 
@@ -18,7 +18,7 @@ pub(crate) trait Ends: 'static {
     type Tx: Clone + Send + 'static;
     type Rx: Send + 'static;
 
-    /// A channel of that capacity, unless it is one without a bound.
+    /// A channel of that capacity, or a channel without a bound.
     fn ends(capacity: usize) -> (Self::Tx, Self::Rx);
 }
 
@@ -29,7 +29,7 @@ pub(crate) trait Channel: Ends {
     fn recv(rx: &mut Self::Rx) -> impl Future<Output = Option<u64>> + Send;
 }
 
-/// A channel whose ends can do without waiting.
+/// A channel whose ends can be used without waiting.
 pub(crate) trait Try: Ends {
     fn try_send(tx: &mut Self::Tx, value: u64) -> bool;
     fn try_recv(rx: &mut Self::Rx) -> Option<u64>;
@@ -55,36 +55,37 @@ pub(crate) trait Oneshot: 'static {
 /// A mutex round a counter.
 pub(crate) trait Mutex: Send + Sync + 'static {
     fn new() -> Self;
-    /// Takes the lock, perhaps yields, adds one, gives it back.
+    /// Takes the lock, yields if asked to, adds one, and gives the lock back.
     fn add_one(&self, yields: bool) -> impl Future<Output = ()> + Send;
 }
 
 /// A lock of readers and writers round a counter.
 pub(crate) trait RwLock: Send + Sync + 'static {
     fn new() -> Self;
-    /// Takes the lock to read, perhaps yields, gives it back.
+    /// Takes the lock to read, yields if asked to, and gives the lock back.
     fn read(&self, yields: bool) -> impl Future<Output = u64> + Send;
-    /// Takes the lock to write, perhaps yields, adds one, gives it back.
+    /// Takes the lock to write, yields if asked to, adds one, and gives the lock back.
     fn write(&self, yields: bool) -> impl Future<Output = ()> + Send;
 }
 
 pub(crate) trait Semaphore: Send + Sync + 'static {
     fn new(permits: usize) -> Self;
-    /// Takes `n` permits, perhaps yields, gives them back.
+    /// Takes `n` permits, yields if asked to, and gives them back.
     fn hold(&self, n: u32, yields: bool) -> impl Future<Output = ()> + Send;
 }
 
-/// What one task says to another: that something has happened.
+/// How one task tells another that something has happened.
 pub(crate) trait Notify: Send + Sync + 'static {
     fn new() -> Self;
     fn notify_one(&self);
-    /// Waits for a notification that may come from now on or, where the crate keeps one, has come before.
+    /// Waits for a notification. It may come from now on. If the crate keeps notifications, it may also have come
+    /// before.
     fn wait(&self) -> impl Future<Output = ()> + Send;
     /// Begins to wait, notifies, and ends the wait.
     fn there_and_back(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// Where tasks wait until so many have come.
+/// Where tasks wait until a number of them have come.
 pub(crate) trait Barrier: Send + Sync + 'static {
     fn new(tasks: usize) -> Self;
     fn wait(&self) -> impl Future<Output = ()> + Send;
@@ -96,11 +97,11 @@ pub(crate) trait Once: 'static {
     fn get(&self) -> impl Future<Output = u64> + Send;
 }
 
-/// A channel each of whose receivers gets each value, or each last one.
+/// A channel in which each receiver gets each value, or the last value.
 pub(crate) trait Fan: 'static {
     type Tx: Send + 'static;
     type Rx: Send + 'static;
-    /// So many values may be sent before one is received, without one being lost.
+    /// How many values may be sent before one is received, without losing any.
     const ROOM: usize;
 
     fn tx() -> Self::Tx;
@@ -109,7 +110,7 @@ pub(crate) trait Fan: 'static {
     fn recv(rx: &mut Self::Rx) -> impl Future<Output = u64> + Send;
 }
 
-/// Holds a lock for one round through the scheduler, if asked to.
+/// Yields once if asked to, so that a lock is held for one round through the scheduler.
 pub(crate) async fn perhaps_yield(yields: bool) {
     if yields {
         ::heist::task::yield_now().await;

@@ -1,7 +1,7 @@
 //! heist's `sync` beside other crates': `cargo run --release -p benches --bin sync -- --help`.
 //!
-//! The parent runs each (row, crate) in a process of its own, the crates in turn, for several rounds, and prints what
-//! the rounds gave with heist's ratios as a table. The child is this same program with `--child`.
+//! The parent runs each (row, crate) in its own process, one crate after the other, for several rounds. It prints the
+//! results of the rounds as a table, with heist's ratios. The child is this same program with `--child`.
 
 mod libs;
 mod rows;
@@ -46,7 +46,7 @@ struct Options {
     measure: Measure,
 }
 
-/// What is counted for an operation.
+/// What is counted for each operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Measure {
     Time,
@@ -147,7 +147,7 @@ impl Options {
     }
 }
 
-/// Runs one row with one crate; its figure.
+/// Runs one row with one crate, and returns its figure.
 fn run(name: &str, row: &str, count: &str) -> f64 {
     let row = ROWS.iter().find(|known| known.name == row);
     let run = row.and_then(|row| row.runs.iter().find(|(column, _)| *column == name));
@@ -155,7 +155,7 @@ fn run(name: &str, row: &str, count: &str) -> f64 {
     run(count.parse().expect("a number"))
 }
 
-/// Runs all that the options ask for and prints a line for each row as soon as it is known.
+/// Runs everything that the options ask for. Prints the line of each row as soon as it is known.
 fn table(options: &Options) {
     let mut head = vec!["row".to_owned(), "unit".to_owned()];
     head.extend(options.crates.iter().map(|name| (*name).to_owned()));
@@ -199,7 +199,7 @@ fn ratio(ours: Option<f64>, theirs: Option<f64>) -> String {
     }
 }
 
-/// For each crate what the rounds of `row` gave; nothing where it doesn't have it.
+/// For each crate, what the rounds of `row` gave. `None` if the crate doesn't have the row.
 fn values(options: &Options, row: &Row) -> Vec<Option<f64>> {
     let rounds = match row.kind {
         _ if options.measure == Measure::Instructions => 1,
@@ -228,7 +228,7 @@ fn this_program() -> std::path::PathBuf {
     std::env::current_exe().expect("the path of this program")
 }
 
-/// The figure of one row with one crate, in a process of its own.
+/// The figure of one row with one crate, measured in its own process.
 fn time(name: &str, row: &Row, how: &str) -> f64 {
     let output = Command::new(this_program())
         .args([how, name, row.name, &row.count.to_string()])
@@ -242,7 +242,7 @@ fn time(name: &str, row: &Row, how: &str) -> f64 {
     })
 }
 
-/// Instructions of one operation: the difference of two runs, so that start and end don't count.
+/// Instructions of one operation. It is the difference between two runs, so that start and end don't count.
 fn instructions(name: &str, row: &Row) -> f64 {
     let (few, many) = (2_000, 12_000);
     let count = |count: usize| {

@@ -12,23 +12,23 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
     pub(crate) kind: Kind,
-    /// So many operations.
+    /// The number of operations.
     pub(crate) count: usize,
-    /// A crate's column, and its run.
+    /// The column of each crate, and its run.
     pub(crate) runs: &'static [(&'static str, Run)],
 }
 
-/// Runs so many operations and gives the figure for one.
+/// Runs so many operations, and returns the figure for one.
 pub(crate) type Run = fn(usize) -> f64;
 
-/// What a row's figure is.
+/// What the figure of a row is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Nanoseconds of a single thread, whose instructions can be counted too.
     Alone,
     /// Nanoseconds of several threads.
     Together,
-    /// Bytes: the same in every round.
+    /// Bytes, which are the same in every round.
     Bytes,
 }
 
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-/// For each crate of a group its column, and a function with its type.
+/// For each crate of a group: its column, and a function with its type.
 macro_rules! runs {
     (mutex $module:ident $function:ident) => {
         runs!{ $module $function:

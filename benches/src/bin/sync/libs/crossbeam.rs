@@ -1,4 +1,4 @@
-//! crossbeam-channel, which serves threads alone.
+//! crossbeam-channel, which serves threads only.
 
 use super::{Blocking, Ends, Try};
 

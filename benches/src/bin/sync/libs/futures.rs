@@ -5,7 +5,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 
 use super::{Channel, Ends, Mutex, Oneshot, Try, perhaps_yield};
 
-/// Its capacity is what is asked for and one more a sender.
+/// Its capacity is what was asked for, plus one for each sender.
 pub(crate) struct Mpsc;
 pub(crate) struct Unbounded;
 pub(crate) struct One;

@@ -87,7 +87,7 @@ impl Mutex for async_lock::Mutex<u64> {
     }
 }
 
-/// One permit at a time: there is no more to be had.
+/// Only one permit at a time: the crate offers no more.
 impl Semaphore for async_lock::Semaphore {
     fn new(permits: usize) -> Self {
         Self::new(permits)
@@ -100,7 +100,7 @@ impl Semaphore for async_lock::Semaphore {
     }
 }
 
-/// It keeps no notification: who waits has to have begun before.
+/// It keeps no notification: a task must begin to wait before it comes.
 impl Notify for Event {
     fn new() -> Self {
         Self::new()

@@ -1,4 +1,4 @@
-//! One thread, nobody else: what an operation costs by itself. The futures are polled by hand and never wait.
+//! One thread and nobody else: what an operation costs by itself. The futures are polled by hand and never wait.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -12,8 +12,8 @@ use crate::libs::{Channel, Fan, Mutex, Notify, Once, Oneshot, RwLock, Semaphore,
 
 const CAPACITY: usize = 128;
 
-/// What a future that doesn't have to wait gives. Inlined, as a future that is moved here would cost its copy, which one
-/// that is awaited where it was made doesn't.
+/// The output of a future that doesn't have to wait. This is inlined: otherwise the future would be moved here and the
+/// copy would count. A future that is awaited where it was made isn't copied.
 #[inline(always)]
 pub(super) fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -82,7 +82,7 @@ pub(super) fn try_channel<C: Try>(count: usize) -> f64 {
     })
 }
 
-/// Made, cloned, dropped.
+/// Makes a channel, clones its sender, and drops both ends.
 pub(super) fn made<C: Channel>(count: usize) -> f64 {
     each(count, || {
         let (tx, rx) = C::ends(CAPACITY);

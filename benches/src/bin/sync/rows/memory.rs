@@ -1,4 +1,4 @@
-//! Bytes, as asked of the allocator, and of what lies in the future or the value itself.
+//! Memory in bytes: what is asked of the allocator, and what the future or the value itself takes.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::Future;
@@ -9,13 +9,13 @@ use std::task::{Context, Waker};
 use super::alone::now;
 use crate::libs::{Channel, Fan, Mutex, Notify, Oneshot, Semaphore};
 
-/// The system's allocator, which counts while it is asked to.
+/// The system's allocator, which counts while counting is on.
 struct Counting;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Set before a row of this kind begins, in a process that runs nothing else.
+/// Set before a row of this kind begins. The process runs nothing else.
 static ON: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 
@@ -26,7 +26,7 @@ fn count(bytes: usize, sign: isize) {
     }
 }
 
-// SAFETY: every call goes to the system's allocator as it came, which keeps the promises.
+// SAFETY: every call is passed on unchanged to the system's allocator, which keeps the promises.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 1);
@@ -54,7 +54,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Bytes that are allocated by `f` and live on while what it returns does.
+/// Bytes that `f` allocates and that live as long as what it returns.
 fn added<T>(f: impl FnOnce() -> T) -> (f64, T) {
     // Ordering: hint only. One thread counts.
     ON.store(true, Ordering::Relaxed);
@@ -76,7 +76,8 @@ pub(super) fn empty_fan<F: Fan>(_count: usize) -> f64 {
     added(F::tx).0
 }
 
-/// A message of 8 bytes that lies in a channel, as one of `count`, without what an empty channel takes.
+/// How many bytes one message of 8 bytes takes in a channel that holds `count` of them, without those of an empty
+/// channel.
 pub(super) fn message<C: Channel>(count: usize) -> f64 {
     let (mut tx, rx) = C::ends(count);
     let (bytes, ()) = added(|| {
@@ -88,7 +89,7 @@ pub(super) fn message<C: Channel>(count: usize) -> f64 {
     bytes / count as f64
 }
 
-/// The futures of `count` that wait, and what they have allocated: bytes for each.
+/// The bytes that each of `count` waiting futures takes: its own size, and what it has allocated.
 fn waiting<F: Future>(count: usize, make: impl Fn(usize) -> F) -> f64 {
     let mut futures: Vec<_> = Vec::with_capacity(count);
     let (bytes, ()) = added(|| {
@@ -127,7 +128,7 @@ pub(super) fn waiting_notified<N: Notify>(count: usize) -> f64 {
     waiting(count, |_| notify.wait())
 }
 
-/// Receivers of channels of their own.
+/// Receivers that each have their own channel.
 pub(super) fn waiting_recv<C: Channel>(count: usize) -> f64 {
     let mut ends: Vec<_> = (0..count).map(|_| C::ends(1)).collect();
     let mut futures = Vec::with_capacity(count);

@@ -1,4 +1,4 @@
-//! Tasks in each other's way, on heist's runtime with two workers, whoever's the primitive is.
+//! Tasks that compete with each other, on heist's runtime with two workers, for the primitives of every crate.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::libs::{Barrier, Channel, Fan, Mutex, Notify, Oneshot, RwLock, Semapho
 
 const CAPACITY: usize = 128;
 
-/// Runs `future` as a task, so that no thread but the workers takes part.
+/// Runs `future` as a task, so that only the workers take part.
 fn run<F>(future: F) -> F::Output
 where
     F: Future + Send + 'static,
@@ -24,7 +24,7 @@ where
     runtime.block_on(task).expect("no task panics here")
 }
 
-/// Nanoseconds for each of `count` operations, that `tasks` tasks share.
+/// Nanoseconds for each of `count` operations that are shared by `tasks` tasks.
 fn share<F, Fut>(tasks: usize, count: usize, work: F) -> f64
 where
     F: Fn(usize) -> Fut + Send + 'static,
@@ -65,7 +65,7 @@ pub(super) fn mutex_yield<M: Mutex>(count: usize) -> f64 {
     locks::<M>(count, 64, true)
 }
 
-/// 64 tasks, each of which writes once in `writes` times: never, where that is 0.
+/// 64 tasks. Each of them writes once in `writes` times, or never if `writes` is 0.
 fn reads_and_writes<L: RwLock>(count: usize, writes: usize, yields: bool) -> f64 {
     let lock = Arc::new(L::new());
     share(64, count, move |each| {
@@ -114,7 +114,7 @@ pub(super) fn semaphore_yield<S: Semaphore>(count: usize) -> f64 {
     permits::<S>(count, true)
 }
 
-/// 8 tasks that wait for each other, again and again: for each time that they all have come.
+/// 8 tasks that wait for each other, again and again. The figure is for each time that all of them have come.
 pub(super) fn barrier<B: Barrier>(count: usize) -> f64 {
     const TASKS: usize = 8;
     let barrier = Arc::new(B::new(TASKS));
@@ -150,7 +150,7 @@ pub(super) fn notify<N: Notify>(count: usize) -> f64 {
     })
 }
 
-/// Pairs of tasks, each made for one exchange over two oneshots, a thousand at a time.
+/// Pairs of tasks. Each pair is made for one exchange over two oneshots. A thousand pairs run at a time.
 pub(super) fn oneshot<O: Oneshot>(count: usize) -> f64 {
     const AT_ONCE: usize = 1_000;
     let pair = || {
@@ -223,12 +223,12 @@ pub(super) fn hundred_to_one<C: Channel>(count: usize) -> f64 {
     to_one::<C>(count, CAPACITY, 100)
 }
 
-/// As [`one_to_one`], with room for one message.
+/// Like [`one_to_one`], but the channel has room for one message.
 pub(super) fn narrow<C: Channel>(count: usize) -> f64 {
     to_one::<C>(count, 1, 1)
 }
 
-/// Nothing lies in the channel: a sender and a receiver meet.
+/// The channel holds nothing: a sender and a receiver must meet.
 pub(super) fn rendezvous<C: Channel>(count: usize) -> f64 {
     to_one::<C>(count, 0, 1)
 }
@@ -263,11 +263,12 @@ pub(super) fn round_trip<C: Channel>(count: usize) -> f64 {
     })
 }
 
-/// `count` values sent to all of `receivers` tasks. The sender waits for the last of them when there is no more room.
+/// Sends `count` values to all of `receivers` tasks. When there is no more room, the sender waits for the last of them.
 fn fan<F: Fan>(count: usize, receivers: usize) -> f64 {
     run(async move {
         let tx = F::tx();
-        // Receivers that have still to see all of what was sent, and what the last of them says.
+        // The number of receivers that have not yet seen everything that was sent, and the notification that the last
+        // one sends.
         let behind = Arc::new(AtomicUsize::new(0));
         let caught_up = Arc::new(heist::sync::Notify::new());
         for _ in 0..receivers {
@@ -295,7 +296,7 @@ fn fan<F: Fan>(count: usize, receivers: usize) -> f64 {
             caught_up.notified().await;
         }
         let nanos = nanos_each(start, count / F::ROOM * F::ROOM);
-        // Receivers that lose their sender would panic: it stays until the process ends.
+        // Receivers that lose their sender would panic. So the sender stays until the process ends.
         std::mem::forget(tx);
         nanos
     })
