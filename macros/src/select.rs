@@ -28,7 +28,7 @@ struct Branch {
 }
 
 struct Select {
-    /// The path of the crate, which is `$crate` in the macro that calls this one.
+    /// The path of the crate. It is `$crate` in the macro that calls this one.
     heist: TokenTree,
     biased: bool,
     branches: Vec<Branch>,

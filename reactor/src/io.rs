@@ -187,7 +187,7 @@ pub trait AsyncWriteExt: AsyncWrite {
     where
         Self: Unpin,
     {
-        // The same bytes may stand there many times.
+        // The same bytes may be in the list many times.
         let lens = buffers.iter().map(|buffer| buffer.len());
         let len = lens.fold(0, usize::saturating_add);
         poll_fn(move |cx| {
@@ -315,17 +315,17 @@ where
 /// What [`copy`] holds.
 struct Copying {
     chunk: Vec<u8>,
-    /// What of the chunk has been read but not written.
+    /// The part of the chunk that has been read but not written.
     waiting: Range<usize>,
     copied: u64,
     /// Whether anything was written since the last flush.
     unflushed: bool,
-    /// Whether the reader has come to its end, and is not to be polled again.
+    /// Whether the reader has come to its end, and must not be polled again.
     ended: bool,
 }
 
 impl Copying {
-    /// One write, where something waits for it, or else one read. Says how much was copied once that is all.
+    /// Does one write if something waits for it, or else one read. Returns how much was copied once everything is.
     fn poll_step<R: AsyncRead + ?Sized, W: AsyncWrite + ?Sized>(
         &mut self,
         reader: Pin<&mut R>,
@@ -358,7 +358,7 @@ impl Copying {
         if self.ended {
             return Poll::Ready(Ok(Some(self.copied)));
         }
-        // The reader has taken the waker.
+        // The reader has registered the waker.
         Poll::Pending
     }
 }
@@ -416,7 +416,7 @@ fn poll_append<R: AsyncRead + ?Sized>(
     cx: &mut Context<'_>,
     buffer: &mut Vec<u8>,
 ) -> Poll<Result<usize>> {
-    /// Takes back what was not read, also from a reader that panics.
+    /// Removes what was not read, even if the reader panics.
     struct Filled<'a>(&'a mut Vec<u8>, usize);
 
     impl Drop for Filled<'_> {
@@ -429,7 +429,8 @@ fn poll_append<R: AsyncRead + ?Sized>(
     if buffer.capacity() - len < 32 {
         buffer.reserve(CHUNK);
     }
-    // A reader must find bytes there, and a large buffer should not be cleared again for each few bytes read.
+    // A reader needs initialized bytes. The limit keeps a large buffer from being cleared again for each few bytes
+    // read.
     let room = (buffer.capacity() - len).min(16 * CHUNK);
     let filled = &mut Filled(buffer, len);
     filled.0.resize(len + room, 0);
@@ -438,7 +439,7 @@ fn poll_append<R: AsyncRead + ?Sized>(
     Poll::Ready(Ok(done))
 }
 
-/// What was done, if that can be.
+/// Returns `done`, or an error if it is more than `len`.
 fn no_more_than(len: usize, done: usize) -> Result<usize> {
     if done > len {
         return Err(Error::new(

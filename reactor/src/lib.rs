@@ -13,15 +13,15 @@
 //! | [`time`] | sleeps, timeouts, intervals |
 //! | [`blocking`] | the pool of threads |
 
-// How to read it, from the bottom up. Each file uses files of lower floors only, or of its own floor in the order given
-// here; `.ci/floors -v reactor/src` shows it.
+// How to read it, from the bottom up. Each file uses only files of lower floors, and files of its own floor that come
+// earlier here. `.ci/floors -v reactor/src` shows it.
 //
 // | floor | files | what they are |
 // |---|---|---|
 // | 1 | `signal`, `handover`, `relay`, `readiness` | the protocols: how a wait is cut short, who holds the poller, who calls wakers that may block, whether a socket is worth a system call |
 // | 2 | `config`, `monitor` | what a reactor is told from outside |
 // | 3 | `timers`, `poller`, `sources`, `pool` | the four things that a reactor is made of |
-// | 4 | `reactor`, then `thread` and `registry` | the reactor itself, its thread, and all there are |
+// | 4 | `reactor`, then `thread` and `registry` | the reactor itself, its thread, and the list of all reactors |
 // | 5 | `context`, `time`, `current`, `registered` | how a thread finds its reactor; sleeps, and operations on sockets |
 // | 6 | `io`, `blocking`, `net` | what is made of these |
 
@@ -67,7 +67,7 @@ pub use reactor::{Reactor, Turn, wake_all};
 
 #[doc(hidden)]
 pub mod protocol {
-    //! The protocols by themselves, for the models.
+    //! The protocols on their own, for the models.
     pub use crate::handover::{Handover, Held};
     pub use crate::pool::{Job, Pool, PoolConfig, Refused, Spawner};
     pub use crate::readiness::{Direction, Listed, News, Seen, Source};

@@ -25,6 +25,7 @@
 //! 6. A new thread holds its first job itself; the job is not in the queue. If the thread can't be started, the
 //!    submitter still has the job. Jobs that others queued meanwhile, trusting in that thread, are dropped if it was
 //!    the only one.
+//!
 //! Why threads linger: if a job follows another within some microseconds, its thread is still awake. Then the hand-over
 //! costs no system call on either side. Each thread learns for itself whether lingering pays (`Patience`).
 //!

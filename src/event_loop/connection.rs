@@ -47,12 +47,12 @@ struct Driver<P: Protocol, C: Send + 'static> {
     link: Arc<Link>,
     inbox: Arc<Inbox<P>>,
     end: Option<oneshot::Sender<P>>,
-    /// Dropped when the connection is over; after the socket is closed.
+    /// Dropped when the connection is over, after the socket was closed.
     _counted: C,
 }
 
-/// Starts the task. The receiver is told when `connection_made` has been called. `count` is called with the connection's link. What
-/// it returns is dropped when the connection is over.
+/// Starts the task. The receiver is told when `connection_made` has been called. `count` is called with the
+/// connection's link. What it returns is dropped when the connection is over.
 pub(super) fn start<P: Protocol, C: Send + 'static>(
     event_loop: &EventLoop,
     stream: TcpStream,
@@ -180,7 +180,7 @@ impl<P: Protocol, C: Send + 'static> Driver<P, C> {
         });
         self.link.release();
         let (inbox, end, protocol) = (self.inbox.clone(), self.end.take(), self.protocol.take());
-        // If nobody wants the protocol, or what is asked of it, they are dropped here.
+        // If nobody wants the protocol, or the results of its errands, they are dropped here.
         let dropped = catch_unwind(AssertUnwindSafe(move || {
             inbox.close();
             end.zip(protocol)
@@ -205,7 +205,7 @@ impl<P: Protocol, C: Send + 'static> Drop for Driver<P, C> {
     }
 }
 
-/// Waits until somebody wants something of the task, or until the socket is ready for what is asked for.
+/// Waits until somebody wants something from the task, or until the socket is ready to be read or written as asked for.
 async fn wait(link: &Link, stream: &TcpStream, read: bool, write: bool) -> io::Result<()> {
     let mut woken = pin!(link.wake.notified());
     let mut readable = pin!(read.then(|| stream.readable()));

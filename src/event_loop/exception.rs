@@ -1,4 +1,4 @@
-//! Where errors go that no caller can be given.
+//! Where errors go that can't be returned to any caller.
 
 use std::any::Any;
 use std::error::Error;

@@ -222,7 +222,7 @@ impl Drop for Listening {
     fn drop(&mut self) {
         self.0.change(|state| {
             state.listeners -= 1;
-            // If there is none left, nothing is served, whatever ended them.
+            // If no listening socket is left, the server is closed, whatever ended the sockets.
             state.closed |= state.listeners == 0;
         });
     }
@@ -263,7 +263,7 @@ impl Drop for Client {
 /// The task of one listening socket.
 struct Acceptor {
     event_loop: EventLoop,
-    // They are dropped in this order: by the time the server hears of it, the socket is closed.
+    // The fields are dropped in this order. So the socket is closed before the server is told.
     listener: TcpListener,
     shared: Listening,
 }
@@ -293,7 +293,7 @@ impl Acceptor {
         }
     }
 
-    /// The next connection; `None` once the server is closed.
+    /// The next connection. `None` once the server is closed.
     async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
         let mut closing = pin!(self.closed());
         let mut accept = pin!(self.listener.accept());

@@ -50,8 +50,8 @@ impl TcpSocket {
     }
 
     fn new(domain: Domain) -> io::Result<TcpSocket> {
-        // socket2 closes it on exec, and keeps a write to a closed one from raising SIGPIPE where a flag of the
-        // socket does that.
+        // socket2 makes the socket close on exec. On systems that have a flag for it, it also keeps a write to a closed
+        // socket from raising SIGPIPE.
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         Ok(TcpSocket(socket))
@@ -177,7 +177,8 @@ impl TcpSocket {
     }
 }
 
-/// Whether a connect that did not complete goes on by itself: Unix says EINPROGRESS, or EINTR; Windows WSAEWOULDBLOCK.
+/// Whether a connect that did not complete goes on by itself. Unix then says EINPROGRESS or EINTR, Windows
+/// WSAEWOULDBLOCK.
 fn is_in_progress(error: &io::Error) -> bool {
     #[cfg(unix)]
     if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) {

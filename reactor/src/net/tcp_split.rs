@@ -187,7 +187,7 @@ impl AsRef<TcpStream> for OwnedWriteHalf {
 impl Drop for OwnedWriteHalf {
     fn drop(&mut self) {
         if self.close_on_drop {
-            // There is nobody left to tell of an error, and closing the connection is all that follows.
+            // Nobody is left to be told about an error, and only closing the connection follows.
             let _ = self.stream.shut_down_writing();
         }
     }

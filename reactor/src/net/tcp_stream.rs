@@ -148,7 +148,7 @@ impl TcpStream {
         let socket = stream.socket.io();
         let finish = || match (socket.take_error()?, socket.peer_addr()) {
             (Some(error), _) => Err(error),
-            // Woken for nothing: the attempt still goes on.
+            // The wake was for nothing: the attempt still goes on.
             (None, Err(error)) if error.kind() == io::ErrorKind::NotConnected => {
                 Err(io::ErrorKind::WouldBlock.into())
             }
@@ -160,7 +160,7 @@ impl TcpStream {
 
     pub(super) fn register(socket: mio::net::TcpStream, news: News) -> io::Result<TcpStream> {
         let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
-        // So that events tell of an urgent byte: a read stops before it.
+        // So that events report an urgent byte: a read stops before it.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let interest = interest | mio::Interest::PRIORITY;
         let socket = Registered::new(socket, interest, news)?;
@@ -215,7 +215,7 @@ impl TcpStream {
             .flatten()
             .any(Seen::is_shut_down)
         {
-            // The error has one home.
+            // `ready` returns the error, so that it is made in one place only.
             self.socket.reads().ready().await?;
         }
         Ok(found)
@@ -481,7 +481,7 @@ impl TcpStream {
     }
 }
 
-/// Polls for one direction, where it is of interest.
+/// Polls for one direction, if the caller wants it.
 fn poll_one(
     wanted: bool,
     news: &mut crate::registered::WaitForNews<'_>,
@@ -496,24 +496,24 @@ fn poll_one(
     }
 }
 
-/// How many bytes the system is asked for by an operation on buffers of these lengths.
+/// How many bytes an operation on buffers of these lengths asks the system for.
 fn asked(lens: impl IntoIterator<Item = usize>) -> usize {
-    /// How many buffers std hands to the system, which takes no more.
+    /// How many buffers std hands to the system at most. The system takes no more.
     const MOST_BUFFERS: usize = 1024;
-    /// The system takes no more bytes than an `i32` counts, less up to a page.
+    /// The system takes no more bytes than an `i32` can count, less up to a page.
     const MOST_BYTES: usize = 0x7fff_0000;
     let lens = lens.into_iter().take(MOST_BUFFERS);
-    // The same bytes may be written many times at once.
+    // The same bytes may be in the list many times.
     lens.fold(0, usize::saturating_add).min(MOST_BYTES)
 }
 
-/// Whether an operation went through for less than it was asked for, though for more than none.
+/// Whether an operation transferred less than it asked for, but more than nothing.
 fn short_of(asked: usize) -> impl Fn(&usize) -> bool {
     move |&done| 0 < done && done < asked
 }
 
-/// How many buffers to leave out in front, so that the system takes one with room, where there is one. With none but
-/// empty ones it would do nothing, which of a read means the end.
+/// How many empty buffers to skip at the front, so that the system gets one with room, if there is one. With only empty
+/// buffers it would do nothing, which for a read means the end of the stream.
 fn leading_empty<B: Deref<Target = [u8]>>(buffers: &[B]) -> usize {
     let filled = buffers.iter().position(|buffer| !buffer.is_empty());
     filled.unwrap_or(0)
