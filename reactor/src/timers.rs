@@ -313,7 +313,7 @@ impl<K: Kick> Shard<K> {
         self.has_passed(key.deadline())
     }
 
-    /// Whether the entry has fired. If not, the entry keeps the waker of its last poll.
+    /// Whether the entry has fired. If not, the entry keeps the waker of `cx`.
     ///
     /// # Errors
     ///

@@ -382,8 +382,8 @@ impl TcpStream {
         self.socket.writes().poll_io(cx, write, short)
     }
 
-    /// Closes the writing direction; the peer reads the end of the stream. Where the connection is gone already that is
-    /// no error. For the event loop, which shares its connections; [`AsyncWriteExt::shutdown`] is for users.
+    /// Closes the writing direction. The peer reads the end of the stream. If the connection is gone already, this is
+    /// not an error. This is for the event loop, which shares its connections. Users call [`AsyncWriteExt::shutdown`].
     ///
     /// [`AsyncWriteExt::shutdown`]: crate::io::AsyncWriteExt::shutdown
     #[doc(hidden)]

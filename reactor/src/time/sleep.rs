@@ -286,7 +286,7 @@ impl Sleep {
     }
 }
 
-/// Whether an entry has fired. If not, the entry keeps the waker of its last poll.
+/// Whether an entry has fired. If not, the entry keeps the waker of `cx`.
 fn poll_entry(home: Home, key: Key, cx: &mut Context<'_>) -> Result<Poll<()>, Closed> {
     match context::with_shard(home, |shard| (!shard.has_fired(key)).then(|| shard.clone())) {
         None => Err(Closed),
