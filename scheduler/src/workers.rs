@@ -1,5 +1,5 @@
-//! The workers: which task each polls next, when it sleeps, who wakes it, and which thread it uses. `workers/README.md`
-//! leads through the files.
+//! The workers: which task each of them polls next, when it sleeps, what wakes it, and which thread uses it.
+//! `workers/README.md` is a guide to the files.
 
 pub(crate) mod adrift;
 pub(crate) mod alive;

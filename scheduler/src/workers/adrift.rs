@@ -1,12 +1,13 @@
-//! Threads that finish a poll without a worker: they blocked in it, and another thread has their worker by now.
+//! Threads that finish a poll without a worker: they blocked in the poll, and another thread has their worker by now.
 //!
-//! They are beyond the number of workers, and the poll can't be taken from them. What bounds them:
-//! - One that announced that it blocks ([`block_in_place`](crate::task::block_in_place)) comes back through
-//!   [`Adrift::go_on`]: where as many go on already as there may be spares, it waits in line until one of them has ended
-//!   its poll or blocks, or until nobody has been let in for an interval, lest it hold what one of them waits for.
-//! - One that blocked without a word goes on when the operating system lets it, be it a spare's that was replaced, or one
-//!   of those that were let in. The lookout counts those that compute, and gives no other blocked thread's worker away
-//!   meanwhile (`lookout.rs`).
+//! There may be more of them than workers, and the poll can't be taken from them. Their number is bounded as follows:
+//! - A thread that announced that it blocks ([`block_in_place`](crate::task::block_in_place)) comes back through
+//!   [`Adrift::go_on`]. If as many threads go on already as there may be spares, it waits in line. It leaves the line
+//!   when one of them ends its poll or blocks, or when no thread has been let in for an interval. The interval is there
+//!   because one of those threads may wait for something that this thread holds.
+//! - A thread that blocked without announcing it goes on when the operating system lets it. It is the thread of a spare
+//!   that was replaced, or one of those that were let in. The lookout counts the threads that compute. While there are
+//!   too many, it gives no other blocked thread's worker away (`lookout.rs`).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -15,8 +16,8 @@ use heist_sync::sys::{Arc, Condvar, Mutex};
 
 use super::thread_state::{cpu_time, is_blocked};
 
-/// How long the first in line waits, at least, before it asks again whether those that go on block. One that sleeps for less
-/// goes on.
+/// How long the first in line waits, at least, before it asks again whether the threads that go on block. A thread that
+/// sleeps for less than this counts as going on.
 const GLANCE: Duration = Duration::from_micros(200);
 
 /// The threads of one runtime that are in a poll without a worker.
@@ -25,25 +26,25 @@ pub struct Adrift {
 }
 
 struct Line {
-    /// Those that blocked without a word.
+    /// Threads that blocked without announcing it.
     silent: Vec<Silent>,
-    /// Those that came back and go on.
+    /// Threads that came back and go on.
     going: Vec<Going>,
-    /// Those that came back and wait, each by what wakes it.
+    /// Threads that came back and wait. Each is represented by the condition variable that wakes it.
     waiting: VecDeque<Arc<Condvar>>,
-    /// When one was let in, the last time.
+    /// When a thread was let in last.
     last: Option<Instant>,
 }
 
 struct Going {
     thread: u32,
-    /// It has slept ever since then, at whose processor time.
+    /// Set while it sleeps: since when, and its processor time at that moment.
     asleep: Option<(Instant, Option<Duration>)>,
 }
 
 struct Silent {
     thread: u32,
-    /// How much processor time it had when it was looked at last.
+    /// How much processor time it had used at the last look.
     cpu_time: Option<Duration>,
 }
 
@@ -54,7 +55,7 @@ impl Line {
             .is_some_and(|first| Arc::ptr_eq(first, moves))
     }
 
-    /// Has the first in line look again.
+    /// Makes the first in line look again.
     fn tell(&self) {
         if let Some(first) = self.waiting.front() {
             first.notify_one();
@@ -66,7 +67,7 @@ impl Line {
         self.silent.push(Silent { thread, cpu_time });
     }
 
-    /// Those that go on and block don't count as going any more.
+    /// Threads that go on but block no longer count as going.
     fn set_aside(&mut self) {
         let now = Instant::now();
         let blocked = self.going.extract_if(.., |it| it.blocks(now));
@@ -76,7 +77,7 @@ impl Line {
             .for_each(|it| self.add_silent(it.thread));
     }
 
-    /// The thread has ended its poll, or says that it blocks.
+    /// The thread has ended its poll, or announces that it blocks.
     fn strike(&mut self, thread: u32) {
         if let Some(at) = self.going.iter().position(|it| it.thread == thread) {
             self.going.swap_remove(at);
@@ -87,7 +88,7 @@ impl Line {
 }
 
 impl Going {
-    /// Whether it has slept for a glance, and didn't run in between.
+    /// Whether it has slept for [`GLANCE`] without running in between.
     fn blocks(&mut self, now: Instant) -> bool {
         if !is_blocked(self.thread) {
             self.asleep = None;
@@ -117,8 +118,8 @@ impl Adrift {
         }
     }
 
-    /// A thread comes back from blocking and goes on without its worker: at once where fewer than `bound` do, else in
-    /// its turn. To be followed by [`stop`](Self::stop).
+    /// Called by a thread that comes back from blocking and goes on without its worker. Returns at once if fewer than
+    /// `bound` go on, else when it is this thread's turn. Must be followed by [`stop`](Self::stop).
     pub fn go_on(&self, thread: u32, bound: usize, interval: Duration) {
         let mut line = self.line.lock();
         let moves = Arc::new(Condvar::new());
@@ -132,7 +133,7 @@ impl Adrift {
             if line.going.len() < bound {
                 break;
             }
-            // To ask takes a small part of the time.
+            // Asking takes only a small part of the time.
             let pause = GLANCE.max(16 * asked.elapsed());
             let waited = line.last.map_or(interval, |last| last.elapsed());
             if waited >= interval {
@@ -149,20 +150,20 @@ impl Adrift {
         line.tell();
     }
 
-    /// It has ended its poll, or says that it blocks.
+    /// The thread has ended its poll, or announces that it blocks.
     pub fn stop(&self, thread: u32) {
         let mut line = self.line.lock();
         line.strike(thread);
         line.tell();
     }
 
-    /// The thread, which blocks without a word, has lost its worker. To be followed by [`stop`](Self::stop).
+    /// The thread blocked without announcing it, and has lost its worker. Must be followed by [`stop`](Self::stop).
     pub(crate) fn replace(&self, thread: u32) {
         self.line.lock().add_silent(thread);
     }
 
-    /// How many compute: those who were let in and don't block, and of the others those that have had processor time
-    /// since the last question.
+    /// How many threads compute: those that were let in and don't block, and those of the others that have used
+    /// processor time since the last call.
     pub(crate) fn computing(&self) -> usize {
         let mut line = self.line.lock();
         line.set_aside();

@@ -1,4 +1,4 @@
-//! Who is alive: the tasks and blocking jobs of a runtime that aren't complete, and who waits for their end.
+//! The tasks and blocking jobs of a runtime that aren't complete, and what waits for their end.
 
 use heist_sync::Notify;
 
@@ -9,12 +9,12 @@ pub(crate) struct Alive {
     pub(crate) tasks: Owned,
     /// Blocking jobs, queued or running.
     pub(crate) jobs: Owned,
-    /// Notified when tasks or jobs have ended and nobody from outside is let in any more.
+    /// Notified when tasks or jobs have ended and nothing from outside is let in any more.
     pub(super) emptied: Notify,
 }
 
 impl Alive {
-    /// Nobody yet, in so many shards.
+    /// Empty lists, in `shards` shards.
     pub(super) fn new(shards: usize) -> Self {
         Self {
             tasks: Owned::new(shards),
@@ -23,16 +23,16 @@ impl Alive {
         }
     }
 
-    /// From here on nothing is spawned from outside: by what isn't a task or a blocking job of this runtime.
+    /// From here on nothing is spawned from outside, that is, except by a task or a blocking job of this runtime.
     pub(crate) fn refuse_outsiders(&self) {
         self.tasks.refuse_outsiders();
         self.jobs.refuse_outsiders();
     }
 
-    /// Outsiders being refused: waits until no task and no blocking job is left. One waits at a time.
+    /// Waits until no task and no blocking job is left. Outsiders are refused already. Only one caller waits at a time.
     pub(crate) async fn nobody_left(&self) {
         while !Owned::none_alive(&[&self.tasks, &self.jobs]) {
-            // Whoever ends after the look above leaves a permit.
+            // A task or job that ends after the look above leaves a permit.
             self.emptied.notified().await;
         }
     }

@@ -6,7 +6,7 @@ use super::figures::{Counter, Histogram};
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) polls: Counter,
-    /// The id of the task that it polls or has polled last; 0 while it sleeps.
+    /// The id of the task that it polls or polled last; 0 while it sleeps.
     pub(crate) polled: Counter,
     /// How many budgeted operations its polls have done.
     pub(crate) operations: Counter,
@@ -18,9 +18,9 @@ pub(crate) struct Counters {
     pub(crate) awake_since: Counter,
     /// How many tasks it has queued in its own queues.
     pub(crate) pushes: Counter,
-    /// How many of those that it polled were timed, by their length.
+    /// The lengths of the polls that were timed.
     pub(crate) poll_times: Histogram,
     pub(crate) mean_poll_nanos: Counter,
-    /// How long tasks that it queued waited for it.
+    /// How long tasks that it queued waited until it polled them.
     pub(crate) latencies: Histogram,
 }

@@ -1,17 +1,17 @@
 //! Which workers are engaged: the roll.
 //!
 //! A runtime has a place for each worker that it may ever have: first the regular ones, then the spares. A worker that
-//! isn't engaged lies on its offer (`offer.rs`) with nothing in its queues, and nobody claims it. Engaging it sends a
-//! thread; dismissing it has its thread put it back once its poll ends.
+//! isn't engaged lies on its offer (`offer.rs`) with empty queues, and no thread claims it. Engaging it sends a thread.
+//! When it is dismissed, its thread puts it back once its poll ends.
 //!
 //! Invariants:
 //! - **C1** Under the lock, `engaged` counts the workers that aren't lying idle on their offers, and until the runtime
 //!   is closed it is at least one: the first regular worker is never dismissed.
-//! - **C2** Once `closed`, none is engaged and none put back: each that was engaged drains and leaves, and the last to
-//!   leave ends the reactor.
-//! - **C3** A worker is put back with its queues empty: what was in them has gone to the injector, and is posted.
-//! - **C4** Which workers are regular, and who is dismissed, changes under the lock: nobody dismisses a worker as a spare
-//!   that another makes a regular one.
+//! - **C2** Once `closed` is set, no worker is engaged and none is put back. Each worker that was engaged drains and
+//!   leaves. The last to leave ends the reactor.
+//! - **C3** A worker is put back with its queues empty. What was in them has gone to the injector, and is posted.
+//! - **C4** Which workers are regular, and which are dismissed, changes under the lock. So no thread dismisses a worker
+//!   as a spare while another thread makes it a regular one.
 
 use heist_sync::sys::atomic::Ordering;
 use heist_sync::sys::channel::Sender;
@@ -20,25 +20,25 @@ use heist_sync::sys::{Mutex, hints};
 use super::adrift::Adrift;
 use super::idle::Idle;
 
-/// Who works, of all who could.
+/// Which workers are engaged.
 pub(crate) struct Crew {
     pub(super) roll: Mutex<Roll>,
-    /// How many regular workers there are: those with lower numbers.
+    /// How many regular workers there are: the workers with lower numbers than this.
     pub(super) regular: hints::AtomicUsize,
-    /// One more than the highest number of an engaged worker: how far thieves look. Real in a model too, where it
-    /// hardly changes.
+    /// One more than the highest number of an engaged worker: how far thieves look. A real atomic even in a model,
+    /// where it hardly changes.
     reach: hints::AtomicUsize,
     pub(super) spares: usize,
-    /// Threads that are in a poll still and have lost their worker.
+    /// Threads that are still in a poll and have lost their worker.
     pub(crate) adrift: Adrift,
-    /// Held by whoever changes the number of regular workers.
+    /// Held by a thread while it changes the number of regular workers.
     pub(super) resizing: Mutex<()>,
 }
 
 pub(super) struct Roll {
     pub(super) closed: bool,
     pub(super) engaged: Vec<bool>,
-    /// Dropped as the last worker leaves.
+    /// Dropped when the last worker leaves.
     pub(super) leaving: Option<Sender<()>>,
 }
 
@@ -53,8 +53,8 @@ impl Roll {
 }
 
 impl Crew {
-    /// A crew with a place for each of `places` workers, the last `spares` of which are spares' and the first `regular`
-    /// those of the regular workers to begin with. None is engaged yet.
+    /// A crew with places for `places` workers. To begin with, the first `regular` of them are regular workers. The
+    /// last `spares` places are for spares. No worker is engaged yet.
     pub(crate) fn new(places: usize, regular: usize, spares: usize) -> Self {
         Self {
             roll: Mutex::new(Roll {
@@ -75,19 +75,19 @@ impl Crew {
         self.roll.lock().engaged[worker] = true;
     }
 
-    /// Has `leaving` dropped as the last worker leaves.
+    /// `leaving` is dropped when the last worker leaves.
     pub(crate) fn tell(&self, leaving: Sender<()>) {
         self.roll.lock().leaving = Some(leaving);
     }
 
     pub(crate) fn regular(&self) -> usize {
-        // Ordering: hint only: it changes by hand, and each change is followed by wakes.
+        // Ordering: hint only: it changes only when a user resizes, and each change is followed by wakes.
         self.regular.load(Ordering::Relaxed)
     }
 
     pub(crate) fn reach(&self) -> usize {
-        // Ordering: Acquire pairs with the Release in `note`: a hint, but for a thief that was woken for a new worker's
-        // task and has to see that worker.
+        // Ordering: Acquire pairs with the Release in `note`. For most it is a hint, but a thief that was woken for a
+        // new worker's task has to see that worker.
         self.reach.load(Ordering::Acquire)
     }
 
@@ -105,7 +105,7 @@ impl Crew {
         worker >= self.regular()
     }
 
-    /// After each change, under the lock.
+    /// Called after each change, under the lock.
     pub(super) fn note(&self, idle: &Idle, roll: &Roll) {
         let reach = roll.engaged.iter().rposition(|&engaged| engaged);
         // Ordering: Release pairs with the Acquire in `reach`.

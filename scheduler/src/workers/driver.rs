@@ -1,7 +1,7 @@
-//! Where the scheduler meets the reactor: the one file that names it.
+//! The scheduler's use of the reactor: this is the one file that names it.
 //!
-//! Down: a worker with nothing to do sleeps in the poller where that is free, else on its condition variable. Up:
-//! wakers, which the scheduler collects while a turn dispatches, so that a batch is published at once.
+//! Down: a worker with nothing to do sleeps in the poller if that is free, else on its condition variable. Up: the
+//! reactor returns wakers. The scheduler collects them while a turn dispatches, so that a batch is published at once.
 
 use std::future::Future;
 use std::io;
@@ -18,12 +18,12 @@ use crate::cell;
 #[derive(Debug)]
 pub(crate) struct Driver {
     reactor: Reactor,
-    /// The threads of a multi-thread runtime's workers, those included that have lost theirs.
+    /// The threads of a multi-thread runtime's workers, including those that have lost their worker.
     workers: Pool,
 }
 
 impl Driver {
-    /// A reactor, and room for so many threads of workers.
+    /// A reactor, and room for `worker_threads` threads of workers.
     pub(crate) fn new(config: heist_reactor::Config, worker_threads: usize) -> io::Result<Self> {
         let mut workers = PoolConfig::from_config(&config);
         workers.max_threads = worker_threads;
@@ -33,10 +33,10 @@ impl Driver {
         })
     }
 
-    /// Has a thread do `work`, at once.
+    /// Makes a thread do `work`, at once.
     ///
     /// # Errors
-    /// Where none can be had.
+    /// If no thread can be had.
     pub(crate) fn start_worker(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
         self.workers
             .submit_now(work)
@@ -46,24 +46,24 @@ impl Driver {
             })
     }
 
-    /// Waits until the workers' threads have ended, and whether they have. None is started from here on.
+    /// Waits until the workers' threads have ended. Returns whether they have. No thread is started from here on.
     pub(crate) fn join_workers(&self, deadline: Option<Instant>) -> bool {
         self.workers.shutdown();
         self.workers.join(deadline)
     }
 
-    /// Starts the reactor thread, which does what `monitor` says beside its own work.
+    /// Starts the reactor thread, which does what `monitor` says in addition to its own work.
     pub(crate) fn start_thread(&self, monitor: Box<dyn Monitor>) -> io::Result<()> {
         self.reactor.start_thread(monitor)
     }
 
-    /// Makes the reactor the one that this thread's sockets and timers use.
+    /// Makes this reactor the one that this thread's sockets and timers use.
     pub(crate) fn enter(&self) -> heist_reactor::EnterGuard {
         self.reactor.enter()
     }
 
-    /// Sleeps until the parker has a token, or an event came; for `limit` at most, where nobody else waits for events.
-    /// Whom the events are for is added to `woken`.
+    /// Sleeps until the parker has a token or an event came. If this thread is the one that waits for events, it sleeps
+    /// for `limit` at most. The wakers of those events are added to `woken`.
     pub(crate) fn park(&self, parker: &Parker, limit: Option<Duration>, woken: &mut Vec<Waker>) {
         match self.reactor.try_borrow() {
             Some(mut turn) => parker.park_in(|| turn.collect(limit, woken)),
@@ -71,13 +71,13 @@ impl Driver {
         }
     }
 
-    /// Wakes the thread that sleeps by `parker` in [`park`](Self::park). True where the caller has to send one.
+    /// Wakes the thread that sleeps with `parker` in [`park`](Self::park). True if the caller has to send one.
     pub(crate) fn unpark(&self, parker: &Parker) -> bool {
         parker.unpark(|| self.reactor.unpark())
     }
 
-    /// Leaves the wait for events to whoever waits for the [descriptor](Self::descriptor), until the next
-    /// [`poll`](Self::poll) or [`park`](Self::park). Answers for how long one may wait for it at most.
+    /// Leaves the wait for events to whatever waits for the [descriptor](Self::descriptor), until the next
+    /// [`poll`](Self::poll) or [`park`](Self::park). Returns how long that wait may be at most.
     pub(crate) fn arm(&self) -> Option<Duration> {
         match self.reactor.try_borrow() {
             Some(mut turn) => turn.arm(),
@@ -85,20 +85,20 @@ impl Driver {
         }
     }
 
-    /// What becomes readable when there are events, once [armed](Self::arm).
+    /// The descriptor that becomes readable when there are events, once [armed](Self::arm).
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> std::os::fd::RawFd {
         self.reactor.descriptor()
     }
 
-    /// Adds to `woken` whom that is for which has happened, without waiting.
+    /// Adds the wakers of what has happened to `woken`, without waiting.
     pub(crate) fn poll(&self, woken: &mut Vec<Waker>) {
         if let Some(mut turn) = self.reactor.try_borrow() {
             turn.collect(Some(Duration::ZERO), woken);
         }
     }
 
-    /// A worker gets up: whoever watches over the workers has to be awake too.
+    /// A worker gets up: the reactor thread, which watches the workers, has to be awake too.
     pub(crate) fn work_begins(&self) {
         self.reactor.rouse_thread();
     }
@@ -108,40 +108,41 @@ impl Driver {
         self.reactor.pool()
     }
 
-    /// Ends the reactor: what still waits for it fails.
+    /// Ends the reactor: whatever still waits for it fails.
     pub(crate) fn shutdown(&self) {
         self.reactor.shutdown();
     }
 
-    /// How many threads have not ended: of workers, of blocking jobs, and the reactor's.
+    /// How many threads have not ended: those of workers, those of blocking jobs, and the reactor's.
     pub(crate) fn threads_left(&self) -> usize {
         self.workers.num_left() + self.pool().num_left() + self.reactor.threads_left()
     }
 
-    /// Waits until the reactor thread has ended, and whether it has.
+    /// Waits until the reactor thread has ended. Returns whether it has.
     pub(crate) fn join_thread(&self, deadline: Option<Instant>) -> bool {
         self.reactor.join_thread(deadline)
     }
 }
 
-/// Wakes them all: first those of tasks, then the others, which may block. One that panics keeps none from being woken.
+/// Calls all wakers: first those of tasks, then the others, which may block. If one panics, the others are still
+/// called.
 pub(crate) fn wake_all(woken: &mut Vec<Waker>) {
     wake_own(woken);
     heist_reactor::wake_all(woken);
 }
 
-/// Wakes those that are tasks' own, and leaves the others.
+/// Calls the wakers that belong to tasks, and leaves the others.
 pub(super) fn wake_own(woken: &mut Vec<Waker>) {
     let own = woken.extract_if(.., |waker| cell::wakes_at_once(waker));
     own.for_each(Waker::wake);
 }
 
-/// Waits for `future`, for so long at most, by the clock of the current reactor.
+/// Waits for `future`, for `limit` at most, by the clock of the current reactor.
 pub(crate) async fn at_most(limit: Duration, future: impl Future<Output = ()>) {
     let _ = heist_reactor::time::timeout(limit, future).await;
 }
 
-/// Polls a task with its own waker, so that timers which the poll both begins and ends cost next to nothing.
+/// Polls a task with its own waker, so that timers which begin and end in the same poll cost next to nothing.
 #[inline]
 pub(crate) fn nursed<R>(waker: &Waker, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
     Reactor::nursed(waker, poll)

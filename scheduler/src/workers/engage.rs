@@ -1,4 +1,4 @@
-//! Workers are engaged and dismissed: by hand, by the lookout, and all of them at the end.
+//! How workers are engaged and dismissed: at the user's request, by the lookout, and all of them at the end.
 
 use std::io;
 
@@ -21,7 +21,7 @@ pub(crate) fn engage(shared: &Shared, worker: usize) -> io::Result<()> {
         }
         roll.engaged[worker] = true;
         crew.note(&shared.idle, &roll);
-        // On its way (R2). Its bit is clear, so nobody else claims it.
+        // A thread will be on its way (R2). The worker's bit is clear, so no other thread claims it.
         shared.idle.search();
         shared.remotes[worker].thread.clear();
         shared.remotes[worker].offer.open();
@@ -29,13 +29,13 @@ pub(crate) fn engage(shared: &Shared, worker: usize) -> io::Result<()> {
     send_first_thread(shared, worker)
 }
 
-/// Engages a spare, where the bound allows it. Whether it did.
+/// Engages a spare, if the bound allows it. Returns whether it did.
 pub(crate) fn engage_spare(shared: &Shared) -> bool {
     let crew = &shared.crew;
     let regular = crew.regular();
     let free = {
         let roll = crew.roll.lock();
-        // A regular worker that was dismissed in a poll that blocks is no help, and isn't lent (R6).
+        // A worker that was dismissed as a regular one while its poll blocks is no help, and isn't lent (R6).
         let is_gone = |worker: usize| {
             let remote = &shared.remotes[worker];
             remote.is_dismissed() && is_blocked(remote.thread.get())
@@ -49,11 +49,11 @@ pub(crate) fn engage_spare(shared: &Shared) -> bool {
     free.is_some_and(|spare| engage(shared, regular + spare).is_ok())
 }
 
-/// Gives a spare whose thread is blocked in a poll another thread. Whether it did.
+/// Gives a spare another thread, if its thread is blocked in a poll. Returns whether it did.
 pub(crate) fn replace(shared: &Shared, worker: usize) -> bool {
     let remote = &shared.remotes[worker];
     let called_in = remote.offer.call_in(|| {
-        // On its way (R2).
+        // A thread will be on its way (R2).
         shared.idle.search();
         shared.crew.adrift.replace(remote.thread.get());
         remote.thread.clear();
@@ -61,7 +61,7 @@ pub(crate) fn replace(shared: &Shared, worker: usize) -> bool {
     called_in && send_first_thread(shared, worker).is_ok()
 }
 
-/// Sends a thread to a worker that has just been opened. Where none can be had it isn't engaged after all.
+/// Sends a thread to a worker that has just been opened. If no thread can be had, the worker isn't engaged after all.
 fn send_first_thread(shared: &Shared, worker: usize) -> io::Result<()> {
     let sent = send_thread(shared, worker);
     let offer = &shared.remotes[worker].offer;
@@ -78,7 +78,7 @@ fn send_first_thread(shared: &Shared, worker: usize) -> io::Result<()> {
     sent
 }
 
-/// Dismisses the last spare that hasn't been told yet. Whether there was one.
+/// Dismisses the last spare that hasn't been dismissed yet. Returns whether there was one.
 pub(crate) fn dismiss_spare(shared: &Shared) -> bool {
     let last = {
         let roll = shared.crew.roll.lock();
@@ -91,10 +91,11 @@ pub(crate) fn dismiss_spare(shared: &Shared) -> bool {
     last.inspect(|&spare| shared.unpark(spare)).is_some()
 }
 
-/// Tells a worker to put itself on its offer, for good, once its poll ends. Under the lock (C4); to be followed by an
-/// unpark.
+/// Tells a worker to put itself on its offer, for good, once its poll ends. Called under the lock (C4). An unpark must
+/// follow.
 fn tell_to_go(shared: &Shared, worker: usize) {
-    // Ordering: Release: with the unpark the worker sees it at its next turn.
+    // Ordering: Release pairs with the Acquire in `is_dismissed`. Because of the unpark, the worker sees it at its next
+    // turn.
     shared.remotes[worker]
         .dismissed
         .store(true, Ordering::Release);
@@ -103,8 +104,8 @@ fn tell_to_go(shared: &Shared, worker: usize) {
 /// Changes the number of regular workers.
 ///
 /// # Errors
-/// Where there is no place for so many, and where no thread can be had: there are more workers then than before, but
-/// not so many.
+/// If there is no place for so many, or if no thread can be had. In the second case there are more workers than before,
+/// but fewer than requested.
 pub(crate) fn resize(shared: &Shared, workers: usize) -> io::Result<()> {
     let crew = &shared.crew;
     let places = shared.remotes.len() - crew.spares;
@@ -118,7 +119,7 @@ pub(crate) fn resize(shared: &Shared, workers: usize) -> io::Result<()> {
         // Ordering: hint only; see `regular`.
         let before = crew.regular.swap(workers, Ordering::Relaxed);
         for remote in &shared.remotes[..workers] {
-            // Ordering: Relaxed: one that was told to go and hasn't yet stays.
+            // Ordering: Relaxed: a worker that was told to go and hasn't gone yet stays.
             remote.dismissed.store(false, Ordering::Relaxed);
         }
         let gone = workers..before;
@@ -127,13 +128,13 @@ pub(crate) fn resize(shared: &Shared, workers: usize) -> io::Result<()> {
     };
     gone.for_each(|worker| shared.unpark(worker));
     (0..workers).try_for_each(|worker| engage(shared, worker))?;
-    // What only regular workers take may be for others now.
+    // Tasks that only regular workers take may be for other workers now.
     shared.wake_one();
     Ok(())
 }
 
-/// A worker that was dismissed puts itself on its offer; comes back where the runtime has closed (C2), and where the
-/// dismissal was called off.
+/// A worker that was dismissed puts itself on its offer. It is returned to the caller instead if the runtime has closed
+/// (C2), or if the dismissal was called off.
 pub(crate) fn retire(shared: &Shared, worker: Box<Worker>) -> Option<Box<Worker>> {
     let index = worker.index;
     let moved = worker.empty();
@@ -156,8 +157,8 @@ pub(crate) fn retire(shared: &Shared, worker: Box<Worker>) -> Option<Box<Worker>
     None
 }
 
-/// The runtime ends: the workers leave their loops, cancel all tasks and go; those that aren't engaged go at once. It
-/// waits for nobody.
+/// The runtime ends: the workers leave their loops, cancel all tasks and go. Workers that aren't engaged go at once.
+/// This waits for nothing.
 pub(crate) fn close(shared: &Shared) {
     shared.modes.close();
     let gone: Vec<_> = {
@@ -171,14 +172,14 @@ pub(crate) fn close(shared: &Shared) {
     shared.unpark_all();
 }
 
-/// A worker that has drained leaves, or one that never had a thread goes.
+/// A worker leaves: it has drained, or never had a thread.
 pub(crate) fn strike(shared: &Shared, worker: usize) {
     let left = {
         let mut roll = shared.crew.roll.lock();
         roll.engaged[worker] = false;
         shared.crew.note(&shared.idle, &roll);
         let last = roll.count_from(0) == 0;
-        // One that was engaged in vain goes with the others that are idle (C2).
+        // A worker that was engaged in vain goes with the others that are idle (C2).
         let idle = roll.closed.then(|| shared.remotes[worker].offer.clear());
         drop(idle);
         last.then(|| roll.leaving.take())

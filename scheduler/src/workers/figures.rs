@@ -17,15 +17,15 @@ impl Default for Counter {
 }
 
 impl Counter {
-    /// Adds. The one writer's.
+    /// Adds `n`. For the one writer only.
     #[inline]
     pub(crate) fn add(&self, n: u64) {
-        // Ordering: hint only, both; with one writer no addition is lost.
+        // Ordering: hint only, both. With one writer no addition is lost.
         let now = self.0.load(Ordering::Relaxed);
         self.0.store(now.wrapping_add(n), Ordering::Relaxed);
     }
 
-    /// Adds one, and gives the sum. The one writer's.
+    /// Adds one, and returns the sum. For the one writer only.
     #[inline]
     pub(crate) fn next(&self) -> u64 {
         let next = self.get().wrapping_add(1);
@@ -33,7 +33,7 @@ impl Counter {
         next
     }
 
-    /// Sets. The one writer's.
+    /// Sets the figure. For the one writer only.
     #[inline]
     pub(crate) fn set(&self, n: u64) {
         // Ordering: hint only.
@@ -52,8 +52,8 @@ pub(crate) const BUCKETS: usize = 24;
 /// The first bucket ends at two to this power, in nanoseconds.
 const FIRST: u32 = 8;
 
-/// How many times fell into each bucket: the first holds those under 256 ns, each next one those up to twice as long, and
-/// the last all that are longer.
+/// How many times fell into each bucket. The first bucket holds those under 256 ns. Each further one holds those up to
+/// twice as long as the bucket before it. The last holds all that are longer.
 #[derive(Debug, Default)]
 pub(crate) struct Histogram([Counter; BUCKETS]);
 

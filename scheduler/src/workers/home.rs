@@ -1,4 +1,5 @@
-//! How a task comes to its workers: where it is spawned, where it goes when it is woken, whom it leaves when it is complete.
+//! What happens to a task between its runtime and its workers: it is spawned, is queued when it is woken, and is
+//! released when it completes.
 
 use std::future::Future;
 use std::task::{Poll, Waker};
@@ -16,7 +17,7 @@ use crate::cell::{
 use crate::thread;
 
 impl Shared {
-    /// Queues a task from whichever thread this is, which holds `Shared` (H2).
+    /// Queues a task from whichever thread this is. The thread holds `Shared` (H2).
     pub(crate) fn schedule(&self, task: Runnable) {
         seat::with_place(self, task, |place, task| match place {
             seat::Place::Worker(worker) => worker.push(task),
@@ -30,7 +31,7 @@ impl Shared {
     pub(crate) fn shard(&self) -> u16 {
         let outside = self.remotes.len();
         let shard = seat::with_worker(self, |worker| worker.map_or(outside, |it| it.index));
-        // Should there ever be more workers, they share the last one.
+        // If there are ever more workers than that, the rest share the last shard.
         u16::try_from(shard).unwrap_or(u16::MAX)
     }
 
@@ -55,7 +56,7 @@ where
     spawn_by(shared, future, id, origin, |task| shared.schedule(task))
 }
 
-/// Spawns a task: lists it, and has `start` see to its first poll.
+/// Spawns a task: lists it, and calls `start`, which arranges its first poll.
 #[inline]
 pub(crate) fn spawn_by<F>(
     shared: &Arc<Shared>,
@@ -75,7 +76,7 @@ where
     if shared.lets_in(&shared.alive.tasks, task) {
         start(runnable);
     } else {
-        // Dropped, the evidence cancels the task.
+        // Dropping the evidence cancels the task.
         drop(runnable);
     }
     handle
@@ -103,7 +104,7 @@ impl Schedule for Home {
     }
 
     fn yield_now(&self, task: Runnable) {
-        // The poll has ended, unless it is an eager one inside another.
+        // The poll has ended, unless it is an eager poll inside another poll.
         if !thread::polls_eagerly() {
             seat::end_loan();
         }

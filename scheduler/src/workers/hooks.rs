@@ -1,4 +1,4 @@
-//! What a runtime was told to call, and how often it looks after this and that.
+//! The functions that a runtime was told to call, and how often it looks at its event sources.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -14,7 +14,7 @@ pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
 /// Called with the number of a worker.
 pub(crate) type WorkerHook = Arc<dyn Fn(usize) + Send + Sync>;
 
-/// What workers call, and their intervals, in polls.
+/// The functions that workers call, and the workers' intervals, in polls.
 #[derive(Clone)]
 pub(crate) struct Hooks {
     pub(crate) event_interval: u32,
@@ -26,8 +26,8 @@ pub(crate) struct Hooks {
     pub(crate) unhandled: UnhandledPanic,
 }
 
-/// After how many polls a worker looks at the injector first and hands out what the reactor has. A prime, so that it
-/// doesn't fall in step with programs' own periods; the value is the one that other runtimes settled on.
+/// After how many polls a worker looks at the injector first, and wakes the tasks that the reactor has events for. It
+/// is a prime, so that it doesn't fall in step with programs' own periods. Other runtimes settled on the same value.
 const INTERVAL: u32 = 61;
 
 impl Default for Hooks {
@@ -54,20 +54,20 @@ pub enum UnhandledPanic {
     ShutdownRuntime,
 }
 
-/// That a task has panicked in a runtime that ends then, and who has to hear of it.
+/// Set when a task has panicked in a runtime that ends for that reason, together with the root futures to wake then.
 #[derive(Default)]
 pub(crate) struct Alarm {
     rung: AtomicBool,
     roots: Mutex<Vec<Waker>>,
 }
 
-/// A root future that hears of the panic.
+/// The entry of a root future that is woken by the panic.
 pub(crate) struct Listening<'a>(&'a Alarm, Waker);
 
 impl Alarm {
     /// Whether it has been rung.
     pub(crate) fn is_rung(&self) -> bool {
-        // Ordering: Relaxed: whoever waits is woken after it was set, and acquires by that.
+        // Ordering: Relaxed: a waiting root is woken after it was set, and acquires by the wake.
         self.rung.load(Ordering::Relaxed)
     }
 
@@ -78,13 +78,14 @@ impl Alarm {
         roots.into_iter().for_each(Waker::wake);
     }
 
-    /// Has `waker` woken when it is rung, until the answer is dropped. To be followed by a look.
+    /// Arranges that `waker` is woken when the alarm is rung, until the returned value is dropped. The caller has to
+    /// look at [`is_rung`](Self::is_rung) afterwards.
     fn listen(&self, waker: &Waker) -> Listening<'_> {
         self.roots.lock().push(waker.clone());
         Listening(self, waker.clone())
     }
 
-    /// As [`listen`](Self::listen), where a panic may end the runtime.
+    /// As [`listen`](Self::listen), but only if a panic ends the runtime.
     pub(crate) fn listen_if<'a>(&'a self, hooks: &Hooks, waker: &Waker) -> Option<Listening<'a>> {
         let ends = hooks.unhandled == UnhandledPanic::ShutdownRuntime;
         ends.then(|| self.listen(waker))

@@ -1,5 +1,5 @@
-//! Who sleeps, who searches, and who has to be woken: the protocol by which no task is left lying while a worker
-//! sleeps. `idle/README.md` has the two procedures and the proof; the comments here cite its numbers.
+//! Which workers sleep, which search, and which one to wake: the protocol that leaves no task lying in a queue while a
+//! worker sleeps. `idle/README.md` has the two procedures and the proof. The comments here cite its numbers.
 
 use heist_sync::sys::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use heist_sync::sys::{CachePadded, hints};
@@ -7,19 +7,20 @@ use heist_sync::sys::{CachePadded, hints};
 /// How many workers one word of sleepers holds.
 const WORD: usize = u64::BITS as usize;
 
-/// The one authoritative record of who sleeps, a bit a worker, and how many search.
+/// The one authoritative record of which workers sleep, one bit for each, and how many search.
 #[derive(Debug)]
 pub struct Idle {
     /// How many workers there are at the moment: a hint for the limit on searching.
     workers: hints::AtomicUsize,
-    /// How many workers look for work in others' queues, those included that were woken to do so and don't run yet.
+    /// How many workers look for work in others' queues, including those that were woken to do so and don't run yet.
     searching: CachePadded<AtomicUsize>,
-    /// Bit `i`: worker `i` sleeps, or is about to. Whoever clears a bit has the worker: itself, or its waker.
+    /// Bit `i`: worker `i` sleeps, or is about to. Whoever clears a bit has the worker: either the worker itself, or
+    /// the thread that wakes it.
     sleepers: Box<[CachePadded<AtomicU64>]>,
 }
 
 impl Idle {
-    /// A record for so many workers, in which all are awake and nobody searches.
+    /// A record for `workers` workers, in which all are awake and none searches.
     pub fn new(workers: usize) -> Self {
         Self {
             workers: hints::AtomicUsize::new(workers),
@@ -36,7 +37,7 @@ impl Idle {
         self.workers.store(workers, Ordering::Relaxed);
     }
 
-    /// P2–P4: after a push, picks the sleeper that has to be woken for it, if any. The caller unparks it.
+    /// P2–P4: after a push, picks the sleeper that has to be woken for it, if there is one. The caller unparks it.
     #[inline]
     #[must_use = "the worker picked waits to be unparked"]
     pub fn claim(&self) -> Option<usize> {
@@ -57,13 +58,13 @@ impl Idle {
         self.claim_any_below(limit)
     }
 
-    /// P4 without the question whether someone searches already: for a batch that is worth several workers.
+    /// P4 without asking whether a worker searches already: for a batch that is worth several workers.
     #[must_use = "the worker picked waits to be unparked"]
     pub fn claim_any(&self) -> Option<usize> {
         self.claim_any_below(usize::MAX)
     }
 
-    /// P2 and P4 where one worker alone takes tasks (`together.rs`): whether it slept, and is claimed now.
+    /// P2 and P4 while one worker takes tasks for all (`together.rs`). Returns whether it slept; it is claimed then.
     #[must_use = "the worker picked waits to be unparked"]
     pub fn claim_this(&self, worker: usize) -> bool {
         // Ordering: SeqCst, P2: pairs with the fence in `announce`: either its second look sees the push, or the load
@@ -85,16 +86,17 @@ impl Idle {
     fn claim_any_below(&self, limit: usize) -> Option<usize> {
         loop {
             let (word, i) = self.some_sleeper().filter(|&(_, i)| i < limit)?;
-            // Before the bit is cleared, so that no moment shows a woken worker neither asleep nor searching.
+            // The count rises before the bit is cleared, so a woken worker is never seen neither asleep nor searching.
             // Ordering: Relaxed; the AcqRel below publishes it.
             self.searching.fetch_add(1, Ordering::Relaxed);
             let bit = 1 << (i % WORD);
-            // Ordering: AcqRel: of all who would clear the bit, one does; and it publishes the count above.
+            // Ordering: AcqRel: only one of the threads that try to clear the bit succeeds. It publishes the count
+            // above.
             if word.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
                 return Some(i);
             }
-            // P5: another has the worker. Our count may have kept a third poster from waking anyone, so we look
-            // again in its place.
+            // P5: another thread has the worker. Our count may have kept a third thread, which posts, from waking a
+            // worker. So we look again in its place.
             // Ordering: AcqRel, then SeqCst: a poster that read our count has its fence before this one, so that we
             // see each bit that it would have seen.
             self.searching.fetch_sub(1, Ordering::AcqRel);
@@ -111,10 +113,10 @@ impl Idle {
         })
     }
 
-    /// A worker without work asks whether it may search: at most half of those awake do.
+    /// A worker without work asks whether it may search. At most half of the workers that are awake do.
     #[must_use]
     pub fn try_search(&self) -> bool {
-        // Ordering: hint only, here and in `asleep`: the limit saves work and carries no promise.
+        // Ordering: hint only, here and in `asleep`: the limit saves work, and no promise depends on it.
         if 2 * self.searching.load(Ordering::Relaxed) >= self.awake() {
             return false;
         }
@@ -122,17 +124,17 @@ impl Idle {
         true
     }
 
-    /// A worker searches, whatever the limit says: it has seen work at its second look.
+    /// A worker searches even beyond the limit, because it has seen work at its second look.
     pub fn search(&self) {
-        // Ordering: Relaxed: a poster that misses it wakes one worker too many, no fewer.
+        // Ordering: Relaxed: a poster that misses it wakes one worker too many, never one too few.
         self.searching.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// F1 and F2: a searching worker has found work. True if nobody else searches now and there is `more` work to be
-    /// seen: it has to [`claim`](Self::claim) another.
+    /// F1 and F2: a searching worker has found work. True if no other worker searches now and `more` says that there is
+    /// more work: the caller has to [`claim`](Self::claim) another worker then.
     #[must_use]
     pub fn search_ended(&self, more: impl FnOnce() -> bool) -> bool {
-        // Ordering: AcqRel: the last searcher has seen what the others before it saw.
+        // Ordering: AcqRel: the last searcher has seen what the earlier ones saw.
         if self.searching.fetch_sub(1, Ordering::AcqRel) != 1 {
             return false;
         }
@@ -142,14 +144,14 @@ impl Idle {
         more()
     }
 
-    /// S1 and S2: the worker says that it is about to sleep. Its second look at the queues has to follow.
+    /// S1 and S2: the worker announces that it is about to sleep. It must look at the queues again afterwards.
     pub fn announce(&self, worker: usize, searching: bool) {
         let (word, bit) = self.place(worker);
-        // Ordering: AcqRel: the next to clear the bit is ordered after us.
+        // Ordering: AcqRel: the thread that clears the bit next is ordered after us.
         let before = word.fetch_or(bit, Ordering::AcqRel);
         debug_assert_eq!(before & bit, 0, "a worker announces itself once");
         if searching {
-            // After the bit: no moment shows the worker neither searching nor asleep.
+            // After the bit is set, so that the worker is never seen neither searching nor asleep.
             // Ordering: AcqRel: a poster that reads the lower count sees the bit.
             self.searching.fetch_sub(1, Ordering::AcqRel);
         }
@@ -157,15 +159,17 @@ impl Idle {
         fence(Ordering::SeqCst);
     }
 
-    /// The worker doesn't sleep, or no longer. False if someone had claimed it: it counts as searching then.
+    /// The worker doesn't sleep after all, or no longer. False if another thread had claimed it: it counts as searching
+    /// then.
     #[must_use]
     pub fn retract(&self, worker: usize) -> bool {
         let (word, bit) = self.place(worker);
-        // Ordering: AcqRel: of all who would clear the bit, one does; acquires the count that a claimer made.
+        // Ordering: AcqRel: only one of the threads that try to clear the bit succeeds. It acquires the count that a
+        // claimer made.
         word.fetch_and(!bit, Ordering::AcqRel) & bit != 0
     }
 
-    /// How many workers are awake, those included that are on their way.
+    /// How many workers are awake, including those whose thread is on its way.
     pub fn awake(&self) -> usize {
         // Ordering: hint only.
         let workers = self.workers.load(Ordering::Relaxed);

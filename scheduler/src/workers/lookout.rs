@@ -1,32 +1,34 @@
-//! Polls that hold others up: how the reactor thread sees them, and what it does about them.
+//! Polls that delay other tasks: how the reactor thread sees them, and what it does about them.
 //!
-//! At each tick the [`Lookout`] reads what every worker has written about itself. A worker that is awake and hasn't begun
-//! a poll since the last tick is *held up*: by its poll, by a hook, by a waker. Where others are busy, what lies in its
-//! queues goes to the injector after [`PATIENCE`], what yielded from the threshold on, so that the injector's turn bounds
-//! how long it waits. What else follows, where tasks are ready, depends on who could take them:
+//! At each tick the [`Lookout`] reads what every worker has written about itself. A worker that is awake and hasn't
+//! begun a poll since the last tick is *held up*: by its poll, by a hook, or by a waker. If other workers are busy, the
+//! tasks in its queues go to the injector: fresh ones after [`PATIENCE`], yielded ones from the stall threshold on.
+//! There the injector's turn bounds how long they wait. If tasks are ready, what else the lookout does depends on which
+//! workers could take them:
 //!
 //! | the others | the lookout |
 //! |---|---|
-//! | one sleeps | wakes it; after [`PATIENCE`] even where another counts as searching, which may be in a hook |
-//! | all are awake | asks what the threads of those that are held up do, and brings more threads, or none |
+//! | one sleeps | wakes it; after [`PATIENCE`] it does so even if another counts as searching, because that one may be in a hook |
+//! | all are awake | finds out what the threads of the held-up workers do, and brings more threads, or none |
 //!
-//! | a thread that | is told by | brings |
+//! | a thread that | is recognised by | brings |
 //! |---|---|---|
-//! | *blocks* | the operating system: it sleeps in the kernel | another thread at once, as long as fewer threads compute than there are regular workers: a spare that is blocked loses its worker to another thread (R6), or else another spare is engaged |
-//! | *burns* | its processor time: half a millisecond, or an eighth of the time that passed | a spare; the first one where all are held up, any other a threshold after the one before it |
+//! | *blocks* | the operating system: it sleeps in the kernel | another thread at once, as long as fewer threads compute than there are regular workers: a spare that is blocked loses its worker to another thread (R6); if there is none, another spare is engaged |
+//! | *burns* | its processor time: half a millisecond, or an eighth of the time that passed | a spare: the first one if all are held up, each further one a threshold after the one before it |
 //! | *waits for a processor* | neither of the two | nothing: more threads would make it worse |
 //!
-//! Where the operating system doesn't say, a thread is taken to burn. There are never more spares than the bound. A spare
-//! takes what waits and no task that merely goes on, and sleeps among the others when there is nothing to take. When
-//! nobody has been held up for [`QUIET`], the last spare is dismissed, and so on; its thread ends by itself.
+//! If the operating system doesn't say, a thread is taken to burn. There are never more spares than the bound. A spare
+//! takes waiting tasks, but no tasks that have yielded and merely go on. It sleeps among the others when there is
+//! nothing to take. When no worker has been held up for [`QUIET`], the last spare is dismissed, then the next one, and
+//! so on. The thread of a dismissed spare ends by itself.
 //!
-//! The lookout rests, and with it the reactor thread, where nothing is ready and every worker sleeps or is blocked
-//! ([`Lookout::may_rest`]). Then whoever queues a task wakes it ([`Shared::rouse_lookout`]): from outside, by a fence on
-//! both sides; on a blocked worker's own thread without a fence, as the kernel's word that this thread slept orders all
-//! that it does afterwards behind `unwatched`.
+//! The lookout rests, and with it the reactor thread, if nothing is ready and every worker sleeps or is blocked
+//! ([`Lookout::may_rest`]). A thread that queues a task then wakes it ([`Shared::rouse_lookout`]). A push from outside
+//! is ordered by a fence on both sides. A push on a blocked worker's own thread needs no fence: the kernel reported
+//! that this thread slept, and that orders everything the thread does afterwards behind `unwatched`.
 //!
-//! All else that is judged here is a hint: figures are read one by one, without order. A wrong guess wakes or engages a
-//! worker too many, or the right one a tick later.
+//! Everything else that is judged here is a hint: figures are read one by one, without order. A wrong guess wakes or
+//! engages one worker too many, or the right one a tick later.
 
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -38,11 +40,11 @@ use super::thread_state::{cpu_time, describe, is_blocked};
 use super::together::Together;
 use crate::cell::Id;
 
-/// For how long a worker may be held up, with tasks waiting, before something is done.
+/// How long a worker may be held up, with tasks waiting, before something is done.
 const PATIENCE: Duration = Duration::from_micros(500);
-/// How many polls in a tick are so few that the next one may last.
+/// With at most this many polls in a tick, polls count as long.
 const FEW: u64 = 4;
-/// For how long nobody may be held up before a spare is dismissed.
+/// How long no worker must have been held up before a spare is dismissed.
 const QUIET: Duration = Duration::from_millis(100);
 /// After how long the lookout asks again whether it may rest.
 const RESTLESS: Duration = Duration::from_millis(10);
@@ -52,9 +54,9 @@ const RESTLESS: Duration = Duration::from_millis(10);
 pub(crate) enum View {
     /// Nothing to watch.
     Asleep,
-    /// Work, now or a moment ago, and nobody held up that others wait for.
+    /// There is work, or was a moment ago, and no tasks wait for a worker that is held up.
     Busy,
-    /// Something needs help, or may soon: polls are long, and tasks wait.
+    /// Some worker needs help, or may soon: polls are long, and tasks wait.
     HeldUp,
 }
 
@@ -62,20 +64,20 @@ pub(crate) enum View {
 #[derive(Clone, Copy)]
 struct Sight {
     polls: u64,
-    /// When it had begun that many at the latest.
+    /// The time of the first look that saw this count.
     since: Instant,
     /// Whether it is engaged, awake, and has begun no poll since the last look.
     held_up: bool,
     /// Whether its thread blocked when it was asked last.
     blocks: bool,
-    /// How much processor time its thread had, and when, as it was first seen held up.
+    /// How much processor time its thread had used when it was first seen held up, and when that was.
     cpu_time: Option<(Duration, Instant)>,
     /// Tasks have waited for this poll.
     waited: bool,
     reported: bool,
 }
 
-/// What a thread does that holds up its worker.
+/// What the thread of a worker does that is held up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Doing {
     Blocks,
@@ -87,40 +89,40 @@ enum Doing {
 pub(crate) struct Lookout {
     sights: Box<[Sight]>,
     engaged: Vec<bool>,
-    /// Since when all have been held up.
+    /// Since when all workers that are awake have been held up.
     stuck_since: Option<Instant>,
     /// Since when a task has been ready beside a worker that sleeps.
     unserved_since: Option<Instant>,
-    /// When someone was held up with tasks waiting, or a spare was dismissed, the last time.
+    /// When a worker was held up with tasks waiting, or a spare was dismissed, for the last time.
     last_trouble: Instant,
     last_engaged: Instant,
-    /// When it was found that it may not rest.
+    /// When it last found that it may not rest.
     last_restless: Instant,
-    /// Until when not to ask again: all were blocked, and no thread could be brought.
+    /// Until when it doesn't ask again: all workers were blocked, and no thread could be brought.
     in_vain_until: Option<Instant>,
     together: Together,
-    /// Stalls that nobody has been told of yet.
+    /// Reports of stalls, still to be made.
     pub(crate) reports: Vec<Waker>,
 }
 
-/// What one look at all workers came to.
+/// The result of one look at all workers.
 struct Glance {
     now: Instant,
     /// How many spares are engaged.
     spares: usize,
     awake: usize,
     held_up: usize,
-    /// A task waits that someone should have taken.
+    /// A task waits that a worker should have taken.
     ready: bool,
-    /// Someone has been held up for [`PATIENCE`].
+    /// Some worker has been held up for [`PATIENCE`].
     for_long: bool,
-    /// Someone has stalled, and tasks wait for it.
+    /// Some worker has stalled, and tasks wait for it.
     stalled: bool,
-    /// Someone's polls are long.
+    /// Some worker's polls are long.
     long_polls: bool,
-    /// Something lies in some queue.
+    /// Some queue holds a task.
     queued: bool,
-    /// Someone has polled since the last look.
+    /// Some worker has polled since the last look.
     moved: bool,
 }
 
@@ -138,7 +140,7 @@ impl Sight {
         }
     }
 
-    /// What the thread of `remote` does, which is held up.
+    /// What the thread of `remote` does, a worker that is held up.
     fn doing(&self, remote: &Remote, now: Instant) -> Doing {
         let thread = remote.thread.get();
         if is_blocked(thread) {
@@ -172,7 +174,7 @@ impl Lookout {
         }
     }
 
-    /// Looks at all workers, and helps where one is held up.
+    /// Looks at all workers, and helps if one is held up.
     pub(crate) fn look(&mut self, shared: &Shared) -> View {
         let glance = self.glance(shared);
         let trouble = glance.ready && glance.held_up > 0;
@@ -206,7 +208,7 @@ impl Lookout {
         }
     }
 
-    /// Reads what every worker is about.
+    /// Reads what every worker does.
     fn glance(&mut self, shared: &Shared) -> Glance {
         shared.crew.read_roll(&mut self.engaged);
         let injected = !shared.injector.is_empty();
@@ -224,7 +226,7 @@ impl Lookout {
             queued: injected,
             moved: false,
         };
-        // Those beyond reach have gone; should they come again, they are looked at for the first time.
+        // Workers beyond reach have gone. If they come again, they are looked at as if for the first time.
         self.sights[shared.reachable().len()..].fill(Sight::first(0, glance.now));
         for (worker, remote) in shared.reachable().iter().enumerate() {
             let sight = &mut self.sights[worker];
@@ -248,7 +250,7 @@ impl Lookout {
             }
             let duration = glance.now - sight.since;
             let long = duration >= shared.stalls.threshold;
-            // Before anyone is woken: whoever is looks afterwards.
+            // Set before any worker is woken, because a woken worker looks at it afterwards.
             remote.set_stalled(long);
             let waiting = waits_behind(remote, long);
             glance.ready |= waiting;
@@ -265,8 +267,8 @@ impl Lookout {
         glance
     }
 
-    /// Moves to the injector what lies behind those that are held up, where others are busy and don't look for it. Where
-    /// nobody is, whoever comes steals it, in its order.
+    /// Moves tasks that lie behind held-up workers to the injector, if other workers are busy and don't look for them.
+    /// If no other worker is busy, the next one that comes steals those tasks, in its usual order.
     fn move_on(&self, shared: &Shared, glance: &Glance) {
         if glance.held_up == glance.awake || !glance.for_long {
             return;
@@ -298,7 +300,7 @@ impl Lookout {
         }
     }
 
-    /// For how long all that are awake have been held up.
+    /// How long all workers that are awake have been held up.
     fn stuck_for(&mut self, glance: &Glance) -> Duration {
         if glance.held_up < glance.awake || glance.awake == 0 {
             self.stuck_since = None;
@@ -307,7 +309,7 @@ impl Lookout {
         glance.now - *self.stuck_since.get_or_insert(glance.now)
     }
 
-    /// Brings more threads, as far as what those do that are held up is a reason to.
+    /// Brings more threads, depending on what the threads of the held-up workers do.
     fn bring_threads(&mut self, shared: &Shared, glance: &Glance, stuck_for: Duration) {
         let (mut blocked, mut burning) = (0, false);
         for (sight, remote) in self.sights.iter_mut().zip(shared.reachable()) {
@@ -328,7 +330,7 @@ impl Lookout {
             let brings = |_: &usize| self.replace(shared) || self.engage(shared, glance);
             let brought = (0..wanted).take_while(brings).count();
             if blocked == glance.awake && wanted > 0 && brought == 0 {
-                // As long as nobody moves, asking takes a small part of the time.
+                // As long as no worker makes progress, asking takes only a small part of the time.
                 let pause = RESTLESS.max(32 * glance.now.elapsed());
                 self.in_vain_until = Some(glance.now + pause);
             }
@@ -348,7 +350,7 @@ impl Lookout {
         engaged
     }
 
-    /// Gives a spare whose thread is blocked another thread.
+    /// Gives another thread to a spare whose thread is blocked.
     fn replace(&mut self, shared: &Shared) -> bool {
         let spares = shared.crew.regular()..self.sights.len();
         let mut spares = spares.filter(|&worker| self.sights[worker].blocks);
@@ -359,8 +361,8 @@ impl Lookout {
         replaced.is_some()
     }
 
-    /// Whether nothing has to be watched: nothing is ready, and all workers sleep, or are blocked and have been for long.
-    /// Then whoever makes something ready rouses the lookout.
+    /// Whether nothing has to be watched: nothing is ready, and all workers sleep, or have been blocked for long.
+    /// Whoever makes something ready then rouses the lookout.
     fn may_rest(&mut self, shared: &Shared, glance: &Glance) -> bool {
         shared.modes.set_unwatched(false);
         if glance.moved || glance.ready {
@@ -380,7 +382,7 @@ impl Lookout {
             .all(|(worker, remote)| {
                 match self.sights[worker].held_up {
                     true => is_blocked(remote.thread.get()) && remote.open.depth() == 0,
-                    // A spare that sleeps is to be dismissed first.
+                    // A spare that sleeps has to be dismissed first.
                     false => {
                         !self.engaged[worker]
                             || !shared.crew.is_spare(worker)
@@ -397,7 +399,8 @@ impl Lookout {
     }
 }
 
-/// A report, to be woken, of a poll of `worker` that has lasted for `duration`, of the task with the number `polled`.
+/// A report, made by waking it, of a poll of `worker` that has lasted for `duration`. The polled task has the number
+/// `polled`.
 fn report(shared: &Shared, worker: usize, polled: u64, duration: Duration) -> Option<Waker> {
     let id = Id::from_u64(polled)?;
     let task = shared.alive.tasks.find(id);
@@ -406,7 +409,7 @@ fn report(shared: &Shared, worker: usize, polled: u64, duration: Duration) -> Op
     Some(shared.stalls.report(stall))
 }
 
-/// Whether tasks lie in the queues of a worker that is held up which others may take.
+/// Whether the queues of a held-up worker contain tasks that others may take.
 fn waits_behind(remote: &Remote, long: bool) -> bool {
     let open = &remote.open;
     open.slot.look().is_some() || open.has_fresh() || long && open.has_yielded()

@@ -1,26 +1,26 @@
-//! When a worker looks at the reactor, where no other thread does: that of a current-thread runtime.
+//! When a worker looks at the reactor, if no other thread does. This is the worker of a current-thread runtime.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// After how many short polls a worker that looks at the reactor itself asks the clock whether it is time to.
+/// After how many short polls such a worker reads the clock, to see whether it is time to look.
 const CLOCK_INTERVAL: u32 = 4;
 
-/// After how long it looks at the latest, once a poll has ended.
+/// The longest time between two looks, apart from the poll under way.
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
-/// After how long it looks before it polls a task that yielded, or a root that woke itself.
+/// If its last look is longer ago than this, it looks before it polls a task that yielded, or a root that woke itself.
 const ROUND: Duration = Duration::from_micros(16);
 
-/// How a worker looks at the reactor that no other thread looks at: a current-thread runtime's.
+/// When the worker of a current-thread runtime looks at the reactor.
 pub(super) struct Looks {
-    /// When it did the last time.
+    /// When it looked last.
     last: Cell<Instant>,
-    /// When it asked the clock the last time.
+    /// When it read the clock last.
     asked: Cell<Instant>,
-    /// After how many polls it asks the clock again.
+    /// After how many polls it reads the clock again.
     ask_in: Cell<u32>,
-    /// It is to look before it polls a task that yielded.
+    /// Whether it has to look before it polls a task that yielded.
     pub(super) due_before_yields: Cell<bool>,
 }
 
@@ -35,7 +35,7 @@ impl Looks {
         }
     }
 
-    /// A poll has ended. Whether it is time to look.
+    /// A poll has ended. Returns whether it is time to look.
     #[inline]
     pub(super) fn is_due(&self) -> bool {
         let left = self.ask_in.get() - 1;
@@ -47,7 +47,7 @@ impl Looks {
     fn ask(&self) -> bool {
         let now = Instant::now();
         let asked = self.asked.replace(now);
-        // As long as polls are long, each is followed by a question.
+        // As long as polls are long, the clock is read after each of them.
         let short = now - asked < ROUND;
         self.ask_in.set(if short { CLOCK_INTERVAL } else { 1 });
         let time = now - self.last.get();

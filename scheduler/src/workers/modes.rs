@@ -1,16 +1,16 @@
-//! What all workers read and hardly anybody writes: that the runtime has closed, whether one worker polls for all, whether
-//! the lookout rests beside a blocked worker.
+//! State that all workers read and that hardly ever changes: whether the runtime has closed, whether one worker polls
+//! for all, and whether the lookout rests beside a blocked worker.
 
 use heist_sync::sys::atomic::{AtomicBool, Ordering, fence};
 use heist_sync::sys::hints;
 
-/// What hardly ever changes.
+/// The state that hardly ever changes.
 pub(crate) struct Modes {
     /// Set once: the runtime ends.
     closed: AtomicBool,
     /// One more than the number of the worker that polls for all, or 0 (`together.rs`).
     chief: hints::AtomicUsize,
-    /// The lookout rests though a worker is awake, whose thread is blocked (`lookout.rs`).
+    /// The lookout rests although a worker is awake, because that worker's thread is blocked (`lookout.rs`).
     unwatched: hints::AtomicBool,
 }
 
@@ -23,9 +23,10 @@ impl Modes {
         }
     }
 
-    /// The runtime ends. To be followed by an unpark of all workers.
+    /// The runtime ends. The caller has to unpark all workers afterwards.
     pub(super) fn close(&self) {
-        // Ordering: Release: hint only to the workers' loops, which are woken by a token; see also `Shared::settled`.
+        // Ordering: Release pairs with the Acquire in `is_closed`. It is only a hint to the workers' loops, which are
+        // woken by a token. See also `Shared::settled`.
         self.closed.store(true, Ordering::Release);
     }
 
@@ -34,7 +35,8 @@ impl Modes {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// As [`is_closed`](Self::is_closed), for whoever has pushed a task and passed the fence of `Idle::claim` since.
+    /// As [`is_closed`](Self::is_closed), for a thread that has pushed a task and has passed the fence of `Idle::claim`
+    /// since.
     #[inline]
     pub(super) fn is_closed_after_push(&self) -> bool {
         // Ordering: Relaxed; the fence in `claim` pairs with the one in `settled`.
@@ -48,7 +50,8 @@ impl Modes {
         self.chief.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// Makes a worker the chief, or has all work apart. A look at the queues has to follow.
+    /// Makes a worker the chief, or, with `None`, lets all workers poll. The caller has to look at the queues
+    /// afterwards.
     pub(super) fn set_chief(&self, chief: Option<usize>) {
         // Ordering: hint only; the fence orders the look at the queues after it.
         self.chief
@@ -56,11 +59,12 @@ impl Modes {
         fence(Ordering::SeqCst);
     }
 
-    /// The lookout, which is about to rest beside a blocked worker, says so, or takes it back.
+    /// The lookout is about to rest beside a blocked worker and says so, or takes it back.
     pub(super) fn set_unwatched(&self, unwatched: bool) {
-        // Ordering: Relaxed, with the fence: the look at the threads' states that follows comes after it. A thread that
-        // slept in the kernel at that look reads this once it runs, as the kernel orders what a thread does before and
-        // after it sleeps. Those who push from outside don't read it: `work_begins` has a fence of its own.
+        // Ordering: Relaxed, with the fence: it orders this store before the look at the threads' states that follows.
+        // A thread that slept in the kernel at that look reads this store once it runs, because the kernel orders what
+        // a thread does before and after it sleeps. Threads that push from outside don't read it: `work_begins` has a
+        // fence of its own.
         if unwatched {
             self.unwatched.store(true, Ordering::Relaxed);
             fence(Ordering::SeqCst);
