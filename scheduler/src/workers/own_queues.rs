@@ -1,11 +1,11 @@
-//! What a worker puts into its own queues, and takes out of them.
+//! How a worker puts tasks into its own queues, and takes them out.
 
 use super::shared::Worker;
 use crate::cell::Runnable;
 use crate::queue::persist;
 
-/// How many polls in a row the slot may give: enough for a request and its answer, and two tasks that wake each other
-/// for ever starve nobody.
+/// How many polls in a row may come from the slot. It is enough for a request and its answer. Because of the limit, two
+/// tasks that wake each other for ever don't starve the others.
 const SLOT_RUN: u32 = 3;
 
 impl Worker {
@@ -16,11 +16,11 @@ impl Worker {
         self.samples.pushes(nth, task.id().as_u64());
         self.is_watched();
         if let Some(n) = self.batch.get() {
-            // Whoever hands out events announces the whole batch at its end.
+            // The worker wakes the tasks of a batch of events now, and announces the whole batch at its end.
             self.batch.set(Some(n + 1));
             self.local.fresh.push(task);
         } else if self.shared.modes.is_closed() {
-            // Where other workers find it while they drain.
+            // There other workers find it while they drain.
             self.push_fresh(task);
         } else if let Some(older) = self.open().slot.put(task) {
             self.push_fresh(older);
@@ -40,7 +40,7 @@ impl Worker {
         self.shared.wake_one();
     }
 
-    /// Sees to it that the lookout watches: this thread isn't blocked, or no longer.
+    /// Makes sure that the lookout watches, because this thread isn't blocked, or no longer.
     #[inline]
     pub(super) fn is_watched(&self) {
         if self.shared.modes.is_unwatched() {
@@ -66,7 +66,7 @@ impl Worker {
                 self.local.fresh.push(task);
                 Some(first)
             }
-            // Nobody else is waiting.
+            // No other task is waiting.
             (task, _) => task,
         }
     }
@@ -78,14 +78,14 @@ impl Worker {
         persist(|| self.shared.injector.steal_batch_and_pop(&self.local.fresh))
     }
 
-    /// A task of its own.
+    /// A task from its own queues.
     pub(super) fn own(&self) -> Option<Runnable> {
         let slot = self.open().slot.take();
         slot.or_else(|| self.local.fresh.pop())
             .or_else(|| self.local.yielded.pop())
     }
 
-    /// Puts what is in the slot where others find it (Q2).
+    /// Moves the task in the slot to the fresh queue, where others find it (Q2).
     pub(crate) fn empty_slot(&self) {
         if let Some(task) = self.open().slot.take() {
             self.local.fresh.push(task);

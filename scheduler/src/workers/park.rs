@@ -5,8 +5,8 @@
 //! | `EMPTY` | awake, no token | the parked thread, as it wakes |
 //! | `NOTIFIED` | a token: the next park returns at once | `unpark` |
 //! | `PARKED` | asleep on the condition variable | the parking thread, under the lock |
-//! | `ELSEWHERE` | asleep in a place of its caller's, which has its own way to be woken | the parking thread |
-//! | `AWAY` | no thread is here: who unparks has to send one | the thread that leaves |
+//! | `ELSEWHERE` | asleep in a place that the caller chose, which has its own way to be woken | the parking thread |
+//! | `AWAY` | no thread is here: the caller of `unpark` has to send one | the thread that leaves |
 //!
 //! **K1** An unpark before, during or after the decision to park makes that park return.
 
@@ -52,47 +52,48 @@ impl Parker {
         }
     }
 
-    /// Calls `sleep`, which sleeps somewhere else, unless there is a token; takes the token. `sleep` may return for
+    /// Calls `sleep`, which sleeps somewhere else, unless there is a token. Takes the token. `sleep` may return for
     /// reasons of its own.
     pub fn park_in(&self, sleep: impl FnOnce()) {
         if self.take_token() || !self.enter(ELSEWHERE) {
             return;
         }
         sleep();
-        // Ordering: Acquire pairs with the Release in `unpark`: what preceded the unpark is seen.
+        // Ordering: Acquire pairs with the Release in `unpark`: everything before the unpark is seen.
         self.state.swap(EMPTY, Ordering::Acquire);
     }
 
-    /// Leaves the place to a sleep of the caller's that [`unpark`](Self::unpark)'s `elsewhere` ends, until
-    /// [`come_back`](Self::come_back). False, at once, if there was a token, which is taken.
+    /// From here until [`come_back`](Self::come_back), the thread sleeps somewhere that the caller chose, and
+    /// `elsewhere` of [`unpark`](Self::unpark) ends that sleep. If there is a token, takes it and returns false at
+    /// once.
     #[must_use]
     pub fn go_elsewhere(&self) -> bool {
         !self.take_token() && self.enter(ELSEWHERE)
     }
 
-    /// Leaves a token, and the place, until [`come_back`](Self::come_back). False, at once, if there was a token,
-    /// which is taken.
+    /// From here until [`come_back`](Self::come_back), there is no thread here. If there is a token, takes it and
+    /// returns false at once.
     #[must_use]
     pub fn go_away(&self) -> bool {
         !self.take_token() && self.enter(AWAY)
     }
 
-    /// A thread is here again, be it the one that left or another. Takes the token that it was sent by, if any.
+    /// A thread is here again, the one that left or another. Takes the token that it was sent with, if there is one.
     pub fn come_back(&self) {
         // Ordering: Acquire pairs with the Release in `unpark`.
         self.state.swap(EMPTY, Ordering::Acquire);
     }
 
-    /// Leaves a token; wakes the thread where it sleeps. `elsewhere` is called if that is in `park_in`. True if there
-    /// is no thread, so that the caller has to send one; only the first to unpark hears that.
+    /// Leaves a token, and wakes the thread if it sleeps. If it sleeps in `park_in`, `elsewhere` is called for that.
+    /// True if there is no thread here, so that the caller has to send one. Only the first caller is told that.
     pub fn unpark(&self, elsewhere: impl FnOnce()) -> bool {
-        // Ordering: Release pairs with the Acquires of the parking thread; AcqRel, as two unparks form a chain.
+        // Ordering: Release pairs with the Acquires of the parking thread. AcqRel, because two unparks form a chain.
         match self.state.swap(NOTIFIED, Ordering::AcqRel) {
             EMPTY | NOTIFIED => {}
             ELSEWHERE => elsewhere(),
             AWAY => return true,
             _ => {
-                // K1: the parking thread set PARKED under the lock, and gives the lock up only by waiting.
+                // K1: the parking thread set PARKED under the lock, and gives up the lock only by waiting.
                 drop(self.lock.lock());
                 self.wake.notify_one();
             }
@@ -110,7 +111,8 @@ impl Parker {
 
     /// Says where this thread sleeps. False if there was a token, which is taken.
     fn enter(&self, place: u32) -> bool {
-        // Ordering: Relaxed is enough to say where: `unpark` synchronizes through the token, which a failure acquires.
+        // Ordering: Relaxed is enough to say where: `unpark` synchronizes through the token, which is acquired if this
+        // fails.
         if self
             .state
             .compare_exchange(EMPTY, place, Ordering::Relaxed, Ordering::Relaxed)

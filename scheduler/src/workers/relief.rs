@@ -1,5 +1,5 @@
-//! A thread that blocks inside a task leaves its worker to others, and takes it back or goes on without: the table's first
-//! row in `offer.rs`.
+//! How a thread that blocks inside a task leaves its worker to others, and then takes it back or goes on without: the
+//! first row of the table in `offer.rs`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -14,8 +14,8 @@ use crate::thread;
 
 /// Calls `f`, which may block, with this thread's worker on offer.
 ///
-/// `None` inside a current-thread runtime, whose worker can't go elsewhere. On a thread that is no worker `f` is simply
-/// called: it holds up nobody else.
+/// `None` inside a current-thread runtime, whose worker can't be given to another thread. On a thread that is no
+/// worker, `f` is simply called, because that delays no other tasks.
 pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> Option<R> {
     if thread::drives() {
         return None;
@@ -23,7 +23,7 @@ pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> Option<R> {
     Some(give_way(f))
 }
 
-/// As [`block_in_place`], but calls `f` also where the worker can't be relieved.
+/// As [`block_in_place`], but calls `f` even if the worker can't be given to another thread.
 pub(crate) fn give_way<R>(f: impl FnOnce() -> R) -> R {
     let Some(away) = leave_worker() else {
         return f();
@@ -33,7 +33,7 @@ pub(crate) fn give_way<R>(f: impl FnOnce() -> R) -> R {
     result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Calls `f` as the inside of a `block_on`, which gives way where this thread is a worker; `None` where it drives a
+/// Calls `f` as the inside of a `block_on`. It gives way if this thread is a worker. `None` if this thread drives a
 /// current-thread runtime.
 pub(crate) fn block_on<R>(f: impl FnOnce() -> R) -> Option<R> {
     block_in_place(|| thread::as_polling(f))
@@ -71,17 +71,17 @@ fn leave_worker() -> Option<Away> {
     Some(away)
 }
 
-/// Takes the worker back, if nobody else has it; else goes on without, in its turn.
+/// Takes the worker back, if no other thread has it. Else waits for its turn, and goes on without.
 fn return_to_worker(away: Away) {
     let Away { shared, index } = away;
     if let Some(worker) = index.and_then(|index| take_back(&shared, index)) {
-        // In the middle of a poll it doesn't search.
+        // A worker in the middle of a poll doesn't search.
         worker.end_search();
         worker.goes_on(thread::task_id());
         let is_lent = worker.is_lent();
         seat::sit_down(worker);
         if is_lent {
-            // The rest of the poll may block, too (R6).
+            // The rest of the poll may block too (R6).
             seat::lend();
         }
     } else {
@@ -96,14 +96,14 @@ fn offer(shared: &Shared, worker: Box<Worker>) {
     let index = worker.index;
     worker.empty_slot();
     worker.count_asleep();
-    // What this thread does says nothing of the worker any more.
+    // What this thread does no longer says anything about the worker.
     shared.remotes[index].thread.clear();
     let offer = &shared.remotes[index].offer;
     offer.fall_asleep(worker, shared.place(index));
-    // The second look (S3). Where the runtime has closed, what this thread waits for may be a task's drop.
+    // The second look (S3). If the runtime has closed, this thread may be waiting for a task to be dropped.
     if (shared.has_work_for(index) || shared.modes.is_closed()) && shared.idle.retract(index) {
         shared.idle.search();
-        // Refused, the queues wait for this thread to return, or for others to steal from them.
+        // If no thread can be had, the tasks in the queues wait for this thread to return, or for others to steal them.
         let _ = send_thread(shared, index);
     }
 }
@@ -115,7 +115,7 @@ fn take_back(shared: &Shared, index: usize) -> Option<Box<Worker>> {
     Some(worker)
 }
 
-/// This thread comes back from blocking and finds its worker in use: waits until it may go on without.
+/// This thread comes back from blocking and finds its worker in use: it waits until it may go on without.
 fn go_on_adrift(shared: &Shared) {
     let bound = match shared.modes.is_closed() {
         true => usize::MAX,

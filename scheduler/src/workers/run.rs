@@ -1,4 +1,5 @@
-//! The loops of a worker's thread: it works, takes one turn for a foreign event loop, or drains a runtime that has closed.
+//! The loops of a worker's thread: it works, takes one turn for a foreign event loop, or drains a runtime that has
+//! closed.
 
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub(crate) fn work(shared: &Arc<Shared>, worker: Box<Worker>) {
     while next.is_some() {
         let mut slot = next.take();
         run(shared, &mut slot, &mut NoRoot);
-        // Given away, another thread has it.
+        // If the worker was given away, another thread has it.
         next = match slot {
             Some(worker) if !shared.modes.is_closed() => engage::retire(shared, worker),
             Some(worker) => return drain(shared, worker),
@@ -48,10 +49,10 @@ fn seated<R>(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, f: impl FnOnc
 }
 
 /// Runs tasks with the worker of `slot` until `root` says that it is enough, the worker has been dismissed, or a task
-/// has given it away: `slot` is empty then.
+/// has given it away. In the last case `slot` is empty.
 pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &mut impl Root) {
     seated(shared, slot, || {
-        // In how many polls the root has its next turn: at once, or, where it woke itself, after others had theirs.
+        // In how many polls the root has its next turn: at once, or, if it woke itself, after the others had theirs.
         let mut root_in = 0;
         loop {
             if root_in == 0 {
@@ -83,9 +84,9 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &m
 /// How many polls a turn of a foreign event loop may take before and after its look for events.
 const TURN: usize = 256;
 
-/// One turn for a foreign event loop: runs what is ready, waits for events for `limit` at most where nothing was, and runs
-/// what they woke. Answers how many polls that were, and for how long one may wait for the driver's descriptor before
-/// the next turn.
+/// One turn for a foreign event loop: runs what is ready; if nothing was, waits for events, for `limit` at most; then
+/// runs what the events woke. Returns how many polls that were, and how long the caller may wait for the driver's
+/// descriptor before the next turn.
 pub(crate) fn turn(
     shared: &Arc<Shared>,
     slot: &mut Option<Box<Worker>>,
@@ -110,7 +111,7 @@ pub(crate) fn turn(
     })
 }
 
-/// Polls tasks as long as some are ready, up to [`TURN`] of them. How many it polled.
+/// Polls tasks as long as some are ready, up to [`TURN`] of them. Returns how many it polled.
 fn run_ready() -> usize {
     let mut polled = 0;
     while polled < TURN
@@ -136,8 +137,8 @@ fn poll(task: Runnable) {
     seat::with_seat(|worker| worker.map(|worker| worker.has_polled(operations)));
 }
 
-/// The runtime has closed: cancels all tasks, and leaves once none is alive (H1), unless a task's drop gives the worker
-/// away: whoever takes it goes on here.
+/// The runtime has closed: cancels all tasks, and leaves once none is alive (H1). If a task's drop gives the worker
+/// away, the thread that takes the worker goes on here.
 pub(crate) fn drain(shared: &Arc<Shared>, worker: Box<Worker>) {
     let index = worker.index;
     let mut slot = Some(worker);

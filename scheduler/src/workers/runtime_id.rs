@@ -12,7 +12,7 @@ pub struct Id(NonZeroU64);
 impl Id {
     pub(crate) fn next() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        // Ordering: Relaxed: only that no two ids are the same matters.
+        // Ordering: Relaxed: ids only have to be distinct.
         let id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
         Self(NonZeroU64::new(id).expect("ids start at 1"))
     }

@@ -1,18 +1,18 @@
-//! Times that a worker takes of itself, one in [`EVERY`].
+//! How a worker measures its own times: one poll and one push in [`EVERY`].
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::counters::Counters;
 
-/// One poll in so many is timed, and one push in so many.
+/// One poll in this many is timed, and one push in this many.
 const EVERY: u64 = 64;
 
-/// What a worker is in the middle of timing.
+/// The times that a worker is measuring at the moment.
 #[derive(Debug)]
 pub(crate) struct Samples {
     poll: Cell<Option<Instant>>,
-    /// The number of the task whose wait is timed; 0: none.
+    /// The number of the task whose wait is timed; 0 if there is none.
     pushed: Cell<u64>,
     since: Cell<Instant>,
 }
@@ -28,7 +28,7 @@ impl Default for Samples {
 }
 
 impl Samples {
-    /// The `nth` poll begins, which is of `task`.
+    /// The `nth` poll begins. It polls `task`.
     #[inline]
     pub(crate) fn polls(&self, nth: u64, task: u64, counters: &Counters) {
         if nth.is_multiple_of(EVERY) || self.pushed.get() == task {
@@ -47,7 +47,7 @@ impl Samples {
         }
     }
 
-    /// A poll has ended, or the worker has something else to do: the poll that is timed, if one is, has ended.
+    /// A poll has ended, or the worker has something else to do. If a poll is timed, that one has ended.
     #[inline]
     pub(crate) fn poll_has_ended(&self, counters: &Counters) {
         if let Some(since) = self.poll.get() {
@@ -68,7 +68,7 @@ impl Samples {
         counters.mean_poll_nanos.set(mean);
     }
 
-    /// The thread blocks in the middle of a poll: that one isn't timed.
+    /// The thread blocks in the middle of a poll: this poll isn't timed.
     pub(crate) fn forget_poll(&self) {
         self.poll.set(None);
     }
@@ -84,10 +84,10 @@ impl Samples {
     #[cold]
     fn pushed_one(&self, nth: u64, task: u64) {
         if self.pushed.get() == task {
-            // Queued again before it was polled here: another worker had it meanwhile.
+            // It was queued again before it was polled here, so another worker had it meanwhile.
             self.pushed.set(0);
         }
-        // One that waits still is given time, but not for ever: it may have been stolen for good.
+        // A task that still waits is given time, but not for ever: it may have been stolen for good.
         if self.pushed.get() == 0 || nth.is_multiple_of(EVERY * EVERY) {
             self.pushed.set(task);
             self.since.set(Instant::now());

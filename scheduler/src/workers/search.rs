@@ -29,7 +29,7 @@ impl Worker {
         task
     }
 
-    /// Takes what yielded, where that is this worker's to take.
+    /// Takes yielded tasks of others, if this worker may.
     fn steal_yielded(&self, all: &[StdArc<CachePadded<Remote>>]) -> Option<Runnable> {
         let spare = self.shared.crew.is_spare(self.index);
         self.steal(all, |victim| {
@@ -39,7 +39,7 @@ impl Worker {
         })
     }
 
-    /// Asks `from` each other worker of `all`, beginning anywhere, until one gives something.
+    /// Calls `from` for each other worker of `all`, beginning anywhere, until one gives something.
     fn steal(
         &self,
         all: &[StdArc<CachePadded<Remote>>],
@@ -52,7 +52,7 @@ impl Worker {
             .find_map(|i| from(&all[i]))
     }
 
-    /// Takes a task out of a slot that has aged: its owner has polled nothing while we watched.
+    /// Takes a task out of a slot that has aged: its owner polled nothing while we watched.
     fn steal_slots(&self, all: &[StdArc<CachePadded<Remote>>]) -> Option<Runnable> {
         (0..all.len()).filter(|&i| i != self.index).find_map(|i| {
             let seen = all[i].open.slot.look()?;
@@ -86,7 +86,7 @@ impl Worker {
         }
     }
 
-    /// Moves all tasks to the injector; says how many there were. The caller wakes workers for them.
+    /// Moves all tasks to the injector, and returns how many there were. The caller wakes workers for them.
     pub(crate) fn empty(&self) -> usize {
         self.end_search();
         let mut moved = 0;

@@ -1,4 +1,5 @@
-//! What a thread is to the workers: it uses one, has lent or lost the one that it had, or collects wakes for them.
+//! How a thread is related to the workers: it uses one, has lent or lost the one that it had, or collects wakes for
+//! them.
 
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
@@ -11,13 +12,13 @@ use crate::cell::Runnable;
 use crate::thread::{self, Restore};
 
 thread_local_const! {
-    /// The seat: the worker that this thread uses, owned. No destructor, so it can be asked at any time; `as_worker`
-    /// sees to it that it is empty by the thread's end.
+    /// The seat: the worker that this thread uses, owned. It has no destructor, so it can be read at any time.
+    /// `as_worker` makes sure that it is empty by the thread's end.
     static WORKER: Cell<Option<NonNull<Worker>>> = Cell::new(None);
 }
 
 thread_local_const! {
-    /// The runtime that this thread works for, with its worker or, having given that away, without.
+    /// The runtime that this thread works for, with its worker, or without if it has given that away.
     static HOST: Cell<Option<NonNull<Arc<Shared>>>> = Cell::new(None);
 }
 
@@ -30,16 +31,16 @@ thread_local_const! {
     static SEAT: Cell<Seat> = Cell::new(Seat::Kept);
 }
 
-/// How a thread that polls a task stands to its worker.
+/// What has become of the worker of a thread that polls a task.
 #[derive(Clone, Copy)]
 enum Seat {
-    /// It has it, or has left it on its offer and will ask for it there.
+    /// The thread has it, or has left it on its offer and will ask for it there.
     Kept,
-    /// It has lent it for the length of the poll: the worker's number, and the loan's.
+    /// The thread has lent it for the length of the poll: the worker's number, and the loan's.
     Lent(usize, u64),
-    /// It had lent it, and another thread has it by now.
+    /// The thread had lent it, and another thread has it by now.
     Replaced,
-    /// It left it to block, and came back when another had it.
+    /// The thread left it to block, and came back when another thread had it.
     Adrift,
 }
 
@@ -49,27 +50,27 @@ struct Batch {
     tasks: RefCell<Vec<Runnable>>,
 }
 
-/// Where this thread queues a task of some runtime.
+/// The place where this thread queues a task of some runtime.
 pub(crate) enum Place<'a> {
-    /// It is a worker of that runtime.
+    /// The thread is a worker of that runtime.
     Worker(&'a Worker),
-    /// It dispatches events for that runtime.
+    /// The thread dispatches events for that runtime.
     Collecting(&'a mut Vec<Runnable>),
     Outside,
 }
 
-/// Calls `f` with the worker in this thread's seat, if there is one. `f` calls no user code that could give the worker
-/// away: none that runs inside a task.
+/// Calls `f` with the worker in this thread's seat, if there is one. `f` must not call user code that could give the
+/// worker away, that is, user code that runs inside a task.
 #[inline]
 pub(crate) fn with_seat<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
-    // SAFETY: the seat owns the worker, which leaves it on this thread only: in `leave_worker`, which a task calls, and
-    // as `as_worker` ends. `f` does neither.
+    // SAFETY: the seat owns the worker. The worker leaves the seat on this thread only: in `leave_worker`, which a task
+    // calls, and when `as_worker` ends. `f` does neither.
     f(WORKER
         .with(Cell::get)
         .map(|worker| unsafe { worker.as_ref() }))
 }
 
-/// Calls `f` with the worker of `shared` that this thread uses, if it does; `f` as in [`with_seat`].
+/// Calls `f` with the worker of `shared` that this thread uses, if it uses one. `f` is as in [`with_seat`].
 #[inline]
 pub(crate) fn with_worker<R>(shared: &Shared, f: impl FnOnce(Option<&Worker>) -> R) -> R {
     with_seat(|worker| f(worker.filter(|worker| ptr::eq(&*worker.shared, shared))))
@@ -83,7 +84,7 @@ pub(crate) fn with_place<T, R>(shared: &Shared, task: T, f: impl FnOnce(Place<'_
             return f(Place::Worker(worker), task);
         }
         match batch_of(shared) {
-            // Only `push` happens in the borrow; nothing in there wakes again.
+            // Only `push` runs during the borrow, and nothing in there wakes again.
             Some(batch) => f(Place::Collecting(&mut batch.tasks.borrow_mut()), task),
             None => f(Place::Outside, task),
         }
@@ -96,7 +97,7 @@ fn batch_of<'a>(shared: &Shared) -> Option<&'a Batch> {
     ptr::eq(batch.shared.as_ptr(), shared).then_some(batch)
 }
 
-/// Whether this thread holds `shared` by what it is: one that works for it, runs a job of it, or dispatches for it.
+/// Whether this thread keeps `shared` alive by what it does: it works for it, runs a job of it, or dispatches for it.
 pub(crate) fn belongs_to(shared: &Shared) -> bool {
     is_inside(shared) || batch_of(shared).is_some()
 }
@@ -116,8 +117,8 @@ pub(crate) fn with_host<R>(f: impl FnOnce(Option<&Arc<Shared>>) -> R) -> R {
     f(HOST.with(Cell::get).map(|host| unsafe { host.as_ref() }))
 }
 
-/// Calls `f` with the worker of `slot` in this thread's seat, as a thread that works for `shared`. Afterwards `slot` has
-/// the worker that is in the seat then: none, if it was given away.
+/// Calls `f` with the worker of `slot` in this thread's seat, as a thread that works for `shared`. Afterwards `slot`
+/// holds the worker that is in the seat then, or nothing, if the worker was given away.
 pub(crate) fn as_worker<R>(
     shared: &Arc<Shared>,
     slot: &mut Option<Box<Worker>>,
@@ -145,8 +146,8 @@ pub(crate) fn as_worker<R>(
     thread::as_worker(shared.flavor == Flavor::MultiThread, f)
 }
 
-/// Takes the worker out of this thread's seat, for another to use. Nobody borrows it: the worker's own methods call no
-/// task, and this is called inside a task or around its poll.
+/// Takes the worker out of this thread's seat, so that another thread can use it. No borrow of it exists: the worker's
+/// own methods call no task, and this is called inside a task or around its poll.
 pub(super) fn vacate() -> Option<Box<Worker>> {
     let worker = WORKER.with(Cell::take)?;
     // SAFETY: what is in a seat came from a box, and is taken out once.
@@ -170,7 +171,7 @@ pub(crate) fn lend() {
     }
 }
 
-/// Ends the loan, if there is one: this thread has its worker again, unless that was called in.
+/// Ends the loan, if there is one: this thread has its worker again, unless the worker was called in.
 #[inline]
 pub(crate) fn end_loan() {
     if let Seat::Lent(index, loan) = SEAT.with(Cell::get) {
@@ -191,7 +192,7 @@ fn take_back_loan(index: usize, loan: u64) {
     SEAT.with(|cell| cell.set(seat));
 }
 
-/// This thread has polled a task: it has its worker again, or goes home without.
+/// This thread has polled a task: it has its worker again, or goes home without one.
 #[inline]
 pub(crate) fn poll_has_ended() {
     if !matches!(SEAT.with(Cell::get), Seat::Kept) {
@@ -200,7 +201,7 @@ pub(crate) fn poll_has_ended() {
     }
 }
 
-/// This thread doesn't compute without a worker any more: it blocks, or its poll has ended. Whether it did.
+/// This thread no longer computes without a worker: it blocks, or its poll has ended. Returns whether it did.
 #[cold]
 pub(super) fn stop_drifting() -> bool {
     let seat = SEAT.with(|cell| cell.replace(Seat::Kept));
@@ -212,7 +213,7 @@ pub(super) fn stop_drifting() -> bool {
     !matches!(seat, Seat::Kept)
 }
 
-/// This thread left its worker to block, and came back when another had it.
+/// This thread left its worker to block, and came back when another thread had it.
 pub(super) fn set_adrift() {
     SEAT.with(|seat| seat.set(Seat::Adrift));
 }

@@ -1,13 +1,13 @@
-//! What there is: what the workers of a runtime share, what others see of each, and a worker itself. What they do stands in
-//! the files above this one.
+//! The data of the workers: what the workers of a runtime share, what others see of each worker, and a worker itself.
+//! What workers do is in other files (the table in `workers/README.md`).
 //!
-//! A task points here without counting: [`Home`]. That is sound by
-//! - **H1** A worker leaves only when no task is alive: `drain` in `run.rs` waits for it. Each
-//!   worker holds `Shared` by an `Arc` of its own. So a task that isn't complete has a `Shared`.
-//! - **H2** A thread that queues a task touches `Shared` after the push (someone has to be woken), by when the task
-//!   may be complete. So it holds `Shared` by something else: a worker and the reactor thread by what they are, any
-//!   other thread by an `Arc` that it takes before the push.
-//! - **H3** A blocking job, which is no worker's, has an `Arc` of its own until it is complete.
+//! A task has an uncounted pointer to `Shared`: [`Home`]. That is sound because of these invariants:
+//! - **H1** A worker leaves only when no task is alive: `drain` in `run.rs` waits for that. Each worker holds an `Arc`
+//!   of `Shared` of its own. So `Shared` exists as long as a task isn't complete.
+//! - **H2** A thread that queues a task still touches `Shared` after the push, because it has to wake a worker. The
+//!   task may be complete by then. So the thread keeps `Shared` alive in another way: a worker and the reactor thread
+//!   hold it anyway, and any other thread takes an `Arc` before the push.
+//! - **H3** A blocking job belongs to no worker. It has an `Arc` of its own until it is complete.
 //!
 //! So spawning, waking and completing on a worker touch no counter that the workers share.
 
@@ -42,41 +42,41 @@ use crate::queue::{Local, Open};
 
 /// What the workers of a runtime share.
 pub(crate) struct Shared {
-    /// What others see of each worker; it writes most of it.
+    /// What others see of each worker. The worker itself writes most of it.
     pub(crate) remotes: Box<[StdArc<CachePadded<Remote>>]>,
-    /// Tasks from outside: those outside write it, and workers that have none of their own.
+    /// Tasks from outside. Written by threads outside, and by workers that have no tasks of their own.
     pub(crate) injector: Injector<Runnable>,
-    /// Who sleeps and who searches: workers write it as they fall asleep and are woken.
+    /// Which workers sleep and which search. Workers write it when they fall asleep and are woken.
     pub(crate) idle: Idle,
-    /// Who isn't complete: spawners write it, and who completes a task.
+    /// Tasks and jobs that aren't complete. Written by spawners, and by whoever completes a task.
     pub(crate) alive: Alive,
-    /// What hardly ever changes: who closes the runtime writes it, and the lookout.
+    /// State that hardly ever changes. Written by the thread that closes the runtime, and by the lookout.
     pub(crate) modes: Modes,
-    /// Who is engaged: the lookout writes it, and who changes the number of workers.
+    /// Which workers are engaged. Written by the lookout, and by a thread that changes the number of workers.
     pub(crate) crew: Crew,
     pub(crate) driver: Driver,
     pub(crate) stalls: Stalls,
     pub(crate) hooks: Hooks,
-    /// Rung by a panic, where the runtime is to end then.
+    /// Rung by a panic, if the runtime has to end then.
     pub(crate) alarm: Alarm,
     /// How many tasks came from outside.
     pub(crate) injections: CachePadded<hints::AtomicU64>,
     /// How often a worker was woken.
     pub(crate) wakes: CachePadded<hints::AtomicU64>,
-    /// Itself, with the right to make an `Arc` of it.
+    /// A pointer to itself, from which an `Arc` may be made.
     home: OnceLock<Home>,
-    /// What a thread does that has come for a worker.
+    /// What a thread does when it has come for a worker.
     pub(super) serve: Serve,
     pub(crate) flavor: Flavor,
     pub(crate) id: Id,
     started: Instant,
 }
 
-/// Works with a worker, which was taken from its offer and may count as searching. The one call from down here up to
-/// where the workers' loops are (`run.rs`).
+/// Works with a worker that was taken from its offer and may count as searching. This is the one call from down here up
+/// to the workers' loops (`run.rs`).
 pub(crate) type Serve = fn(&Arc<Shared>, Box<Worker>, bool);
 
-/// Which kind of runtime it is.
+/// The kind of a runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flavor {
     CurrentThread,
@@ -88,30 +88,31 @@ pub(crate) struct Remote {
     pub(crate) open: Open,
     pub(crate) parker: Parker,
     pub(crate) counters: Counters,
-    /// Where the worker lies that no thread uses.
+    /// Where the worker lies while no thread uses it.
     pub(crate) offer: Offer<Box<Worker>>,
     /// The thread that uses it.
     pub(crate) thread: Tid,
-    /// It is to put itself there. Real in a model too: the token that follows orders it.
+    /// The worker has to put itself on its offer. A real atomic even in a model, because the token that follows orders
+    /// it.
     pub(super) dismissed: hints::AtomicBool,
-    /// Its poll has lasted so long that spares may take what yielded, too.
+    /// Its poll has lasted so long that spares may also take its yielded tasks.
     pub(crate) stalled: hints::AtomicBool,
 }
 
 /// A worker, which belongs to one thread at a time.
 ///
-/// Aligned, so that no two share a cache line: they are made one after the other, and each thread writes its own at every
-/// poll.
+/// Aligned, so that no two workers share a cache line: they are made one after the other, and each thread writes to its
+/// own at every poll.
 #[repr(align(128))]
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
-    /// What others see of it: `shared.remotes[index]`, a step nearer.
+    /// What others see of it: the same as `shared.remotes[index]`, one step nearer.
     pub(super) remote: StdArc<CachePadded<Remote>>,
     pub(super) local: Local,
     pub(super) rand: Rand,
     pub(super) tick: Cell<u32>,
-    /// In how many polls it hands out what the reactor has.
+    /// In how many polls it collects the reactor's events.
     pub(super) events_in: Cell<u32>,
     /// In how many polls it looks at the injector first.
     pub(super) injector_in: Cell<u32>,
@@ -124,9 +125,9 @@ pub(crate) struct Worker {
     pub(super) samples: Samples,
     /// While events are handed out: how many tasks they woke.
     pub(super) batch: Cell<Option<usize>>,
-    /// Whom events are for, while they are collected; kept, so that nothing is allocated.
+    /// The wakers of events, while they are collected. Kept, so that nothing is allocated.
     pub(super) woken: Cell<Vec<Waker>>,
-    /// How it looks at the reactor, where no thread does that beside it.
+    /// When it looks at the reactor, if no other thread does.
     pub(super) looks: Option<Looks>,
     /// A blocking job was given away since the worker last ran out of work.
     pub(super) expecting: Cell<bool>,
@@ -151,7 +152,7 @@ impl Shared {
                 .collect(),
             injector: Injector::new(),
             idle: Idle::new(places),
-            // One more, for spawns from other threads.
+            // One shard more, for spawns from other threads.
             alive: Alive::new(places + 1),
             modes: Modes::new(),
             driver,
@@ -171,10 +172,10 @@ impl Shared {
         shared
     }
 
-    /// An `Arc` of it.
+    /// Makes an `Arc` of it.
     pub(crate) fn counted(&self) -> Arc<Self> {
         let home = self.home.get().expect("set as it was made");
-        // SAFETY: it is borrowed, so it is there.
+        // SAFETY: it is borrowed, so it is alive.
         unsafe { home.counted() }
     }
 
@@ -192,7 +193,7 @@ impl Shared {
         }
     }
 
-    /// Puts a worker on its offer that nobody is to claim.
+    /// Puts a worker on its offer, where no thread may claim it.
     pub(crate) fn lay_down(&self, worker: Box<Worker>) {
         let place = self.place(worker.index);
         let offer = &self.remotes[worker.index].offer;
@@ -204,12 +205,12 @@ impl Shared {
         &self.remotes[..self.crew.reach().min(self.remotes.len())]
     }
 
-    /// Every queue that can hold work. A worker's slot is none (Q2).
+    /// Whether any queue that can hold work does. A worker's slot is not such a queue (Q2).
     pub(crate) fn has_work(&self) -> bool {
         self.has_work_for(0)
     }
 
-    /// S3: every queue that can hold work for `worker`.
+    /// S3: whether any queue that can hold work for `worker` does.
     pub(crate) fn has_work_for(&self, worker: usize) -> bool {
         let spare = self.crew.is_spare(worker);
         !self.injector.is_empty()
@@ -218,19 +219,19 @@ impl Shared {
             })
     }
 
-    /// Whether a task lies somewhere that only regular workers may take.
+    /// Whether there is a task that only regular workers may take.
     pub(crate) fn has_yielded(&self) -> bool {
         self.reachable()
             .iter()
             .any(|remote| remote.open.has_yielded())
     }
 
-    /// For a worker that drains and has found nothing: whether all tasks are complete. If they aren't, the worker
-    /// looks once more and parks, as whoever queues a task, or completes the last, unparks all.
+    /// For a worker that drains and has found nothing: whether all tasks are complete. If they aren't, the worker looks
+    /// once more and parks. That is safe, because whoever queues a task, or completes the last, unparks all.
     pub(crate) fn settled(&self) -> bool {
         let settled = self.alive.tasks.live() == 0;
-        // Ordering: SeqCst: pairs with the fence in `Idle::claim`: a push that the look after this doesn't see has
-        // its fence after this one, and reads `closed` as true.
+        // Ordering: SeqCst: pairs with the fence in `Idle::claim`: if the look after this doesn't see a push, that push
+        // has its fence after this one, and reads `closed` as true.
         fence(Ordering::SeqCst);
         settled
     }
@@ -250,11 +251,11 @@ impl Remote {
     }
 
     pub(crate) fn is_dismissed(&self) -> bool {
-        // Ordering: Acquire pairs with the Release in `dismiss`.
+        // Ordering: Acquire pairs with the Release in `tell_to_go`.
         self.dismissed.load(Ordering::Acquire)
     }
 
-    /// Whether its poll has lasted for long: the lookout's word.
+    /// Sets whether its poll has lasted for long. For the lookout only.
     pub(crate) fn set_stalled(&self, stalled: bool) {
         if stalled != self.is_stalled() {
             // Ordering: hint only.
@@ -264,11 +265,11 @@ impl Remote {
 
     /// Whether its poll has lasted for long.
     pub(crate) fn is_stalled(&self) -> bool {
-        // Ordering: hint only: whoever sets it wakes a spare afterwards.
+        // Ordering: hint only: the lookout, which sets it, wakes a spare afterwards.
         self.stalled.load(Ordering::Relaxed)
     }
 
-    /// Whether another worker may take what yielded here; a spare may not, unless this one has stalled.
+    /// Whether another worker may take the yielded tasks here. A spare may only if this worker has stalled.
     pub(crate) fn gives_yielded(&self, to_spare: bool) -> bool {
         !to_spare || self.is_stalled()
     }
@@ -311,7 +312,7 @@ impl Worker {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Home(pub(super) NonNull<Shared>);
 
-// SAFETY: `Shared` is `Send` and `Sync`; that it is there is H1's business, and H3's.
+// SAFETY: `Shared` is `Send` and `Sync`. H1 and H3 say how long it exists.
 unsafe impl Send for Home {}
 
 // SAFETY: as for `Send`.
@@ -319,14 +320,14 @@ unsafe impl Sync for Home {}
 
 impl Home {
     pub(crate) fn of(shared: &Arc<Shared>) -> Self {
-        // From the `Arc`, not through a reference, as `with` makes an `Arc` of it again.
+        // Made from the `Arc`, not through a reference, because `with` makes an `Arc` of it again.
         Self(NonNull::new(Arc::as_ptr(shared).cast_mut()).expect("an Arc points somewhere"))
     }
 
     /// # Safety
-    /// The runtime is there.
+    /// The runtime is alive.
     pub(super) unsafe fn counted(self) -> Arc<Shared> {
-        // SAFETY: the caller's promise; `Shared` is made in an `Arc` and nowhere else.
+        // SAFETY: the caller's promise. `Shared` is only ever made in an `Arc`.
         unsafe {
             Arc::increment_strong_count(self.0.as_ptr());
             Arc::from_raw(self.0.as_ptr())

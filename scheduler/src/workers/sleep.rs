@@ -11,11 +11,11 @@ use crate::cell::Id;
 
 /// What else a worker's thread does between tasks: the future of a `block_on`, in a current-thread runtime.
 pub(crate) trait Root {
-    /// Does it, and says whether the worker should leave its loop.
+    /// Does it, and returns whether the worker should leave its loop.
     fn turn(&mut self, shared: &Shared) -> bool;
     /// Whether `turn` has something to do.
     fn is_woken(&self, shared: &Shared) -> bool;
-    /// Whether it woke itself in its turn, and so goes on for as long as it likes.
+    /// Whether it woke itself in its turn, so that it could go on for as long as it likes.
     fn goes_on(&self) -> bool {
         false
     }
@@ -35,8 +35,8 @@ impl Root for NoRoot {
 }
 
 impl Worker {
-    /// Falls asleep, for whoever waits for the driver's descriptor to wake it: [`disarm`](Self::disarm). Answers for how
-    /// long one may wait; not at all where there is something to do.
+    /// Falls asleep until [`disarm`](Self::disarm): whatever waits for the driver's descriptor wakes it. Returns how
+    /// long that wait may be, which is zero if there is something to do.
     pub(super) fn arm(&self) -> Option<Duration> {
         let (shared, idle) = (&self.shared, &self.shared.idle);
         self.empty_slot();
@@ -63,13 +63,13 @@ impl Worker {
         }
     }
 
-    /// This worker has given a blocking job away, which may end soon.
+    /// This worker has given away a blocking job, which may end soon.
     pub(crate) fn expect(&self) {
         self.expecting.set(true);
     }
 
-    /// Waits awake for a moment, as one who searches, where a blocking job was given away: a short one ends sooner than
-    /// it takes to sleep and be woken. True where there is something to do.
+    /// If a blocking job was given away, waits awake for a moment, as a searcher: a short job ends sooner than it takes
+    /// to sleep and be woken. True if there is something to do.
     pub(super) fn linger(&self, root: &impl Root) -> bool {
         let (shared, mut patience) = (&self.shared, self.patience.get());
         if !self.expecting.replace(false) {
@@ -92,7 +92,7 @@ impl Worker {
         self.call(hooks.on_unpark.as_deref());
     }
 
-    /// Calls a hook, which may take long: nobody is to wait for what this worker would find meanwhile.
+    /// Calls a hook, which may take long. No task may have to wait for this worker meanwhile.
     pub(super) fn call(&self, hook: Option<&(dyn Fn() + Send + Sync)>) {
         if let Some(hook) = hook {
             self.end_search();
@@ -106,7 +106,7 @@ impl Worker {
         self.empty_slot();
         idle.announce(self.index, self.searching.replace(false));
         let work = match shared.modes.chief() {
-            // What it has itself it hands over, the rest is the chief's.
+            // It hands over its own tasks. The rest is for the chief.
             Some(chief) if chief != self.index => self.open().has_fresh(),
             _ => shared.has_work_for(self.index),
         };
@@ -127,14 +127,14 @@ impl Worker {
         let mut woken = self.woken.take();
         shared.driver.park(&remote.parker, limit, &mut woken);
         self.count_awake();
-        // Before any waker is called: that may take long, and whoever is to be woken for the batch must not be us.
+        // Before any waker is called: that may take long, and the worker to be woken for the batch must not be us.
         self.searching.set(!idle.retract(self.index));
         shared.driver.work_begins();
         let tasks = self.wake(woken);
         shared.wake_for(tasks.saturating_sub(1));
     }
 
-    /// A thread takes the worker from its offer. `counts`: claimed, it counts as searching.
+    /// A thread takes the worker from its offer. `counts`: if it was claimed, it counts as searching.
     pub(crate) fn arrive(&self, counts: bool) {
         let searches = self.shared.place(self.index).get_up(counts);
         self.searching.set(searches);
@@ -142,7 +142,7 @@ impl Worker {
         self.shared.driver.work_begins();
     }
 
-    /// In the middle of a poll of `task`, another thread may have had it meanwhile.
+    /// The worker goes on in the middle of a poll of `task`. Another thread may have had it meanwhile.
     pub(crate) fn goes_on(&self, task: Option<Id>) {
         let remote = self.remote();
         remote.thread.set_here();
@@ -154,7 +154,7 @@ impl Worker {
     }
 
     pub(crate) fn count_asleep(&self) {
-        // A poll that is timed is one in which the thread blocks.
+        // If a poll is being timed, the thread blocked in it.
         self.samples.forget_poll();
         let counters = &self.remote().counters;
         let since = counters.awake_since.get();
@@ -165,7 +165,7 @@ impl Worker {
         counters.polled.set(0);
     }
 
-    /// Hands out what the reactor has.
+    /// Collects the reactor's events, and wakes the tasks that they are for.
     pub(super) fn look_at_reactor(&self) {
         let mut woken = self.woken.take();
         self.shared.driver.poll(&mut woken);
@@ -176,8 +176,8 @@ impl Worker {
         }
     }
 
-    /// Only tasks that yielded are left: hands out what the reactor has, where no other thread does and it is time to.
-    /// Whether it did.
+    /// Only yielded tasks are left: looks at the reactor, if no other thread does and it is time to. Returns whether it
+    /// did.
     pub(super) fn look_before_yields(&self) -> bool {
         let due = self
             .looks
@@ -189,7 +189,8 @@ impl Worker {
         due
     }
 
-    /// Calls the wakers, and counts the tasks of this runtime that they wake. These are in the fresh queue, unannounced.
+    /// Calls the wakers, and counts the tasks of this runtime that they wake. These are in the fresh queue, not yet
+    /// announced.
     fn wake(&self, mut woken: Vec<Waker>) -> usize {
         self.batch.set(Some(0));
         driver::wake_all(&mut woken);

@@ -1,4 +1,4 @@
-//! What is told of a poll that holds others up. The lookout sees it (`lookout.rs`).
+//! The report of a poll that delays other tasks. The lookout detects such polls (`lookout.rs`).
 
 use std::fmt;
 use std::panic::Location;
@@ -11,10 +11,10 @@ use heist_sync::sys::hints::AtomicU64;
 
 use crate::cell::{Id, TaskRef};
 
-/// Told of stalls.
+/// A function that is told of stalls.
 pub(crate) type OnStall = StdArc<dyn Fn(&Stall) + Send + Sync>;
 
-/// What a runtime was told about stalls, and how many there were.
+/// What a runtime was told to do about stalls, and how many there were.
 pub(crate) struct Stalls {
     pub(crate) threshold: Duration,
     pub(crate) on_stall: Option<OnStall>,
@@ -35,7 +35,7 @@ impl Stalls {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// A report, which is made by waking it.
+    /// A report, as a waker: waking it makes the report.
     pub(super) fn report(&self, stall: Stall) -> Waker {
         // Ordering: hint only.
         self.count.fetch_add(1, Ordering::Relaxed);
@@ -44,7 +44,8 @@ impl Stalls {
     }
 }
 
-/// A report to be made by waking it: the reactor thread calls wakers so that one that blocks holds up nothing else.
+/// A report that is made by waking it. The reactor thread calls wakers in such a way that one that blocks delays
+/// nothing else.
 struct Report {
     on_stall: Option<OnStall>,
     stall: Stall,
@@ -73,7 +74,7 @@ pub struct Stall {
 }
 
 impl Stall {
-    /// A poll of `worker` that has lasted for `duration`; `task` is the one with that id, if it is there still.
+    /// A poll of `worker` that has lasted for `duration`. `task` is the task with that id, if it still exists.
     pub(super) fn new(
         id: Id,
         task: Option<TaskRef>,

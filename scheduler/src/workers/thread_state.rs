@@ -1,11 +1,11 @@
-//! What the operating system says of a thread of this process. Linux says something; elsewhere there is no answer.
+//! What the operating system says about a thread of this process. Only Linux says something.
 
 use std::time::Duration;
 
 use heist_sync::sys::atomic::Ordering;
 use heist_sync::sys::hints::AtomicU32;
 
-/// A thread's number with the operating system; 0 where it isn't known.
+/// A thread's number with the operating system; 0 if it isn't known.
 #[derive(Debug)]
 pub(crate) struct Tid(AtomicU32);
 
@@ -14,13 +14,13 @@ impl Tid {
         Self(AtomicU32::new(0))
     }
 
-    /// It is this thread.
+    /// Sets it to this thread.
     pub(crate) fn set_here(&self) {
         // Ordering: hint only, here and below.
         self.0.store(here(), Ordering::Relaxed);
     }
 
-    /// It is no thread that is known, until one says that it is.
+    /// Sets it to no known thread, until `set_here` is called.
     pub(crate) fn clear(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
@@ -31,12 +31,12 @@ impl Tid {
     }
 }
 
-/// Whether the thread sleeps in the kernel at the moment. False where the operating system doesn't say.
+/// Whether the thread sleeps in the kernel at the moment. False if the operating system doesn't say.
 pub(crate) fn is_blocked(thread: u32) -> bool {
     matches!(system::letter(thread), Some('S' | 'D'))
 }
 
-/// How long the thread has had a processor since it began. `None` where the operating system doesn't say.
+/// How long the thread has had a processor since it began. `None` if the operating system doesn't say.
 pub(crate) fn cpu_time(thread: u32) -> Option<Duration> {
     system::cpu_time(thread)
 }
@@ -79,7 +79,7 @@ mod system {
         stat.rsplit_once(") ")?.1.chars().next()
     }
 
-    /// The function in the kernel that it sleeps in.
+    /// The kernel function that it sleeps in.
     pub(super) fn place(thread: u32) -> Option<String> {
         read(thread, "wchan").filter(|place| !place.is_empty() && place != "0")
     }
@@ -93,8 +93,8 @@ mod system {
     }
 
     pub(super) fn cpu_time(thread: u32) -> Option<Duration> {
-        /// How the kernel names a thread's clock: the number negated, above these bits, which say that it is a thread's
-        /// and counts all its time (`clock_getcpuclockid(3)`).
+        /// The kernel names a thread's clock by its number negated, above these bits. They say that the clock is a
+        /// thread's and counts all its time (`clock_getcpuclockid(3)`).
         const THREAD_CLOCK: i32 = 0b110;
         if thread == 0 {
             return None;
@@ -112,8 +112,8 @@ mod system {
 
 #[cfg(miri)]
 mod system {
-    //! Under Miri each thread that is known sleeps whenever it is asked for, so that loans are called in there too, at the
-    //! most unlikely moments.
+    //! Under Miri each known thread is reported as sleeping whenever it is asked for. So loans are called in under Miri
+    //! too, at the most unlikely moments.
 
     use std::time::Duration;
 

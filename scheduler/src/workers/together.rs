@@ -1,23 +1,24 @@
-//! Whether the workers work apart, or one of them works for all: what the lookout has measured to be faster.
+//! Whether all workers poll, each for itself, or one of them polls for all: whichever the lookout has measured to be
+//! faster.
 //!
-//! Tasks that talk in short polls are slower on two processors than on one, as each message, lock and wake moves memory from
-//! one processor to the other. Tasks that compute are faster. Which it is shows in how fast they get on: how many polls and
-//! budgeted operations (`coop`) all workers do a second. So it is tried:
+//! Tasks that communicate in short polls are slower on two processors than on one, because each message, lock and wake
+//! moves memory from one processor to the other. Tasks that compute are faster on two. Their progress shows which case
+//! it is: how many polls and budgeted operations (`coop`) all workers do per second. So both ways are tried:
 //!
 //! | phase | who polls | it ends |
 //! |---|---|---|
-//! | `Apart` | all | once two workers or more have done short polls, and nothing else, for two ticks: the next is tried |
-//! | `TryTogether` | the chief | after two ticks, the first of which doesn't count: the next where that was faster by a tenth, else the one before |
-//! | `Together` | the chief | after a while: the next is tried; at once where a poll is long or the chief falls asleep |
-//! | `TryApart` | all | after two ticks: `Together` again, unless apart is as fast |
+//! | `Apart` | all | once two workers or more have done short polls, and nothing else, for two ticks: the next phase is tried |
+//! | `TryTogether` | the chief | after two ticks, the first of which doesn't count: the next phase follows if that was faster by a tenth, else the one before |
+//! | `Together` | the chief | after a while: the next phase is tried; at once if a poll is long or the chief falls asleep |
+//! | `TryApart` | all | after two ticks: `Together` again, unless `Apart` is as fast |
 //!
-//! What is tried in vain is tried again four times as late, up to [`SELDOM`].
+//! After a trial in vain, the wait before the next one is four times as long, up to [`SELDOM`].
 //!
-//! While there is a chief it alone takes tasks, but for those whose thread has a poll under way: the others put what they have
-//! into the injector and sleep, as events and polls of theirs come to an end, and pushes wake the chief alone. It is as
-//! though the runtime had one worker. All this is a hint to those who push: whether there is a chief is read without order,
-//! and a push that meets the change wakes a worker too many, or leaves its task to the chief, or to the lookout, which wakes
-//! the others where there is none any more.
+//! While there is a chief, it alone takes tasks. Only threads that have a poll under way still finish that. As their
+//! events and polls come to an end, the other workers put their tasks into the injector and sleep, and pushes wake only
+//! the chief. It is as though the runtime had one worker. All this is a hint to those that push: they read without
+//! order whether there is a chief. A push that meets the change wakes one worker too many, or leaves its task to the
+//! chief. If there is no chief any more, the lookout wakes the others for that task.
 
 use std::time::{Duration, Instant};
 
@@ -25,9 +26,9 @@ use super::shared::Shared;
 
 /// Polls that last longer on average are worth another processor each.
 const SHORT: Duration = Duration::from_micros(20);
-/// After how long what was tried in vain is tried again, at first.
+/// How long to wait at first after a trial in vain.
 const SOON: Duration = Duration::from_millis(4);
-/// The same, at last.
+/// How long to wait at most after a trial in vain.
 const SELDOM: Duration = Duration::from_millis(256);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,27 +49,28 @@ struct Done {
 /// What the workers have done since the last tick.
 #[derive(Default)]
 struct Fresh {
-    /// How many have done short polls.
+    /// How many workers have done short polls.
     busy: usize,
-    /// Which has polled most.
+    /// The worker that has polled most.
     busiest: usize,
-    /// How many polls and budgeted operations all have done.
+    /// How many polls and budgeted operations all workers have done.
     done: u64,
 }
 
-/// What the lookout knows of it.
+/// What the lookout remembers of the phases.
 pub(crate) struct Together {
     phase: Phase,
-    /// At how many ticks it was so.
+    /// The number of ticks so far in this state.
     ticks: u32,
     /// When the last tick was.
     at: Instant,
-    /// How much was done a second, before the trial.
+    /// How much was done per second before the trial.
     rate: f64,
     /// When to try next, and how long to wait after that trial if it is in vain.
     next: Instant,
     pause: Duration,
-    /// Each worker's: a spare that goes takes nothing away from what the others have done.
+    /// What each worker had done. It is kept for each, so that a spare that goes doesn't lessen what the others have
+    /// done.
     seen: Vec<Done>,
 }
 
@@ -94,7 +96,7 @@ impl Together {
         }
     }
 
-    /// Once a tick: `calm` where nobody is held up while others wait.
+    /// Called once a tick. `calm`: no worker is held up while tasks wait.
     pub(crate) fn tick(&mut self, shared: &Shared, now: Instant, calm: bool) {
         let time = now - std::mem::replace(&mut self.at, now);
         let Fresh {
@@ -139,7 +141,7 @@ impl Together {
         }
     }
 
-    /// All work apart again: it is tried anew later.
+    /// All workers poll again. A new trial follows later.
     pub(crate) fn give_up(&mut self, shared: &Shared, now: Instant) {
         if self.phase != Phase::Apart {
             self.next = now + self.pause;
@@ -154,7 +156,7 @@ impl Together {
         shared.set_chief(chief);
     }
 
-    /// What the workers have done, for the last `time`.
+    /// What the workers have done in the last `time`.
     fn look(&mut self, shared: &Shared, time: Duration) -> Fresh {
         let few = (time.as_nanos() / SHORT.as_nanos()) as u64;
         let (mut fresh, mut most) = (Fresh::default(), 0);

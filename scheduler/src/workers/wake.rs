@@ -1,5 +1,5 @@
-//! How work comes to the workers from outside, and who is woken for it: one that sleeps by a token, one whose thread has
-//! left it by a thread.
+//! How work comes to the workers from outside, and which worker is woken for it: a sleeping worker gets a token; a
+//! worker that its thread has left is sent a thread.
 
 use std::io;
 
@@ -11,16 +11,16 @@ use crate::cell::Runnable;
 use crate::thread;
 
 impl Shared {
-    /// Queues a task from outside, and sees to it that someone runs it.
+    /// Queues a task from outside, and makes sure that a worker runs it.
     pub(super) fn inject(&self, task: Runnable) {
-        // Ordering: hint only. Of those who queue from outside, who share more than this.
+        // Ordering: hint only. Only threads that queue from outside write it, and they share more than this.
         self.injections.fetch_add(1, Ordering::Relaxed);
         self.injector.push(task);
         self.wake_one();
         self.rouse_lookout();
     }
 
-    /// Queues tasks from outside, and wakes the workers that they are worth, once.
+    /// Queues tasks from outside, and wakes the workers that they are worth, all at once.
     pub(crate) fn inject_all(&self, tasks: &mut Vec<Runnable>) {
         let n = tasks.len();
         // Ordering: hint only.
@@ -32,22 +32,22 @@ impl Shared {
         self.rouse_lookout();
     }
 
-    /// Work has come from outside: where all workers are blocked, somebody has to notice. (The models have no lookout.)
+    /// Work has come from outside. If all workers are blocked, the lookout has to notice. (The models have no lookout.)
     pub(super) fn rouse_lookout(&self) {
         if !cfg!(heist_loom) && self.idle.asleep() == 0 {
             self.driver.work_begins();
         }
     }
 
-    /// A worker goes on that the lookout took for blocked.
+    /// A worker that the lookout took for blocked goes on.
     #[cold]
     pub(crate) fn rouse(&self) {
         self.modes.set_unwatched(false);
         self.driver.work_begins();
     }
 
-    /// After a push of `n` tasks: wakes one sleeper for each, as far as there are any. The first is woken only if
-    /// nobody searches already.
+    /// After a push of `n` tasks: wakes one sleeper for each, as long as there are any. The first is woken only if no
+    /// worker searches already.
     pub(crate) fn wake_for(&self, n: usize) {
         if n == 0 {
             return;
@@ -90,8 +90,8 @@ impl Shared {
         }
     }
 
-    /// After a push to a yielded queue, of which spares take nothing: wakes a regular worker that sleeps, if one has to
-    /// be woken.
+    /// After a push to a yielded queue, from which spares take nothing: wakes a regular worker that sleeps, if one has
+    /// to be woken.
     pub(crate) fn wake_regular(&self) {
         if self.modes.chief().is_some() {
             return self.wake_one();
@@ -102,7 +102,7 @@ impl Shared {
         self.wake_draining();
     }
 
-    /// Makes a worker the chief, or has all work apart. The lookout's.
+    /// Makes a worker the chief, or, with `None`, lets all workers poll. For the lookout only.
     pub(super) fn set_chief(&self, chief: Option<usize>) {
         self.modes.set_chief(chief);
         if chief.is_none() && self.has_work() {
@@ -112,7 +112,7 @@ impl Shared {
 
     /// F2: wakes a sleeper for the work that a searcher has left.
     pub(crate) fn wake_for_rest(&self) {
-        // A spare's view: it takes what is fresh.
+        // A spare's view: a spare takes only fresh tasks.
         if self.has_work_for(usize::MAX) {
             self.wake_one();
         } else {
@@ -125,7 +125,7 @@ impl Shared {
         // Ordering: hint only.
         self.wakes.fetch_add(1, Ordering::Relaxed);
         if self.driver.unpark(&self.remotes[worker].parker) {
-            // Without a thread its queues wait for its own to return, and for thieves.
+            // If no thread can be had, the tasks in its queues wait for its own thread to return, or for thieves.
             let _ = send_thread(self, worker);
         }
     }
@@ -140,7 +140,7 @@ impl Shared {
 /// Sends a thread to a worker on offer, unless one is on its way already.
 ///
 /// # Errors
-/// Where no thread can be had: nobody claims this worker then, until its own thread is back.
+/// If no thread can be had: nobody claims this worker then, until its own thread is back.
 pub(crate) fn send_thread(shared: &Shared, index: usize) -> io::Result<()> {
     let offer = &shared.remotes[index].offer;
     if !offer.ask() {
@@ -148,10 +148,10 @@ pub(crate) fn send_thread(shared: &Shared, index: usize) -> io::Result<()> {
     }
     let there = shared.counted();
     let job = Box::new(move || arrive(&there, index));
-    // Naming a thread is user code, which must not find this thread's worker in its seat.
+    // Naming a thread is user code. It must not find this thread's worker in its seat.
     let sent = thread::aside(|| shared.driver.start_worker(job));
     if sent.is_err() {
-        // F2: others may be asleep whom our count kept from being woken.
+        // F2: other workers may be asleep because our count kept them from being woken.
         if offer.refuse(shared.place(index), || shared.has_work()) {
             shared.wake_for_rest();
         }
@@ -159,7 +159,7 @@ pub(crate) fn send_thread(shared: &Shared, index: usize) -> io::Result<()> {
     sent
 }
 
-/// What the thread does that was sent.
+/// What the thread that was sent does.
 fn arrive(shared: &Arc<Shared>, index: usize) {
     let Some((worker, counts)) = shared.remotes[index].offer.answer() else {
         return;

@@ -15,7 +15,8 @@ use super::shared::Shared;
 pub(crate) struct Watch {
     shared: Arc<Shared>,
     stalls: Lookout,
-    /// Whether a worker slept when the last batch was published: it was woken, and takes the poller when it's through.
+    /// Whether a worker slept when the last batch was published. It was woken then, and takes the poller when it has no
+    /// more work.
     woke: bool,
 }
 

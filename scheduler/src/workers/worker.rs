@@ -1,25 +1,27 @@
 //! A worker: it takes the next task, polls it, and sleeps when there is none.
 //!
-//! The order in which it looks, and the promise of fairness that follows:
-//! 1. The slot: what the last poll woke; three times running at most, then its task goes to the back of 2.
+//! The order in which it looks for the next task, and the promise of fairness that follows:
+//! 1. The slot: the task that the last poll woke. It gives three tasks in a row at most; then its task goes to the back
+//!    of 2.
 //! 2. The fresh queue. One look in [`YIELDED_INTERVAL`] goes to 4 first.
-//! 3. The injector; one look in `global_queue_interval` goes there first, and hands out what the reactor has. What an event
-//!    woke is there while all workers are busy, so it comes before tasks that yield, however long their polls are.
-//! 4. The yielded queue: tasks that would go on for ever if one let them.
-//! 5. Others' queues, if it may search; at the very last others' slots. A spare takes no yielded tasks but those of a
-//!    worker that has stalled: it is there for what waits, not for what goes on for ever.
+//! 3. The injector. One look in `global_queue_interval` goes there first, and collects the reactor's events. While all
+//!    workers are busy, tasks that an event woke are in the injector. So they come before tasks that yield, however
+//!    long those poll.
+//! 4. The yielded queue: tasks that would go on for ever if they were let.
+//! 5. Others' queues, if it may search; at the very last others' slots. A spare takes yielded tasks only of a worker
+//!    that has stalled: it is there for tasks that wait, not for tasks that go on for ever.
 //!
-//! So of any 32 polls at least one is of a yielded task, if there is one (one in 16, but where the look at the injector
-//! falls on the same poll), and of any 61 one is of what came from outside. A task that an event woke waits for those
-//! woken before it, and for one poll in 15 beside them. Neither events nor yields starve the other, and neither starves
-//! the outside.
+//! So of any 32 polls at least one is of a yielded task, if there is one (one in 16, unless the look at the injector
+//! falls on the same poll). Of any 61 polls one is of a task from outside. A task that an event woke waits for those
+//! woken before it, and besides them for one poll in 15. Neither events nor yields starve the other, and neither
+//! starves tasks from outside.
 //!
-//! A current-thread runtime's worker looks at the reactor itself: after `event_interval` polls, when a millisecond has passed,
-//! and before tasks that yielded are polled anew. Its root, the future of the `block_on`, has its turn as soon as it is
-//! woken; one that wakes itself goes behind `event_interval` polls of tasks that are ready.
+//! The worker of a current-thread runtime looks at the reactor itself: after `event_interval` polls, when a millisecond
+//! has passed, and before yielded tasks are polled anew. Its root, the future of the `block_on`, has its turn as soon
+//! as it is woken. A root that wakes itself goes behind `event_interval` polls of ready tasks.
 //!
 //! A poll may give its worker away (`offer.rs`). So nothing of the worker is borrowed while user code runs inside a
-//! task: the loop asks the thread's seat for the worker at each turn, and ends where there is none.
+//! task. The loop asks the thread's seat for the worker at each turn, and ends if there is none.
 
 use std::cell::Cell;
 
@@ -36,13 +38,13 @@ pub(super) enum Next {
     Poll(Runnable),
     /// Poll it with the worker lent (R6).
     PollOnLoan(Runnable),
-    /// Look again: it has slept, or is to.
+    /// Look again: the worker has slept, or has to.
     Look,
     Leave,
 }
 
 impl Worker {
-    /// What to do next, having slept if there was nothing.
+    /// What to do next. Sleeps first if there is nothing.
     #[inline(always)]
     pub(super) fn step(&self, root: &impl Root) -> Next {
         if self.remote().is_dismissed() {
@@ -77,14 +79,14 @@ impl Worker {
         }
     }
 
-    /// What to do next, the runtime having closed.
+    /// What to do next, after the runtime has closed.
     pub(super) fn last_step(&self) -> Next {
         let mut task = self.anything();
         if task.is_none() {
             if self.shared.settled() {
                 return Next::Leave;
             }
-            // After the fence in `settled`; a later push finds the runtime closed, and unparks us.
+            // This look comes after the fence in `settled`. A later push finds the runtime closed, and unparks us.
             task = self.anything();
         }
         match task {
@@ -96,7 +98,7 @@ impl Worker {
         }
     }
 
-    /// The next task among those that are this worker's to take without a search.
+    /// The next task that this worker may take without a search.
     pub(super) fn next(&self) -> Option<Runnable> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
@@ -121,8 +123,8 @@ impl Worker {
             .or_else(|| self.yielded())
     }
 
-    /// The next task that yielded. Where no other thread looks at the reactor, this does at times; what it finds there
-    /// comes first.
+    /// The next task that yielded. If no other thread looks at the reactor, this does at times. Tasks that its events
+    /// wake come first.
     fn yielded(&self) -> Option<Runnable> {
         if self.look_before_yields()
             && let Some(task) = self.local.fresh.pop().or_else(|| self.injected())
@@ -132,7 +134,7 @@ impl Worker {
         self.local.yielded.pop()
     }
 
-    /// Leaves what there is to the chief.
+    /// Leaves all its tasks to the chief.
     #[cold]
     fn hand_over(&self) {
         if self.empty() > 0 {
@@ -140,7 +142,7 @@ impl Worker {
         }
     }
 
-    /// Whether it is lent for the length of each poll: a spare's is (R6).
+    /// Whether it is lent for the length of each poll: spares are (R6).
     #[inline]
     pub(crate) fn is_lent(&self) -> bool {
         self.shared.crew.is_spare(self.index) && !self.shared.modes.is_closed()
@@ -166,7 +168,7 @@ impl Worker {
     }
 }
 
-/// Counts down, and says whether it has come to the end; begins anew then.
+/// Counts down, and returns whether it has come to the end. It begins anew then.
 #[inline]
 fn due(left: &Cell<u32>, interval: impl FnOnce() -> u32) -> bool {
     let now = left.get() - 1;
