@@ -20,7 +20,7 @@ enum Cause {
     Panic(Payload, Option<Box<Untold>>),
 }
 
-/// Whom to tell of a panic that nobody joins, and what.
+/// The function to call for a panic that nobody joins, and what to tell it.
 pub(super) struct Untold {
     tell: OnUnjoined,
     name: Option<Box<str>>,
@@ -41,11 +41,11 @@ impl Untold {
     }
 }
 
-/// A panic's payload, which is `Send` alone.
+/// A panic's payload, which is only `Send`.
 struct Payload(Box<dyn Any + Send>);
 
-// SAFETY: a shared `Payload` gives no access to what it holds but `message`, which downcasts to `&str` and
-// `String` alone, and those are `Sync`; by value it gives the box, for which `Send` suffices.
+// SAFETY: a shared `Payload` gives no access to what it holds except by `message`. That downcasts only to `&str` and
+// `String`, which are `Sync`. By value it gives the box, for which `Send` suffices.
 unsafe impl Sync for Payload {}
 
 impl Payload {
@@ -73,7 +73,7 @@ impl JoinError {
         }
     }
 
-    /// As [`panic`](Self::panic), with whom to tell if nobody joins the task.
+    /// As [`panic`](Self::panic), with the function to call if nobody joins the task.
     pub(super) fn panic_untold(
         id: Id,
         payload: Box<dyn Any + Send>,

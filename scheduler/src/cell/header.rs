@@ -1,4 +1,4 @@
-//! What every holder of a task may see of it, and the kinds of holder.
+//! The part of a task that every holder may see, and the kinds of holder.
 
 use std::mem::ManuallyDrop;
 use std::panic::Location;
@@ -16,7 +16,7 @@ use super::state::{State, Wake};
 use crate::id::Id;
 use crate::thread;
 
-/// What every holder of a task may see.
+/// The part of a task that every holder may see.
 pub(super) struct Header {
     pub(super) state: State,
     pub(super) vtable: &'static Vtable,
@@ -27,7 +27,7 @@ pub(super) struct Header {
     pub(super) origin: Origin,
     /// Which shard of [`Owned`](super::Owned) lists the task.
     pub(super) shard: u16,
-    /// What the task waits for, as its last poll has left it; a [`Wait`].
+    /// What the task waits for, as its last poll reported it; a [`Wait`].
     pub(super) waits: AtomicU8,
     pub(super) is_job: bool,
     /// [`Schedule::AT_ONCE`](super::Schedule::AT_ONCE).
@@ -45,37 +45,37 @@ pub(super) struct Links {
 pub(super) struct Vtable {
     /// Requires the task's `Runnable`, consumed.
     pub(super) run: unsafe fn(NonNull<Header>),
-    /// Requires that the caller's wake or abort answered [`Wake::Queue`].
+    /// Requires that the caller's wake or abort returned [`Wake::Queue`].
     pub(super) schedule: unsafe fn(NonNull<Header>),
-    /// Requires that `COMPLETE` was seen, by the handle, or by the completing worker with no handle left.
+    /// Requires that `COMPLETE` was seen: by the handle, or by the completing worker if no handle is left.
     pub(super) drop_output: unsafe fn(NonNull<Header>),
     /// Requires that `COMPLETE` was seen by the handle, and a `Poll<Result<F::Output, JoinError>>` to write to.
     pub(super) take_output: unsafe fn(NonNull<Header>, *mut ()),
-    /// Gives out the join waker's cell. To use it is a matter of S4.
+    /// Returns the join waker's cell. S4 says who may use it.
     pub(super) join_waker: unsafe fn(NonNull<Header>) -> NonNull<UnsafeCell<Option<Waker>>>,
     /// Requires that the last reference is gone.
     pub(super) free: unsafe fn(NonNull<Header>),
 }
 
-/// A pointer to a task, with no promise of its own about references.
+/// A pointer to a task. It promises nothing about references.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct RawTask(pub(super) NonNull<Header>);
 
 /// A counted reference to a task.
 pub struct TaskRef(pub(super) RawTask);
 
-/// Evidence that a task is scheduled (S1 in `state.rs`): whoever holds it runs it, once. Dropped instead, it cancels
-/// the task.
+/// Evidence that a task is scheduled (S1 in `state.rs`). Whoever holds it runs the task, once. Dropping it instead
+/// cancels the task.
 pub struct Runnable(pub(super) RawTask);
 
-// SAFETY: what the two types give access to is `State`, which is atomic, and, through `run`, the future, which is
-// `Send` or stays with the thread that spawned it, by the contract of `new_task`.
+// SAFETY: the two types give access to `State`, which is atomic, and, through `run`, to the future. By the contract of
+// `new_task`, the future is `Send` or stays with the thread that spawned it.
 unsafe impl Send for Runnable {}
 
-// SAFETY: a `&Runnable` gives access to the header alone.
+// SAFETY: a `&Runnable` gives access only to the header.
 unsafe impl Sync for Runnable {}
 
-// SAFETY: as for `Runnable`; a reference can free the task, by when the future is gone (S2).
+// SAFETY: as for `Runnable`. A reference can also free the task, but the future is gone by then (S2).
 unsafe impl Send for TaskRef {}
 
 // SAFETY: as for `Send`.
@@ -88,7 +88,7 @@ impl Header {
         Wait::from_number(self.waits.load(Ordering::Relaxed))
     }
 
-    /// What those wait for who join it.
+    /// What those that join the task wait for.
     #[inline]
     pub(super) fn joined(&self) -> Wait {
         if self.is_job {
@@ -98,7 +98,7 @@ impl Header {
         }
     }
 
-    /// What the handles show of a task.
+    /// What the handles' `Debug` shows of a task.
     pub(super) fn describe(&self, mut debug: std::fmt::DebugStruct<'_, '_>) -> std::fmt::Result {
         debug.field("id", &self.id);
         if let Some(name) = self.origin.name() {
@@ -111,13 +111,13 @@ impl Header {
 }
 
 impl RawTask {
-    /// The header. The caller keeps the task alive for as long as the answer is used.
+    /// The header. The caller keeps the task alive while it uses the returned reference.
     pub(super) fn header<'a>(self) -> &'a Header {
-        // SAFETY: every maker of a `RawTask` holds a reference, or S2 for it, while it uses this.
+        // SAFETY: whoever makes a `RawTask` holds a reference, or relies on S2, while it uses this.
         unsafe { self.0.as_ref() }
     }
 
-    /// Queues the task after a transition that answered [`Wake::Queue`], frees it after [`Wake::Free`].
+    /// Queues the task after a transition that returned [`Wake::Queue`], and frees it after [`Wake::Free`].
     pub(super) fn follow(self, wake: Wake) {
         match wake {
             Wake::Nothing => {}
@@ -128,7 +128,7 @@ impl RawTask {
         }
     }
 
-    /// Drops a reference, and the task with the last one.
+    /// Drops a reference, and frees the task if it was the last one.
     pub(super) fn drop_ref(self) {
         if self.header().state.drop_ref() {
             self.follow(Wake::Free);
@@ -149,7 +149,7 @@ impl RawTask {
         unsafe { (self.header().vtable.take_output)(self.0, to) }
     }
 
-    /// Stores the handle's waker, and gives out the one that was there, whose drop is user code.
+    /// Stores the handle's waker, and returns the one that was there. Dropping that one is user code.
     ///
     /// # Safety
     /// The caller is the handle and JOIN_WAKER is clear (S4).
@@ -157,7 +157,7 @@ impl RawTask {
     pub(super) unsafe fn store_join_waker(self, waker: Waker) -> Option<Waker> {
         // SAFETY: the caller holds a reference.
         let cell = unsafe { (self.header().vtable.join_waker)(self.0).as_ref() };
-        // SAFETY: S4: ours alone.
+        // SAFETY: S4: the cell is ours alone.
         cell.with_mut(|slot| unsafe { (*slot).replace(waker) })
     }
 
@@ -172,7 +172,7 @@ impl RawTask {
         cell.with(|slot| unsafe { (*slot).as_ref() }.is_some_and(|stored| stored.will_wake(waker)))
     }
 
-    /// Drops the join waker, whose drop is user code.
+    /// Drops the join waker. Its drop is user code.
     ///
     /// # Safety
     /// The cell is the caller's (S4).
@@ -196,7 +196,7 @@ impl TaskRef {
         Self(raw)
     }
 
-    /// The reference, for someone who will turn it back.
+    /// The reference as a pointer. The caller has to turn it back.
     pub(super) fn into_raw(self) -> RawTask {
         ManuallyDrop::new(self).0
     }
@@ -221,13 +221,13 @@ impl TaskRef {
         self.0.header().waits()
     }
 
-    /// Marks the task cancelled. Its future is dropped by the thread that would poll it next; where none would, by
-    /// the one that takes it from the queue into which this puts it.
+    /// Marks the task cancelled. The thread that would poll the future next drops it. If no thread would poll it, this
+    /// queues the task, and the thread that takes it from the queue drops the future.
     pub fn abort(&self) {
         self.0.follow(self.0.header().state.abort());
     }
 
-    /// Marks the task cancelled. To run what it gives out, if anything, falls to the caller: that drops the future.
+    /// Marks the task cancelled. If this returns a `Runnable`, the caller has to run it: that drops the future.
     #[must_use]
     pub fn cancel(&self) -> Option<Runnable> {
         let ours = self.0.header().state.abort() == Wake::Queue;
@@ -256,7 +256,7 @@ impl Runnable {
     /// Polls the task, once. Never unwinds.
     pub fn run(self) {
         let task = ManuallyDrop::new(self).0;
-        // SAFETY: the evidence, consumed.
+        // SAFETY: the evidence is consumed.
         unsafe { (task.header().vtable.run)(task.0) }
     }
 
@@ -289,7 +289,7 @@ impl Runnable {
 
 impl Drop for Runnable {
     fn drop(&mut self) {
-        // Whoever has RUNNING next finds the mark; that is us.
+        // Whoever sets RUNNING next finds the mark, and that is us.
         let wake = self.0.header().state.abort();
         debug_assert_eq!(wake, Wake::Nothing, "S1: scheduled already");
         let task = Runnable(self.0);

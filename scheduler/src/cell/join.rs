@@ -33,7 +33,7 @@ pub struct JoinHandle<T> {
     _output: PhantomData<T>,
 }
 
-// SAFETY: the handle moves an output of type `T` between threads, and shares nothing but the atomic state.
+// SAFETY: the handle moves an output of type `T` between threads, and shares only the atomic state.
 unsafe impl<T: Send> Send for JoinHandle<T> {}
 // SAFETY: a shared handle gives no access to the output.
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
@@ -146,20 +146,20 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Leaves a waker for the completion; fails where the task is complete by then.
+    /// Leaves a waker for the completion. Fails if the task is complete by then.
     fn register(&mut self, waker: &Waker) -> Result<(), Completed> {
-        // The clones are user code: they run before anything has changed.
+        // The clones of the waker are user code, so they run before anything has changed.
         match self.raw.header().state.outcome() {
             Outcome::Complete => Err(Completed),
             // SAFETY: JOIN_WAKER is clear.
             Outcome::Open => unsafe { self.leave_waker(waker.clone()) },
-            // SAFETY: this is the handle, and the bit is its own. If the task completes now, the waker is woken.
+            // SAFETY: this is the handle, and it set the bit itself. If the task completes now, the waker is woken.
             Outcome::Awaited if unsafe { self.raw.join_waker_is(waker) } => Ok(()),
             Outcome::Awaited => self.replace_waker(waker.clone()),
         }
     }
 
-    /// Leaves a waker that differs from any left before; fails where the task is complete by then.
+    /// Leaves a waker that differs from any left before. Fails if the task is complete by then.
     pub(crate) fn register_new(&mut self, waker: Waker) -> Result<(), Completed> {
         match self.raw.header().state.outcome() {
             Outcome::Complete => Err(Completed),
@@ -180,13 +180,13 @@ impl<T> JoinHandle<T> {
     }
 
     /// # Safety
-    /// JOIN_WAKER is clear, and COMPLETE was not seen before it was (S4).
+    /// JOIN_WAKER is clear, and COMPLETE was not seen before JOIN_WAKER was seen clear (S4).
     #[inline]
     unsafe fn leave_waker(&mut self, waker: Waker) -> Result<(), Completed> {
         // SAFETY: this is the handle; for the rest see above.
         let old = unsafe { self.raw.store_join_waker(waker) };
         let left = self.raw.header().state.publish_join_waker();
-        // With the new one in its place: the drop is user code.
+        // The new waker is in its place by now, because this drop is user code.
         if let Some(old) = old {
             drop_waker(old);
         }
@@ -199,7 +199,7 @@ fn drop_waker(waker: Waker) {
     contain(|| drop(waker));
 }
 
-/// Where blocking this thread could keep the awaited task from running, panics.
+/// Panics if blocking this thread could keep the awaited task from running.
 #[track_caller]
 fn assert_may_block() {
     assert!(

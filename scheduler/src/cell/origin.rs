@@ -1,13 +1,13 @@
 //! Where a task was spawned and, if it was given one, its name: one word of the header.
 //!
-//! The word is a pointer to the static location, or, with its lowest bit set, to a box with location and name. So a
-//! task without a name costs nothing for names but a look at that bit as its memory is freed.
+//! The word is a pointer to the static location. If its lowest bit is set, it is a pointer to a box with location and
+//! name. So for a task without a name, names cost only a look at that bit when its memory is freed.
 
 use std::fmt;
 use std::panic::Location;
 use std::ptr::NonNull;
 
-/// The bit that tells a box from a location.
+/// The bit that distinguishes a box from a location.
 const NAMED: usize = 1;
 
 const _: () = assert!(align_of::<Location<'static>>() > NAMED && align_of::<Named>() > NAMED);
@@ -47,10 +47,11 @@ impl Origin {
         Self(pointer.map_addr(|address| address | NAMED))
     }
 
-    /// The box, where this is one.
+    /// The box, if this is one.
     fn boxed(&self) -> Option<NonNull<Named>> {
         let address = self.0.addr().get();
-        // SAFETY: an address of `Named`, whose alignment leaves the bit clear, isn't null without it.
+        // SAFETY: this is an address of a `Named`. The alignment of that type leaves the bit clear, so the address
+        // isn't null without the bit.
         let untagged = |_| unsafe { std::num::NonZeroUsize::new_unchecked(address & !NAMED) };
         (address & NAMED != 0).then(|| self.0.map_addr(untagged).cast())
     }
@@ -74,7 +75,7 @@ impl Drop for Origin {
     #[inline]
     fn drop(&mut self) {
         if let Some(named) = self.boxed() {
-            // SAFETY: the box of `with_name`, which is this origin's alone.
+            // SAFETY: the box of `with_name`, which only this origin points to.
             drop(unsafe { Box::from_raw(named.as_ptr()) });
         }
     }

@@ -1,15 +1,16 @@
-//! Which tasks a runtime has that aren't complete: what a shutdown has to wait for and to cancel.
+//! The tasks of a runtime that aren't complete: a shutdown has to wait for them or cancel them.
 //!
-//! A list a shard, linked through the headers, under a lock of its own. A worker lists what it spawns in its own
-//! shard, so that the lock is free but for the moments in which another worker completes one of those tasks.
+//! Each shard is a list, linked through the headers, under a lock of its own. A worker lists the tasks that it spawns
+//! in its own shard. So the lock is free except while another worker completes one of those tasks.
 //!
 //! Invariants:
-//! - **O1** A task is linked in the shard that its header names, or in none; its links change under that lock.
+//! - **O1** A task is linked in the shard that its header names, or in none. Its links change under that shard's lock.
 //! - **O2** A linked task is alive: `release` unlinks it before the runtime's reference is dropped.
-//! - **O3** `live` counts the tasks that were listed and not released, those too that a shard refused.
+//! - **O3** `live` counts the tasks that were listed and not yet released, including those that a shard refused.
 //! - **O4** A shard's gate goes from open to insiders to closed, never back. Once no shard is open, only tasks that are
-//!   alive let others in. So where [`Owned::none_alive`], which looks at all shards in one moment, finds none alive,
-//!   none ever will be; to look at one shard after the other doesn't show that, as tasks spawn into shards seen before.
+//!   alive let others in. [`Owned::none_alive`] looks at all shards in one moment. So if it finds no task alive, none
+//!   ever will be. Looking at one shard after the other would not show that, because tasks spawn into shards that were
+//!   looked at before.
 
 use std::ptr::NonNull;
 
@@ -32,28 +33,28 @@ struct Shard {
     gate: Gate,
 }
 
-/// Whom a shard lets in.
+/// Which tasks a shard lets in.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Gate {
     #[default]
     Open,
-    /// Only what is spawned by those who are in.
+    /// Only tasks that are spawned by tasks or jobs that are alive.
     Insiders,
     Closed,
 }
 
-// SAFETY: the pointers are to headers, whose links are touched under the shard's lock alone (O1).
+// SAFETY: the pointers are to headers. Their links are touched only under the shard's lock (O1).
 unsafe impl Send for Shard {}
 
 impl Owned {
-    /// Empty shards, at least one.
+    /// A list with `shards` empty shards, at least one.
     pub fn new(shards: usize) -> Self {
         Self {
             shards: (0..shards.max(1)).map(|_| CachePadded::default()).collect(),
         }
     }
 
-    /// Lists a new task, and takes over the runtime's reference to it. False where the shard is closed: the task is
+    /// Lists a new task, and takes over the runtime's reference to it. False if the shard is closed: the task is
     /// counted all the same, and the caller has to cancel it.
     #[must_use]
     #[inline]
@@ -61,8 +62,8 @@ impl Owned {
         self.list_if(task, || true)
     }
 
-    /// As [`list`](Self::list). False, too, once outsiders are refused, unless `is_inside` says that a task which is
-    /// alive spawns this one.
+    /// As [`list`](Self::list). Once outsiders are refused it is also false, unless `is_inside` says that a task which
+    /// is alive spawns this one.
     #[must_use]
     #[inline]
     pub fn list_if(&self, task: TaskRef, is_inside: impl FnOnce() -> bool) -> bool {
@@ -81,7 +82,7 @@ impl Owned {
         welcome
     }
 
-    /// Forgets a task that is about to be complete. Whether it was the last of a shard that isn't open to all.
+    /// Forgets a task that is about to be complete. Returns whether it was the last of a shard that isn't open to all.
     pub fn release(&self, task: &TaskRef) -> bool {
         let raw = task.raw();
         let mut shard = self.shards[raw.header().shard as usize].lock();
@@ -90,7 +91,7 @@ impl Owned {
         shard.gate != Gate::Open && shard.live == 0
     }
 
-    /// Lets in no more tasks but those that insiders spawn.
+    /// From here on lets in only tasks that insiders spawn.
     pub fn refuse_outsiders(&self) {
         for shard in &self.shards {
             let mut shard = shard.lock();
@@ -100,9 +101,10 @@ impl Owned {
         }
     }
 
-    /// O4: whether none of the tasks in all these is alive, at one moment. If any are, `release` says when to ask again.
+    /// O4: whether none of the tasks in all these lists is alive, at one moment. If any are, `release` says when to ask
+    /// again.
     pub fn none_alive(all: &[&Self]) -> bool {
-        // No other place holds two of these locks at once.
+        // No other code holds two of these locks at once.
         let shards: Vec<_> = all
             .iter()
             .flat_map(|owned| owned.shards.iter().map(|shard| shard.lock()))
@@ -110,13 +112,14 @@ impl Owned {
         shards.iter().all(|shard| shard.live == 0)
     }
 
-    /// Lets no more tasks in, and cancels those that are there. May be called by several threads at once, and again.
+    /// Lets no more tasks in, and cancels those that are listed. Several threads may call it at once, and it may be
+    /// called again.
     pub fn close(&self) {
-        // Dropped, the evidence runs, with the task's id.
+        // Dropping the evidence cancels the task, with the task's id set.
         self.close_with(drop);
     }
 
-    /// [`close`](Self::close), with `run` to run those tasks that nobody else does.
+    /// As [`close`](Self::close). `run` runs the tasks that no other thread runs.
     pub fn close_with(&self, run: impl Fn(Runnable)) {
         for shard in &self.shards {
             loop {
@@ -125,7 +128,7 @@ impl Owned {
                 let Some(first) = guard.first else { break };
                 let raw = RawTask(first);
                 guard.unlink(raw);
-                // O2, under the lock: so the new reference is made from a living one.
+                // O2, under the lock: the task is alive, so a new reference may be made.
                 let task = TaskRef::again(raw);
                 drop(guard);
                 if let Some(runnable) = task.cancel() {
@@ -135,7 +138,7 @@ impl Owned {
         }
     }
 
-    /// The task of that id, if it is listed. Looks through all: for reports.
+    /// The task with that id, if it is listed. It looks through all tasks: for reports only.
     pub fn find(&self, id: Id) -> Option<TaskRef> {
         self.shards.iter().find_map(|shard| {
             let shard = shard.lock();
@@ -147,7 +150,7 @@ impl Owned {
         })
     }
 
-    /// All tasks that are listed: for reports.
+    /// All tasks that are listed: for reports only.
     pub fn all(&self) -> Vec<TaskRef> {
         let mut all = Vec::new();
         for shard in &self.shards {
@@ -158,7 +161,7 @@ impl Owned {
         all
     }
 
-    /// How many tasks there ever were.
+    /// How many tasks were ever listed.
     pub fn total(&self) -> u64 {
         self.shards.iter().map(|shard| shard.lock().total).sum()
     }
@@ -170,7 +173,7 @@ impl Owned {
 }
 
 impl Shard {
-    /// What is linked. For as long as the lock is held.
+    /// The linked tasks. Usable only while the lock is held.
     fn tasks(&self) -> impl Iterator<Item = RawTask> + '_ {
         std::iter::successors(self.first, |header| {
             let header = RawTask(*header).header();
@@ -194,7 +197,7 @@ impl Shard {
         }
     }
 
-    /// Takes `task` out of the list. Does nothing where it isn't in it.
+    /// Takes `task` out of the list. Does nothing if it isn't in the list.
     fn unlink(&mut self, task: RawTask) {
         // SAFETY: O1: the lock is held.
         let Links { before, after } = task

@@ -1,25 +1,25 @@
-//! A task's state: one word, one place that changes it. Nobody else tests a bit; each transition says in its answer
-//! what its caller has to do next.
+//! A task's state: one word, changed in this file only. No other code tests a bit. Each transition returns what its
+//! caller has to do next.
 //!
 //! | bits | name | set when | cleared by |
 //! |---|---|---|---|
 //! | 0 | `RUNNING` | a worker takes the task from a queue | that worker, at the end of the poll |
-//! | 1 | `COMPLETE` | the output (or the error) is stored; for good | nobody |
-//! | 2 | `NOTIFIED` | a wake: the task is in one queue, or, beside `RUNNING`, will be put there after the poll | the worker that starts the poll |
-//! | 3 | `CANCELLED` | abort or shutdown; for good | nobody |
-//! | 4 | `JOIN_INTEREST` | from birth | the `JoinHandle`, as it is dropped |
+//! | 1 | `COMPLETE` | the output (or the error) is stored; never cleared | nobody |
+//! | 2 | `NOTIFIED` | a wake: the task is in one queue; if `RUNNING` is set too, it will be put there after the poll | the worker that starts the poll |
+//! | 3 | `CANCELLED` | abort or shutdown; never cleared | nobody |
+//! | 4 | `JOIN_INTEREST` | from birth | the `JoinHandle`, when it is dropped |
 //! | 5 | `JOIN_WAKER` | the handle has stored a waker for the completion | the handle before `COMPLETE`, the completing worker after it |
 //! | 6… | references | | |
 //!
-//! Phases, where R, C and N are the first three bits:
+//! Phases (R, C and N are the first three bits):
 //!
 //! | R C N | the task is | who may touch the future | in a queue? |
 //! |---|---|---|---|
-//! | 0 0 0 | idle: someone holds a waker, or nobody will ever wake it | nobody | no |
+//! | 0 0 0 | idle: somebody holds a waker, or nobody will ever wake it | nobody | no |
 //! | 0 0 1 | scheduled | whoever takes it from the queue | in exactly one, or on its way there |
 //! | 1 0 0 | being polled | the polling worker | no |
 //! | 1 0 1 | being polled, woken meanwhile | the polling worker, which queues it after the poll | no |
-//! | 0 1 x | complete | the handle owns the output while `JOIN_INTEREST`, the completing worker before | no |
+//! | 0 1 x | complete | the handle owns the output if `JOIN_INTEREST` is set, else the completing worker does | no |
 //!
 //! Invariants:
 //! - **S1** `NOTIFIED` without `RUNNING` or `COMPLETE`: exactly one [`Runnable`](super::Runnable) of the task exists.
@@ -27,14 +27,14 @@
 //! - **S2** The runtime's own reference lives from birth until after `COMPLETE`. So a task that isn't complete is
 //!   never freed, and neither a `Runnable` nor a poll needs a reference of its own.
 //! - **S3** `COMPLETE` is set by the worker that holds `RUNNING`, and by nobody else: an abort only marks. So a
-//!   complete task is in no queue, and a waker of it touches nothing but this word.
-//! - **S4** The join waker's cell belongs to the handle while `JOIN_WAKER` is clear, and is read-only for both
-//!   while it is set; after `COMPLETE` the completing worker clears it when it has woken, and drops the waker if
+//!   complete task is in no queue, and its wakers touch only this word.
+//! - **S4** The join waker's cell belongs to the handle while `JOIN_WAKER` is clear, and is read-only for both while it
+//!   is set. After `COMPLETE`, the completing worker clears the bit once it has woken the waker. It drops the waker if
 //!   the handle has gone by then.
 //!
-//! Ordering: every transition is a read-modify-write with AcqRel, so all of them on one task form one chain: what
-//! a thread did before a wake is seen by the poll that follows, also where the task was notified already, and what
-//! any holder of a reference did is seen by whoever frees the task.
+//! Ordering: every transition is a read-modify-write with AcqRel, so all transitions of one task form one chain. So the
+//! poll that follows a wake sees what the waking thread did before it, even if the task was notified already. And
+//! whoever frees the task sees what every holder of a reference did.
 
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 
@@ -55,7 +55,7 @@ const MAX_REFS: usize = (isize::MAX as usize) / REF_ONE;
 /// The state word. See the module's table.
 pub(super) struct State(AtomicUsize);
 
-/// What a worker that took a task from a queue does.
+/// What a worker has to do after it took a task from a queue.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Start {
@@ -65,11 +65,11 @@ pub(super) enum Start {
     Cancel,
 }
 
-/// What a worker does after a poll that returned `Pending`.
+/// What a worker has to do after a poll that returned `Pending`.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// Nothing: whoever wakes the task next queues it, perhaps already.
+    /// Nothing: whoever wakes the task next queues it, and may have done so already.
     Idle,
     /// Queue the task: it was woken during the poll.
     Requeue,
@@ -77,7 +77,7 @@ pub(super) enum End {
     Cancel,
 }
 
-/// What a thread that woke or aborted a task does.
+/// What a thread has to do after it woke or aborted a task.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wake {
@@ -89,19 +89,19 @@ pub(super) enum Wake {
     Free,
 }
 
-/// What a worker that completed a task does for the handle.
+/// What a worker has to do for the handle after it completed a task.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Joiner {
     /// Nobody will ask: drop the output.
     Gone,
-    /// The handle will look by itself.
+    /// Nothing: the handle will look by itself.
     Silent,
     /// Wake the waker in the cell, then call [`State::joiner_woken`].
     Waiting,
 }
 
-/// What a handle that goes away does.
+/// What a handle has to do when it goes away.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Leave {
@@ -116,9 +116,9 @@ pub(super) struct Leave {
 pub(super) enum Outcome {
     /// The output is there.
     Complete,
-    /// Not yet; the handle has stored a waker, which it may read (S4).
+    /// Not complete yet. The handle has stored a waker, and may read it (S4).
     Awaited,
-    /// Not yet; the join waker's cell is the handle's (S4).
+    /// Not complete yet. The join waker's cell is the handle's (S4).
     Open,
 }
 
@@ -131,11 +131,11 @@ impl State {
         Self(AtomicUsize::new(BORN))
     }
 
-    /// Applies `next` until it sticks. `next` gives the new word, or `None` where there's nothing to change, and
-    /// the caller's answer.
+    /// Applies `next` until the exchange succeeds. `next` returns the new word, or `None` if there's nothing to change,
+    /// and the answer for the caller.
     #[inline]
     fn transition<A>(&self, mut next: impl FnMut(usize) -> (Option<usize>, A)) -> A {
-        // Ordering: the CAS below acquires; a load that leads to no change is always of a final bit (COMPLETE).
+        // Ordering: the CAS below acquires. If a load leads to no change, it read a final bit (COMPLETE).
         let mut current = self.0.load(Ordering::Acquire);
         loop {
             let (new, answer) = next(current);
@@ -154,7 +154,7 @@ impl State {
     /// The holder of the `Runnable` starts a poll: `NOTIFIED` becomes `RUNNING`.
     #[inline]
     pub(super) fn start_poll(&self) -> Start {
-        // Ordering: AcqRel: acquires what every waker so far did before its wake.
+        // Ordering: AcqRel: acquires what every waking thread so far did before its wake.
         let before = self.0.fetch_xor(NOTIFIED | RUNNING, Ordering::AcqRel);
         debug_assert_eq!(before & (NOTIFIED | RUNNING | COMPLETE), NOTIFIED, "S1");
         if before & CANCELLED == 0 {
@@ -164,7 +164,7 @@ impl State {
         }
     }
 
-    /// The poll returned `Pending`. After `Idle` the caller touches the task no more: another thread may have it.
+    /// The poll returned `Pending`. After `Idle` the caller must not touch the task: another thread may have it.
     #[inline]
     pub(super) fn end_poll(&self) -> End {
         self.transition(|word| {
@@ -182,7 +182,7 @@ impl State {
     /// The output is stored: `RUNNING` becomes `COMPLETE`.
     #[inline]
     pub(super) fn complete(&self) -> Joiner {
-        // Ordering: AcqRel: the output is published to the handle, and the join waker acquired from it.
+        // Ordering: AcqRel: publishes the output to the handle, and acquires the join waker from it.
         let before = self.0.fetch_xor(RUNNING | COMPLETE, Ordering::AcqRel);
         debug_assert_eq!(before & (RUNNING | COMPLETE), RUNNING, "S3");
         if before & JOIN_INTEREST == 0 {
@@ -194,21 +194,23 @@ impl State {
         }
     }
 
-    /// The completing worker has used the join waker. Whether it has to drop it, as the handle has gone (S4).
+    /// The completing worker has used the join waker. Returns whether it has to drop it, because the handle has gone
+    /// (S4).
     pub(super) fn joiner_woken(&self) -> bool {
-        // Ordering: AcqRel: hands the cell back to the handle, which acquires by its own transition.
+        // Ordering: AcqRel: hands the cell back to the handle, which acquires with its own transition.
         let before = self.0.fetch_and(!JOIN_WAKER, Ordering::AcqRel);
         before & JOIN_INTEREST == 0
     }
 
-    /// A waker, borrowed.
+    /// A wake by a borrowed waker.
     #[inline]
     pub(super) fn wake_by_ref(&self) -> Wake {
         self.transition(|word| {
             if word & COMPLETE != 0 {
                 (None, Wake::Nothing)
             } else if word & (NOTIFIED | RUNNING) != 0 {
-                // Also where the bit is set already: the exchange publishes what this thread did before the wake.
+                // This happens even if the bit is set already: the exchange publishes what this thread did before the
+                // wake.
                 (Some(word | NOTIFIED), Wake::Nothing)
             } else {
                 (Some(word | NOTIFIED), Wake::Queue)
@@ -216,8 +218,8 @@ impl State {
         })
     }
 
-    /// A waker, consumed: its reference goes in the same step. By S2 that is never the last one of a task that
-    /// isn't complete.
+    /// A wake that consumes the waker: its reference goes in the same step. By S2 that is never the last reference of a
+    /// task that isn't complete.
     #[inline]
     pub(super) fn wake_by_val(&self) -> Wake {
         self.transition(|word| {
@@ -258,7 +260,7 @@ impl State {
         })
     }
 
-    /// The handle takes the cell back, to store another waker.
+    /// The handle takes the cell back, in order to store another waker.
     pub(super) fn retract_join_waker(&self) -> Result<(), Completed> {
         self.transition(|word| {
             if word & COMPLETE != 0 {
@@ -269,13 +271,13 @@ impl State {
         })
     }
 
-    /// The handle goes; its reference stays for the caller to drop.
+    /// The handle goes. Its reference stays, and the caller has to drop it.
     pub(super) fn leave(&self) -> Leave {
         self.transition(|word| {
             debug_assert_ne!(word & JOIN_INTEREST, 0, "one handle, which leaves once");
             let complete = word & COMPLETE != 0;
-            // Before COMPLETE the handle takes the waker's cell along; after it, a set bit means that the
-            // completing worker is reading the cell, and will see that JOIN_INTEREST is gone.
+            // Before COMPLETE, the handle takes the waker's cell along. After it, a set bit means that the completing
+            // worker is reading the cell, and will see that JOIN_INTEREST is gone.
             let taken = if complete { 0 } else { JOIN_WAKER };
             let leave = Leave {
                 drop_output: complete,
@@ -285,11 +287,12 @@ impl State {
         })
     }
 
-    /// What the handle finds. One load for both bits: the completing worker clears `JOIN_WAKER` after it has set
-    /// `COMPLETE`, so a clear bit means that the cell is the handle's only where the same load saw no `COMPLETE`.
+    /// What the handle finds. It needs one load for both bits: the completing worker clears `JOIN_WAKER` after it has
+    /// set `COMPLETE`. So a clear `JOIN_WAKER` means that the cell is the handle's only if the same load saw no
+    /// `COMPLETE`.
     #[inline]
     pub(super) fn outcome(&self) -> Outcome {
-        // Ordering: Acquire pairs with the AcqRel in `complete`: `Complete` shows the output.
+        // Ordering: Acquire pairs with the AcqRel in `complete`: if the answer is `Complete`, the output is seen.
         let word = self.0.load(Ordering::Acquire);
         if word & COMPLETE != 0 {
             Outcome::Complete
@@ -302,32 +305,32 @@ impl State {
 
     /// Whether the output is there. Acquires it.
     pub(super) fn is_complete(&self) -> bool {
-        // Ordering: Acquire pairs with the AcqRel in `complete`: a true answer shows the output.
+        // Ordering: Acquire pairs with the AcqRel in `complete`: if the answer is true, the output is seen.
         self.0.load(Ordering::Acquire) & COMPLETE != 0
     }
 
     /// One more reference.
     #[inline]
     pub(super) fn add_ref(&self) {
-        // Ordering: Relaxed: a reference is made from another, which keeps the task alive meanwhile.
+        // Ordering: Relaxed: a reference is made from another one, which keeps the task alive meanwhile.
         let before = self.0.fetch_add(REF_ONE, Ordering::Relaxed);
         if before / REF_ONE > MAX_REFS {
-            // Unwinding would leave the count wrong; a program that leaks 2^57 wakers is past help.
+            // Unwinding would leave the count wrong. A program that leaks 2^57 wakers is past help.
             std::process::abort();
         }
     }
 
-    /// One reference fewer. Whether it was the last.
+    /// One reference fewer. Returns whether it was the last.
     #[inline]
     #[must_use]
     pub(super) fn drop_ref(&self) -> bool {
-        // Ordering: AcqRel: the last one acquires what every other holder did.
+        // Ordering: AcqRel: the last holder acquires what every other holder did.
         let before = self.0.fetch_sub(REF_ONE, Ordering::AcqRel);
         debug_assert!(before >= REF_ONE, "a reference too many was dropped");
         before < 2 * REF_ONE
     }
 
-    /// The handle's way out where nothing has happened since birth but the spawn: one exchange.
+    /// The handle goes, with one exchange, if nothing but the spawn has happened since birth.
     #[inline]
     #[must_use]
     pub(super) fn leave_at_birth(&self) -> bool {

@@ -24,20 +24,20 @@ use super::waker::borrowed_waker;
 use crate::id::Id;
 use crate::thread::as_own;
 
-/// Where a task goes when it is woken, and whom it leaves when it is complete.
+/// Where a task goes when it is woken, and which runtime it leaves when it is complete.
 ///
-/// A clone is taken out of the task before each call: a published task may be run to its end, and freed, before
+/// A clone is taken out of the task before each call, because a published task may run to its end, and be freed, before
 /// `schedule` returns.
 pub trait Schedule: Clone + Send + Sync + 'static {
     /// Whether its tasks are blocking jobs.
     const JOBS: bool = false;
-    /// Whether [`schedule`](Self::schedule) takes no time, and calls nobody else's code.
+    /// Whether [`schedule`](Self::schedule) takes no time, and calls no code of others.
     const AT_ONCE: bool = false;
 
     /// Queues a task that was woken. The task may be gone by the time this returns.
     fn schedule(&self, task: Runnable);
 
-    /// Queues a task that was woken while it was being polled: it goes behind those that an event woke.
+    /// Queues a task that was woken while it was being polled. It goes behind tasks that an event woke.
     fn yield_now(&self, task: Runnable) {
         self.schedule(task);
     }
@@ -49,7 +49,7 @@ pub trait Schedule: Clone + Send + Sync + 'static {
         poll()
     }
 
-    /// The task has panicked. Gives whom to tell, should nobody join it.
+    /// The task has panicked. Returns the function to call if nobody joins the task.
     fn panicked(&self) -> Option<OnUnjoined> {
         None
     }
@@ -61,7 +61,7 @@ pub trait Schedule: Clone + Send + Sync + 'static {
 /// A task with its types.
 #[repr(C)]
 struct Cell<F: Future, S> {
-    /// First, so that a pointer to the cell is one to the header.
+    /// The first field, so that a pointer to the cell is also a pointer to the header.
     header: Header,
     scheduler: S,
     stage: UnsafeCell<Stage<F>>,
@@ -74,7 +74,7 @@ enum Stage<F: Future> {
     Consumed,
 }
 
-/// As [`new_task_from`], from the caller's place and without a name.
+/// As [`new_task_from`], with the caller's location and without a name.
 ///
 /// # Safety
 /// As there.
@@ -93,11 +93,11 @@ where
     unsafe { new_task_from(future, scheduler, id, shard, Origin::caller()) }
 }
 
-/// Makes a task, scheduled, with its runtime's reference, its handle, and the evidence that lets it run.
+/// Makes a scheduled task. Returns the runtime's reference, the evidence that lets it run, and its handle.
 ///
 /// # Safety
-/// If `F` or its output isn't `Send`, `scheduler` must see to it that the task runs on this thread only, and the
-/// handle must stay here too.
+/// If `F` or its output isn't `Send`, `scheduler` must make sure that the task runs on this thread only. The handle
+/// must stay on this thread too.
 pub unsafe fn new_task_from<F, S>(
     future: F,
     scheduler: S,
@@ -142,7 +142,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
     /// # Safety
     /// `header` is that of a live task of these types.
     unsafe fn of<'a>(header: NonNull<Header>) -> &'a Self {
-        // SAFETY: the caller's promise; the pointer came from the whole box in `new_task`.
+        // SAFETY: the caller's promise. The pointer came from the whole box in `new_task`.
         unsafe { header.cast::<Self>().as_ref() }
     }
 
@@ -156,7 +156,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
             Start::Poll => match cell.poll(header) {
                 Poll::Ready(result) => result,
                 Poll::Pending => {
-                    // Before `end_poll`, as the task may be gone after it.
+                    // Before `end_poll`, because the task may be gone after it.
                     let scheduler = cell.scheduler.clone();
                     match cell.header.state.end_poll() {
                         End::Idle => return,
@@ -170,7 +170,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
         unsafe { Self::finish(header, result) };
     }
 
-    /// Polls the future, once. A panic is a result.
+    /// Polls the future, once. A panic becomes the result.
     fn poll(&self, header: NonNull<Header>) -> Poll<Result<F::Output, JoinError>> {
         let waker = borrowed_waker(RawTask(header));
         waits::forget();
@@ -180,7 +180,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
                 let Stage::Running(future) = (unsafe { &mut *stage }) else {
                     unreachable!("a task that isn't complete has its future")
                 };
-                // SAFETY: the cell is on the heap, and the future leaves it only by being dropped in place.
+                // SAFETY: the cell is on the heap, and the future leaves it only when it is dropped in place.
                 let future = unsafe { Pin::new_unchecked(future) };
                 self.scheduler
                     .around_poll(&waker, || future.poll(&mut Context::from_waker(&waker)))
@@ -194,14 +194,14 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
                     .store(waits::left() as u8, Ordering::Relaxed);
                 Poll::Pending
             }
-            // A future that is done has its output; a panic in its drop costs no more than a line.
+            // A future that is done has its output. A panic in its drop is only printed.
             Ok(Poll::Ready(output)) => {
                 let dropped = self.drop_future();
                 contain(|| drop(dropped));
                 Poll::Ready(Ok(output))
             }
             Err(payload) => {
-                // The first panic is the task's; one in the drop has been printed by the hook.
+                // The first panic is the task's result. The hook has printed one in the drop.
                 let second = self.drop_future();
                 contain(|| drop(second));
                 Poll::Ready(Err(self.panicked(payload)))
@@ -209,7 +209,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
         }
     }
 
-    /// Drops the future of a cancelled task. A panic in its drop is the result then.
+    /// Drops the future of a cancelled task. If the drop panics, the panic is the result.
     fn cancel(&self) -> Result<F::Output, JoinError> {
         self.drop_future()?;
         Err(JoinError::cancelled(self.header.id))
@@ -224,18 +224,18 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
         JoinError::panic_untold(header.id, payload, untold)
     }
 
-    /// Drops the future in place, by the thread that holds RUNNING.
+    /// Drops the future in place. The caller's thread holds RUNNING.
     fn drop_future(&self) -> Result<(), JoinError> {
         self.replace_stage(Stage::Consumed)
             .map_err(|payload| self.panicked(payload))
     }
 
-    /// Drops what the stage holds and puts `next` there. The caller owns the stage.
+    /// Drops what the stage holds, and puts `next` there. The caller owns the stage.
     fn replace_stage(&self, next: Stage<F>) -> Result<(), Box<dyn Any + Send>> {
         self.stage.with_mut(|stage| {
-            // Dropped where it stands, as a future is pinned; `Consumed` comes first, should the drop panic.
+            // It is dropped in place, because a future is pinned. `Consumed` is written first, in case the drop panics.
             let dropped = catch_unwind(AssertUnwindSafe(|| {
-                // SAFETY: the caller owns the stage; what was there is overwritten below, not dropped again.
+                // SAFETY: the caller owns the stage. What was there is overwritten below, and not dropped again.
                 unsafe { std::ptr::drop_in_place(stage) }
             }));
             // SAFETY: as above: the stage holds nothing that needs a drop.
@@ -244,10 +244,10 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
         })
     }
 
-    /// Stores the result and tells whoever waits for it.
+    /// Stores the result, and wakes whoever waits for it.
     ///
     /// # Safety
-    /// The caller holds RUNNING, and uses the task no more.
+    /// The caller holds RUNNING, and doesn't use the task afterwards.
     unsafe fn finish(header: NonNull<Header>, result: Result<F::Output, JoinError>) {
         let task = RawTask(header);
         // SAFETY: S2: the runtime's reference is dropped at the end.
@@ -255,17 +255,17 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
         // The stage is `Consumed`: nothing is dropped here.
         let stored = cell.replace_stage(Stage::Finished(result));
         debug_assert!(stored.is_ok());
-        // Before COMPLETE, so that whoever has seen a task end finds it counted out. It is the runtime's reference
-        // from here on.
+        // Before COMPLETE, so that whoever has seen a task end finds it no longer counted. `runtime` is the runtime's
+        // reference from here on.
         let runtime = ManuallyDrop::new(TaskRef(task));
         cell.scheduler.clone().release(&runtime);
         match cell.header.state.complete() {
             Joiner::Silent => {}
-            // SAFETY: complete, and no handle left.
+            // SAFETY: the task is complete, and no handle is left.
             Joiner::Gone => unsafe { cell.discard_output() },
             Joiner::Waiting => {
                 cell.join_waker.with(|waker| {
-                    // SAFETY: S4: JOIN_WAKER is set and COMPLETE too: read-only for all.
+                    // SAFETY: S4: JOIN_WAKER and COMPLETE are set, so the cell is read-only for all.
                     let waker = unsafe { (*waker).as_ref() }.expect("published");
                     contain(|| waker.wake_by_ref());
                 });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::id::Id;
 
-/// Told of panics that nobody joined.
+/// A function that is told of panics that nobody joined.
 pub(crate) type OnUnjoined = Arc<dyn Fn(&UnjoinedPanic<'_>) + Send + Sync>;
 
 /// A panic of a task or a blocking job whose handle was dropped before or after the panic, so that nobody was told.

@@ -1,5 +1,5 @@
-//! A task's waker: a pointer to its header and one table for all tasks, so that wakers of one task are recognised
-//! ([`Waker::will_wake`]) wherever they were made.
+//! A task's waker: a pointer to its header, and one table for all tasks. So wakers of one task are recognised as the
+//! same ([`Waker::will_wake`]) wherever they were made.
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -10,7 +10,7 @@ use super::header::RawTask;
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
-/// A waker without a reference, for the length of a poll, over which the task is alive (S2).
+/// A waker without a reference, for the length of a poll. The task is alive during the poll (S2).
 pub(super) struct BorrowedWaker(ManuallyDrop<Waker>);
 
 impl Deref for BorrowedWaker {
@@ -22,14 +22,15 @@ impl Deref for BorrowedWaker {
 
 /// The waker that the poll of `task` passes to the future.
 pub(super) fn borrowed_waker(task: RawTask) -> BorrowedWaker {
-    // SAFETY: the table's functions keep RawWaker's contract, on a pointer that is alive for the poll.
+    // SAFETY: the table's functions keep RawWaker's contract. The pointer is valid during the poll.
     let waker = unsafe { Waker::new(task.0.as_ptr().cast(), &VTABLE) };
     BorrowedWaker(ManuallyDrop::new(waker))
 }
 
-/// Whether to wake it is to queue a task of a runtime, which calls nobody else's code: it takes no time, and doesn't block.
+/// Whether waking it only queues a task of a runtime, so that it takes no time, doesn't block, and calls no code of
+/// others.
 pub(crate) fn wakes_at_once(waker: &Waker) -> bool {
-    // SAFETY: the table is ours, so `data` is the pointer of a live waker of it.
+    // SAFETY: the table is ours, so `data` is the pointer of a live waker of this table.
     ptr::eq(waker.vtable(), &VTABLE) && unsafe { task(waker.data()) }.header().wakes_at_once
 }
 
