@@ -1,4 +1,4 @@
-//! Waiting for a future on a model's thread.
+//! Waits for a future on a model's thread.
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! The smallest scheduler there is: a queue under a lock, and a thread that waits for it.
+//! The smallest possible scheduler: a queue under a lock, and a thread that waits for tasks in it.
 
 use std::future::Future;
 
@@ -15,7 +15,7 @@ struct Inner {
     queue: Mutex<Vec<Runnable>>,
     pushed: Condvar,
     owned: Owned,
-    /// Once it is set, nobody may come here any more.
+    /// Once it is set, no task may come here any more.
     gone: AtomicBool,
 }
 
@@ -31,7 +31,7 @@ impl Default for Fake {
 }
 
 impl Fake {
-    /// A task in the queue.
+    /// Spawns a task into the queue.
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -47,7 +47,7 @@ impl Fake {
         handle
     }
 
-    /// A task that is polled here and now.
+    /// Spawns a task and polls it at once, on this thread.
     pub fn spawn_eager<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -63,12 +63,12 @@ impl Fake {
         handle
     }
 
-    /// Takes what is in the queue.
+    /// Takes a task out of the queue.
     pub fn pop(&self) -> Option<Runnable> {
         self.0.queue.lock().pop()
     }
 
-    /// Runs what comes, until `done`. That nothing comes is for loom to find: a deadlock.
+    /// Runs the tasks that come, until `done`. If none comes, loom finds that: it is a deadlock.
     pub fn run_until(&self, done: impl Fn() -> bool) {
         while !done() {
             let mut queue = self.0.queue.lock();
@@ -83,7 +83,7 @@ impl Fake {
         }
     }
 
-    /// Looks again at what `run_until` waits for.
+    /// Makes `run_until` look at its condition again.
     pub fn nudge(&self) {
         drop(self.0.queue.lock());
         self.0.pushed.notify_all();
@@ -94,7 +94,7 @@ impl Fake {
         &self.0.owned
     }
 
-    /// Ends as a runtime does: cancels all, runs what comes until none is alive; then nobody may come any more.
+    /// Ends as a runtime does: cancels all tasks, and runs what comes until none is alive. No task may come after that.
     pub fn shut_down(&self) {
         self.0.owned.close();
         self.run_until(|| self.0.owned.live() == 0);

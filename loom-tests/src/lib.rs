@@ -1,20 +1,21 @@
-//! The harness of heist's models: [`model`] runs one, [`Census`] shows that it was not vacuous.
+//! The harness of heist's models: [`model`] runs a model, and [`Census`] shows that it was not vacuous.
 //!
-//! A model is a small closure over the real code of one protocol. Under `--cfg heist_loom` the switch in
-//! `heist_sync::sys` has put loom beneath that code, and [`model`] explores the interleavings; otherwise the same
-//! closure runs a few times on real threads, as a plain test.
+//! A model is a small closure that uses the real code of one protocol. With `--cfg heist_loom`, the switch in
+//! `heist_sync::sys` puts loom beneath that code, and [`model`] explores the interleavings. Otherwise the same closure
+//! runs a few times on real threads, as a plain test.
 //!
-//! Rules that the harness holds:
-//! 1. An exploration is cut short only where that is asked for: loom's limits on time and on the number of
-//!    interleavings, which end a model silently and in green, are switched off. `HEIST_LOOM_SHORT` alone sets one: a number
-//!    of interleavings, for a model whose sources haven't changed since it was explored in full.
-//! 2. What was explored is written down: where `HEIST_LOOM_TABLE` names a file, each finished model appends the row
-//!    `name, bound, interleavings, seconds`, and `short` where it was cut short, which `loom-tests/check-table` holds
-//!    against `models.tsv`.
-//! 3. A model that stands still fails: after `HEIST_LOOM_LIMIT` seconds (default 900 under loom, 60 otherwise) it
-//!    is given up. A foreign lock under loom blocks the only OS thread, which nothing else would notice.
+//! The harness keeps these rules:
+//! 1. An exploration is cut short only on request. Loom's limits on time and on the number of interleavings end a model
+//!    silently and in green, so they are switched off. Only `HEIST_LOOM_SHORT` sets a limit: a number of interleavings,
+//!    for a model whose sources haven't changed since it was explored in full.
+//! 2. Each exploration is recorded. If `HEIST_LOOM_TABLE` names a file, each finished model appends the row `name,
+//!    bound, interleavings, seconds`, and `short` if it was cut short. `loom-tests/check-table` compares these rows
+//!    with `models.tsv`.
+//! 3. A model that stands still fails: it is given up after `HEIST_LOOM_LIMIT` seconds (default 900 under loom, 60
+//!    otherwise). This also catches a lock under loom that loom doesn't know: it blocks the only OS thread, and nothing
+//!    else would notice.
 //!
-//! Nothing in here is itself modelled: it lives outside, on std's atomics and threads, which loom does not see.
+//! The harness itself isn't modelled: it uses std's atomics and threads, which loom does not see.
 
 pub mod block_on;
 pub mod fake;
@@ -28,18 +29,18 @@ use std::time::Duration;
 #[cfg(not(heist_loom))]
 const PLAIN_RUNS: u64 = if cfg!(miri) { 1 } else { 16 };
 
-/// Thread switches that one interleaving may have. A model that needs more has a loop without an end in it.
+/// How many thread switches one interleaving may have. A model that needs more contains an endless loop.
 #[cfg(heist_loom)]
 const MAX_BRANCHES: usize = 10_000;
 
-/// Explores `f` under loom with at most `preemption_bound` preemptions an interleaving (`None`: all of them), or
-/// runs it a few times where loom is not switched on.
+/// Explores `f` under loom with at most `preemption_bound` preemptions in each interleaving (`None`: all of them), or
+/// runs it a few times if loom is not switched on.
 ///
-/// `name` is the name of the test that calls it, so that a row of the table, a mutant and a test find each other.
+/// `name` is the name of the test that calls it, so that the row of the table, the mutants and the test have one name.
 ///
 /// # Panics
 ///
-/// Where the model fails, with its panic; and where it stands still for longer than the limit.
+/// If the model fails, with its panic. Also if it stands still for longer than the limit.
 pub fn model<F>(name: &str, preemption_bound: Option<usize>, f: F)
 where
     F: Fn() + Send + Sync + 'static,
@@ -81,7 +82,7 @@ fn explore<F: Fn() + Send + Sync + 'static>(_preemption_bound: Option<usize>, f:
     }
 }
 
-/// How many interleavings a model is explored for at most, where it is to be cut short.
+/// How many interleavings of a model are explored at most, if it has to be cut short.
 fn short_form() -> Option<usize> {
     if !cfg!(heist_loom) {
         return None;
@@ -91,8 +92,8 @@ fn short_form() -> Option<usize> {
     Some(interleavings.expect("HEIST_LOOM_SHORT is a number of interleavings"))
 }
 
-/// Runs `f` on a thread of its own and returns the seconds it took; panics where it panics, and where it takes
-/// longer than the limit.
+/// Runs `f` on a thread of its own, and returns the seconds it took. Panics if `f` panics, or takes longer than the
+/// limit.
 fn within_limit<F: FnOnce() + Send + 'static>(name: &str, f: F) -> f64 {
     let limit = limit_seconds();
     let start = std::time::Instant::now();
@@ -100,7 +101,7 @@ fn within_limit<F: FnOnce() + Send + 'static>(name: &str, f: F) -> f64 {
     let worker = std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {
-            // Dropped when `f` returns or unwinds: either ends the wait below.
+            // It is dropped when `f` returns or unwinds. Either ends the wait below.
             let _done = done;
             f();
         })
@@ -137,7 +138,8 @@ fn record(name: &str, bound: Option<usize>, interleavings: u64, seconds: f64) {
     let row = format!("{name}\t{bound}\t{interleavings}\t{seconds:.1}{short}\n");
     print!("{row}");
     if let Ok(path) = std::env::var("HEIST_LOOM_TABLE") {
-        // One write a row to a file opened for appending: rows of models that run side by side stay whole.
+        // Each row is one write to a file that is opened for appending, so rows of models that run side by side stay
+        // whole.
         std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -178,7 +180,7 @@ impl Census {
     ///
     /// # Panics
     ///
-    /// Where `outcome` is not a legal one.
+    /// If `outcome` is not a legal one.
     pub fn saw(&self, outcome: &str) {
         match self.outcomes.iter().find(|(name, _)| *name == outcome) {
             // Ordering: hint only; read after the model has ended.
@@ -187,12 +189,12 @@ impl Census {
         };
     }
 
-    /// Fails where a legal outcome was never seen under loom: the model can't show what it is there to show. A few
-    /// plain runs need not see them all, nor need a model that is cut short, so there nothing is asked.
+    /// Fails if a legal outcome was never seen under loom, because the model doesn't show then what it has to show.
+    /// Does nothing in plain runs, which are few, and for a model that is cut short: these need not see every outcome.
     ///
     /// # Panics
     ///
-    /// Under loom, where an outcome was never seen.
+    /// Under loom, if an outcome was never seen.
     pub fn assert_all_seen(&self) {
         if !cfg!(heist_loom) || short_form().is_some() {
             return;

@@ -32,14 +32,15 @@ impl Id {
             cell.set(next + 1);
             Self::new(next)
         })
-        // The thread is on its way out and its locals are gone: a block for one id.
+        // The thread is ending and its locals are gone, so it takes a block for one id.
         .unwrap_or_else(|_| Self::new(Self::block()))
     }
 
-    /// The first id of a fresh block. Its last is never given out, as the cell would be at a multiple by then.
+    /// The first id of a fresh block. The block's last id is never given out, because the cell would be at a multiple
+    /// by then.
     fn block() -> u64 {
         static BLOCKS: AtomicU64 = AtomicU64::new(0);
-        // Ordering: Relaxed: only that no two blocks are the same matters.
+        // Ordering: Relaxed: blocks only have to be distinct.
         BLOCKS.fetch_add(1, Ordering::Relaxed) * BLOCK + 1
     }
 
@@ -47,7 +48,7 @@ impl Id {
         Self::from_u64(id).expect("ids start at 1")
     }
 
-    /// The id of that number, if there can be one.
+    /// The id with that number, if there can be one.
     pub(crate) fn from_u64(id: u64) -> Option<Self> {
         NonZeroU64::new(id).map(Self)
     }

@@ -2,15 +2,15 @@
 //!
 //! | queue | holds | order | taken by others |
 //! |---|---|---|---|
-//! | slot | the task that the current poll woke or spawned last | the newest | on a thief's last pass, once aged |
+//! | slot | the task that the current poll woke or spawned last | only the newest | on a thief's last pass, once it has aged |
 //! | fresh | tasks that an event, a spawn or another task woke | first in, first out | half at a time |
 //! | yielded | tasks that woke themselves while being polled | first in, first out | half at a time |
 //!
 //! Invariants:
 //! - **Q1** A task is in one queue (S1 of the task's state).
-//! - **Q2** A worker never sleeps with a task in one of its queues. So a push to the slot alone needs to wake nobody:
-//!   its worker is awake, and takes it next. Where that worker is held up by a long poll, the slot ages, and a thief
-//!   may have it.
+//! - **Q2** A worker never sleeps with a task in one of its queues. So a push to the slot alone needs to wake no other
+//!   worker: its own worker is awake, and takes the task next. If a long poll holds that worker up, the slot ages, and
+//!   a thief may take the task.
 
 use std::num::NonZeroUsize;
 use std::ptr::{self, NonNull};
@@ -23,8 +23,8 @@ use crate::cell::Runnable;
 /// One task, in a word.
 pub struct Slot(AtomicPtr<()>);
 
-/// What a thief has seen in a slot: whether it is still there tells whether the owner got on meanwhile. An address and
-/// no pointer: the task may be freed by now, and another one made at its place.
+/// What a thief has seen in a slot. If it is still there later, the owner has not got on meanwhile. It is an address
+/// and not a pointer: the task may be freed by now, and another one made at its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen(NonZeroUsize);
 
@@ -34,23 +34,23 @@ impl Slot {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// Puts a task in, and gives out the one that was there. The owner's.
+    /// Puts a task in, and returns the one that was there. For the owner only.
     #[inline]
     pub fn put(&self, task: Runnable) -> Option<Runnable> {
-        // Ordering: AcqRel: releases the task to a thief's `steal`, acquires nothing but what this thread released.
+        // Ordering: AcqRel: releases the task to a thief's `steal`. It acquires only what this thread released itself.
         let before = self.0.swap(task.into_word(), Ordering::AcqRel);
         // SAFETY: the swap took the word out, so nobody else has it.
         NonNull::new(before).map(|word| unsafe { Runnable::from_word(word) })
     }
 
-    /// Takes the task out. The owner's.
+    /// Takes the task out. For the owner only.
     #[inline]
     pub fn take(&self) -> Option<Runnable> {
-        // Ordering: hint only: the owner put it, and a thief's taking it is found by the swap.
+        // Ordering: hint only: the owner itself put the task there, and the swap shows whether a thief has taken it.
         if self.0.load(Ordering::Relaxed).is_null() {
             return None;
         }
-        // Ordering: Acquire pairs with the AcqRel in `put`, though the owner was its caller.
+        // Ordering: Acquire pairs with the AcqRel in `put`, though this same thread called that.
         let word = self.0.swap(ptr::null_mut(), Ordering::Acquire);
         // SAFETY: the swap took the word out, so nobody else has it.
         NonNull::new(word).map(|word| unsafe { Runnable::from_word(word) })
@@ -58,12 +58,12 @@ impl Slot {
 
     /// What is there now, for a later [`steal`](Self::steal).
     pub fn look(&self) -> Option<Seen> {
-        // Ordering: hint only; what the CAS in `steal` takes out is followed, not this.
+        // Ordering: hint only; only a pointer that the CAS in `steal` took out is followed, not this one.
         NonZeroUsize::new(self.0.load(Ordering::Relaxed).addr()).map(Seen)
     }
 
-    /// Takes what was `seen`, where it is still there. The same address may be another stay of the same task, or another
-    /// task, which is as good: what is in the slot is scheduled.
+    /// Takes the task that was `seen`, if it is still there. The same address may mean another stay of the same task,
+    /// or another task. That is just as good, because a task in the slot is always scheduled.
     pub fn steal(&self, seen: Seen) -> Option<Runnable> {
         // Ordering: Acquire pairs with the AcqRel in `put`, so that the task is seen as its owner left it.
         let word = self
@@ -98,7 +98,7 @@ impl std::fmt::Debug for Slot {
     }
 }
 
-/// The owner's ends.
+/// The ends of the queues that the owner uses.
 #[derive(Debug)]
 pub struct Local {
     /// See the table at the head of this file.
@@ -107,7 +107,7 @@ pub struct Local {
     pub yielded: Worker<Runnable>,
 }
 
-/// What thieves see.
+/// The ends of the queues that thieves use.
 #[derive(Debug)]
 pub struct Open {
     /// See the table at the head of this file.
@@ -117,7 +117,7 @@ pub struct Open {
 }
 
 impl Local {
-    /// Empty queues, and what thieves see of them.
+    /// Makes empty queues, and the thieves' ends of them.
     pub fn new() -> (Self, Open) {
         let (fresh, yielded) = (Worker::new_fifo(), Worker::new_fifo());
         let open = Open {
@@ -130,22 +130,22 @@ impl Local {
 }
 
 impl Open {
-    /// Moves half of the fresh tasks to the thief's `dest`, and gives one out.
+    /// Moves half of the fresh tasks to the thief's `dest`, and returns one of them.
     pub fn steal_fresh(&self, dest: &Worker<Runnable>) -> Option<Runnable> {
         persist(|| self.fresh.steal_batch_and_pop(dest))
     }
 
-    /// Moves half of the yielded tasks to the thief's `dest`, and gives one out.
+    /// Moves half of the yielded tasks to the thief's `dest`, and returns one of them.
     pub fn steal_yielded(&self, dest: &Worker<Runnable>) -> Option<Runnable> {
         persist(|| self.yielded.steal_batch_and_pop(dest))
     }
 
-    /// Moves half of a queue to the thief's `dest`, fresh tasks before yielded ones, and gives one out.
+    /// Moves half of a queue to the thief's `dest`, fresh tasks before yielded ones, and returns one of them.
     pub fn steal_into(&self, dest: &Worker<Runnable>) -> Option<Runnable> {
         self.steal_fresh(dest).or_else(|| self.steal_yielded(dest))
     }
 
-    /// Takes out what lies there, the yielded tasks where that is allowed; not what comes meanwhile.
+    /// Takes out the tasks that lie here now, but none that come meanwhile. With `yielded`, the yielded ones too.
     pub(crate) fn take_out(&self, yielded: bool, mut take: impl FnMut(Runnable)) {
         let yields = if yielded { self.yielded.len() } else { 0 };
         let fresh = (0..self.fresh.len()).map_while(|_| persist(|| self.fresh.steal()));
@@ -157,7 +157,7 @@ impl Open {
             .for_each(&mut take);
     }
 
-    /// Whether a thief would find something, the slot left out (Q2).
+    /// Whether a thief would find something, apart from the slot (Q2).
     pub fn has_work(&self) -> bool {
         self.has_fresh() || self.has_yielded()
     }
@@ -167,7 +167,7 @@ impl Open {
         usize::from(self.slot.look().is_some()) + self.fresh.len() + self.yielded.len()
     }
 
-    /// Whether there are fresh tasks, the slot left out (Q2).
+    /// Whether there are fresh tasks, apart from the slot (Q2).
     pub fn has_fresh(&self) -> bool {
         !self.fresh.is_empty()
     }

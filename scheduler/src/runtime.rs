@@ -87,9 +87,9 @@ use root::Ended;
 pub struct Runtime {
     handle: Handle,
     kind: Kind,
-    /// It was told to end, by something other than its drop.
+    /// Whether it has been told to end already.
     ended: bool,
-    /// The process that has its threads.
+    /// The process in which its threads run.
     process: u32,
 }
 
@@ -251,7 +251,7 @@ impl Runtime {
     /// Ends the runtime as a drop does, but waits for at most `duration`. Threads that are still busy then are left
     /// behind, and end when their work ends.
     pub fn shutdown_timeout(mut self, duration: Duration) {
-        // A duration beyond the clock's range is as good as none.
+        // A duration beyond the clock's range means no limit.
         self.end(Instant::now().checked_add(duration));
     }
 
@@ -316,7 +316,7 @@ impl Runtime {
         } else {
             shutdown::THREADS
         };
-        // On a worker of another runtime others go on meanwhile.
+        // If this is a worker of another runtime, its other tasks go on meanwhile.
         relief::give_way(|| self.end(Instant::now().checked_add(bound)));
         left.report(&shared)
     }
@@ -326,15 +326,16 @@ impl Runtime {
         thread::is_polling() || seat::belongs_to(self.handle.shared())
     }
 
-    /// Ends the runtime; waits until `deadline`, if there is one, for its threads. Calling it again does nothing, so
-    /// that the drop after a shutdown with a limit keeps to the limit.
+    /// Ends the runtime, and waits for its threads, until `deadline` if there is one. Calling it again does nothing, so
+    /// that the drop after a shutdown with a limit keeps to that limit.
     fn end(&mut self, deadline: Option<Instant>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
         let shared = self.handle.shared();
         if self.process != std::process::id() {
-            // Neither its threads nor its locks can be waited for, and the poller is the parent's still.
+            // This is a forked child: it can wait neither for the threads nor for the locks, and the poller still
+            // belongs to the parent.
             std::mem::forget(shared.clone());
             return;
         }
@@ -342,7 +343,7 @@ impl Runtime {
         shared.driver.pool().shutdown();
         match &self.kind {
             Kind::CurrentThread(runtime) => {
-                // What the tasks' drops spawn, and the timers that they make, are this runtime's.
+                // Tasks that other tasks spawn in their drops, and timers that they make there, belong to this runtime.
                 let _entered = self.handle.enter();
                 runtime.drain(shared);
             }
@@ -352,7 +353,7 @@ impl Runtime {
                 }
             }
         }
-        // The last worker has ended the reactor, so that blocking jobs which wait for it end too.
+        // The last worker has ended the reactor, so that blocking jobs that wait for the reactor end too.
         let _ = shared.driver.join_thread(deadline) && shared.driver.pool().join(deadline);
     }
 }

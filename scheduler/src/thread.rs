@@ -1,6 +1,6 @@
-//! What a thread is about at the moment, in thread-locals. The lowest floor: it knows no worker and no runtime.
+//! What a thread is doing at the moment, in thread-locals. This is the lowest layer: it knows no worker and no runtime.
 //!
-//! Each value is set for the length of a call, and put back afterwards, also where that call panics.
+//! Each value is set for the length of a call, and put back afterwards, even if that call panics.
 
 use std::cell::Cell;
 use std::ptr;
@@ -15,17 +15,17 @@ thread_local_const! {
 }
 
 thread_local_const! {
-    /// Whether this thread polls a future: a worker, or inside a `block_on`.
+    /// Whether this thread polls a future, as a worker or inside a `block_on`.
     static POLLING: Cell<bool> = Cell::new(false);
 }
 
 thread_local_const! {
-    /// Whether this thread drives a current-thread runtime: nobody else can do its work.
+    /// Whether this thread drives a current-thread runtime. No other thread can do its work.
     static DRIVES: Cell<bool> = Cell::new(false);
 }
 
 thread_local_const! {
-    /// The runtime whose blocking job this thread runs, borrowed as long. Compared, never followed.
+    /// The runtime whose blocking job this thread runs, borrowed for that time. It is compared, never dereferenced.
     static JOB_OF: Cell<*const ()> = Cell::new(ptr::null());
 }
 
@@ -38,11 +38,11 @@ thread_local_const! {
     static LOCAL: Cell<bool> = Cell::new(false);
 }
 thread_local_const! {
-    /// How many eager polls lie on this thread's stack above each other.
+    /// How many eager polls are nested on this thread's stack.
     static EAGER: Cell<u8> = Cell::new(0);
 }
 
-/// Sets a cell back to what it was, when dropped.
+/// Sets a cell back to its old value when dropped.
 pub(crate) struct Restore<T: Copy + 'static>(&'static LocalKey<Cell<T>>, T);
 
 impl<T: Copy> Restore<T> {
@@ -64,7 +64,7 @@ pub(crate) fn as_task<R>(id: Id, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Calls `f`, which may call user code though it isn't a task's, inside a task.
+/// Calls `f`, inside a task. `f` may call user code that isn't the task's.
 pub(crate) fn aside<R>(f: impl FnOnce() -> R) -> R {
     let _task = Restore::after_setting(&TASK, None);
     f()
@@ -75,8 +75,8 @@ pub(crate) fn task_id() -> Option<Id> {
     TASK.with(Cell::get)
 }
 
-/// Calls `f`, which polls or drops what is a task's own, with that task's id. In the hands of a worker it has none, lest
-/// `f` give the worker away.
+/// Calls `f`, which polls or drops something that belongs to a task, with that task's id. While a worker calls user
+/// code of its own, the id is not set, so that `f` can't give the worker away.
 pub(crate) fn as_own<R>(id: Id, f: impl FnOnce() -> R) -> R {
     if in_a_workers_hands() {
         return f();
@@ -90,8 +90,8 @@ pub(crate) fn as_worker<R>(multi_thread: bool, f: impl FnOnce() -> R) -> R {
     as_polling(f)
 }
 
-/// Whether a worker of this thread's calls user code in the middle of its own business, as a waker does that an event
-/// woke: then nothing may be polled as a task here, lest it give the worker away.
+/// Whether a worker on this thread calls user code outside any task, for example a waker that an event woke. Nothing
+/// may be polled as a task here then, because it might give the worker away.
 pub(crate) fn in_a_workers_hands() -> bool {
     task_id().is_none() && WORKS.with(Cell::get)
 }
@@ -113,12 +113,12 @@ pub(crate) fn as_polling<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Whether this thread polls futures, so that to block it would hold others up.
+/// Whether this thread polls futures, so that blocking it would delay other tasks.
 pub(crate) fn is_polling() -> bool {
     POLLING.with(Cell::get)
 }
 
-/// This thread blocks in the middle of a poll, or no longer.
+/// This thread blocks in the middle of a poll (false), or no longer blocks (true).
 pub(crate) fn set_polling(polling: bool) {
     POLLING.with(|cell| cell.set(polling));
 }
@@ -152,7 +152,7 @@ pub(crate) fn polls_local() -> bool {
     LOCAL.with(Cell::get)
 }
 
-/// Calls `f` as an eager poll. `None`, at once, where `most` of them lie on this thread's stack.
+/// Calls `f` as an eager poll. `None`, at once, if `most` of them are already nested on this thread's stack.
 pub(crate) fn eagerly<R>(most: u8, f: impl FnOnce() -> R) -> Option<R> {
     let below = EAGER.with(Cell::get);
     if below >= most {
@@ -162,7 +162,7 @@ pub(crate) fn eagerly<R>(most: u8, f: impl FnOnce() -> R) -> Option<R> {
     Some(f())
 }
 
-/// Whether this thread polls an eager task in the middle of what spawned it.
+/// Whether this thread polls an eager task, inside whatever spawned it.
 pub(crate) fn polls_eagerly() -> bool {
     EAGER.with(Cell::get) > 0
 }

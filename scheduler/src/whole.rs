@@ -1,5 +1,5 @@
-//! A whole runtime for the models: each part is the real one, but for the threads, which are the model's, and, under
-//! loom, the poller, to which no event ever comes.
+//! A whole runtime for the models. Each part is the real one, except for the threads, which are the model's. Under loom
+//! the poller isn't real either: no event ever comes to it.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use crate::workers::{engage, run};
 #[derive(Debug)]
 pub struct Whole(Arc<Shared>);
 
-/// The place of a worker, for one of the model's threads to take.
+/// A worker's place, for one of the model's threads to take.
 #[derive(Debug)]
 pub struct Seat(Arc<Shared>, Box<Worker>);
 
 impl Whole {
-    /// A runtime with so many workers, and their seats. Each of them has to be [worked](Seat::work).
+    /// A runtime with `workers` workers, and their seats. A thread has to [work](Seat::work) in each of them.
     pub fn new(workers: usize) -> (Self, Vec<Seat>) {
         let (locals, remotes): (Vec<_>, Vec<_>) = (0..workers)
             .map(|_| Local::new())
@@ -51,7 +51,7 @@ impl Whole {
         (Self(shared), seats)
     }
 
-    /// To spawn from anywhere.
+    /// A handle, to spawn from anywhere.
     pub fn handle(&self) -> Handle {
         Handle::of(self.0.clone())
     }
@@ -61,7 +61,7 @@ impl Whole {
         engage::close(&self.0);
     }
 
-    /// Refuses what is spawned from outside, and waits until nobody is left.
+    /// Refuses whatever is spawned from outside, and waits until no task or job is left.
     pub async fn empty(&self) {
         self.0.alive.refuse_outsiders();
         self.0.alive.nobody_left().await;

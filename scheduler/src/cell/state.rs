@@ -19,7 +19,7 @@
 //! | 0 0 1 | scheduled | whoever takes it from the queue | in exactly one, or on its way there |
 //! | 1 0 0 | being polled | the polling worker | no |
 //! | 1 0 1 | being polled, woken meanwhile | the polling worker, which queues it after the poll | no |
-//! | 0 1 x | complete | the handle owns the output if `JOIN_INTEREST` is set, else the completing worker does | no |
+//! | 0 1 x | complete | nobody: the handle owns the output, or the completing worker if `JOIN_INTEREST` was clear by then | no |
 //!
 //! Invariants:
 //! - **S1** `NOTIFIED` without `RUNNING` or `COMPLETE`: exactly one [`Runnable`](super::Runnable) of the task exists.

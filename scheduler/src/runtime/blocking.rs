@@ -1,5 +1,5 @@
-//! Blocking jobs: tasks whose one poll runs a closure, on a thread of the reactor's pool. So a job has what a task
-//! has: an id, a handle, an abort, a place for its panic.
+//! Blocking jobs: tasks whose only poll runs a closure, on a thread of the reactor's pool. So a job has everything that
+//! a task has: an id, a handle, an abort, a place for its panic.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,8 +30,8 @@ impl<F: FnOnce() -> R, R> Future for Job<F> {
     }
 }
 
-/// Jobs are never woken, and nobody cancels them: those that wait go down with the pool's queue, and those that run
-/// can't be stopped. They are listed apart from the tasks, for a shutdown to wait for.
+/// Jobs are never woken, and nobody cancels them: jobs that wait are dropped with the pool's queue, and jobs that run
+/// can't be stopped. They are listed apart from the tasks, so that a shutdown can wait for them.
 #[derive(Clone)]
 struct Pool(Home);
 
@@ -39,8 +39,8 @@ impl Schedule for Pool {
     const JOBS: bool = true;
 
     fn schedule(&self, task: Runnable) {
-        // An abort of a job that has not begun finds it scheduled; nothing else wakes it. So this isn't reached, and
-        // if it were, dropping the evidence would cancel the job.
+        // An abort of a job that has not begun finds it scheduled, and nothing else wakes it. So this isn't reached. If
+        // it were, dropping the evidence would cancel the job.
         debug_assert!(false, "a blocking job was woken");
         drop(task);
     }
@@ -60,7 +60,7 @@ impl Schedule for Pool {
 /// A job in the pool's queue. Dropped instead of run, it is cancelled.
 struct Queued {
     id: Id,
-    /// Before the runtime, which it needs until it is complete.
+    /// The first field, so that it is dropped before the runtime, which it needs until it is complete.
     runnable: Runnable,
     runtime: Arc<Shared>,
 }
@@ -98,7 +98,7 @@ where
     if !shared.lets_in(&shared.alive.jobs, task) {
         return handle;
     }
-    // Refused, as the pool is shut down or has no thread and gets none: dropping the job cancels it.
+    // If it is refused, the pool is shut down, or has no thread and can't get one. Dropping the job cancels it.
     let refused = shared.driver.pool().submit(Box::new(move || queued.run()));
     drop(refused);
     seat::with_worker(shared, |worker| {

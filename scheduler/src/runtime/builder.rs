@@ -1,4 +1,4 @@
-//! How a runtime is told what to be.
+//! How a runtime is configured.
 
 use std::fmt;
 use std::io;
@@ -392,7 +392,7 @@ impl Builder {
         })
     }
 
-    /// How many regular workers there are to begin with, for how many workers there is room, and how many of those may
+    /// How many regular workers there are to begin with, how many workers there is room for, and how many of those may
     /// be spares.
     fn places(&self) -> (usize, usize, usize) {
         match self.flavor {

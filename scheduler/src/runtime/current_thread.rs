@@ -1,7 +1,7 @@
 //! A runtime whose one worker belongs to whichever thread blocks on it.
 //!
-//! The worker lies in `worker` until a `block_on` takes it; it is put back at the end. Who finds it taken polls its
-//! own future meanwhile, and is woken when the worker comes free.
+//! The worker lies in `worker` until a `block_on` takes it, and is put back at the end. A `block_on` that finds it
+//! taken polls its own future meanwhile, and is woken when the worker becomes free.
 
 use heist_sync::sys::atomic::{AtomicBool, Ordering};
 use std::future::Future;
@@ -18,13 +18,13 @@ use crate::workers::run;
 use crate::workers::shared::{Shared, Worker};
 use crate::workers::sleep::Root;
 
-/// A current-thread runtime's worker, and who waits for it.
+/// A current-thread runtime's worker, and the threads that wait for it.
 pub(super) struct CurrentThread {
     worker: Mutex<Option<Box<Worker>>>,
     waiting: Mutex<Vec<StdArc<RootWaker>>>,
 }
 
-/// Wakes a thread that blocks on the runtime, be it asleep as the worker or waiting for it.
+/// Wakes a thread that blocks on the runtime, whether it sleeps as the worker or waits for it.
 struct RootWaker {
     woken: AtomicBool,
     thread: Parker,
@@ -37,15 +37,15 @@ impl Wake for RootWaker {
     }
 
     fn wake_by_ref(self: &StdArc<Self>) {
-        // Ordering: Release pairs with the Acquire in `poll_if_woken`. The tokens below come after it, so that
-        // whoever sleeps sees it.
+        // Ordering: Release pairs with the Acquire in `poll_if_woken`. The tokens below come after it, so that a thread
+        // that they wake sees it.
         self.woken.store(true, Ordering::Release);
         self.thread.unpark(|| {});
         self.shared.unpark(0);
     }
 }
 
-/// A future, polled whenever it was woken, and its output.
+/// A future, which is polled whenever it was woken, and its output.
 struct RootFuture<'a, F: Future> {
     future: Pin<&'a mut F>,
     waker: Waker,
@@ -122,7 +122,7 @@ impl CurrentThread {
         }
     }
 
-    /// One turn for a foreign event loop; see [`run::turn`]. It does nothing where another thread has the worker.
+    /// One turn for a foreign event loop; see [`run::turn`]. Does nothing if another thread has the worker.
     pub(super) fn turn(
         &self,
         shared: &Arc<Shared>,
@@ -145,7 +145,7 @@ impl CurrentThread {
         })
     }
 
-    /// The runtime has closed: cancels all tasks, here, or at the end of the `block_on` that has the worker.
+    /// The runtime has closed: cancels all tasks, on this thread, or at the end of the `block_on` that has the worker.
     pub(super) fn drain(&self, shared: &Arc<Shared>) {
         let worker = self.worker.lock().take();
         if let Some(worker) = worker {
@@ -154,7 +154,7 @@ impl CurrentThread {
     }
 }
 
-/// The worker, put back however its use ends.
+/// The worker, which is put back however its use ends.
 struct Taken<'a> {
     from: &'a CurrentThread,
     shared: &'a Arc<Shared>,
@@ -181,7 +181,7 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// An entry in the list of those who block on the runtime.
+/// An entry in the list of the threads that block on the runtime.
 struct Waiting<'a> {
     list: &'a CurrentThread,
     flag: StdArc<RootWaker>,

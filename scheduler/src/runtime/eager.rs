@@ -11,10 +11,10 @@ use crate::thread;
 use crate::workers::home;
 use crate::workers::shared::Shared;
 
-/// How many eager polls may lie on a thread's stack above each other. One more is queued instead.
+/// How many eager polls may be nested on a thread's stack. A task beyond that is queued instead.
 const DEPTH: u8 = 16;
 
-/// Spawns a task on `shared` and polls it at once, where it may be: see [`spawn_eager`](crate::task::spawn_eager).
+/// Spawns a task on `shared`, and polls it at once if it may: see [`spawn_eager`](crate::task::spawn_eager).
 pub(crate) fn spawn_on<F>(shared: &Arc<Shared>, future: F, origin: Origin) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -31,7 +31,7 @@ where
     })
 }
 
-/// Polls a task of `shared` on whatever thread this is, inside that runtime.
+/// Polls a task of `shared` on this thread, whichever it is, inside that runtime.
 fn poll_here(shared: &Arc<Shared>, task: Runnable) {
     let poll = || thread::as_task(task.id(), || coop::budget(|| task.run()));
     if entered::is_current(shared) {

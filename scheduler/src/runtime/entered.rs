@@ -13,7 +13,7 @@ use crate::workers::seat;
 use crate::workers::shared::Shared;
 
 thread_local_const! {
-    /// The runtimes entered, each with the number of its guard, the innermost last.
+    /// The runtimes that were entered, each with the number of its guard, the innermost last.
     static ENTERED: RefCell<Vec<(u64, Arc<Shared>)>> = RefCell::new(Vec::new());
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
         .or_else(|| seat::with_host(|host| host.cloned()))
 }
 
-/// Whether [`current`] would give `shared`.
+/// Whether [`current`] would return `shared`.
 pub(crate) fn is_current(shared: &Shared) -> bool {
     let entered = ENTERED.try_with(|entered| {
         let entered = entered.borrow();
@@ -44,8 +44,8 @@ pub(crate) fn is_current(shared: &Shared) -> bool {
     }
 }
 
-/// Spawns on the runtime that [`current`] would give, without counting it where nothing was entered by hand. Gives the
-/// future back where this thread is in no runtime.
+/// Spawns on the runtime that [`current`] would return. Takes no reference to it if none was entered by hand. Returns
+/// the future if this thread is in no runtime.
 #[inline]
 pub(crate) fn try_spawn<F>(future: F, id: Id, origin: Origin) -> Result<JoinHandle<F::Output>, F>
 where
@@ -77,7 +77,7 @@ pub(crate) struct Entered {
 pub(crate) fn enter(shared: Arc<Shared>) -> Entered {
     let number = NEXT_GUARD.with(|next| next.replace(next.get() + 1));
     let reactor = shared.driver.enter();
-    // On a thread whose locals are gone nothing can be entered, and nothing needs to be left.
+    // On a thread whose locals are gone, nothing can be entered, and nothing needs to be left.
     let _ = ENTERED.try_with(|entered| entered.borrow_mut().push((number, shared)));
     Entered {
         number,
@@ -95,7 +95,7 @@ impl Drop for Entered {
                 .rposition(|&(number, _)| number == self.number);
             at.map(|at| entered.remove(at))
         });
-        // Perhaps the last reference to a runtime: dropped with the borrow given back.
+        // It may be the last reference to a runtime, so it is dropped after the borrow has ended.
         drop(left);
     }
 }

@@ -1,4 +1,4 @@
-//! What a runtime can tell of itself, without any switch.
+//! What a runtime can tell about itself. It is always on.
 
 use std::fmt;
 use std::ops::Range;

@@ -9,14 +9,14 @@ use heist_sync::sys::channel::{self, Receiver, RecvTimeoutError};
 use crate::workers::engage;
 use crate::workers::shared::{Shared, Worker};
 
-/// The end of the workers.
+/// Waits for the end of the workers.
 pub(super) struct MultiThread {
     /// Disconnected once every worker has left.
     left: Receiver<()>,
 }
 
 impl MultiThread {
-    /// Starts a thread for each regular worker. Where one can't be had, those that were started leave again.
+    /// Starts a thread for each regular worker. If one can't be had, those that were started leave again.
     pub(super) fn start(shared: &Arc<Shared>, workers: Vec<Worker>) -> io::Result<Self> {
         let (leaving, left) = channel::bounded(0);
         shared.crew.tell(leaving);
@@ -39,7 +39,7 @@ impl MultiThread {
         }
     }
 
-    /// Waits until all workers have left and their threads have ended, and whether they have.
+    /// Waits until all workers have left and their threads have ended. Returns whether they have.
     pub(super) fn join(&self, shared: &Shared, deadline: Option<Instant>) -> bool {
         let left = match deadline {
             None => self.left.recv().is_err(),
@@ -47,7 +47,7 @@ impl MultiThread {
                 self.left.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected)
             }
         };
-        // Those that gave their worker away are in a poll still.
+        // Threads that gave their worker away are still in a poll.
         left && shared.driver.join_workers(deadline)
     }
 }

@@ -33,13 +33,13 @@ pub(super) fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Out
     coop::budget(|| future.poll(&mut Context::from_waker(waker)))
 }
 
-/// A `block_on` ends without an output, as a task's panic ends the runtime.
+/// A `block_on` ends without an output, because a task's panic ends the runtime.
 pub(super) struct Ended;
 
-/// What a `block_on` came to; `None` inside a current-thread runtime.
+/// The output of a `block_on`; `None` inside a current-thread runtime.
 ///
 /// # Panics
-/// Where there is no output.
+/// If there is no output.
 #[track_caller]
 pub(super) fn output<T>(came_to: Option<Result<T, Ended>>) -> T {
     match came_to {

@@ -12,10 +12,10 @@ use crate::workers::shared::Shared;
 /// How long a shutdown waits for threads once everything has been cancelled.
 pub(super) const THREADS: Duration = Duration::from_secs(1);
 
-/// How many lines the report in text has for tasks, and for jobs, at most.
+/// How many lines the text of a report has for tasks at most, and for jobs.
 const LINES: usize = 20;
 
-/// Those that were left when the time was over.
+/// The tasks and jobs that were left when the time was over.
 pub(super) struct Left {
     tasks: Vec<(TaskRef, Wait)>,
     jobs: Vec<(TaskRef, Wait)>,
@@ -38,7 +38,7 @@ impl Left {
         }
     }
 
-    /// The runtime has ended, as far as it was waited for.
+    /// Makes the report. The runtime has ended, or the wait for that is over.
     pub(super) fn report(self, shared: &Shared) -> ShutdownReport {
         let list = |all: Vec<(TaskRef, Wait)>| all.iter().map(Unfinished::of).collect();
         ShutdownReport {

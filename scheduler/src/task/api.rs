@@ -1,4 +1,4 @@
-//! What a program calls without a runtime in hand.
+//! The functions that a program calls without naming a runtime.
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -11,7 +11,7 @@ use crate::runtime::{blocking, eager, entered};
 use crate::thread;
 use crate::workers::relief;
 
-/// What a thread outside any runtime is told.
+/// The panic message outside any runtime.
 pub(super) const NO_RUNTIME: &str = "there is no runtime here: this must be called from a task, inside `block_on`, or with a runtime entered";
 
 /// Spawns a task on the current runtime, and returns its handle. The task starts at once, whether or not the handle is
@@ -153,7 +153,7 @@ pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,
 {
-    // Also where there is no worker to give away: a `block_on` has a budget, too.
+    // The budget is lifted even if there is no worker to give away, because a `block_on` has a budget too.
     match relief::block_in_place(|| coop::without_budget(f)) {
         Some(result) => result,
         None => panic!("can call blocking only when running on the multi-threaded runtime"),

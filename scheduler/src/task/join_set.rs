@@ -62,7 +62,7 @@ pub struct JoinSet<T> {
     queue: Arc<Queue>,
 }
 
-/// Who has ended, and who waits for that.
+/// The tasks that have ended, and the waker that waits for the next one.
 #[derive(Default)]
 struct Queue(Mutex<Ended>);
 
@@ -88,7 +88,7 @@ impl Queue {
         self.0.lock().keys.pop_front()
     }
 
-    /// A key, or `waker` is woken when there is one (J3).
+    /// Returns a key, or arranges that `waker` is woken when there is one (J3).
     fn pop_or_wait(&self, waker: &Waker) -> Option<usize> {
         let mut ended = self.0.lock();
         let key = ended.keys.pop_front();
@@ -96,7 +96,7 @@ impl Queue {
             return key;
         }
         drop(ended);
-        // User code, and so is the drop of the old one: with the lock given back.
+        // The clone and the drop of the old waker are user code, so they run without the lock.
         let waker = waker.clone();
         let mut ended = self.0.lock();
         let key = ended.keys.pop_front();
@@ -274,7 +274,7 @@ impl<T: 'static> JoinSet<T> {
         let handle = entry.insert(handle);
         let note = Waker::from(StdArc::new(Note { queue, key }));
         if handle.register_new(note).is_err() {
-            // J1: nobody else will.
+            // J1: no note will queue this key.
             self.queue.push(key);
         }
         abort
@@ -358,7 +358,7 @@ impl<T: 'static> JoinSet<T> {
             match result {
                 Ok(output) => outputs.push(output),
                 Err(error) => {
-                    // Their drops are user code, and come before this thread unwinds.
+                    // The drops of the outputs are user code. They run before this thread unwinds.
                     drop_each(outputs);
                     match error.try_into_panic() {
                         Ok(payload) => resume_unwind(payload),
@@ -381,7 +381,7 @@ impl<T: 'static> JoinSet<T> {
 impl<T> Drop for JoinSet<T> {
     fn drop(&mut self) {
         self.abort_all();
-        // Notes of tasks that aren't complete keep the queue. The waker's drop is user code.
+        // Notes of tasks that aren't complete keep the queue alive. The waker's drop is user code.
         let waker = self.queue.0.lock().waker.take();
         contain(|| drop(waker));
     }

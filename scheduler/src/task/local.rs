@@ -1,23 +1,24 @@
 //! Tasks that stay on one thread, and so need not be `Send`.
 //!
-//! A [`LocalSet`] is a small scheduler of its own, driven by whoever polls it: a queue for wakes on its thread, an
-//! inbox under a lock for wakes from others.
+//! A [`LocalSet`] is a small scheduler of its own, driven by whoever polls it. It has a queue for wakes on its own
+//! thread, and an inbox under a lock for wakes from other threads.
 //!
 //! ```text
 //! wake on the set's thread ──────────────► queue ─┐
 //! wake from elsewhere ──► inbox, wake the pollers ┴► tick: at most TICK polls ─► Pending, woken if some are left
-//!                                                    and, polls being long, TIME
+//!                                                    and, if polls are long, TIME
 //! ```
 //!
 //! Invariants:
-//! - **L1** A task is run by the thread of its set alone: `queue` is behind an `Rc`, and what is in the inbox is taken
-//!   out through that `Rc` only. So futures are polled and dropped there, also where another thread aborted the task.
+//! - **L1** A task is run only by the thread of its set: `queue` is behind an `Rc`, and tasks in the inbox are taken
+//!   out only through that `Rc`. So futures are polled and dropped on that thread, even if another thread aborted the
+//!   task.
 //! - **L2** No task outlives its set: `drop` cancels all, and waits for those that another thread has marked as woken
-//!   and not yet put into the inbox. Nothing happens between the two, so that is a matter of moments.
-//! - **L3** A poller leaves its waker in the inbox before it looks for tasks there, under one lock; a push takes the
-//!   wakers under that lock. So each push is seen by a poll that has begun already, or wakes one.
-//! - **L4** What is pushed to `queue` while nobody polls the set wakes the pollers too; and a poller that goes wakes
-//!   the others, which may have relied on it.
+//!   but not yet put into the inbox. Nothing happens between the two, so the wait is short.
+//! - **L3** A poller leaves its waker in the inbox before it looks for tasks there, under one lock. A push takes the
+//!   wakers under that lock. So each push is seen by a poll that has begun already, or it wakes a poller.
+//! - **L4** A push to `queue` while nobody polls the set wakes the pollers too. A poller that goes wakes the others,
+//!   because they may have relied on it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -37,9 +38,9 @@ use crate::cell::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, ne
 use crate::runtime::Runtime;
 use crate::thread::{self, as_own};
 
-/// How many tasks a poll of the set polls, before it lets the tasks beside the set run.
+/// How many tasks one poll of the set polls before it lets other tasks run.
 const TICK: usize = if cfg!(heist_loom) { 4 } else { 61 };
-/// After how long a poller gives way, polls being long; asked after each so many of them.
+/// After how long a poller gives way if polls are long. It reads the clock after every [`CLOCK`] polls.
 const TIME: Duration = if cfg!(heist_loom) {
     Duration::MAX
 } else {
@@ -48,7 +49,7 @@ const TIME: Duration = if cfg!(heist_loom) {
 const CLOCK: usize = 4;
 
 thread_local_const! {
-    /// The sets entered on this thread, each with the number of its guard, the innermost last.
+    /// The sets that were entered on this thread, each with the number of its guard, the innermost last.
     static ENTERED: RefCell<Vec<(u64, Rc<Local>)>> = RefCell::new(Vec::new());
 }
 
@@ -87,7 +88,7 @@ pub struct LocalSet {
 struct Local {
     queue: RefCell<VecDeque<Runnable>>,
     remote: Arc<Remote>,
-    /// Whether a poll of the set is on the stack, which looks at the queue before it ends.
+    /// Whether a poll of the set is on the stack. That poll looks at the queue before it ends.
     polled: Cell<bool>,
     next_poller: Cell<u64>,
 }
@@ -103,7 +104,8 @@ struct Remote {
 #[derive(Default)]
 struct Inbox {
     tasks: VecDeque<Runnable>,
-    /// Who polls the set, by number, as far as they weren't woken since their last poll.
+    /// The wakers of the set's pollers, with their numbers. A waker that was woken is missing until its poller's next
+    /// poll.
     pollers: Vec<(u64, Waker)>,
     dropping: bool,
 }
@@ -120,13 +122,13 @@ pub struct LocalEnterGuard {
     _not_send: PhantomData<*const ()>,
 }
 
-/// Someone who polls a set.
+/// One that polls a set.
 struct Poller {
     local: Rc<Local>,
     number: u64,
 }
 
-/// Sets `polled` back, when dropped.
+/// Sets `polled` back when dropped.
 struct Polled<'a> {
     local: &'a Local,
     before: bool,
@@ -260,7 +262,8 @@ impl Future for LocalSet {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // Once before the tasks are polled, in case there is none; then by the poll that the last one causes.
+        // Looks at the count once before the tasks are polled, in case there are none. After that, the poll that the
+        // last task causes looks at it.
         let poll = self.poller.poll(cx, |_| Poll::Pending);
         if self.local.remote.owned.live() == 0 {
             return Poll::Ready(());
@@ -283,7 +286,7 @@ impl Drop for LocalSet {
             if local.remote.owned.live() == 0 {
                 return;
             }
-            // L2: someone is about to put a task there.
+            // L2: another thread is about to put a task there.
             let mut inbox = local.remote.inbox.lock();
             while inbox.tasks.is_empty() {
                 local.remote.arrived.wait(&mut inbox);
@@ -304,14 +307,14 @@ impl Local {
         F::Output: 'static,
     {
         let home = Home(self.remote.clone());
-        // SAFETY: L1: what `Home` queues is run on this thread alone, which is that of the set, as `self` is behind an
-        // `Rc`; and a handle to an output that isn't `Send` isn't either.
+        // SAFETY: L1: tasks that `Home` queues run on the set's thread only. That is this thread, because `self` is
+        // behind an `Rc`. A handle to an output that isn't `Send` isn't `Send` either.
         let (task, runnable, handle) =
             unsafe { new_task_from(future, home, Id::next(), 0, origin) };
         if self.remote.owned.list(task) {
             self.push(runnable);
         } else {
-            // Dropped, the evidence cancels the task, here.
+            // Dropping the evidence cancels the task, on this thread.
             drop(runnable);
         }
         handle
@@ -331,7 +334,7 @@ impl Local {
         next.or_else(|| self.remote.inbox.lock().tasks.pop_front())
     }
 
-    /// Polls tasks, up to a bound in number and in time, and says whether some may be left.
+    /// Polls tasks, up to a bound in number and in time. Returns whether some may be left.
     fn tick(&self) -> bool {
         let start = Instant::now();
         for polled in 1..=TICK {
@@ -345,12 +348,12 @@ impl Local {
         !self.queue.borrow().is_empty()
     }
 
-    /// Takes what is in the inbox to the end of the queue, and leaves `waker` there (L3).
+    /// Moves the tasks in the inbox to the end of the queue, and leaves `waker` in the inbox (L3).
     fn receive(&self, poller: u64, waker: &Waker) {
         if self.take_inbox(poller, |old| old.will_wake(waker)) {
             return;
         }
-        // User code, and so is the drop of the old one: with the lock given back.
+        // The clone and the drop of the old waker are user code, so they run without the lock.
         let waker = waker.clone();
         let mut inbox = self.remote.inbox.lock();
         let old = inbox
@@ -364,7 +367,7 @@ impl Local {
         contain(|| drop(old));
     }
 
-    /// Takes what is in the inbox, if the poller's waker there is as good as its present one.
+    /// Takes the tasks in the inbox, if the poller's waker there is as good as its present one.
     fn take_inbox(&self, poller: u64, is_good: impl Fn(&Waker) -> bool) -> bool {
         let mut inbox = self.remote.inbox.lock();
         let mut pollers = inbox.pollers.iter();
@@ -385,7 +388,7 @@ impl Poller {
         }
     }
 
-    /// Calls `root`, and polls tasks of the set unless that is done.
+    /// Calls `root`, and polls tasks of the set unless `root` is done.
     fn poll<T>(
         &self,
         cx: &mut Context<'_>,
@@ -426,7 +429,8 @@ impl Remote {
         inbox.tasks.push_back(task);
         let pollers = std::mem::take(&mut inbox.pollers);
         if inbox.dropping {
-            // Under the lock: once it is given up, the set may be gone. `self` isn't: `Home` holds it.
+            // This happens under the lock, because the set may be gone once the lock is released. `self` isn't: `Home`
+            // holds it.
             self.arrived.notify_one();
         }
         drop(inbox);
@@ -447,7 +451,7 @@ fn wake_all(pollers: Vec<(u64, Waker)>) {
 
 impl Schedule for Home {
     fn schedule(&self, task: Runnable) {
-        // Any entry of this thread, not the last alone: that there is one says whose thread this is.
+        // Any entry of this thread will do, not only the last: an entry means that this is the set's thread.
         let local = ENTERED.try_with(|entered| {
             let entered = entered.borrow();
             let mut sets = entered.iter().rev();
@@ -467,10 +471,10 @@ impl Schedule for Home {
 }
 
 fn enter(local: &Rc<Local>) -> LocalEnterGuard {
-    // On a thread whose locals are gone nothing can be entered, and nothing needs to be left.
+    // On a thread whose locals are gone, nothing can be entered, and nothing needs to be left.
     let entered = ENTERED.try_with(|entered| {
         let mut entered = entered.borrow_mut();
-        // Above all that are there: guards of those that left earlier are gone.
+        // Larger than all numbers that are there. Guards with larger ones that left earlier are gone.
         let number = entered.last().map_or(0, |(last, _)| last + 1);
         entered.push((number, local.clone()));
         number
@@ -488,7 +492,7 @@ impl Drop for LocalEnterGuard {
             let own = |&(number, _): &(u64, _)| number == self.number;
             entered.iter().rposition(own).map(|at| entered.remove(at))
         });
-        // Perhaps the last reference to the set: dropped with the borrow given back.
+        // It may be the last reference to the set, so it is dropped after the borrow has ended.
         drop(left);
     }
 }

@@ -112,9 +112,9 @@ pub struct Spawner<T, E> {
 struct Group<T, E>(Mutex<State<T, E>>);
 
 struct State<T, E> {
-    /// Who has not reported, with the handle, once the spawner has put it there.
+    /// The children that have not reported, with their handles as soon as the spawner has put them there.
     children: BTreeMap<Id, Option<AbortHandle>>,
-    /// By the order of spawning.
+    /// In the order of spawning.
     outputs: Vec<Option<T>>,
     failures: Vec<Failure<E>>,
     cancelled: bool,
@@ -129,7 +129,7 @@ enum Ended<T, E> {
     Cancelled,
 }
 
-/// What a child owes its group.
+/// The report that a child owes its group.
 struct Report<T, E> {
     group: Arc<Group<T, E>>,
     id: Id,
@@ -171,7 +171,7 @@ where
         match catch_unwind(AssertUnwindSafe(|| this.future.set(None))) {
             Ok(()) => {}
             Err(payload) if matches!(ended, Ended::Cancelled) => ended = Ended::Panicked(payload),
-            // A future that is done has its result, and a panic in its drop costs no more than a line.
+            // A future that is done has its result. A panic in its drop is only printed.
             Err(payload) => drop_payload(payload),
         }
         report.send(ended);
@@ -224,7 +224,7 @@ impl<T, E> Report<T, E> {
     fn failed(self, failure: Failure<E>) {
         let mut state = self.group.0.lock();
         let mut failure = Some(failure);
-        // What was cancelled by the group has not failed.
+        // A child that the group cancelled has not failed.
         let cancelled = matches!(&failure, Some(Failure::Join(error)) if error.is_cancelled());
         if !(state.closed || state.cancelled && cancelled) {
             state.failures.extend(failure.take());
@@ -240,7 +240,7 @@ impl<T, E> Report<T, E> {
     }
 }
 
-/// What a child that has reported leaves to be done without the lock.
+/// What is left to do, without the lock, after a child has reported.
 #[must_use]
 struct Left {
     _handle: Option<AbortHandle>,
@@ -266,7 +266,7 @@ impl<T, E> State<T, E> {
         }
     }
 
-    /// G2: lets no more children in, and gives the handles of those that are there, to be aborted without the lock.
+    /// G2: lets no more children in, and returns the handles of the present ones, to be aborted without the lock.
     fn cancel(&mut self) -> Vec<AbortHandle> {
         if std::mem::replace(&mut self.cancelled, true) {
             return Vec::new();
@@ -279,8 +279,8 @@ impl<T, E> State<T, E> {
 }
 
 impl<T, E> Group<T, E> {
-    /// Adds a child, which `spawn` spawns, or gives back, where there is no runtime. `None` where the group takes no
-    /// more.
+    /// Adds a child. `spawn` spawns it, or returns it if there is no runtime. `None` if the group takes no more
+    /// children.
     #[track_caller]
     fn add<F>(
         group: &Arc<Self>,
@@ -318,7 +318,7 @@ impl<T, E> Group<T, E> {
         Some(id)
     }
 
-    /// Puts the handle of a child there that has been spawned, and perhaps has ended (G2).
+    /// Stores the handle of a child that has been spawned, and may have ended already (G2).
     fn spawned(&self, id: Id, abort: AbortHandle) {
         let mut state = self.0.lock();
         let cancelled = state.cancelled;
@@ -348,10 +348,10 @@ impl<T, E> Group<T, E> {
         panic!("{NO_RUNTIME}");
     }
 
-    /// Whether all have ended; the result is taken then, and the group closed (G3).
+    /// Whether all children have ended. If so, takes the result and closes the group (G3).
     fn poll_join(&self, cx: &mut Context<'_>) -> Poll<Result<Vec<T>, GroupError<E>>> {
         let unit = ready!(coop::poll_proceed(cx));
-        // User code, and so is the drop of the old one: with the lock given back.
+        // The clone and the drop of the old waker are user code, so they run without the lock.
         let waker = cx.waker().clone();
         let mut state = self.0.lock();
         if !state.children.is_empty() {
@@ -372,7 +372,7 @@ impl<T, E> Group<T, E> {
                 drop_each(outputs);
                 Err(error)
             }
-            // All that were added have reported, and none of them a failure.
+            // All children that were added have reported, none of them a failure.
             None => Ok(outputs.into_iter().flatten().collect()),
         })
     }
@@ -421,7 +421,7 @@ impl<T, E> TaskGroup<T, E> {
         poll_fn(|cx| self.group.poll_join(cx)).await
     }
 
-    /// [`spawn`](Self::spawn), by something else than a runtime.
+    /// [`spawn`](Self::spawn), by something other than a runtime.
     #[doc(hidden)]
     pub fn spawn_by<F>(
         &self,
