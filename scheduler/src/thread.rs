@@ -64,7 +64,8 @@ pub(crate) fn as_task<R>(id: Id, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Calls `f`, inside a task. `f` may call user code that isn't the task's.
+/// Calls `f`, which may call user code that isn't a task's, inside a task. Meanwhile this thread counts as outside the
+/// task.
 pub(crate) fn aside<R>(f: impl FnOnce() -> R) -> R {
     let _task = Restore::after_setting(&TASK, None);
     f()
@@ -75,8 +76,8 @@ pub(crate) fn task_id() -> Option<Id> {
     TASK.with(Cell::get)
 }
 
-/// Calls `f`, which polls or drops something that belongs to a task, with that task's id. While a worker calls user
-/// code of its own, the id is not set, so that `f` can't give the worker away.
+/// Calls `f`, which polls or drops something that belongs to a task, with that task's id. If a worker on this thread is
+/// calling user code outside any task, the id is not set, so that `f` can't give the worker away.
 pub(crate) fn as_own<R>(id: Id, f: impl FnOnce() -> R) -> R {
     if in_a_workers_hands() {
         return f();

@@ -321,7 +321,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
     unsafe fn take_output(header: NonNull<Header>, to: *mut ()) {
         // SAFETY: the handle holds a reference.
         let cell = unsafe { Self::of(header) };
-        // SAFETY: COMPLETE and JOIN_INTEREST: the output is the handle's alone.
+        // SAFETY: COMPLETE and JOIN_INTEREST: only the handle uses the output.
         let stage = cell
             .stage
             .with_mut(|stage| unsafe { std::mem::replace(&mut *stage, Stage::Consumed) });

@@ -474,7 +474,7 @@ fn enter(local: &Rc<Local>) -> LocalEnterGuard {
     // On a thread whose locals are gone, nothing can be entered, and nothing needs to be left.
     let entered = ENTERED.try_with(|entered| {
         let mut entered = entered.borrow_mut();
-        // Larger than all numbers that are there. Guards with larger ones that left earlier are gone.
+        // Larger than all numbers that are there now, so no living guard has it.
         let number = entered.last().map_or(0, |(last, _)| last + 1);
         entered.push((number, local.clone()));
         number

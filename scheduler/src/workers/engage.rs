@@ -11,7 +11,7 @@ use super::wake::send_thread;
 /// Engages a worker, if it isn't.
 ///
 /// # Errors
-/// Where no thread can be had.
+/// If no thread can be had.
 pub(crate) fn engage(shared: &Shared, worker: usize) -> io::Result<()> {
     let crew = &shared.crew;
     {

@@ -2,7 +2,7 @@
 //!
 //! | state | meaning | set by |
 //! |---|---|---|
-//! | `EMPTY` | awake, no token | the parked thread, as it wakes |
+//! | `EMPTY` | awake, no token | the parked thread, when it wakes |
 //! | `NOTIFIED` | a token: the next park returns at once | `unpark` |
 //! | `PARKED` | asleep on the condition variable | the parking thread, under the lock |
 //! | `ELSEWHERE` | asleep in a place that the caller chose, which has its own way to be woken | the parking thread |

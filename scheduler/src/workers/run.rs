@@ -125,7 +125,7 @@ fn run_ready() -> usize {
     polled
 }
 
-/// Polls a task. Nothing of the worker is borrowed meanwhile, as the task may give it away.
+/// Polls a task. Nothing of the worker is borrowed meanwhile, because the task may give it away.
 fn poll(task: Runnable) {
     let operations = thread::as_task(task.id(), || {
         coop::budget(|| {
