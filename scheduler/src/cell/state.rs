@@ -351,7 +351,7 @@ mod tests {
     use super::{AtomicUsize, BORN, MAX_REFS, REF_ONE, State};
     use std::process::{Command, Stdio};
 
-    /// Set for the process that is to end.
+    /// Set for the process that has to end.
     const CHILD: &str = "HEIST_TEST_TOO_MANY_REFERENCES";
 
     #[test]
@@ -370,7 +370,7 @@ mod tests {
             .stderr(Stdio::null())
             .status();
         let status = child.expect("a child");
-        // Not a test that fails, but a process that is no more.
+        // The expected result is not a test that fails, but a process that has ended.
         assert!(
             status.code().is_none_or(|code| code != 0 && code != 101),
             "{status}"

@@ -186,10 +186,10 @@ mod tests {
     use heist_sync::sys::Arc;
 
     const TICK: Duration = Duration::from_millis(1);
-    /// So many polls in a tick are short ones.
+    /// With this many polls in a tick, polls count as short.
     const MANY: u64 = 1_000;
 
-    /// Two workers that have done what the test says, a tick after the other.
+    /// Two workers that do in each tick what the test says.
     struct Scene {
         shared: Arc<Shared>,
         together: Together,
@@ -206,7 +206,7 @@ mod tests {
             }
         }
 
-        /// In the next tick each worker does so many polls. Who is the chief then.
+        /// In the next tick each worker does `polls` polls. Returns which worker is the chief then.
         fn tick(&mut self, polls: [u64; 2]) -> Option<usize> {
             self.tick_if(true, polls)
         }
@@ -220,7 +220,7 @@ mod tests {
             self.shared.modes.chief()
         }
 
-        /// Both are busy until one polls for all. How many ticks that took.
+        /// Both are busy until one polls for all. Returns how many ticks that took.
         fn until_tried(&mut self) -> u32 {
             (1..1_000)
                 .find(|_| self.tick([MANY, MANY + 1]) == Some(1))
@@ -236,12 +236,12 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(scene.tick([0, 3 * MANY]), Some(1));
         }
-        // After a while the other way is tried, and found to be slower.
+        // After a while the other phase is tried, and found to be slower.
         let apart = (0..10).find(|_| scene.tick([0, 3 * MANY]).is_none());
         assert!(apart.is_some());
         assert_eq!(scene.tick([MANY, MANY]), None);
         assert!(scene.tick([MANY, MANY]).is_some());
-        // Once all together are as fast, that is so from then on.
+        // Once the workers are as fast apart, they stay apart.
         let apart = (0..1_000).find(|_| scene.tick([0, 3 * MANY]).is_none());
         assert!(apart.is_some());
         assert_eq!(scene.tick([2 * MANY, MANY]), None);
