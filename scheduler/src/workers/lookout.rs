@@ -44,7 +44,7 @@ use crate::cell::Id;
 const PATIENCE: Duration = Duration::from_micros(500);
 /// With at most this many polls in a tick, polls count as long.
 const FEW: u64 = 4;
-/// How long no worker must have been held up before a spare is dismissed.
+/// A spare is dismissed when no worker has been held up for this long.
 const QUIET: Duration = Duration::from_millis(100);
 /// After how long the lookout asks again whether it may rest.
 const RESTLESS: Duration = Duration::from_millis(10);

@@ -1,4 +1,5 @@
-//! What the reactor thread does for the workers: it publishes wakes in batches, and looks out for polls that hold others up.
+//! What the reactor thread does for the workers: it publishes wakes in batches, and looks out for polls that delay
+//! other tasks.
 
 use std::task::Waker;
 
@@ -10,8 +11,8 @@ use super::lookout::{Lookout, View};
 use super::seat;
 use super::shared::Shared;
 
-/// What the reactor thread does for the scheduler: it publishes wakes in batches, and watches for polls that hold
-/// others up.
+/// What the reactor thread does for the scheduler: it publishes wakes in batches, and watches for polls that delay
+/// other tasks.
 pub(crate) struct Watch {
     shared: Arc<Shared>,
     stalls: Lookout,
