@@ -61,7 +61,8 @@ fn in_use() -> usize {
     ALLOCATOR.0.load(Ordering::Relaxed)
 }
 
-/// Fails where more is in use than `before`, a tenth, and what the test harness may have written meanwhile.
+/// Fails if more is in use than `before`, a tenth, and a mebibyte: what the test harness may have written meanwhile, and the
+/// old buffers of queues, which wait until all threads have looked away. A leak of two bytes a task would be more.
 fn assert_back(before: usize, what: &str) {
     let after = in_use();
     println!(
@@ -70,7 +71,7 @@ fn assert_back(before: usize, what: &str) {
         after >> 10
     );
     assert!(
-        after < before + before / 10 + (256 << 10),
+        after < before + before / 10 + (1 << 20),
         "{what} left memory behind"
     );
 }
