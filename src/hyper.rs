@@ -4,7 +4,7 @@
 //!
 //! | hyper needs | here |
 //! |---|---|
-//! | [`rt::Read`] and [`rt::Write`] | [`HeistIo`], round any type with `futures_io`'s traits, such as a [`TcpStream`] |
+//! | [`rt::Read`] and [`rt::Write`] | [`HeistIo`], round any type with the traits of [`io`](crate::io), such as a [`TcpStream`] |
 //! | [`rt::Executor`] | [`HeistExecutor`], which spawns on the runtime of the caller |
 //! | [`rt::Timer`] and [`rt::Sleep`] | [`HeistTimer`], on heist's timers |
 //!
@@ -59,23 +59,24 @@
 //! [`rt::Sleep`]: ::hyper::rt::Sleep
 
 use std::future::Future;
-use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use std::io::IoSlice;
+
 use ::hyper::rt;
 
+use crate::io::{self, AsyncRead, AsyncWrite, ReadBuf};
+
 pin_project_lite::pin_project! {
-    /// Translates between the I/O traits of `futures_io` and those of hyper, both ways.
+    /// Translates between the I/O traits of heist and those of hyper, both ways.
     ///
-    /// Round a type with `futures_io`'s `AsyncRead` and `AsyncWrite`, such as every stream of [`net`](crate::net), it
-    /// has hyper's [`Read`](::hyper::rt::Read) and [`Write`](::hyper::rt::Write). Round a type with hyper's traits,
-    /// such as an `Upgraded` connection, it has `futures_io`'s.
+    /// Round a type with [`AsyncRead`] and [`AsyncWrite`], such as every stream of [`net`](crate::net), it has hyper's
+    /// [`Read`](::hyper::rt::Read) and [`Write`](::hyper::rt::Write). Round a type with hyper's traits, such as an `Upgraded`
+    /// connection, it has heist's. If a type has those of `futures_io`, wrap it with [`compat`](crate::io::compat) first.
     ///
-    /// It adds no buffer: reads and writes, vectored ones included, go straight to and from hyper's buffers. hyper's
-    /// read buffer may be uninitialised. It is zeroed before the stream gets it, because a reader may look at the
-    /// buffer that it is given.
+    /// It adds no buffer: reads and writes, vectored ones included, go straight to and from hyper's buffers.
     #[derive(Debug)]
     pub struct HeistIo<T> {
         #[pin]
@@ -105,27 +106,28 @@ impl<T> HeistIo<T> {
     }
 }
 
-impl<T: futures_io::AsyncRead> rt::Read for HeistIo<T> {
+impl<T: AsyncRead> rt::Read for HeistIo<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         mut buf: rt::ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let free = buf.initialize_unfilled();
-        let capacity = free.len();
-        let read = ready!(self.project().inner.poll_read(cx, free))?;
+        // SAFETY: nothing here makes initialized bytes uninitialized. `ReadBuf` lends them to those only who promise the same.
+        let mut free = ReadBuf::uninit(unsafe { buf.as_mut() });
+        let start = free.filled().as_ptr();
+        ready!(self.project().inner.poll_read(cx, &mut free))?;
         assert!(
-            read <= capacity,
-            "a reader says that it read {read} bytes into a buffer of {capacity}"
+            std::ptr::eq(free.filled().as_ptr(), start),
+            "a reader has exchanged its buffer"
         );
-        // SAFETY: `initialize_unfilled` above initialised all `capacity` bytes after the filled part, and
-        // `read` is at most that, as the assertion holds.
-        unsafe { buf.advance(read) };
+        let done = free.filled().len();
+        // SAFETY: the reader's buffer is the one that we gave it, and so many bytes of it are filled.
+        unsafe { buf.advance(done) };
         Poll::Ready(Ok(()))
     }
 }
 
-impl<T: futures_io::AsyncWrite> rt::Write for HeistIo<T> {
+impl<T: AsyncWrite> rt::Write for HeistIo<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -139,13 +141,11 @@ impl<T: futures_io::AsyncWrite> rt::Write for HeistIo<T> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().inner.poll_close(cx)
+        self.project().inner.poll_shutdown(cx)
     }
 
-    /// Always true. `futures_io` asks every writer for `poll_write_vectored`, and doesn't say which have more than the
-    /// fallback that writes the first buffer. heist's streams do.
     fn is_write_vectored(&self) -> bool {
-        true
+        self.inner.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -157,19 +157,25 @@ impl<T: futures_io::AsyncWrite> rt::Write for HeistIo<T> {
     }
 }
 
-impl<T: rt::Read> futures_io::AsyncRead for HeistIo<T> {
+impl<T: rt::Read> AsyncRead for HeistIo<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut buf = rt::ReadBuf::new(buf);
-        ready!(self.project().inner.poll_read(cx, buf.unfilled()))?;
-        Poll::Ready(Ok(buf.filled().len()))
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // SAFETY: nothing here makes initialized bytes uninitialized. hyper's `ReadBuf` lends them to those only who promise
+        // the same.
+        let mut free = rt::ReadBuf::uninit(unsafe { buf.unfilled_mut() });
+        ready!(self.project().inner.poll_read(cx, free.unfilled()))?;
+        let done = free.filled().len();
+        // SAFETY: so many bytes are filled: a reader of hyper can't exchange its buffer.
+        unsafe { buf.assume_init(done) };
+        buf.advance(done);
+        Poll::Ready(Ok(()))
     }
 }
 
-impl<T: rt::Write> futures_io::AsyncWrite for HeistIo<T> {
+impl<T: rt::Write> AsyncWrite for HeistIo<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -178,6 +184,14 @@ impl<T: rt::Write> futures_io::AsyncWrite for HeistIo<T> {
         self.project().inner.poll_write(cx, buf)
     }
 
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().inner.poll_shutdown(cx)
+    }
+
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -186,12 +200,8 @@ impl<T: rt::Write> futures_io::AsyncWrite for HeistIo<T> {
         self.project().inner.poll_write_vectored(cx, bufs)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().inner.poll_flush(cx)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().inner.poll_shutdown(cx)
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 }
 

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`Reactor`], [`Turn`], [`Monitor`] | the poller, the right to wait in it, and the thread that waits when nobody else does |
 //! | [`net`] | TCP, look-up of host names |
-//! | [`io`] | reading and writing, on `futures_io`'s traits |
+//! | [`io`] | reading and writing: the traits, and what is made of them |
 //! | [`time`] | sleeps, timeouts, intervals |
 //! | [`blocking`] | the pool of threads |
 
@@ -25,7 +25,7 @@
 // | 5 | `context`, `time`, `current`, `registered` | how a thread finds its reactor; sleeps, and operations on sockets |
 // | 6 | `io`, `blocking`, `net` | what is made of these |
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod handover;
 mod readiness;
@@ -52,6 +52,8 @@ mod context;
 mod current;
 mod registered;
 pub mod time;
+
+mod sys;
 
 pub mod blocking;
 pub mod io;

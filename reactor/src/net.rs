@@ -3,9 +3,125 @@
 //! A socket belongs to the runtime in which it is made. It can be polled anywhere, also by another executor. When its
 //! runtime is shut down, its operations fail. Outside of any runtime, sockets are served by a thread that starts at first use.
 //!
-//! Streams implement [`futures_io::AsyncRead`] and [`futures_io::AsyncWrite`]. The traits in [`io`](crate::io) add functions
-//! such as `read_exact` and `write_all`.
+//! Streams implement the traits of [`io`](crate::io), which add functions such as `read_exact` and `write_all`. They also
+//! implement those of `futures_io`.
 
+/// Implements heist's I/O traits and those of `futures_io` for a stream, or for the half of one. `$stream` has the
+/// registered `socket`, and `$shutdown` closes the writing direction.
+macro_rules! stream_io {
+    ([] $type:ty: $this:ident => $stream:expr, $shutdown:expr) => {
+        stream_io! { [read] $type: $this => $stream }
+        stream_io! { [write] $type: $this => $stream, $shutdown }
+    };
+    ([read] $type:ty: $this:ident => $stream:expr) => {
+        impl crate::io::AsyncRead for $type {
+            fn poll_read(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buf: &mut crate::io::ReadBuf<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                let $this = self.get_mut();
+                $stream.socket.poll_read(cx, buf).map_ok(drop)
+            }
+        }
+
+        impl futures_io::AsyncRead for $type {
+            fn poll_read(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buf: &mut [u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                let $this = self.get_mut();
+                $stream
+                    .socket
+                    .poll_read(cx, &mut crate::io::ReadBuf::new(buf))
+            }
+
+            fn poll_read_vectored(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                bufs: &mut [std::io::IoSliceMut<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                let $this = self.get_mut();
+                $stream.socket.poll_read_vectored(cx, bufs)
+            }
+        }
+    };
+    ([write] $type:ty: $this:ident => $stream:expr, $shutdown:expr) => {
+        impl crate::io::AsyncWrite for $type {
+            fn poll_write(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buf: &[u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                let $this = self.get_mut();
+                $stream.socket.poll_write(cx, buf)
+            }
+
+            /// Does nothing: the system sends by itself what was written.
+            fn poll_flush(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                std::task::Poll::Ready(Ok(()))
+            }
+
+            /// Closes the writing direction: the peer reads the end of the stream.
+            fn poll_shutdown(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                let $this = self.get_mut();
+                std::task::Poll::Ready($shutdown)
+            }
+
+            fn poll_write_vectored(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                bufs: &[std::io::IoSlice<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                let $this = self.get_mut();
+                $stream.socket.poll_write_vectored(cx, bufs)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+        }
+
+        impl futures_io::AsyncWrite for $type {
+            fn poll_write(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buf: &[u8],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                crate::io::AsyncWrite::poll_write(self, cx, buf)
+            }
+
+            fn poll_flush(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                crate::io::AsyncWrite::poll_flush(self, cx)
+            }
+
+            fn poll_close(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                crate::io::AsyncWrite::poll_shutdown(self, cx)
+            }
+
+            fn poll_write_vectored(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                bufs: &[std::io::IoSlice<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
+                crate::io::AsyncWrite::poll_write_vectored(self, cx, bufs)
+            }
+        }
+    };
+}
 mod addr;
 mod tcp_listener;
 mod tcp_socket;

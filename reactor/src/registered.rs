@@ -15,6 +15,8 @@ use crate::current::default_reactor;
 use crate::readiness::{Direction, Listed, News, Seen, Source};
 use crate::sources::{Sources, shut_down};
 
+mod bytes;
+
 /// Whether an operation that transferred less than it asked for has drained the source. If so, the next operation would
 /// block, and epoll promises an edge for whatever comes after it. The source may not be drained if something else cut
 /// the operation short: a limit on what one call takes (`short` knows these limits), an error, or an urgent byte

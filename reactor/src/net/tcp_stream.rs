@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
-use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::addr::{ToSocketAddrs, no_address, resolve};
+use crate::io::ReadBuf;
 use crate::readiness::{News, Seen};
 use crate::registered::Registered;
 
@@ -94,7 +94,8 @@ impl Ready {
 
 /// A TCP connection.
 ///
-/// It implements [`futures_io::AsyncRead`] and [`futures_io::AsyncWrite`]. The traits in [`io`](crate::io) add `read`,
+/// It implements [`AsyncRead`](crate::io::AsyncRead) and [`AsyncWrite`](crate::io::AsyncWrite), and the traits of
+/// `futures_io`. [`AsyncReadExt`](crate::io::AsyncReadExt) and [`AsyncWriteExt`](crate::io::AsyncWriteExt) add `read`,
 /// `write_all` and the like. One task can read while another writes: see [`split`](Self::split) and
 /// [`into_split`](Self::into_split). Dropping the stream closes the connection.
 ///
@@ -114,7 +115,7 @@ impl Ready {
 /// # }
 /// ```
 pub struct TcpStream {
-    socket: Registered<mio::net::TcpStream>,
+    pub(super) socket: Registered<mio::net::TcpStream>,
 }
 
 impl TcpStream {
@@ -272,9 +273,7 @@ impl TcpStream {
     ///
     /// `WouldBlock`, or any other error that the operating system returns.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let short = short_of(asked([buffer.len()]));
-        let read = || self.socket.io().read(buffer);
-        self.socket.reads().try_io(read, short)
+        self.socket.try_read(&mut ReadBuf::new(buffer))
     }
 
     /// Reads into several buffers, one after the other. Otherwise like [`try_read`](Self::try_read).
@@ -283,11 +282,7 @@ impl TcpStream {
     ///
     /// `WouldBlock`, or any other error that the operating system returns.
     pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let empty = leading_empty(buffers);
-        let buffers = &mut buffers[empty..];
-        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
-        let read = || self.socket.io().read_vectored(buffers);
-        self.socket.reads().try_io(read, short)
+        self.socket.try_read_vectored(buffers)
     }
 
     /// Writes as much as fits, and returns how much. Fails with `WouldBlock` if nothing fits.
@@ -296,10 +291,7 @@ impl TcpStream {
     ///
     /// `WouldBlock`, or any other error that the operating system returns.
     pub fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
-        let write = || self.socket.io().write(buffer);
-        self.socket
-            .writes()
-            .try_io(write, short_of(asked([buffer.len()])))
+        self.socket.try_write(buffer)
     }
 
     /// Writes from several buffers, one after the other. Otherwise like [`try_write`](Self::try_write).
@@ -308,10 +300,7 @@ impl TcpStream {
     ///
     /// `WouldBlock`, or any other error that the operating system returns.
     pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let buffers = &buffers[leading_empty(buffers)..];
-        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
-        let write = || self.socket.io().write_vectored(buffers);
-        self.socket.writes().try_io(write, short)
+        self.socket.try_write_vectored(buffers)
     }
 
     /// Reads bytes without removing them: the next read returns them again.
@@ -336,50 +325,6 @@ impl TcpStream {
     pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let peek = || self.socket.io().peek(buffer);
         self.socket.reads().poll_io(cx, peek, |_| false)
-    }
-
-    pub(super) fn poll_read_shared(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let short = short_of(asked([buffer.len()]));
-        let read = || self.socket.io().read(buffer);
-        self.socket.reads().poll_io(cx, read, short)
-    }
-
-    pub(super) fn poll_read_vectored_shared(
-        &self,
-        cx: &mut Context<'_>,
-        buffers: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let empty = leading_empty(buffers);
-        let buffers = &mut buffers[empty..];
-        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
-        let read = || self.socket.io().read_vectored(buffers);
-        self.socket.reads().poll_io(cx, read, short)
-    }
-
-    pub(super) fn poll_write_shared(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let write = || self.socket.io().write(buffer);
-        self.socket
-            .writes()
-            .poll_io(cx, write, short_of(asked([buffer.len()])))
-    }
-
-    pub(super) fn poll_write_vectored_shared(
-        &self,
-        cx: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let buffers = &buffers[leading_empty(buffers)..];
-        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
-        let write = || self.socket.io().write_vectored(buffers);
-        self.socket.writes().poll_io(cx, write, short)
     }
 
     /// Closes the writing direction. The peer reads the end of the stream. If the connection is gone already, this is
@@ -496,29 +441,6 @@ fn poll_one(
     }
 }
 
-/// How many bytes an operation on buffers of these lengths asks the system for.
-fn asked(lens: impl IntoIterator<Item = usize>) -> usize {
-    /// How many buffers std hands to the system at most. The system takes no more.
-    const MOST_BUFFERS: usize = 1024;
-    /// The system takes no more bytes than an `i32` can count, less up to a page.
-    const MOST_BYTES: usize = 0x7fff_0000;
-    let lens = lens.into_iter().take(MOST_BUFFERS);
-    // The same bytes may be in the list many times.
-    lens.fold(0, usize::saturating_add).min(MOST_BYTES)
-}
-
-/// Whether an operation transferred less than it asked for, but more than nothing.
-fn short_of(asked: usize) -> impl Fn(&usize) -> bool {
-    move |&done| 0 < done && done < asked
-}
-
-/// How many empty buffers to skip at the front, so that the system gets one with room, if there is one. With only empty
-/// buffers it would do nothing, which for a read means the end of the stream.
-fn leading_empty<B: Deref<Target = [u8]>>(buffers: &[B]) -> usize {
-    let filled = buffers.iter().position(|buffer| !buffer.is_empty());
-    filled.unwrap_or(0)
-}
-
 impl fmt::Debug for TcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.socket.fmt(f)
@@ -539,68 +461,4 @@ impl std::os::fd::AsRawFd for TcpStream {
     }
 }
 
-impl futures_io::AsyncRead for TcpStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_read_shared(cx, buffer)
-    }
-
-    fn poll_read_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_read_vectored_shared(cx, buffers)
-    }
-}
-
-impl futures_io::AsyncWrite for TcpStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write_shared(cx, buffer)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored_shared(cx, buffers)
-    }
-
-    /// Does nothing: the system sends by itself what was written.
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// Closes the writing direction: the peer reads the end of the stream.
-    fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.shut_down_writing())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{asked, short_of};
-
-    #[test]
-    fn short_is_less_than_the_system_was_asked_for() {
-        let (gigabyte, short) = (1 << 30, short_of(asked([3, 4])));
-        assert!(short(&1) && short(&6) && !short(&0) && !short(&7));
-        assert!(!short_of(asked([]))(&0) && !short_of(asked([0, 0]))(&0));
-        // No more than 1,024 buffers.
-        let short = short_of(asked([1; 1_025]));
-        assert!(short(&1_023) && !short(&1_024));
-        // No more than 2^31 bytes less a page, of 4 KiB or 64.
-        for lens in [vec![3 * gigabyte], vec![gigabyte; 3], vec![usize::MAX; 2]] {
-            let short = short_of(asked(lens));
-            assert!(short(&gigabyte) && !short(&0x7fff_0000) && !short(&0x7fff_f000));
-        }
-    }
-}
+stream_io! { [] TcpStream: this => this, this.shut_down_writing() }

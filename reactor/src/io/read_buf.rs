@@ -1,0 +1,432 @@
+//! A buffer that a reader fills, which need not be initialized first.
+//!
+//! The bytes are in three parts, in this order: filled, initialized but not filled, and uninitialized. So
+//! `filled <= initialized <= buffer.len()` holds at all times, and only unsafe functions can claim that bytes are
+//! initialized.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::BufMut;
+use bytes::buf::UninitSlice;
+
+use super::AsyncRead;
+
+/// A buffer that a reader fills. It counts which bytes are filled, and which are at least initialized.
+///
+/// This is what [`AsyncRead::poll_read`] is given. It has the interface of tokio's `ReadBuf`.
+///
+/// ```
+/// use heist::io::ReadBuf;
+///
+/// let mut bytes = [0; 8];
+/// let mut buffer = ReadBuf::new(&mut bytes);
+/// buffer.put_slice(b"abc");
+/// assert_eq!(buffer.filled(), b"abc");
+/// assert_eq!(buffer.remaining(), 5);
+/// ```
+pub struct ReadBuf<'a> {
+    buffer: &'a mut [MaybeUninit<u8>],
+    filled: usize,
+    initialized: usize,
+}
+
+impl<'a> ReadBuf<'a> {
+    /// A buffer of initialized bytes.
+    #[inline]
+    pub fn new(buffer: &'a mut [u8]) -> ReadBuf<'a> {
+        let initialized = buffer.len();
+        let buffer: *mut [u8] = buffer;
+        // SAFETY: both types have the same layout, and the exclusive borrow of `buffer` goes on for `'a`. Nothing here writes
+        // uninitialized bytes, and whoever uses the unsafe functions promises not to.
+        let buffer = unsafe { &mut *(buffer as *mut [MaybeUninit<u8>]) };
+        ReadBuf {
+            buffer,
+            filled: 0,
+            initialized,
+        }
+    }
+
+    /// A buffer of bytes that may be uninitialized.
+    #[inline]
+    pub fn uninit(buffer: &'a mut [MaybeUninit<u8>]) -> ReadBuf<'a> {
+        ReadBuf {
+            buffer,
+            filled: 0,
+            initialized: 0,
+        }
+    }
+
+    /// How many bytes the buffer holds in all.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// The filled part.
+    #[inline]
+    pub fn filled(&self) -> &[u8] {
+        // SAFETY: the filled part is initialized.
+        unsafe { self.buffer[..self.filled].assume_init_ref() }
+    }
+
+    /// The filled part, to be changed.
+    #[inline]
+    pub fn filled_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the filled part is initialized.
+        unsafe { self.buffer[..self.filled].assume_init_mut() }
+    }
+
+    /// The first `n` bytes after the filled part, as a buffer of its own. What is filled there isn't filled here until you
+    /// call [`advance`](Self::advance).
+    ///
+    /// # Panics
+    ///
+    /// If fewer than `n` bytes are left.
+    #[inline]
+    pub fn take(&mut self, n: usize) -> ReadBuf<'_> {
+        let most = self.remaining().min(n);
+        let initialized = (self.initialized - self.filled).min(most);
+        assert!(n <= most, "only {most} bytes are left of {n}");
+        let start = self.filled;
+        ReadBuf {
+            buffer: &mut self.buffer[start..start + n],
+            filled: 0,
+            initialized,
+        }
+    }
+
+    /// The initialized part, which begins with the filled part.
+    #[inline]
+    pub fn initialized(&self) -> &[u8] {
+        // SAFETY: so many bytes are initialized.
+        unsafe { self.buffer[..self.initialized].assume_init_ref() }
+    }
+
+    /// The initialized part, to be changed. It begins with the filled part.
+    #[inline]
+    pub fn initialized_mut(&mut self) -> &mut [u8] {
+        // SAFETY: so many bytes are initialized.
+        unsafe { self.buffer[..self.initialized].assume_init_mut() }
+    }
+
+    /// The whole buffer.
+    ///
+    /// # Safety
+    ///
+    /// You must not make initialized bytes uninitialized.
+    #[inline]
+    pub unsafe fn inner_mut(&mut self) -> &mut [MaybeUninit<u8>] {
+        self.buffer
+    }
+
+    /// The part that isn't filled.
+    ///
+    /// # Safety
+    ///
+    /// You must not make initialized bytes uninitialized.
+    #[inline]
+    pub unsafe fn unfilled_mut(&mut self) -> &mut [MaybeUninit<u8>] {
+        &mut self.buffer[self.filled..]
+    }
+
+    /// The part that isn't filled, initialized. Bytes that weren't are zero now.
+    #[inline]
+    pub fn initialize_unfilled(&mut self) -> &mut [u8] {
+        self.initialize_unfilled_to(self.remaining())
+    }
+
+    /// The first `n` bytes after the filled part, initialized. Bytes that weren't are zero now.
+    ///
+    /// # Panics
+    ///
+    /// If fewer than `n` bytes are left.
+    #[inline]
+    pub fn initialize_unfilled_to(&mut self, n: usize) -> &mut [u8] {
+        assert!(
+            n <= self.remaining(),
+            "only {} bytes are left of {n}",
+            self.remaining()
+        );
+        let end = self.filled + n;
+        if self.initialized < end {
+            self.buffer[self.initialized..end].fill(MaybeUninit::new(0));
+            self.initialized = end;
+        }
+        // SAFETY: they are initialized up to `end`.
+        unsafe { self.buffer[self.filled..end].assume_init_mut() }
+    }
+
+    /// How many bytes aren't filled.
+    #[inline]
+    pub fn remaining(&self) -> usize {
+        self.capacity() - self.filled
+    }
+
+    /// Makes the filled part empty. What is initialized stays so.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.filled = 0;
+    }
+
+    /// Makes the filled part `n` bytes longer.
+    ///
+    /// # Panics
+    ///
+    /// If these bytes aren't initialized.
+    #[inline]
+    #[track_caller]
+    pub fn advance(&mut self, n: usize) {
+        self.set_filled(
+            self.filled
+                .checked_add(n)
+                .expect("filled is no more than a usize"),
+        );
+    }
+
+    /// Sets how long the filled part is. It may become shorter.
+    ///
+    /// # Panics
+    ///
+    /// If these bytes aren't initialized.
+    #[inline]
+    #[track_caller]
+    pub fn set_filled(&mut self, n: usize) {
+        assert!(
+            n <= self.initialized,
+            "filled must not become larger than initialized"
+        );
+        self.filled = n;
+    }
+
+    /// Says that the first `n` bytes after the filled part are initialized.
+    ///
+    /// # Safety
+    ///
+    /// They must be.
+    #[inline]
+    pub unsafe fn assume_init(&mut self, n: usize) {
+        self.initialized = self.initialized.max(self.filled + n);
+    }
+
+    /// Fills the next bytes with `bytes`.
+    ///
+    /// # Panics
+    ///
+    /// If fewer bytes are left.
+    #[inline]
+    #[track_caller]
+    pub fn put_slice(&mut self, bytes: &[u8]) {
+        assert!(
+            bytes.len() <= self.remaining(),
+            "{} bytes don't fit into {}",
+            bytes.len(),
+            self.remaining()
+        );
+        let end = self.filled + bytes.len();
+        self.buffer[self.filled..end].write_copy_of_slice(bytes);
+        self.initialized = self.initialized.max(end);
+        self.filled = end;
+    }
+
+    /// Fills the next bytes by `read`, which gets all that aren't filled and returns those that it has filled: the first
+    /// few of them. Returns how many.
+    ///
+    /// # Panics
+    ///
+    /// If `read` returns other bytes than these.
+    #[inline]
+    pub(crate) fn fill<E>(
+        &mut self,
+        read: impl for<'b> FnOnce(&'b mut [MaybeUninit<u8>]) -> Result<&'b mut [u8], E>,
+    ) -> Result<usize, E> {
+        let unfilled = &mut self.buffer[self.filled..];
+        let (start, room) = (unfilled.as_ptr().cast::<u8>(), unfilled.len());
+        let done = read(unfilled)?;
+        let len = done.len();
+        assert!(len == 0 || (std::ptr::eq(done.as_ptr(), start) && len <= room));
+        // They are initialized, since there was a `&mut [u8]` of them.
+        self.filled += len;
+        self.initialized = self.initialized.max(self.filled);
+        Ok(len)
+    }
+}
+
+impl fmt::Debug for ReadBuf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadBuf")
+            .field("filled", &self.filled)
+            .field("initialized", &self.initialized)
+            .field("capacity", &self.capacity())
+            .finish()
+    }
+}
+
+// SAFETY: `chunk_mut` is exactly what isn't filled, and `remaining_mut` its length. `advance_mut` passes its caller's promise
+// on.
+unsafe impl BufMut for ReadBuf<'_> {
+    fn remaining_mut(&self) -> usize {
+        self.remaining()
+    }
+
+    unsafe fn advance_mut(&mut self, n: usize) {
+        // SAFETY: the caller has initialized these bytes.
+        unsafe { self.assume_init(n) };
+        self.advance(n);
+    }
+
+    fn chunk_mut(&mut self) -> &mut UninitSlice {
+        UninitSlice::uninit(&mut self.buffer[self.filled..])
+    }
+}
+
+/// Polls for one read into the free part of `buffer`, and returns how many bytes were read. A buffer that is full is an end
+/// of the stream.
+///
+/// # Errors
+///
+/// Any error from the reader.
+///
+/// # Panics
+///
+/// If the reader returns another buffer than the one that it was given.
+pub(crate) fn poll_read_buf<R, B>(
+    reader: Pin<&mut R>,
+    cx: &mut Context<'_>,
+    buffer: &mut B,
+) -> Poll<io::Result<usize>>
+where
+    R: AsyncRead + ?Sized,
+    B: BufMut + ?Sized,
+{
+    if !buffer.has_remaining_mut() {
+        return Poll::Ready(Ok(0));
+    }
+    let chunk = buffer.chunk_mut();
+    // SAFETY: nothing here makes initialized bytes uninitialized. `ReadBuf::uninit` lends them to those only who promise the
+    // same.
+    let mut free = ReadBuf::uninit(unsafe { chunk.as_uninit_slice_mut() });
+    let start = free.buffer.as_ptr();
+    ready!(reader.poll_read(cx, &mut free))?;
+    assert!(
+        std::ptr::eq(free.buffer.as_ptr(), start),
+        "a reader has exchanged its buffer"
+    );
+    let done = free.filled().len();
+    // SAFETY: the reader's buffer is the one that we gave it, and so many bytes of it are filled.
+    unsafe { buffer.advance_mut(done) };
+    Poll::Ready(Ok(done))
+}
+
+/// Polls for one read into `buffer`, and returns how many bytes were read.
+///
+/// # Errors
+///
+/// Any error from the reader.
+pub(crate) fn poll_read_slice<R: AsyncRead + ?Sized>(
+    reader: Pin<&mut R>,
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let mut buffer = ReadBuf::new(buffer);
+    poll_read_checked(reader, cx, &mut buffer)
+}
+
+/// Polls for one read that fills some more of `buffer`, and returns how many bytes were read.
+///
+/// # Errors
+///
+/// Any error from the reader.
+///
+/// # Panics
+///
+/// If the reader returns another buffer than the one that it was given, or one with less in it.
+pub(crate) fn poll_read_checked<R: AsyncRead + ?Sized>(
+    reader: Pin<&mut R>,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<usize>> {
+    let (start, filled) = (buffer.buffer.as_ptr(), buffer.filled);
+    ready!(reader.poll_read(cx, buffer))?;
+    assert!(
+        std::ptr::eq(buffer.buffer.as_ptr(), start) && filled <= buffer.filled,
+        "a reader has exchanged its buffer"
+    );
+    Poll::Ready(Ok(buffer.filled - filled))
+}
+
+/// Polls for one read of at most `limit` bytes into `buffer`, and returns how many bytes were read. The reader sees only so
+/// many bytes of the buffer.
+///
+/// # Errors
+///
+/// Any error from the reader.
+///
+/// # Panics
+///
+/// If the reader returns another buffer than the one that it was given, or if `buffer` has less room than `limit`.
+pub(crate) fn poll_read_limited<R: AsyncRead + ?Sized>(
+    reader: Pin<&mut R>,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+    limit: usize,
+) -> Poll<io::Result<usize>> {
+    let mut part = buffer.take(limit);
+    let done = ready!(poll_read_checked(reader, cx, &mut part))?;
+    let initialized = part.initialized;
+    // SAFETY: `part` began at our unfilled part, and so many bytes of it are initialized.
+    unsafe { buffer.assume_init(initialized) };
+    buffer.advance(done);
+    Poll::Ready(Ok(done))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MaybeUninit, ReadBuf};
+
+    #[test]
+    fn what_is_filled_was_initialized() {
+        let mut bytes = [MaybeUninit::uninit(); 8];
+        let mut buffer = ReadBuf::uninit(&mut bytes);
+        assert_eq!((buffer.capacity(), buffer.remaining()), (8, 8));
+        buffer.put_slice(b"ab");
+        assert_eq!(
+            (buffer.filled(), buffer.initialized()),
+            (&b"ab"[..], &b"ab"[..])
+        );
+        buffer.initialize_unfilled_to(3).copy_from_slice(b"cde");
+        assert_eq!(
+            (buffer.filled(), buffer.initialized()),
+            (&b"ab"[..], &b"abcde"[..])
+        );
+        buffer.advance(2);
+        assert_eq!(buffer.filled(), b"abcd");
+        // What was initialized before isn't cleared.
+        assert_eq!(buffer.initialize_unfilled(), b"e\0\0\0");
+        buffer.set_filled(1);
+        let mut taken = buffer.take(3);
+        assert_eq!((taken.capacity(), taken.initialized()), (3, &b"bcd"[..]));
+        taken.put_slice(b"xy");
+        assert_eq!(taken.filled(), b"xy");
+        buffer.advance(2);
+        assert_eq!(buffer.filled(), b"axy");
+        buffer.clear();
+        assert_eq!((buffer.filled(), buffer.initialized().len()), (&b""[..], 8));
+    }
+
+    #[test]
+    #[should_panic = "filled must not become larger than initialized"]
+    fn what_is_not_initialized_is_not_filled() {
+        ReadBuf::uninit(&mut [MaybeUninit::uninit(); 8]).advance(1);
+    }
+
+    #[test]
+    #[should_panic = "9 bytes don't fit into 8"]
+    fn no_more_is_put_than_fits() {
+        ReadBuf::new(&mut [0; 8]).put_slice(&[0; 9]);
+    }
+}
