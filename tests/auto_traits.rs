@@ -121,8 +121,8 @@ fn types_have_the_traits_of_tokios() {
         net::OwnedReadHalf: ALL;
         net::OwnedWriteHalf: ALL;
         net::ReuniteError: ALL;
-        net::Interest: ALL;
-        net::Ready: ALL;
+        io::Interest: ALL;
+        io::Ready: ALL;
         time::Sleep: ALL;
         time::Interval: ALL;
         time::Instant: ALL;
@@ -165,7 +165,7 @@ fn futures_have_the_traits_of_tokios() {
         &'static net::TcpListener, x => x.accept(), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
         &'static net::TcpStream, x => x.readable(), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
         &'static net::TcpStream, x => x.writable(), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
-        &'static net::TcpStream, x => x.ready(net::Interest::READABLE), &["Send", "Sync", "RefUnwindSafe"];
+        &'static net::TcpStream, x => x.ready(io::Interest::READABLE), &["Send", "Sync", "RefUnwindSafe"];
         &'static net::TcpStream, x => x.peek(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];
         &'static mut net::OwnedReadHalf, x => x.peek(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];
         &'static mut net::ReadHalf<'static>, x => x.peek(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];

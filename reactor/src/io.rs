@@ -5,6 +5,7 @@
 //! | read, write, seek | [`AsyncReadExt`], [`AsyncWriteExt`], [`AsyncSeekExt`] |
 //! | read line by line | [`AsyncBufReadExt`] |
 //! | copy from a reader to a writer | [`copy`] |
+//! | say what one waits for at a source | [`Interest`], [`Ready`] |
 //! | use a type with the traits of `futures_io`, or hand it one | [`compat`] |
 //!
 //! Functions that read or write several times try again after [`ErrorKind::Interrupted`]. Each time after the first costs a
@@ -18,15 +19,20 @@ pub mod compat;
 mod chain;
 mod copy;
 mod ext;
+mod interest;
 mod operation;
+mod polls;
 mod read_buf;
+mod ready;
 mod take;
 mod traits;
 
 pub use chain::Chain;
 pub use copy::copy;
 pub use ext::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, Lines, Split};
+pub use interest::Interest;
 pub use read_buf::ReadBuf;
+pub use ready::Ready;
 #[doc(no_inline)]
 pub use std::io::{Error, ErrorKind, Result, SeekFrom};
 pub use take::Take;

@@ -132,4 +132,4 @@ pub use addr::{ToSocketAddrs, lookup_host};
 pub use tcp_listener::TcpListener;
 pub use tcp_socket::TcpSocket;
 pub use tcp_split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
-pub use tcp_stream::{Interest, Ready, TcpStream};
+pub use tcp_stream::TcpStream;

@@ -6,8 +6,8 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::signal::Kick;
 use crate::timers::Pace;
+use crate::wakeup::Kick;
 
 // Miri has no timerfd.
 #[cfg(all(target_os = "linux", not(miri)))]

@@ -16,9 +16,9 @@ use crate::poller::{PollKick, Poller};
 use crate::pool::{Pool, PoolConfig};
 use crate::registry;
 use crate::relay::Relay;
-use crate::signal::Signal;
 use crate::sources::Sources;
 use crate::timers::Timers;
+use crate::wakeup::Signal;
 
 /// A shared reference to a poller, its sources and timers, and a pool of threads for blocking jobs.
 ///

@@ -72,6 +72,29 @@ impl News {
     }
 }
 
+/// Which news one waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted(u64);
+
+impl Wanted {
+    /// None, but for the end of the reactor.
+    pub const NONE: Wanted = Wanted(SHUT_DOWN);
+    /// Any: an operation is worth trying.
+    pub const ANY: Wanted = Wanted(BITS);
+    /// That data may come or go, or that no more will.
+    pub const TRANSFER: Wanted = Wanted(READY | CLOSED);
+    /// That there is an urgent byte, or that no more will come.
+    pub const URGENT: Wanted = Wanted(URGENT | CLOSED);
+    /// That an error is to be fetched.
+    pub const ERROR: Wanted = Wanted(ERROR);
+
+    /// Adds `other` if `condition` holds.
+    #[must_use]
+    pub fn and(self, condition: bool, other: Wanted) -> Wanted {
+        Wanted(self.0 | if condition { other.0 } else { 0 })
+    }
+}
+
 /// The word as it was seen. Give it back to [`Direction::clear`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen(u64);
@@ -80,6 +103,21 @@ impl Seen {
     /// Whether an operation is worth trying.
     pub fn is_ready(self) -> bool {
         self.0 & BITS != 0
+    }
+
+    /// Whether it has some of `wanted`.
+    fn has(self, wanted: Wanted) -> bool {
+        self.0 & wanted.0 != 0
+    }
+
+    /// Whether data may come or go.
+    pub fn may_transfer(self) -> bool {
+        self.0 & READY != 0
+    }
+
+    /// Whether there is an urgent byte.
+    pub fn is_urgent(self) -> bool {
+        self.0 & URGENT != 0
     }
 
     /// Whether an error waits to be fetched.
@@ -221,16 +259,26 @@ impl Direction {
         if seen.is_ready() {
             return Poll::Ready(seen);
         }
-        waits::noted(self.wait, self.wait(cx, Place::Poller))
+        waits::noted(self.wait, self.wait(cx, Place::Poller, Wanted::ANY))
     }
 
     /// Waits for news as one of any number of async functions. `entry` is the entry of this one.
     pub fn poll_listed(&self, cx: &mut Context<'_>, entry: &mut Option<Listed>) -> Poll<Seen> {
+        self.poll_listed_for(Wanted::ANY, cx, entry)
+    }
+
+    /// Like [`poll_listed`](Self::poll_listed), but waits for some of `wanted`.
+    pub fn poll_listed_for(
+        &self,
+        wanted: Wanted,
+        cx: &mut Context<'_>,
+        entry: &mut Option<Listed>,
+    ) -> Poll<Seen> {
         let seen = self.look();
-        if seen.is_ready() {
+        if seen.has(wanted) {
             return Poll::Ready(seen);
         }
-        waits::noted(self.wait, self.wait(cx, Place::List(entry)))
+        waits::noted(self.wait, self.wait(cx, Place::List(entry), wanted))
     }
 
     /// Removes an entry.
@@ -246,12 +294,12 @@ impl Direction {
     }
 
     /// Puts the waker in place and looks again (invariant 3).
-    fn wait(&self, cx: &mut Context<'_>, mut place: Place<'_>) -> Poll<Seen> {
+    fn wait(&self, cx: &mut Context<'_>, mut place: Place<'_>, wanted: Wanted) -> Poll<Seen> {
         let mut spare = None;
         loop {
             let mut waiters = self.waiters.lock();
             let seen = self.look();
-            if seen.is_ready() {
+            if seen.has(wanted) {
                 return Poll::Ready(seen);
             }
             if waiters

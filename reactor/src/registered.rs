@@ -12,10 +12,11 @@ use mio::Interest;
 
 use crate::context;
 use crate::current::default_reactor;
-use crate::readiness::{Direction, Listed, News, Seen, Source};
+use crate::readiness::{Direction, Listed, News, Seen, Source, Wanted};
 use crate::sources::{Sources, shut_down};
 
 mod bytes;
+pub(crate) mod ready;
 
 /// Whether an operation that transferred less than it asked for has drained the source. If so, the next operation would
 /// block, and epoll promises an edge for whatever comes after it. The source may not be drained if something else cut
@@ -172,8 +173,14 @@ impl Direction {
 
     /// Completes once an operation is worth trying.
     pub(crate) fn news(&self) -> WaitForNews<'_> {
+        self.news_of(Wanted::ANY)
+    }
+
+    /// Completes once some of `wanted` is so.
+    pub(crate) fn news_of(&self, wanted: Wanted) -> WaitForNews<'_> {
         WaitForNews {
             direction: self,
+            wanted,
             entry: None,
         }
     }
@@ -203,6 +210,7 @@ impl Direction {
 #[derive(Debug)]
 pub(crate) struct WaitForNews<'a> {
     direction: &'a Direction,
+    wanted: Wanted,
     entry: Option<Listed>,
 }
 
@@ -212,7 +220,10 @@ impl Future for WaitForNews<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Seen> {
         let coop = ready!(coop::poll_proceed(cx));
         let this = &mut *self;
-        let seen = ready!(this.direction.poll_listed(cx, &mut this.entry));
+        let seen = ready!(
+            this.direction
+                .poll_listed_for(this.wanted, cx, &mut this.entry)
+        );
         coop.made_progress();
         Poll::Ready(seen)
     }

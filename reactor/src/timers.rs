@@ -30,7 +30,7 @@
 //!    whose deadline is not later than `passed` has left the wheel, and a deadline that is not later is refused as an
 //!    entry.
 //!
-//! Orderings. The protocol in `signal.rs` ensures that a holder that is about to sleep does not miss an earlier
+//! Orderings. The protocol in `wakeup.rs` ensures that a holder that is about to sleep does not miss an earlier
 //! deadline: `next` is stored, then [`Signal::deadline_moved`] is called. The holder calls [`Signal::announce`], then
 //! loads every `next`. So `next` itself is Relaxed throughout. A thread may insert into one shard while the holder
 //! reads the others. That is safe: each shard has its own `next` and its own call, and no shard's deadline depends on
@@ -44,7 +44,7 @@ use std::time::{Duration, Instant};
 use heist_sync::sys::atomic::{AtomicU64, Ordering};
 use heist_sync::sys::{Arc, CachePadded, Mutex, MutexGuard, thread};
 
-use crate::signal::{Kick, NEVER, Signal};
+use crate::wakeup::{Kick, NEVER, Signal};
 use coarse::Coarse;
 use wheel::{Found, Wheel};
 

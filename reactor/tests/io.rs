@@ -466,7 +466,7 @@ impl AsyncRead for Shows {
 
 impl AsyncBufRead for Shows {
     fn poll_fill_buf(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        Poll::Ready(Ok(&self.get_mut().0[..].get(..3).unwrap_or(&[])))
+        Poll::Ready(Ok(self.get_mut().0.get(..3).unwrap_or(&[])))
     }
 
     fn consume(mut self: Pin<&mut Self>, amt: usize) {

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_io::AsyncRead;
-use heist_reactor::io::{AsyncReadExt, AsyncWriteExt};
-use heist_reactor::net::{Interest, TcpListener, TcpSocket, TcpStream, lookup_host};
+use heist_reactor::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use heist_reactor::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use heist_reactor::testing::{CountWakes, block_on, within_limit};
 use heist_reactor::time::timeout;
 use heist_reactor::{Config, Reactor};

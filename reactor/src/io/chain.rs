@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::read_buf::poll_read_checked;
+use super::polls::poll_read_checked;
 use super::{AsyncBufRead, AsyncRead, ReadBuf};
 
 pin_project! {

@@ -28,8 +28,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::operation::no_more_than;
-use super::read_buf::poll_read_slice;
+use super::polls::{no_more_than, poll_read_slice};
 use super::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
 pin_project! {

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use super::operation::{poll_each, poll_write};
-use super::read_buf::poll_read_slice;
+use super::operation::poll_each;
+use super::polls::{poll_read_slice, poll_write};
 use super::{AsyncRead, AsyncWrite, CHUNK};
 
 /// Copies everything from `reader` to `writer`, and flushes `writer`. Returns how many bytes were copied. It also flushes

@@ -2,13 +2,11 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{Error, ErrorKind, Result};
+use std::io::{ErrorKind, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use heist_sync::coop;
-
-use super::AsyncWrite;
 
 /// An operation on an `S`. It keeps what it needs to know from one poll to the next.
 pub trait Operation<S: ?Sized> {
@@ -63,25 +61,4 @@ pub(super) fn poll_each<T>(
             Ok(None) | Err(_) => ready!(coop::poll_proceed(cx)).made_progress(),
         }
     }
-}
-
-/// Polls for one write, and checks what the writer says of it.
-pub(super) fn poll_write<W: AsyncWrite + ?Sized>(
-    writer: Pin<&mut W>,
-    cx: &mut Context<'_>,
-    buffer: &[u8],
-) -> Poll<Result<usize>> {
-    let done = ready!(writer.poll_write(cx, buffer))?;
-    Poll::Ready(no_more_than(buffer.len(), done))
-}
-
-/// Returns `done`, or an error if it is more than `len`.
-pub(super) fn no_more_than(len: usize, done: usize) -> Result<usize> {
-    if done > len {
-        return Err(Error::new(
-            ErrorKind::InvalidData,
-            format!("a writer claims to have written {done} bytes of {len}"),
-        ));
-    }
-    Ok(done)
 }

@@ -6,15 +6,10 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
-use std::io;
 use std::mem::MaybeUninit;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use bytes::buf::UninitSlice;
-
-use super::AsyncRead;
 
 /// A buffer that a reader fills. It counts which bytes are filled, and which are at least initialized.
 ///
@@ -282,106 +277,6 @@ unsafe impl BufMut for ReadBuf<'_> {
     fn chunk_mut(&mut self) -> &mut UninitSlice {
         UninitSlice::uninit(&mut self.buffer[self.filled..])
     }
-}
-
-/// Polls for one read into the free part of `buffer`, and returns how many bytes were read. A buffer that is full is an end
-/// of the stream.
-///
-/// # Errors
-///
-/// Any error from the reader.
-///
-/// # Panics
-///
-/// If the reader returns another buffer than the one that it was given.
-pub(crate) fn poll_read_buf<R, B>(
-    reader: Pin<&mut R>,
-    cx: &mut Context<'_>,
-    buffer: &mut B,
-) -> Poll<io::Result<usize>>
-where
-    R: AsyncRead + ?Sized,
-    B: BufMut + ?Sized,
-{
-    if !buffer.has_remaining_mut() {
-        return Poll::Ready(Ok(0));
-    }
-    let chunk = buffer.chunk_mut();
-    // SAFETY: nothing here makes initialized bytes uninitialized. `ReadBuf::uninit` lends them to those only who promise the
-    // same.
-    let mut free = ReadBuf::uninit(unsafe { chunk.as_uninit_slice_mut() });
-    let start = free.buffer.as_ptr();
-    ready!(reader.poll_read(cx, &mut free))?;
-    assert!(
-        std::ptr::eq(free.buffer.as_ptr(), start),
-        "a reader has exchanged its buffer"
-    );
-    let done = free.filled().len();
-    // SAFETY: the reader's buffer is the one that we gave it, and so many bytes of it are filled.
-    unsafe { buffer.advance_mut(done) };
-    Poll::Ready(Ok(done))
-}
-
-/// Polls for one read into `buffer`, and returns how many bytes were read.
-///
-/// # Errors
-///
-/// Any error from the reader.
-pub(crate) fn poll_read_slice<R: AsyncRead + ?Sized>(
-    reader: Pin<&mut R>,
-    cx: &mut Context<'_>,
-    buffer: &mut [u8],
-) -> Poll<io::Result<usize>> {
-    let mut buffer = ReadBuf::new(buffer);
-    poll_read_checked(reader, cx, &mut buffer)
-}
-
-/// Polls for one read that fills some more of `buffer`, and returns how many bytes were read.
-///
-/// # Errors
-///
-/// Any error from the reader.
-///
-/// # Panics
-///
-/// If the reader returns another buffer than the one that it was given, or one with less in it.
-pub(crate) fn poll_read_checked<R: AsyncRead + ?Sized>(
-    reader: Pin<&mut R>,
-    cx: &mut Context<'_>,
-    buffer: &mut ReadBuf<'_>,
-) -> Poll<io::Result<usize>> {
-    let (start, filled) = (buffer.buffer.as_ptr(), buffer.filled);
-    ready!(reader.poll_read(cx, buffer))?;
-    assert!(
-        std::ptr::eq(buffer.buffer.as_ptr(), start) && filled <= buffer.filled,
-        "a reader has exchanged its buffer"
-    );
-    Poll::Ready(Ok(buffer.filled - filled))
-}
-
-/// Polls for one read of at most `limit` bytes into `buffer`, and returns how many bytes were read. The reader sees only so
-/// many bytes of the buffer.
-///
-/// # Errors
-///
-/// Any error from the reader.
-///
-/// # Panics
-///
-/// If the reader returns another buffer than the one that it was given, or if `buffer` has less room than `limit`.
-pub(crate) fn poll_read_limited<R: AsyncRead + ?Sized>(
-    reader: Pin<&mut R>,
-    cx: &mut Context<'_>,
-    buffer: &mut ReadBuf<'_>,
-    limit: usize,
-) -> Poll<io::Result<usize>> {
-    let mut part = buffer.take(limit);
-    let done = ready!(poll_read_checked(reader, cx, &mut part))?;
-    let initialized = part.initialized;
-    // SAFETY: `part` began at our unfilled part, and so many bytes of it are initialized.
-    unsafe { buffer.assume_init(initialized) };
-    buffer.advance(done);
-    Poll::Ready(Ok(done))
 }
 
 #[cfg(test)]

@@ -1,96 +1,17 @@
 //! A TCP connection.
 
 use std::fmt;
-use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
 
 use super::addr::{ToSocketAddrs, no_address, resolve};
-use crate::io::ReadBuf;
-use crate::readiness::{News, Seen};
+use crate::io::{Interest, ReadBuf, Ready};
+use crate::readiness::News;
 use crate::registered::Registered;
-
-/// What [`TcpStream::ready`] waits for: to read, to write, or either.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Interest {
-    readable: bool,
-    writable: bool,
-}
-
-impl Interest {
-    /// Wait until a read may succeed.
-    pub const READABLE: Interest = Interest {
-        readable: true,
-        writable: false,
-    };
-    /// Wait until a write may succeed.
-    pub const WRITABLE: Interest = Interest {
-        readable: false,
-        writable: true,
-    };
-
-    /// Whether it includes reads.
-    pub const fn is_readable(self) -> bool {
-        self.readable
-    }
-
-    /// Whether it includes writes.
-    pub const fn is_writable(self) -> bool {
-        self.writable
-    }
-}
-
-impl std::ops::BitOr for Interest {
-    type Output = Interest;
-    fn bitor(self, other: Interest) -> Interest {
-        Interest {
-            readable: self.readable || other.readable,
-            writable: self.writable || other.writable,
-        }
-    }
-}
-
-/// What a connection is ready for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ready {
-    read: Option<Seen>,
-    write: Option<Seen>,
-}
-
-impl Ready {
-    /// Whether a read may succeed.
-    pub fn is_readable(self) -> bool {
-        self.read.is_some_and(Seen::is_ready)
-    }
-
-    /// Whether a write may succeed.
-    pub fn is_writable(self) -> bool {
-        self.write.is_some_and(Seen::is_ready)
-    }
-
-    /// Whether the reading direction is closed, by the peer or by this side.
-    pub fn is_read_closed(self) -> bool {
-        self.read.is_some_and(Seen::is_closed)
-    }
-
-    /// Whether the writing direction is closed, by the peer or by this side.
-    pub fn is_write_closed(self) -> bool {
-        self.write.is_some_and(Seen::is_closed)
-    }
-
-    /// Whether the next operation will return an error.
-    pub fn is_error(self) -> bool {
-        [self.read, self.write]
-            .into_iter()
-            .flatten()
-            .any(Seen::is_error)
-    }
-}
 
 /// A TCP connection.
 ///
@@ -197,29 +118,7 @@ impl TcpStream {
     ///
     /// If you drop the future, nothing is lost.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        let mut read = self.socket.reads().news();
-        let mut write = self.socket.writes().news();
-        let found = std::future::poll_fn(|cx| {
-            let found = Ready {
-                read: poll_one(interest.readable, &mut read, cx),
-                write: poll_one(interest.writable, &mut write, cx),
-            };
-            if found.read.is_some() || found.write.is_some() {
-                Poll::Ready(found)
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-        if [found.read, found.write]
-            .into_iter()
-            .flatten()
-            .any(Seen::is_shut_down)
-        {
-            // `ready` returns the error, so that it is made in one place only.
-            self.socket.reads().ready().await?;
-        }
-        Ok(found)
+        self.socket.ready(interest).await
     }
 
     /// Waits until a read may succeed. See [`ready`](Self::ready).
@@ -301,6 +200,38 @@ impl TcpStream {
     /// `WouldBlock`, or any other error that the operating system returns.
     pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         self.socket.try_write_vectored(buffers)
+    }
+
+    /// Calls `f` if the stream is ready for what `interest` asks for. `f` should do one operation on the socket. If it fails with
+    /// `WouldBlock`, the stream counts as not ready, until there is an event.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if the stream isn't ready, or the error of `f`.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        f: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.socket.try_io_for(interest, f)
+    }
+
+    /// Calls `f` each time when the stream is ready for what `interest` asks for, until `f` doesn't fail with `WouldBlock` any
+    /// more. `f` should do one operation on the socket.
+    ///
+    /// # Errors
+    ///
+    /// The error of `f`, or if the runtime that the socket belongs to has been shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, `f` is not called any more.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        f: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.socket.async_io(interest, f).await
     }
 
     /// Reads bytes without removing them: the next read returns them again.
@@ -423,21 +354,6 @@ impl TcpStream {
     /// Any error that the operating system returns.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         SockRef::from(self.socket.io()).set_linger(linger)
-    }
-}
-
-/// Polls for one direction, if the caller wants it.
-fn poll_one(
-    wanted: bool,
-    news: &mut crate::registered::WaitForNews<'_>,
-    cx: &mut Context<'_>,
-) -> Option<Seen> {
-    if !wanted {
-        return None;
-    }
-    match Pin::new(news).poll(cx) {
-        Poll::Ready(seen) => Some(seen),
-        Poll::Pending => None,
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use heist_sync::sys::{Arc, Condvar, Mutex};
 
-use crate::signal::Kick;
 use crate::timers::Pace;
+use crate::wakeup::Kick;
 
 /// What ends a wait.
 #[derive(Default)]

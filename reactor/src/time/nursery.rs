@@ -295,9 +295,9 @@ mod tests {
     use std::time::Duration;
 
     use super::{PLACES, nursed};
-    use crate::signal::NEVER;
     use crate::testing::{CountWakes, within_limit};
     use crate::time::sleep;
+    use crate::wakeup::NEVER;
     use crate::{Config, Reactor};
 
     #[test]

@@ -262,10 +262,11 @@ impl<R: AsyncBufRead> Lines<R> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<String>>> {
         let parts = self.project().parts;
-        let Some((mut line, ended)) = ready!(parts.poll_next(cx))? else {
+        let Some(part) = ready!(parts.poll_next(cx))? else {
             return Poll::Ready(Ok(None));
         };
-        if ended && line.last() == Some(&b'\r') {
+        let mut line = part.bytes;
+        if part.ended && line.last() == Some(&b'\r') {
             line.pop();
         }
         Poll::Ready(match String::from_utf8(line) {
@@ -300,6 +301,12 @@ pin_project! {
     }
 }
 
+/// A part, and whether the byte stood at its end.
+struct Part {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
 impl<R: AsyncBufRead + Unpin> Split<R> {
     /// Reads the next part, without the byte at its end. `None` is the end.
     ///
@@ -326,24 +333,21 @@ impl<R: AsyncBufRead> Split<R> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Vec<u8>>>> {
         let next = ready!(self.poll_next(cx))?;
-        Poll::Ready(Ok(next.map(|(part, _)| part)))
+        Poll::Ready(Ok(next.map(|part| part.bytes)))
     }
 
-    /// Polls for the next part, and whether the byte stood at its end.
-    fn poll_next(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<(Vec<u8>, bool)>>> {
+    /// Polls for the next part.
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<Part>>> {
         let this = self.project();
         ready!(poll_until(this.reader, cx, *this.byte, this.part))?;
         if this.part.is_empty() {
             return Poll::Ready(Ok(None));
         }
-        let mut part = std::mem::take(this.part);
-        let ended = part.last() == Some(this.byte);
+        let mut bytes = std::mem::take(this.part);
+        let ended = bytes.last() == Some(this.byte);
         if ended {
-            part.pop();
+            bytes.pop();
         }
-        Poll::Ready(Ok(Some((part, ended))))
+        Poll::Ready(Ok(Some(Part { bytes, ended })))
     }
 }

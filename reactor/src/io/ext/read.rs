@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::BufMut;
 
 use crate::io::operation::{Operate, Operation, poll_each};
-use crate::io::read_buf::{poll_read_buf, poll_read_checked, poll_read_slice};
+use crate::io::polls::{poll_read_buf, poll_read_checked, poll_read_slice};
 use crate::io::{AsyncRead, CHUNK, Chain, ReadBuf, Take};
 
 /// The methods that read a number: `read_…` for each type, most significant byte first, and `read_…_le`, least significant

@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Buf;
 
 use crate::io::AsyncWrite;
-use crate::io::operation::{Operate, Operation, no_more_than, poll_each, poll_write};
+use crate::io::operation::{Operate, Operation, poll_each};
+use crate::io::polls::{no_more_than, poll_write};
 
 /// How many parts of a [`Buf`] are written at once.
 const PARTS: usize = 64;

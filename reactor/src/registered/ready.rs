@@ -1,0 +1,160 @@
+//! Waiting for a source, and operations of its users' own on it.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::{Registered, WaitForNews};
+use crate::io::{Interest, Ready};
+use crate::readiness::{Seen, Wanted};
+use crate::sources::shut_down;
+
+/// What was seen of the two directions, as far as they were looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Both {
+    read: Option<Seen>,
+    write: Option<Seen>,
+}
+
+impl Both {
+    /// What they are ready for.
+    pub(crate) fn ready(self) -> Ready {
+        let mut ready = Ready::EMPTY;
+        if let Some(read) = self.read {
+            ready = ready
+                .and(read.may_transfer(), Ready::READABLE)
+                .and(read.is_closed(), Ready::READ_CLOSED)
+                .and(read.is_error(), Ready::ERROR)
+                .and_priority(read.is_urgent());
+        }
+        if let Some(write) = self.write {
+            ready = ready
+                .and(write.may_transfer(), Ready::WRITABLE)
+                .and(write.is_closed(), Ready::WRITE_CLOSED)
+                .and(write.is_error(), Ready::ERROR);
+        }
+        ready
+    }
+
+    fn is_shut_down(self) -> bool {
+        let both = [self.read, self.write];
+        both.into_iter().flatten().any(Seen::is_shut_down)
+    }
+}
+
+/// What `interest` waits for in each direction; `None` if nothing. Errors are reported to both directions, so one is enough.
+fn wanted(interest: Interest) -> (Option<Wanted>, Option<Wanted>) {
+    let read = Wanted::NONE
+        .and(interest.is_readable(), Wanted::TRANSFER)
+        .and(interest.is_priority(), Wanted::URGENT)
+        .and(interest.is_error(), Wanted::ERROR);
+    let write = interest.is_writable().then_some(Wanted::TRANSFER);
+    ((read != Wanted::NONE).then_some(read), write)
+}
+
+impl<S: mio::event::Source> Registered<S> {
+    /// What is known now of what has to do with `interest`.
+    pub(crate) fn look(&self, interest: Interest) -> Both {
+        let (read, write) = wanted(interest);
+        Both {
+            read: read.map(|_| self.reads().look()),
+            write: write.map(|_| self.writes().look()),
+        }
+    }
+
+    /// Clears what was seen, because an operation has found that it is no longer so. Does nothing for a direction that has
+    /// had an event since.
+    pub(crate) fn clear(&self, seen: Both, which: Ready) {
+        if let Some(read) = seen.read
+            && !(which - Ready::WRITABLE - Ready::WRITE_CLOSED).is_empty()
+        {
+            self.reads().clear(read);
+        }
+        if let Some(write) = seen.write
+            && which.is_writable()
+        {
+            self.writes().clear(write);
+        }
+    }
+
+    /// Waits until something that `interest` asks for may be so.
+    ///
+    /// # Errors
+    ///
+    /// If the reactor has been shut down.
+    pub(crate) async fn news(&self, interest: Interest) -> io::Result<Both> {
+        let (read, write) = wanted(interest);
+        let mut read = read.map(|wanted| self.reads().news_of(wanted));
+        let mut write = write.map(|wanted| self.writes().news_of(wanted));
+        poll_fn(|cx| {
+            let found = Both {
+                read: poll_one(&mut read, cx),
+                write: poll_one(&mut write, cx),
+            };
+            if found.is_shut_down() {
+                Poll::Ready(Err(shut_down()))
+            } else if found.read.is_some() || found.write.is_some() {
+                Poll::Ready(Ok(found))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Waits until something that `interest` asks for may be so, and returns what.
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        let seen = self.news(interest).await?;
+        Ok(seen.ready().of(interest))
+    }
+
+    /// Calls `operation` if the source is ready for it. If it would block, the readiness is cleared.
+    pub(crate) fn try_io_for<R>(
+        &self,
+        interest: Interest,
+        operation: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        let seen = self.look(interest);
+        if seen.is_shut_down() {
+            return Err(shut_down());
+        }
+        let ready = seen.ready().of(interest);
+        if ready.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let result = operation();
+        if is_would_block(&result) {
+            self.clear(seen, ready);
+        }
+        result
+    }
+
+    /// Calls `operation` each time when the source is ready for it, until it doesn't block any more.
+    pub(crate) async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut operation: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            let seen = self.news(interest).await?;
+            let result = operation();
+            if !is_would_block(&result) {
+                return result;
+            }
+            self.clear(seen, seen.ready());
+        }
+    }
+}
+
+pub(crate) fn is_would_block<R>(result: &io::Result<R>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// Polls for one direction, if it is waited for.
+fn poll_one(news: &mut Option<WaitForNews<'_>>, cx: &mut Context<'_>) -> Option<Seen> {
+    match Pin::new(news.as_mut()?).poll(cx) {
+        Poll::Ready(seen) => Some(seen),
+        Poll::Pending => None,
+    }
+}
