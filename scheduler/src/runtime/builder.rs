@@ -206,6 +206,7 @@ impl Builder {
         F: Fn() + Send + Sync + 'static,
     {
         self.threads.on_start = Some(std::sync::Arc::new(f));
+        self.hooks.on_thread_start = true;
         self
     }
 

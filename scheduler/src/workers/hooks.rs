@@ -19,6 +19,8 @@ pub(crate) type WorkerHook = Arc<dyn Fn(usize) + Send + Sync>;
 pub(crate) struct Hooks {
     pub(crate) event_interval: u32,
     pub(crate) injector_interval: u32,
+    /// Whether each thread begins with a function of the user's.
+    pub(crate) on_thread_start: bool,
     pub(crate) on_park: Option<Hook>,
     pub(crate) on_unpark: Option<Hook>,
     pub(crate) on_worker_start: Option<WorkerHook>,
@@ -35,6 +37,7 @@ impl Default for Hooks {
         Self {
             event_interval: INTERVAL,
             injector_interval: INTERVAL,
+            on_thread_start: false,
             on_park: None,
             on_unpark: None,
             on_worker_start: None,

@@ -14,10 +14,14 @@
 //! | a thread that | is recognised by | brings |
 //! |---|---|---|
 //! | *blocks* | the operating system: it sleeps in the kernel | another thread at once, as long as fewer threads compute than there are regular workers: a spare that is blocked loses its worker to another thread (R6); if there is none, another spare is engaged |
-//! | *burns* | its processor time: half a millisecond, or an eighth of the time that passed | a spare: the first one if all are held up, each further one a threshold after the one before it |
+//! | *burns* | its processor time in this poll: half a millisecond, or an eighth of the time since it was first read | a spare: the first one if all are held up, each further one a threshold after the one before it |
 //! | *waits for a processor* | neither of the two | nothing: more threads would make it worse |
 //!
-//! If the operating system doesn't say, a thread is taken to burn. There are never more spares than the bound. A spare
+//! A thread that is asked for the first time in a poll says nothing yet about processor time: it waits for a processor,
+//! as far as the lookout knows. A thread that has begun another poll since the glance is left alone: the lookout's own
+//! thread may have lost its processor in between, so what it reads may be about other polls, or about sleep. If the
+//! operating system doesn't say, a thread is taken to burn. So is one that starts with a hook (`on_thread_start`), until
+//! it is known; any other thread that is on its way waits for a processor. There are never more spares than the bound. A spare
 //! takes waiting tasks, but no tasks that have yielded and merely go on. It sleeps among the others when there is
 //! nothing to take. When no worker has been held up for [`QUIET`], the last spare is dismissed, then the next one, and
 //! so on. The thread of a dismissed spare ends by itself.
@@ -36,12 +40,15 @@ use std::time::{Duration, Instant};
 use super::engage;
 use super::shared::{Remote, Shared};
 use super::stall::Stall;
-use super::thread_state::{cpu_time, describe, is_blocked};
+use super::thread_state::{self, cpu_time, describe, is_blocked};
 use super::together::Together;
 use crate::cell::Id;
 
 /// How long a worker may be held up, with tasks waiting, before something is done.
 const PATIENCE: Duration = Duration::from_micros(500);
+/// For how long a thread must have been watched before its share of a processor says anything. A poll that lasts an
+/// eighth of this never counts as one that burns.
+const SPELL: Duration = Duration::from_micros(200);
 /// With at most this many polls in a tick, polls count as long.
 const FEW: u64 = 4;
 /// A spare is dismissed when no worker has been held up for this long.
@@ -70,15 +77,23 @@ struct Sight {
     held_up: bool,
     /// Whether its thread blocked when it was asked last.
     blocks: bool,
-    /// How much processor time its thread had used when it was first seen held up, and when that was.
-    cpu_time: Option<(Duration, Instant)>,
+    /// What was seen of its thread when that was first held up in this poll.
+    used: Option<Used>,
     /// Tasks have waited for this poll.
     waited: bool,
     reported: bool,
 }
 
+/// How much processor time a thread had used at some moment.
+#[derive(Clone, Copy)]
+struct Used {
+    thread: u32,
+    time: Duration,
+    at: Instant,
+}
+
 /// What the thread of a worker does that is held up.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doing {
     Blocks,
     Burns,
@@ -134,23 +149,45 @@ impl Sight {
             since: now,
             held_up: false,
             blocks: false,
-            cpu_time: None,
+            used: None,
             waited: false,
             reported: false,
         }
     }
 
-    /// What the thread of `remote` does, a worker that is held up.
-    fn doing(&self, remote: &Remote, now: Instant) -> Doing {
-        let thread = remote.thread.get();
-        if is_blocked(thread) {
-            return Doing::Blocks;
+    /// Notes what its thread has used so far, unless that is known.
+    fn note_use(&mut self, thread: u32, now: Instant) {
+        if self.used.is_none_or(|used| used.thread != thread) {
+            let note = |time| Used {
+                thread,
+                time,
+                at: now,
+            };
+            self.used = cpu_time(thread).map(note);
         }
-        let (Some((before, since)), Some(after)) = (self.cpu_time, cpu_time(thread)) else {
+    }
+
+    /// What the thread of `remote` does, a worker that was held up at the glance. `None` if it has gone on since.
+    /// `starts_at_once`: a thread that is on its way calls no hook first.
+    fn doing(&self, remote: &Remote, starts_at_once: bool, now: Instant) -> Option<Doing> {
+        let thread = remote.thread.get();
+        let doing = match is_blocked(thread) {
+            true => Doing::Blocks,
+            false if thread == 0 && starts_at_once && thread_state::TELLS => {
+                Doing::WaitsForProcessor
+            }
+            false => self.computes(cpu_time(thread), now),
+        };
+        (remote.counters.polls.get() == self.polls).then_some(doing)
+    }
+
+    /// Whether a thread that doesn't block burns. It has used `time` by now.
+    fn computes(&self, time: Option<Duration>, now: Instant) -> Doing {
+        let (Some(before), Some(time)) = (self.used, time) else {
             return Doing::Burns;
         };
-        let used = after.saturating_sub(before);
-        match used >= PATIENCE || 8 * used >= now - since {
+        let (used, passed) = (time.saturating_sub(before.time), now - before.at);
+        match used >= PATIENCE || passed >= SPELL && 8 * used >= passed {
             true => Doing::Burns,
             false => Doing::WaitsForProcessor,
         }
@@ -244,10 +281,7 @@ impl Lookout {
             }
             glance.held_up += 1;
             sight.held_up = true;
-            if sight.cpu_time.is_none() {
-                let time = cpu_time(remote.thread.get());
-                sight.cpu_time = time.map(|time| (time, glance.now));
-            }
+            sight.note_use(remote.thread.get(), glance.now);
             let duration = glance.now - sight.since;
             let long = duration >= shared.stalls.threshold;
             // Set before any worker is woken, because a woken worker looks at it afterwards.
@@ -312,15 +346,19 @@ impl Lookout {
     /// Brings more threads, depending on what the threads of the held-up workers do.
     fn bring_threads(&mut self, shared: &Shared, glance: &Glance, stuck_for: Duration) {
         let (mut blocked, mut burning) = (0, false);
-        for (sight, remote) in self.sights.iter_mut().zip(shared.reachable()) {
-            if sight.held_up {
-                let doing = sight.doing(remote, glance.now);
-                sight.blocks = doing == Doing::Blocks;
-                match doing {
-                    Doing::Blocks => blocked += 1,
-                    Doing::Burns => burning |= glance.now - sight.since >= PATIENCE,
-                    Doing::WaitsForProcessor => {}
-                }
+        for (worker, remote) in shared.reachable().iter().enumerate() {
+            let sight = &mut self.sights[worker];
+            if !sight.held_up {
+                continue;
+            }
+            let doing = sight.doing(remote, !shared.hooks.on_thread_start, glance.now);
+            // A worker that has fallen asleep since the glance has a thread that blocks, but not in a poll.
+            let doing = doing.filter(|_| !shared.idle.is_asleep(worker));
+            sight.blocks = doing == Some(Doing::Blocks);
+            match doing {
+                Some(Doing::Blocks) => blocked += 1,
+                Some(Doing::Burns) => burning |= glance.now - sight.since >= PATIENCE,
+                Some(Doing::WaitsForProcessor) | None => {}
             }
         }
         if blocked > 0 {
@@ -413,4 +451,86 @@ fn report(shared: &Shared, worker: usize, polled: u64, duration: Duration) -> Op
 fn waits_behind(remote: &Remote, long: bool) -> bool {
     let open = &remote.open;
     open.slot.look().is_some() || open.has_fresh() || long && open.has_yielded()
+}
+
+#[cfg(all(test, target_os = "linux", not(any(heist_loom, miri))))]
+mod tests {
+    use super::*;
+    use crate::queue::Local;
+    use crate::workers::thread_state::here;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// A worker of this thread, and the sight of it: it was first seen held up `ago`, and its thread has used `used`
+    /// since.
+    fn seen(ago: Duration, used: Duration, now: Instant) -> (Remote, Sight) {
+        let remote = Remote::new(Local::new().1);
+        remote.thread.set_here();
+        // A thread has to have used that much.
+        while cpu_time(here()).unwrap() < used {}
+        let mut sight = Sight::first(remote.counters.polls.get(), now);
+        sight.note_use(here(), now);
+        if let Some(seen) = &mut sight.used {
+            (seen.time, seen.at) = (seen.time - used, now - ago);
+        }
+        (remote, sight)
+    }
+
+    #[test]
+    fn a_thread_that_is_asked_for_the_first_time_is_not_taken_to_burn() {
+        let now = Instant::now();
+        let (_, sight) = seen(Duration::ZERO, Duration::ZERO, now);
+        let time = sight.used.map(|used| used.time);
+        assert_eq!(sight.computes(time, now), Doing::WaitsForProcessor);
+    }
+
+    #[test]
+    fn a_thread_without_a_processor_waits_for_one_however_long() {
+        let now = Instant::now();
+        for ago in [MS / 50, MS / 4, MS, 50 * MS] {
+            let (_, sight) = seen(ago, Duration::ZERO, now);
+            let time = sight.used.map(|used| used.time + MS / 50);
+            assert_eq!(sight.computes(time, now), Doing::WaitsForProcessor);
+        }
+    }
+
+    #[test]
+    fn a_thread_with_half_a_millisecond_or_an_eighth_burns() {
+        let now = Instant::now();
+        for (ago, used) in [(50 * MS, MS / 2), (MS, MS / 8), (MS / 4, MS / 4)] {
+            let (remote, sight) = seen(ago, used, now);
+            assert_eq!(sight.doing(&remote, true, now), Some(Doing::Burns));
+        }
+    }
+
+    #[test]
+    fn a_worker_that_has_gone_on_since_the_glance_is_left_alone() {
+        let now = Instant::now();
+        let (remote, sight) = seen(MS, MS, now);
+        remote.counters.polls.add(1);
+        assert_eq!(sight.doing(&remote, true, now), None);
+    }
+
+    #[test]
+    fn a_worker_whose_thread_has_changed_is_judged_by_the_new_one() {
+        let now = Instant::now();
+        let (_, mut sight) = seen(MS, MS, now - MS);
+        let other = std::thread::spawn(|| here()).join().unwrap();
+        sight.note_use(other, now);
+        assert!(sight.used.is_none(), "that thread has ended");
+        sight.note_use(here(), now);
+        assert_eq!(sight.used.unwrap().at, now);
+    }
+
+    #[test]
+    fn a_thread_on_its_way_waits_for_a_processor_unless_a_hook_may_hold_it_up() {
+        let now = Instant::now();
+        let (remote, sight) = seen(50 * MS, Duration::ZERO, now);
+        remote.thread.clear();
+        assert_eq!(
+            sight.doing(&remote, true, now),
+            Some(Doing::WaitsForProcessor)
+        );
+        assert_eq!(sight.doing(&remote, false, now), Some(Doing::Burns));
+    }
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 use heist_sync::sys::atomic::Ordering;
 use heist_sync::sys::hints::AtomicU32;
 
+/// Whether the operating system says something about threads that are known.
+pub(crate) const TELLS: bool = cfg!(all(target_os = "linux", not(any(miri, heist_loom))));
+
 /// A thread's number with the operating system; 0 if it isn't known.
 #[derive(Debug)]
 pub(crate) struct Tid(AtomicU32);
