@@ -205,6 +205,44 @@ fn a_current_thread_runtime_refuses_to_block_in_place() {
 }
 
 #[test]
+fn a_worker_that_was_refused_a_thread_gets_the_first_that_is_free() {
+    let _dog = watchdog();
+    // Two threads in all.
+    let mut builder = heist_scheduler::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).max_worker_threads(1);
+    builder.max_spare_workers(0).max_blocking_threads(1);
+    let runtime = builder.build().unwrap();
+    let (blocks, blocked) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let (goes_on, went_on) = mpsc::channel();
+    let (let_go, last_gate) = mpsc::channel::<()>();
+    let first = runtime.spawn(async move {
+        task::block_in_place(|| {
+            blocks.send(()).unwrap();
+            let _ = gate.recv();
+        });
+        goes_on.send(()).unwrap();
+        let _ = last_gate.recv();
+    });
+    blocked.recv().unwrap();
+    let (spawns, spawned) = mpsc::channel();
+    let second = runtime.spawn(async move {
+        // The first one comes back, and goes on without its worker.
+        drop(open);
+        went_on.recv().unwrap();
+        task::block_in_place(|| {
+            let third = task::spawn(async { 3 });
+            spawns.send(()).unwrap();
+            third.blocking_join().unwrap()
+        })
+    });
+    spawned.recv().unwrap();
+    drop(let_go);
+    assert_eq!(runtime.block_on(second).unwrap(), 3);
+    runtime.block_on(first).unwrap();
+}
+
+#[test]
 fn a_runtime_ends_while_a_task_blocks_for_another_tasks_drop() {
     let _dog = watchdog();
     for n in [1, 2] {

@@ -38,12 +38,15 @@ impl Driver {
     /// # Errors
     /// If no thread can be had.
     pub(crate) fn start_worker(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-        self.workers
-            .submit_now(work)
-            .map_err(|refused| match refused {
-                Refused::NoThread(_, error) => error,
-                Refused::Shutdown(_) => io::Error::other("the runtime has shut down"),
-            })
+        self.workers.submit_now(work).map_err(why)
+    }
+
+    /// Makes the first thread that is free do `work`.
+    ///
+    /// # Errors
+    /// If there is no thread, and none can be had.
+    pub(crate) fn queue_worker(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        self.workers.submit(work).map_err(why)
     }
 
     /// Waits until the workers' threads have ended. Returns whether they have. No thread is started from here on.
@@ -121,6 +124,13 @@ impl Driver {
     /// Waits until the reactor thread has ended. Returns whether it has.
     pub(crate) fn join_thread(&self, deadline: Option<Instant>) -> bool {
         self.reactor.join_thread(deadline)
+    }
+}
+
+fn why(refused: Refused) -> io::Error {
+    match refused {
+        Refused::NoThread(_, error) => error,
+        Refused::Shutdown(_) => io::Error::other("the runtime has shut down"),
     }
 }
 

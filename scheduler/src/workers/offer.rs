@@ -18,7 +18,8 @@
 //! - **R1** A worker is either on its offer or with one thread, which took it from there under the lock.
 //! - **R2** If a worker on offer counts as searching, a thread is on its way (`asked`), or the thread that counts it is
 //!   about to ask for one. If no thread can be had, the count is taken back, under the lock, as long as no thread took
-//!   the worker. So a thread that takes the worker learns from the offer whether it still counts.
+//!   the worker. So a thread that takes the worker learns from the offer whether it still counts. The first thread that is
+//!   free then comes for the worker, unless its own thread is back before.
 //! - **R3** At most one thread is on its way to an offer. A thread that finds the worker gone goes home. A thread may
 //!   be sent for one stay of the worker and find the next: it takes the worker all the same. So a worker has to lie
 //!   there in the state of its table row from the first moment on: it is put there, goes away and falls asleep in one
@@ -51,6 +52,8 @@ struct Lying<W> {
     asked: bool,
     /// No thread could be had: the worker no longer counts as searching (R2).
     refused: bool,
+    /// It was refused, and the first thread that is free will come for it.
+    wanted: bool,
     /// The worker isn't engaged, or it is lent: no thread takes it before that changes (R5, R6).
     shut: bool,
     /// Its thread polls a task, and comes back for it.
@@ -76,6 +79,7 @@ impl<W> Offer<W> {
             worker: None,
             asked: false,
             refused: false,
+            wanted: false,
             shut: false,
             lent: false,
             loan: 0,
@@ -192,6 +196,31 @@ impl<W> Offer<W> {
         lying.refused = true;
         // R2: if it was claimed, it counts as searching.
         !place.idle.retract(place.index) && place.idle.search_ended(more)
+    }
+
+    /// No thread could be sent. True if the caller has to make the first thread that is free come for the worker
+    /// ([`answer_late`](Self::answer_late)).
+    #[must_use]
+    pub fn want(&self) -> bool {
+        let mut lying = self.0.lock();
+        let refused = lying.refused && lying.worker.is_some() && !lying.shut;
+        refused && !std::mem::replace(&mut lying.wanted, true)
+    }
+
+    /// A thread has become free. Returns the worker, if it still lies there refused. It doesn't count as searching.
+    pub fn answer_late(&self) -> Option<W> {
+        let mut lying = self.0.lock();
+        lying.wanted = false;
+        let refused = lying.refused;
+        refused
+            .then(|| lying.take())
+            .flatten()
+            .map(|(worker, _)| worker)
+    }
+
+    /// No thread will ever come for it.
+    pub fn give_up(&self) {
+        self.0.lock().wanted = false;
     }
 
     /// The worker's thread leaves, and the worker lies there, asleep. The second look (S3) has to follow.

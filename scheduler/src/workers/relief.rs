@@ -9,7 +9,7 @@ use heist_sync::sys::Arc;
 use super::seat;
 use super::shared::{Flavor, Shared, Worker};
 use super::thread_state;
-use super::wake::send_thread;
+use super::wake::send_any_thread;
 use crate::thread;
 
 /// Calls `f`, which may block, with this thread's worker on offer.
@@ -103,8 +103,7 @@ fn offer(shared: &Shared, worker: Box<Worker>) {
     // The second look (S3). If the runtime has closed, this thread may be waiting for a task to be dropped.
     if (shared.has_work_for(index) || shared.modes.is_closed()) && shared.idle.retract(index) {
         shared.idle.search();
-        // If no thread can be had, the tasks in the queues wait for this thread to return, or for others to steal them.
-        let _ = send_thread(shared, index);
+        send_any_thread(shared, index);
     }
 }
 

@@ -125,8 +125,7 @@ impl Shared {
         // Ordering: hint only.
         self.wakes.fetch_add(1, Ordering::Relaxed);
         if self.driver.unpark(&self.remotes[worker].parker) {
-            // If no thread can be had, the tasks in its queues wait for its own thread to return, or for thieves.
-            let _ = send_thread(self, worker);
+            send_any_thread(self, worker);
         }
     }
 
@@ -157,6 +156,24 @@ pub(crate) fn send_thread(shared: &Shared, index: usize) -> io::Result<()> {
         }
     }
     sent
+}
+
+/// Sends a thread to a worker on offer. If no thread can be had, the tasks in its queues wait for thieves, for its own
+/// thread to return, or for the first thread that becomes free.
+pub(super) fn send_any_thread(shared: &Shared, index: usize) {
+    let offer = &shared.remotes[index].offer;
+    if send_thread(shared, index).is_ok() || !offer.want() {
+        return;
+    }
+    let there = shared.counted();
+    let job = Box::new(move || {
+        if let Some(worker) = there.remotes[index].offer.answer_late() {
+            (there.serve)(&there, worker, false);
+        }
+    });
+    if thread::aside(|| shared.driver.queue_worker(job)).is_err() {
+        offer.give_up();
+    }
 }
 
 /// What the thread that was sent does.
