@@ -141,6 +141,93 @@ fn relief_refused_leaves_the_worker_to_its_thread() {
     census.assert_all_seen();
 }
 
+/// Two post work for a worker whose thread is blocked for long, and no thread can be had. The first thread that is free
+/// comes for it: one, and only one.
+#[test]
+fn relief_the_first_free_thread_comes_for_the_refused() {
+    let census = Census::new(&["by one", "by the other"]);
+    let counted = census.clone();
+    model(
+        "relief_the_first_free_thread_comes_for_the_refused",
+        Some(3),
+        move || {
+            let scene = Scene::new();
+            scene.leave(Arc::new(()));
+            let post = |scene: Arc<Scene>| {
+                if !scene.post() || scene.offer.refuse(scene.place(), || false) {
+                    return 0;
+                }
+                match scene.offer.want() {
+                    true => usize::from(scene.offer.answer_late().is_some()),
+                    false => 0,
+                }
+            };
+            let posting: Vec<_> = (0..2)
+                .map(|_| {
+                    let scene = scene.clone();
+                    thread::spawn(move || post(scene))
+                })
+                .collect();
+            let came: Vec<_> = posting.into_iter().map(|t| t.join().unwrap()).collect();
+            assert_eq!(came.iter().sum::<usize>(), 1, "one thread has the worker");
+            scene.at_rest();
+            counted.saw(if came[0] == 1 {
+                "by one"
+            } else {
+                "by the other"
+            });
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// The worker's own thread returns, and leaves it there anew, while a free thread comes for the refused worker.
+/// If that thread doesn't find it refused, it takes nothing: the worker that lies there anew sleeps, and is woken as ever.
+#[test]
+fn relief_a_free_thread_comes_for_no_other_stay() {
+    let census = Census::new(&["free thread", "own thread", "both in turn"]);
+    let counted = census.clone();
+    model(
+        "relief_a_free_thread_comes_for_no_other_stay",
+        Some(3),
+        move || {
+            let scene = Scene::new();
+            scene.leave(Arc::new(()));
+            let (posting, own) = (scene.clone(), scene.clone());
+            let posting = thread::spawn(move || {
+                let refused = posting.post() && !posting.offer.refuse(posting.place(), || false);
+                let late = refused && posting.offer.want();
+                late.then(|| posting.offer.answer_late()).flatten()
+            });
+            let own = thread::spawn(move || {
+                let Some((worker, counts)) = own.offer.take_back() else {
+                    return false;
+                };
+                own.arrive(counts);
+                own.leave(worker);
+                true
+            });
+            let late = posting.join().expect("no panic");
+            let returned = own.join().expect("no panic");
+            assert!(late.is_some() || returned, "one of them has had it");
+            if late.is_some() {
+                assert!(!scene.idle.is_asleep(0), "a thread has it");
+                assert!(scene.offer.take_back().is_none());
+            } else {
+                // It sleeps: whoever has work for it sends a thread.
+                assert!(scene.post());
+                assert!(scene.offer.take_back().is_some(), "it lies there");
+            }
+            counted.saw(match (late, returned) {
+                (Some(_), false) => "free thread",
+                (Some(_), true) => "both in turn",
+                (None, _) => "own thread",
+            });
+        },
+    );
+    census.assert_all_seen();
+}
+
 /// A worker's thread leaves and returns twice, while another posts work: a thread that was sent for the first stay may
 /// come during the second. Nobody is lost, and the worker isn't in two hands.
 #[test]

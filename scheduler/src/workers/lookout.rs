@@ -515,7 +515,7 @@ mod tests {
     fn a_worker_whose_thread_has_changed_is_judged_by_the_new_one() {
         let now = Instant::now();
         let (_, mut sight) = seen(MS, MS, now - MS);
-        let other = std::thread::spawn(|| here()).join().unwrap();
+        let other = std::thread::spawn(here).join().unwrap();
         sight.note_use(other, now);
         assert!(sight.used.is_none(), "that thread has ended");
         sight.note_use(here(), now);
