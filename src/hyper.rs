@@ -4,7 +4,7 @@
 //!
 //! | hyper needs | here |
 //! |---|---|
-//! | [`rt::Read`] and [`rt::Write`] | [`HeistIo`], round any type with the traits of [`io`](crate::io), such as a [`TcpStream`] |
+//! | [`rt::Read`] and [`rt::Write`] | [`HeistIo`], round any type with the traits of [`io`], such as a [`TcpStream`] |
 //! | [`rt::Executor`] | [`HeistExecutor`], which spawns on the runtime of the caller |
 //! | [`rt::Timer`] and [`rt::Sleep`] | [`HeistTimer`], on heist's timers |
 //!

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | read, write, seek | [`AsyncReadExt`], [`AsyncWriteExt`], [`AsyncSeekExt`] |
 //! | read line by line | [`AsyncBufReadExt`] |
+//! | read and write in larger parts than the program does | [`BufReader`], [`BufWriter`], [`BufStream`] |
+//! | make two of one stream, or one of two | [`split`], [`join`] |
+//! | read nothing, or one byte for ever; throw away what is written | [`empty`], [`repeat`], [`sink`] |
 //! | copy from a reader to a writer | [`copy`] |
 //! | say what one waits for at a source | [`Interest`], [`Ready`] |
 //! | use a type with the traits of `futures_io`, or hand it one | [`compat`] |
@@ -16,23 +19,31 @@
 
 pub mod compat;
 
+mod buffered;
 mod chain;
 mod copy;
+mod endless;
 mod ext;
 mod interest;
+mod join;
 mod operation;
 mod polls;
 mod read_buf;
 mod ready;
+mod split;
 mod take;
 mod traits;
 
+pub use buffered::{BufReader, BufStream, BufWriter};
 pub use chain::Chain;
 pub use copy::copy;
+pub use endless::{Empty, Repeat, Sink, empty, repeat, sink};
 pub use ext::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, Lines, Split};
 pub use interest::Interest;
+pub use join::{Join, join};
 pub use read_buf::ReadBuf;
 pub use ready::Ready;
+pub use split::{ReadHalf, WriteHalf, split};
 #[doc(no_inline)]
 pub use std::io::{Error, ErrorKind, Result, SeekFrom};
 pub use take::Take;

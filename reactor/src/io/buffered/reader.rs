@@ -1,0 +1,216 @@
+//! [`BufReader`].
+
+use std::fmt;
+use std::io::{IoSlice, Result, SeekFrom};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::io::polls::poll_read_slice;
+use crate::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, CHUNK, ReadBuf};
+
+pin_project! {
+    /// A reader with a buffer, so that many small reads become few large ones, and lines can be read.
+    ///
+    /// A read that is as large as the buffer, while that is empty, goes past it. If you drop the reader or call
+    /// [`into_inner`](Self::into_inner), what is left in the buffer is lost. What you write goes past the buffer.
+    ///
+    /// ```
+    /// use heist::io::{AsyncBufReadExt, BufReader};
+    /// # #[heist::main]
+    /// # async fn main() {
+    /// let mut reader = BufReader::new(&b"one\ntwo"[..]);
+    /// let mut line = String::new();
+    /// reader.read_line(&mut line).await.unwrap();
+    /// assert_eq!(line, "one\n");
+    /// assert_eq!(reader.buffer(), b"two");
+    /// # }
+    /// ```
+    pub struct BufReader<R> {
+        #[pin]
+        inner: R,
+        buffer: Box<[u8]>,
+        // What was read and not taken yet is between the two.
+        position: usize,
+        filled: usize,
+        seek: Seek,
+    }
+}
+
+/// Where a seek stands.
+#[derive(Debug, Clone, Copy)]
+enum Seek {
+    None,
+    /// To be begun.
+    Wanted(SeekFrom),
+    /// The reader inside is at it. Then it goes on by so many bytes, if that can't be done at once.
+    Underway(Option<i64>),
+}
+
+impl<R: AsyncRead> BufReader<R> {
+    /// A reader with a buffer of 8 KiB.
+    pub fn new(inner: R) -> Self {
+        Self::with_capacity(CHUNK, inner)
+    }
+
+    /// A reader with a buffer of `capacity` bytes.
+    pub fn with_capacity(capacity: usize, inner: R) -> Self {
+        Self {
+            inner,
+            buffer: vec![0; capacity].into(),
+            position: 0,
+            filled: 0,
+            seek: Seek::None,
+        }
+    }
+}
+
+impl<R> BufReader<R> {
+    /// The reader inside.
+    pub fn get_ref(&self) -> &R {
+        &self.inner
+    }
+
+    /// The reader inside. What you read from it isn't in order with what is in the buffer.
+    pub fn get_mut(&mut self) -> &mut R {
+        &mut self.inner
+    }
+
+    /// The reader inside, pinned.
+    pub fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut R> {
+        self.project().inner
+    }
+
+    /// The reader inside. What is in the buffer is lost.
+    pub fn into_inner(self) -> R {
+        self.inner
+    }
+
+    /// What is in the buffer. The buffer isn't filled if that is nothing.
+    pub fn buffer(&self) -> &[u8] {
+        &self.buffer[self.position..self.filled]
+    }
+
+    fn discard(self: Pin<&mut Self>) {
+        let this = self.project();
+        (*this.position, *this.filled) = (0, 0);
+    }
+}
+
+impl<R: AsyncRead> AsyncRead for BufReader<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
+        if self.buffer().is_empty() && buf.remaining() >= self.buffer.len() {
+            return self.get_pin_mut().poll_read(cx, buf);
+        }
+        let available = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let taken = available.len().min(buf.remaining());
+        buf.put_slice(&available[..taken]);
+        self.consume(taken);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<R: AsyncRead> AsyncBufRead for BufReader<R> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&[u8]>> {
+        let this = self.project();
+        if this.position >= this.filled {
+            let filled = ready!(poll_read_slice(this.inner, cx, this.buffer))?;
+            (*this.position, *this.filled) = (0, filled);
+        }
+        Poll::Ready(Ok(&this.buffer[*this.position..*this.filled]))
+    }
+
+    fn consume(self: Pin<&mut Self>, amt: usize) {
+        let this = self.project();
+        *this.position = this.position.saturating_add(amt).min(*this.filled);
+    }
+}
+
+impl<R: AsyncRead + AsyncSeek> AsyncSeek for BufReader<R> {
+    /// What is in the buffer is lost, also if the new position is in it. `SeekFrom::Current` counts from what was read, not
+    /// from where the reader inside is.
+    fn start_seek(self: Pin<&mut Self>, position: SeekFrom) -> Result<()> {
+        *self.project().seek = Seek::Wanted(position);
+        Ok(())
+    }
+
+    fn poll_complete(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<u64>> {
+        loop {
+            let ahead = i64::try_from(self.buffer().len()).unwrap_or(i64::MAX);
+            let this = self.as_mut().project();
+            let (next, then) = match *this.seek {
+                Seek::None => {
+                    let inner = ready!(this.inner.poll_complete(cx))?;
+                    return Poll::Ready(Ok(inner.saturating_sub(ahead.unsigned_abs())));
+                }
+                Seek::Wanted(SeekFrom::Current(offset)) => match offset.checked_sub(ahead) {
+                    Some(offset) => (SeekFrom::Current(offset), None),
+                    // As far as it goes, and then the rest.
+                    None => (SeekFrom::Current(-ahead), Some(offset)),
+                },
+                Seek::Wanted(position) => (position, None),
+                Seek::Underway(then) => {
+                    let reached = ready!(this.inner.poll_complete(cx));
+                    *this.seek = match then {
+                        Some(offset) if reached.is_ok() => Seek::Wanted(SeekFrom::Current(offset)),
+                        _ => Seek::None,
+                    };
+                    let reached = reached?;
+                    // Only now: a seek that fails leaves everything as it is.
+                    self.as_mut().discard();
+                    if then.is_some() {
+                        continue;
+                    }
+                    return Poll::Ready(Ok(reached));
+                }
+            };
+            let started = this.inner.start_seek(next);
+            *this.seek = match started {
+                Ok(()) => Seek::Underway(then),
+                Err(_) => Seek::None,
+            };
+            started?;
+        }
+    }
+}
+
+impl<R: AsyncWrite> AsyncWrite for BufReader<R> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+        self.get_pin_mut().poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.get_pin_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.get_pin_mut().poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        self.get_pin_mut().poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+impl<R: fmt::Debug> fmt::Debug for BufReader<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BufReader")
+            .field("inner", &self.inner)
+            .field("buffered", &self.buffer().len())
+            .field("capacity", &self.buffer.len())
+            .finish()
+    }
+}

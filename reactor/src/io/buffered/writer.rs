@@ -1,0 +1,209 @@
+//! [`BufWriter`].
+
+use std::fmt;
+use std::io::{ErrorKind, IoSlice, Result, SeekFrom};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::io::polls::poll_write;
+use crate::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, CHUNK, ReadBuf};
+
+pin_project! {
+    /// A writer with a buffer, so that many small writes become few large ones.
+    ///
+    /// A write that is as large as the buffer goes past it. If you drop the writer or call
+    /// [`into_inner`](Self::into_inner), what is left in the buffer is lost: call
+    /// [`flush`](crate::io::AsyncWriteExt::flush) first. What you read comes from the writer inside.
+    ///
+    /// ```
+    /// use heist::io::{AsyncWriteExt, BufWriter};
+    /// # #[heist::main]
+    /// # async fn main() {
+    /// let mut writer = BufWriter::new(Vec::new());
+    /// writer.write_all(b"some").await.unwrap();
+    /// assert!(writer.get_ref().is_empty());
+    /// writer.flush().await.unwrap();
+    /// assert_eq!(writer.into_inner(), b"some");
+    /// # }
+    /// ```
+    pub struct BufWriter<W> {
+        #[pin]
+        inner: W,
+        buffer: Vec<u8>,
+        capacity: usize,
+        // How much of the buffer the writer inside has taken.
+        written: usize,
+        // A seek that waits until the buffer is empty.
+        seek: Option<SeekFrom>,
+    }
+}
+
+impl<W: AsyncWrite> BufWriter<W> {
+    /// A writer with a buffer of 8 KiB.
+    pub fn new(inner: W) -> Self {
+        Self::with_capacity(CHUNK, inner)
+    }
+
+    /// A writer with a buffer of `capacity` bytes.
+    pub fn with_capacity(capacity: usize, inner: W) -> Self {
+        Self {
+            inner,
+            buffer: Vec::with_capacity(capacity),
+            capacity,
+            written: 0,
+            seek: None,
+        }
+    }
+
+    /// Writes all that is in the buffer to the writer inside.
+    fn poll_empty(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let mut this = self.project();
+        while *this.written < this.buffer.len() {
+            let left = &this.buffer[*this.written..];
+            match ready!(poll_write(this.inner.as_mut(), cx, left))? {
+                0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                done => *this.written += done,
+            }
+        }
+        this.buffer.clear();
+        *this.written = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Makes room for `len` bytes if the buffer can have it.
+    fn poll_room(self: Pin<&mut Self>, cx: &mut Context<'_>, len: usize) -> Poll<Result<()>> {
+        if self.buffer.len().saturating_add(len) > self.capacity {
+            return self.poll_empty(cx);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<W> BufWriter<W> {
+    /// The writer inside.
+    pub fn get_ref(&self) -> &W {
+        &self.inner
+    }
+
+    /// The writer inside. What you write to it comes before what is in the buffer.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.inner
+    }
+
+    /// The writer inside, pinned.
+    pub fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut W> {
+        self.project().inner
+    }
+
+    /// The writer inside. What is in the buffer is lost.
+    pub fn into_inner(self) -> W {
+        self.inner
+    }
+
+    /// What is in the buffer.
+    pub fn buffer(&self) -> &[u8] {
+        &self.buffer[self.written..]
+    }
+}
+
+impl<W: AsyncWrite> AsyncWrite for BufWriter<W> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<Result<usize>> {
+        ready!(self.as_mut().poll_room(cx, buf.len()))?;
+        if buf.len() >= self.capacity {
+            return self.get_pin_mut().poll_write(cx, buf);
+        }
+        self.project().buffer.extend_from_slice(buf);
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(self.as_mut().poll_empty(cx))?;
+        self.get_pin_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(self.as_mut().poll_empty(cx))?;
+        self.get_pin_mut().poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        let len = bufs
+            .iter()
+            .fold(0_usize, |sum, buf| sum.saturating_add(buf.len()));
+        ready!(self.as_mut().poll_room(cx, len))?;
+        if len < self.capacity {
+            let this = self.project();
+            bufs.iter()
+                .for_each(|buf| this.buffer.extend_from_slice(buf));
+            return Poll::Ready(Ok(len));
+        }
+        if self.inner.is_write_vectored() {
+            return self.get_pin_mut().poll_write_vectored(cx, bufs);
+        }
+        // The first one that isn't empty. It may fit into the buffer, though all together don't.
+        let first = bufs.iter().find(|buf| !buf.is_empty());
+        self.poll_write(cx, first.map_or(&[], |buf| &**buf))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}
+
+impl<W: AsyncWrite + AsyncSeek> AsyncSeek for BufWriter<W> {
+    /// The seek begins once what is in the buffer has been written.
+    fn start_seek(self: Pin<&mut Self>, position: SeekFrom) -> Result<()> {
+        *self.project().seek = Some(position);
+        Ok(())
+    }
+
+    fn poll_complete(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<u64>> {
+        if let Some(position) = self.seek {
+            ready!(self.as_mut().poll_empty(cx))?;
+            let this = self.as_mut().project();
+            *this.seek = None;
+            this.inner.start_seek(position)?;
+        }
+        self.get_pin_mut().poll_complete(cx)
+    }
+}
+
+impl<W: AsyncRead> AsyncRead for BufWriter<W> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
+        self.get_pin_mut().poll_read(cx, buf)
+    }
+}
+
+impl<W: AsyncBufRead> AsyncBufRead for BufWriter<W> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&[u8]>> {
+        self.get_pin_mut().poll_fill_buf(cx)
+    }
+
+    fn consume(self: Pin<&mut Self>, amt: usize) {
+        self.get_pin_mut().consume(amt);
+    }
+}
+
+impl<W: fmt::Debug> fmt::Debug for BufWriter<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BufWriter")
+            .field("inner", &self.inner)
+            .field("buffered", &self.buffer().len())
+            .field("capacity", &self.capacity)
+            .finish()
+    }
+}
