@@ -5,9 +5,9 @@
 //! | read, write, seek | [`AsyncReadExt`], [`AsyncWriteExt`], [`AsyncSeekExt`] |
 //! | read line by line | [`AsyncBufReadExt`] |
 //! | read and write in larger parts than the program does | [`BufReader`], [`BufWriter`], [`BufStream`] |
-//! | make two of one stream, or one of two | [`split`], [`join`] |
+//! | make two of one stream, or one of two | [`split()`], [`join()`] |
 //! | read nothing, or one byte for ever; throw away what is written | [`empty`], [`repeat`], [`sink`] |
-//! | copy from a reader to a writer | [`copy`] |
+//! | copy from a reader to a writer | [`copy()`] |
 //! | say what one waits for at a source | [`Interest`], [`Ready`] |
 //! | use a type with the traits of `futures_io`, or hand it one | [`compat`] |
 //!
@@ -49,5 +49,5 @@ pub use std::io::{Error, ErrorKind, Result, SeekFrom};
 pub use take::Take;
 pub use traits::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 
-/// How much [`copy`] holds at once, and [`AsyncReadExt::read_to_end`] asks for at first.
+/// How much [`copy()`] holds at once, and [`AsyncReadExt::read_to_end`] asks for at first.
 const CHUNK: usize = 8 * 1024;

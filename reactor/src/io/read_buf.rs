@@ -13,7 +13,7 @@ use bytes::buf::UninitSlice;
 
 /// A buffer that a reader fills. It counts which bytes are filled, and which are at least initialized.
 ///
-/// This is what [`AsyncRead::poll_read`] is given. It has the interface of tokio's `ReadBuf`.
+/// This is what [`AsyncRead::poll_read`](super::AsyncRead::poll_read) is given. It has the interface of tokio's `ReadBuf`.
 ///
 /// ```
 /// use heist::io::ReadBuf;
