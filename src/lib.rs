@@ -35,6 +35,8 @@
 //! | let tasks wait for each other | [`sync`] |
 //! | wait for a point in time | [`time`] |
 //! | talk over TCP | [`net`], [`io`] |
+//! | run other programs, on Unix | `process` |
+//! | hear of Ctrl-C and other signals | [`signal`] |
 //! | wait for the first of several futures, or for all | [`select!`], [`join!`], [`try_join!`] |
 //! | write callbacks instead of tasks | [`event_loop`] |
 //!
@@ -56,7 +58,10 @@
 #[doc(inline)]
 pub use heist_macros::{main, test};
 #[doc(inline)]
-pub use heist_reactor::{io, net, time};
+#[cfg(unix)]
+pub use heist_reactor::process;
+#[doc(inline)]
+pub use heist_reactor::{io, net, signal, time};
 #[doc(inline)]
 pub use heist_scheduler::runtime;
 #[doc(inline)]

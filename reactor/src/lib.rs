@@ -11,6 +11,8 @@
 //! | [`net`] | TCP, look-up of host names |
 //! | [`io`] | reading and writing: the traits, and what is made of them |
 //! | [`time`] | sleeps, timeouts, intervals |
+//! | [`signal`] | signals of the operating system |
+//! | `process` | child processes, on Unix |
 //! | [`blocking`] | the pool of threads |
 
 // How to read it, from the bottom up. Each file uses only files of lower floors, and files of its own floor that come
@@ -18,13 +20,13 @@
 //
 // | floor | files | what they are |
 // |---|---|---|
-// | 1 | `wakeup`, `handover`, `relay`, `readiness` | the protocols: how a wait is cut short, who holds the poller, who calls wakers that may block, whether a socket is worth a system call |
+// | 1 | `wakeup`, `handover`, `relay`, `readiness`, then `arrivals` | the protocols: how a wait is cut short, who holds the poller, who calls wakers that may block, whether a socket is worth a system call, how listeners hear of a signal |
 // | 2 | `config`, `monitor` | what a reactor is told from outside |
 // | 3 | `timers`, `poller`, `sources`, `pool` | the four things that a reactor is made of |
 // | 4 | `reactor`, then `thread` and `registry` | the reactor itself, its thread, and the list of all reactors |
 // | 5 | `context`, `time`, `current`, `blocking` | how a thread finds its reactor; sleeps, and jobs |
 // | 6 | `io`, `sys`, `registered` | the traits of readers and writers; what the systems do differently; operations on sockets |
-// | 7 | `net` | what is made of these |
+// | 7 | `net`, `signal`, then `process` | what is made of these |
 
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -32,6 +34,7 @@
     expect(dead_code, reason = "models leave out what uses it")
 )]
 
+mod arrivals;
 mod handover;
 mod readiness;
 mod relay;
@@ -64,8 +67,12 @@ pub mod blocking;
 pub mod io;
 #[cfg(not(heist_loom))]
 pub mod net;
+#[cfg(all(unix, not(heist_loom)))]
+pub mod process;
 #[cfg(not(heist_loom))]
 mod registered;
+#[cfg(not(heist_loom))]
+pub mod signal;
 #[cfg(not(heist_loom))]
 mod sys;
 
@@ -80,6 +87,7 @@ pub use reactor::{Reactor, Turn, wake_all};
 #[doc(hidden)]
 pub mod protocol {
     //! The protocols on their own, for the models.
+    pub use crate::arrivals::{Arrivals, Bell, Listener};
     pub use crate::handover::{Handover, Held};
     pub use crate::pool::{Job, Pool, PoolConfig, Refused, Spawner};
     pub use crate::readiness::{Direction, Listed, News, Seen, Source};

@@ -36,11 +36,20 @@ pub(crate) struct Registered<S: mio::event::Source> {
 
 impl<S: mio::event::Source> Registered<S> {
     /// Registers `io` with the reactor of this thread. Both directions start with `news`.
-    pub(crate) fn new(mut io: S, interest: Interest, news: News) -> io::Result<Self> {
-        let sources = match context::with_entered(|reactor| reactor.sources().clone()) {
-            Some(sources) => sources,
-            None => default_reactor()?.sources().clone(),
-        };
+    pub(crate) fn new(io: S, interest: Interest, news: News) -> io::Result<Self> {
+        match context::with_entered(|reactor| reactor.sources().clone()) {
+            Some(sources) => Self::with(sources, io, interest, news),
+            None => Self::with_default(io, interest, news),
+        }
+    }
+
+    /// Registers `io` with the default reactor, which lives as long as the process.
+    pub(crate) fn with_default(io: S, interest: Interest, news: News) -> io::Result<Self> {
+        let sources = default_reactor()?.sources().clone();
+        Self::with(sources, io, interest, news)
+    }
+
+    fn with(sources: Arc<Sources>, mut io: S, interest: Interest, news: News) -> io::Result<Self> {
         let source = Arc::new(Source::new(news));
         let token = sources.register(&mut io, interest, source.clone())?;
         Ok(Self {

@@ -1,0 +1,219 @@
+//! A child process, as its owner sees it.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::process::{ExitStatus, Output};
+use std::task::{Context, Poll, ready};
+
+use heist_sync::coop;
+
+use super::pipes::{ChildStderr, ChildStdin, ChildStdout};
+use super::running::Running;
+use crate::io::{AsyncRead, AsyncReadExt};
+
+/// A child process. [`Command::spawn`](super::Command::spawn) makes it.
+///
+/// If you drop it, the process goes on, and its exit status is taken when it ends; so no zombie is left. With
+/// [`kill_on_drop`](super::Command::kill_on_drop) the process is killed.
+///
+/// ```
+/// use heist::io::AsyncWriteExt;
+/// use heist::process::Command;
+/// use std::process::Stdio;
+///
+/// # #[heist::main]
+/// # async fn main() -> std::io::Result<()> {
+/// let mut sort = Command::new("sort")
+///     .stdin(Stdio::piped())
+///     .stdout(Stdio::piped())
+///     .spawn()?;
+/// sort.stdin.as_mut().unwrap().write_all(b"b\na\n").await?;
+/// // This closes the pipe, so that `sort` comes to the end of its input.
+/// let output = sort.wait_with_output().await?;
+/// assert_eq!(output.stdout, b"a\nb\n");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Child {
+    state: State,
+    /// The pipe to the child's standard input, if it was asked for.
+    pub stdin: Option<ChildStdin>,
+    /// The pipe from the child's standard output, if it was asked for.
+    pub stdout: Option<ChildStdout>,
+    /// The pipe from the child's standard error, if it was asked for.
+    pub stderr: Option<ChildStderr>,
+}
+
+#[derive(Debug)]
+enum State {
+    Running(Running),
+    Done(ExitStatus),
+}
+
+impl Child {
+    /// Takes over a child that was just started. If that fails, the child is killed.
+    pub(super) fn new(mut child: std::process::Child, kill_on_drop: bool) -> io::Result<Self> {
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let mut running = Running::new(child)?;
+        running.kill_on_drop = true;
+        let stdin = pipes.0.map(ChildStdin::from_std).transpose()?;
+        let stdout = pipes.1.map(ChildStdout::from_std).transpose()?;
+        let stderr = pipes.2.map(ChildStderr::from_std).transpose()?;
+        running.kill_on_drop = kill_on_drop;
+        Ok(Self {
+            state: State::Running(running),
+            stdin,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// The number of the process. `None` once its exit status was taken: the number may mean another process then.
+    pub fn id(&self) -> Option<u32> {
+        match &self.state {
+            State::Running(running) => Some(running.id()),
+            State::Done(_) => None,
+        }
+    }
+
+    /// Kills the process (SIGKILL), without waiting until it has ended. Does nothing if it has ended already.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns. If another part of the program has taken the exit status.
+    pub fn start_kill(&mut self) -> io::Result<()> {
+        if self.try_wait()?.is_none()
+            && let State::Running(running) = &mut self.state
+        {
+            running.kill()?;
+            running.kill_on_drop = false;
+        }
+        Ok(())
+    }
+
+    /// Kills the process (SIGKILL), and waits until it has ended. Processes that the child has started are not killed.
+    ///
+    /// # Errors
+    ///
+    /// See [`start_kill`](Self::start_kill) and [`wait`](Self::wait).
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future after its first poll, the process has been killed. [`wait`](Self::wait) waits for its end.
+    pub async fn kill(&mut self) -> io::Result<()> {
+        self.start_kill()?;
+        self.wait().await.map(drop)
+    }
+
+    /// Waits until the process has ended. After that, this returns the same status each time.
+    ///
+    /// It closes the pipe to the child's standard input first, so that the child doesn't wait for more. A child that writes more
+    /// than its pipes hold doesn't end before somebody reads: see [`wait_with_output`](Self::wait_with_output).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns. If another part of the program has taken the exit status, or the process ignores
+    /// SIGCHLD, there is none.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost but the pipe to the child's standard input. Call it again.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        drop(self.stdin.take());
+        poll_fn(|cx| self.poll_wait(cx)).await
+    }
+
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<ExitStatus>> {
+        let running = match &mut self.state {
+            State::Running(running) => running,
+            State::Done(status) => return Poll::Ready(Ok(*status)),
+        };
+        let coop = ready!(coop::poll_proceed(cx));
+        let exit = ready!(running.poll_exit(cx));
+        coop.made_progress();
+        if let Ok(status) = exit {
+            self.state = State::Done(status);
+        }
+        Poll::Ready(exit)
+    }
+
+    /// The exit status, if the process has ended. It doesn't wait, and doesn't close the pipe to the child's standard input.
+    ///
+    /// # Errors
+    ///
+    /// See [`wait`](Self::wait).
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        match &mut self.state {
+            State::Done(status) => Ok(Some(*status)),
+            State::Running(running) => {
+                let exit = running.try_wait()?;
+                if let Some(status) = exit {
+                    self.state = State::Done(status);
+                }
+                Ok(exit)
+            }
+        }
+    }
+
+    /// Reads all that the child prints into its pipes, and waits until it has ended and both pipes are closed.
+    ///
+    /// It closes the pipe to the child's standard input first. What the child prints elsewhere than into a pipe is not read. A
+    /// process that the child has started may hold the pipes open after the child's end.
+    ///
+    /// # Errors
+    ///
+    /// See [`wait`](Self::wait). Any error of reading. After an error the child is dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, the child is dropped, and what was read is lost.
+    pub async fn wait_with_output(mut self) -> io::Result<Output> {
+        let (mut stdout, mut stderr) = (self.stdout.take(), self.stderr.take());
+        let mut wait = pin!(self.wait());
+        let mut read_stdout = pin!(read_all(&mut stdout));
+        let mut read_stderr = pin!(read_all(&mut stderr));
+        let (mut status, mut out, mut err) = (None, None, None);
+        poll_fn(|cx| {
+            // All three are polled each time: the child may wait for any of them.
+            let ended = advance(wait.as_mut(), &mut status, cx)?;
+            let read_out = advance(read_stdout.as_mut(), &mut out, cx)?;
+            let read_err = advance(read_stderr.as_mut(), &mut err, cx)?;
+            if ended && read_out && read_err {
+                Poll::Ready(io::Result::Ok(()))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await?;
+        Ok(Output {
+            status: status.expect("it has ended"),
+            stdout: out.expect("it was read"),
+            stderr: err.expect("it was read"),
+        })
+    }
+}
+
+/// Reads to the end, if there is anything to read from.
+async fn read_all<R: AsyncRead + Unpin>(pipe: &mut Option<R>) -> io::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.read_to_end(&mut all).await?;
+    }
+    Ok(all)
+}
+
+/// Polls `future` unless it has completed. Returns whether it has.
+fn advance<T>(
+    future: Pin<&mut impl Future<Output = io::Result<T>>>,
+    done: &mut Option<T>,
+    cx: &mut Context<'_>,
+) -> io::Result<bool> {
+    if done.is_none()
+        && let Poll::Ready(result) = future.poll(cx)
+    {
+        *done = Some(result?);
+    }
+    Ok(done.is_some())
+}

@@ -1,0 +1,263 @@
+//! What to start, and how.
+#![allow(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::future::Future;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command as StdCommand, ExitStatus, Output, Stdio};
+
+use super::child::Child;
+
+/// What program to start, and how. It has the methods of [`std::process::Command`], and can be used several times.
+///
+/// Starting a process blocks the thread for a fraction of a millisecond, longer if the process is large.
+///
+/// ```
+/// use heist::process::Command;
+///
+/// # #[heist::main]
+/// # async fn main() -> std::io::Result<()> {
+/// let status = Command::new("sh").args(["-c", "exit 3"]).status().await?;
+/// assert_eq!(status.code(), Some(3));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Command {
+    std: StdCommand,
+    kill_on_drop: bool,
+}
+
+impl Command {
+    /// Starts this program: with no arguments, with the environment, the working directory and the standard streams of this process.
+    /// A name without a slash is searched for in `PATH`.
+    pub fn new<S: AsRef<OsStr>>(program: S) -> Command {
+        Self::from(StdCommand::new(program))
+    }
+
+    /// std's command inside, which tells what was set.
+    pub fn as_std(&self) -> &StdCommand {
+        &self.std
+    }
+
+    /// std's command inside, for what this one has no method for.
+    pub fn as_std_mut(&mut self) -> &mut StdCommand {
+        &mut self.std
+    }
+
+    /// std's command inside. [`kill_on_drop`](Self::kill_on_drop) is lost.
+    pub fn into_std(self) -> StdCommand {
+        self.std
+    }
+
+    /// Adds an argument.
+    pub fn arg<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
+        self.std.arg(arg);
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<I, S>(&mut self, args: I) -> &mut Command
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        self.std.args(args);
+        self
+    }
+
+    /// Sets the name by which the program is called: its argument 0.
+    pub fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
+        self.std.arg0(arg);
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub fn env<K, V>(&mut self, key: K, val: V) -> &mut Command
+    where
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        self.std.env(key, val);
+        self
+    }
+
+    /// Sets variables of the environment.
+    pub fn envs<I, K, V>(&mut self, vars: I) -> &mut Command
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        self.std.envs(vars);
+        self
+    }
+
+    /// Removes a variable from the environment.
+    pub fn env_remove<K: AsRef<OsStr>>(&mut self, key: K) -> &mut Command {
+        self.std.env_remove(key);
+        self
+    }
+
+    /// Starts with an empty environment.
+    pub fn env_clear(&mut self) -> &mut Command {
+        self.std.env_clear();
+        self
+    }
+
+    /// Sets the working directory. From where a relative path of the program counts then differs between systems.
+    pub fn current_dir<P: AsRef<Path>>(&mut self, dir: P) -> &mut Command {
+        self.std.current_dir(dir);
+        self
+    }
+
+    /// Sets the standard input. By default the child inherits that of this process.
+    pub fn stdin<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Command {
+        self.std.stdin(cfg);
+        self
+    }
+
+    /// Sets the standard output. By default the child inherits that of this process; for [`output`](Self::output) it is a pipe.
+    pub fn stdout<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Command {
+        self.std.stdout(cfg);
+        self
+    }
+
+    /// Sets the standard error. By default the child inherits that of this process; for [`output`](Self::output) it is a pipe.
+    pub fn stderr<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Command {
+        self.std.stderr(cfg);
+        self
+    }
+
+    /// Sets whether the process is killed when its [`Child`] is dropped before it has ended. By default it is not. A killed process
+    /// leaves no zombie, but it may end a moment after the drop.
+    pub fn kill_on_drop(&mut self, kill_on_drop: bool) -> &mut Command {
+        self.kill_on_drop = kill_on_drop;
+        self
+    }
+
+    /// Whether the process is killed when its [`Child`] is dropped.
+    pub fn get_kill_on_drop(&self) -> bool {
+        self.kill_on_drop
+    }
+
+    /// Sets the user of the process. This also drops its supplementary groups if this process is root's.
+    pub fn uid(&mut self, id: u32) -> &mut Command {
+        self.std.uid(id);
+        self
+    }
+
+    /// Sets the group of the process.
+    pub fn gid(&mut self, id: u32) -> &mut Command {
+        self.std.gid(id);
+        self
+    }
+
+    /// Sets the process group of the process. 0 makes a new one with the number of the process.
+    pub fn process_group(&mut self, pgroup: i32) -> &mut Command {
+        self.std.process_group(pgroup);
+        self
+    }
+
+    /// Calls `f` in the child, before the program starts. If it fails, so does [`spawn`](Self::spawn), with the same error number.
+    ///
+    /// # Safety
+    ///
+    /// `f` runs after `fork`, in a copy of this process that has one thread. It may call only what POSIX allows in a signal handler:
+    /// it must not allocate, and it must take no lock. See [`CommandExt::pre_exec`].
+    pub unsafe fn pre_exec<F>(&mut self, f: F) -> &mut Command
+    where
+        F: FnMut() -> io::Result<()> + Send + Sync + 'static,
+    {
+        // SAFETY: the caller promises what std asks for.
+        unsafe { self.std.pre_exec(f) };
+        self
+    }
+
+    /// Starts the program.
+    ///
+    /// The child's pipes belong to the runtime of this thread; outside of any they are served by a thread that starts at
+    /// first use.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such program, if it may not be run, or if the system has no room for another process. If the pipes can't be
+    /// registered, as after the shutdown of this runtime. When this fails, no process is left running.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let mut child = Command::new("sleep").arg("1000").spawn()?;
+    /// child.kill().await?;
+    /// assert!(!child.wait().await?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spawn(&mut self) -> io::Result<Child> {
+        self.spawn_with(StdCommand::spawn)
+    }
+
+    /// Starts the program by `with`, which is given std's command. For systems' own ways to start a process.
+    ///
+    /// # Errors
+    ///
+    /// Any error of `with`. See [`spawn`](Self::spawn).
+    pub fn spawn_with(
+        &mut self,
+        with: impl FnOnce(&mut StdCommand) -> io::Result<std::process::Child>,
+    ) -> io::Result<Child> {
+        let child = with(&mut self.std)?;
+        Child::new(child, self.kill_on_drop)
+    }
+
+    /// Starts the program, and waits until it has ended. It starts at the call, before the future is polled. Pipes that were
+    /// asked for are closed at once.
+    ///
+    /// # Errors
+    ///
+    /// See [`spawn`](Self::spawn) and [`Child::wait`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, the child is dropped: it goes on, unless [`kill_on_drop`](Self::kill_on_drop) is set.
+    pub fn status(&mut self) -> impl Future<Output = io::Result<ExitStatus>> + use<> {
+        let child = self.spawn();
+        async {
+            let mut child = child?;
+            drop((child.stdout.take(), child.stderr.take()));
+            child.wait().await
+        }
+    }
+
+    /// Starts the program, waits until it has ended, and returns what it has printed. It starts at the call, before the future is
+    /// polled.
+    ///
+    /// Standard output and standard error become pipes, also for later uses of this command. The standard input is as set.
+    ///
+    /// # Errors
+    ///
+    /// See [`spawn`](Self::spawn) and [`Child::wait_with_output`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, the child is dropped: it goes on, unless [`kill_on_drop`](Self::kill_on_drop) is set.
+    pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> + use<> {
+        self.std.stdout(Stdio::piped());
+        self.std.stderr(Stdio::piped());
+        let child = self.spawn();
+        async { child?.wait_with_output().await }
+    }
+}
+
+impl From<StdCommand> for Command {
+    fn from(std: StdCommand) -> Command {
+        Command {
+            std,
+            kill_on_drop: false,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Signals on Unix.
+//!
+//! ```
+//! use heist::signal::unix::{SignalKind, signal};
+//! # #[heist::main]
+//! # async fn main() -> std::io::Result<()> {
+//! let mut hangups = signal(SignalKind::hangup())?;
+//! # rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP)?;
+//! hangups.recv().await;
+//! println!("reading the configuration again");
+//! # Ok(())
+//! # }
+//! ```
+
+use std::ffi::c_int;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use heist_sync::coop;
+
+use super::bell::{Bell, listen};
+use crate::arrivals::Listener;
+
+/// A kind of signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SignalKind(c_int);
+
+/// The kinds by name.
+macro_rules! kinds {
+    ($($(#[$attribute:meta])* $name:ident: $signal:ident, $what:literal;)+) => {
+        impl SignalKind {
+            $(
+                #[doc = concat!("`", stringify!($signal), "`: ", $what)]
+                $(#[$attribute])*
+                pub const fn $name() -> Self {
+                    Self(libc::$signal)
+                }
+            )+
+        }
+    };
+}
+
+kinds! {
+    alarm: SIGALRM, "a timer of the system has expired. By default it ends the process.";
+    child: SIGCHLD, "a child process has ended, was stopped or goes on. By default nothing happens.";
+    hangup: SIGHUP, "the terminal is gone. By default it ends the process.";
+    #[cfg(any(target_os = "dragonfly", target_os = "freebsd", target_os = "macos", target_os = "netbsd", target_os = "openbsd", target_os = "illumos"))]
+    info: SIGINFO, "somebody asks for the status. By default nothing happens.";
+    interrupt: SIGINT, "Ctrl-C. By default it ends the process.";
+    io: SIGIO, "a descriptor is ready. By default nothing happens, or it ends the process.";
+    pipe: SIGPIPE, "a write to a pipe that nobody reads. Programs in Rust ignore it from their start.";
+    quit: SIGQUIT, "Ctrl-\\\\. By default it ends the process with a core dump.";
+    terminate: SIGTERM, "the process is asked to end. By default it does.";
+    user_defined1: SIGUSR1, "means what the program likes. By default it ends the process.";
+    user_defined2: SIGUSR2, "means what the program likes. By default it ends the process.";
+    window_change: SIGWINCH, "the terminal has another size. By default nothing happens.";
+}
+
+impl SignalKind {
+    /// The kind of that number. There may be no such signal; then [`signal`] fails. Real-time signals count from
+    /// `libc::SIGRTMIN()`.
+    ///
+    /// ```
+    /// use heist::signal::unix::{SignalKind, signal};
+    ///
+    /// # #[cfg(target_os = "linux")] {
+    /// let real_time = SignalKind::from_raw(libc::SIGRTMIN() + 1);
+    /// assert!(signal(real_time).is_ok());
+    /// # }
+    /// ```
+    pub const fn from_raw(signum: c_int) -> Self {
+        Self(signum)
+    }
+
+    /// Its number.
+    pub const fn as_raw_value(&self) -> c_int {
+        self.0
+    }
+}
+
+impl From<c_int> for SignalKind {
+    fn from(signum: c_int) -> Self {
+        Self::from_raw(signum)
+    }
+}
+
+impl From<SignalKind> for c_int {
+    fn from(kind: SignalKind) -> Self {
+        kind.as_raw_value()
+    }
+}
+
+/// Listens for signals of one kind.
+///
+/// It hears of signals that arrive after it was made. Several that arrive before it is asked count as one. If there are several
+/// listeners for one kind, each hears of every signal. It is also a [`Stream`].
+///
+/// See [`signal`] for how to make one.
+#[derive(Debug)]
+#[must_use = "a listener does nothing unless it is asked"]
+pub struct Signal {
+    listener: Listener,
+    bell: &'static Bell,
+}
+
+/// Listens for signals of this kind.
+///
+/// The first listener of a kind installs a handler, which stays until the process ends, also when all listeners are gone. From
+/// then on the signal no longer does what it does by default. A handler that was there before is called as well. If another part
+/// of the program installs a handler later and doesn't call this one, signals of that kind are heard no more.
+///
+/// # Errors
+///
+/// If signals of this kind can't be caught: SIGKILL and SIGSTOP, and SIGILL, SIGFPE and SIGSEGV, which only a handler can deal with.
+/// If there is no such signal. If the system refuses the handler, a pipe, or the thread that serves the listeners. In a child made by `fork`.
+pub fn signal(kind: SignalKind) -> io::Result<Signal> {
+    let (listener, bell) = listen(kind.0)?;
+    Ok(Signal { listener, bell })
+}
+
+impl Signal {
+    /// Completes when a signal has arrived since the last time.
+    ///
+    /// It is `None` only in a child made by `fork`: the signals that this process receives are not heard there.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost: the next call hears of what has arrived.
+    ///
+    /// ```
+    /// use heist::signal::unix::{SignalKind, signal};
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let mut resized = signal(SignalKind::window_change())?;
+    /// # rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::WINCH)?;
+    /// assert_eq!(resized.recv().await, Some(()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn recv(&mut self) -> Option<()> {
+        std::future::poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Polls for [`recv`](Self::recv). The task that polled last is woken.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        let coop = ready!(coop::poll_proceed(cx));
+        let heard = ready!(self.poll_at_no_cost(cx));
+        coop.made_progress();
+        Poll::Ready(heard)
+    }
+
+    /// Like [`poll_recv`](Self::poll_recv), but it costs nothing of the task's budget. So it calls no waker.
+    pub(crate) fn poll_at_no_cost(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        let bell = self.bell;
+        if !bell.is_ours() {
+            return Poll::Ready(None);
+        }
+        let silence = || bell.silence();
+        self.listener.poll(cx, bell.rings(), silence).map(Some)
+    }
+}
+
+impl Stream for Signal {
+    type Item = ();
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        self.poll_recv(cx)
+    }
+}
+
+impl Drop for Signal {
+    fn drop(&mut self) {
+        self.listener.leave(self.bell.rings());
+    }
+}
