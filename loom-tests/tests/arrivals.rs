@@ -99,25 +99,18 @@ fn a_signal_is_heard_whoever_empties_the_pipe() {
             let pipe = Pipe::new(2);
             let kinds = [(); 2].map(|()| Arc::new(Arrivals::default()));
             let threads = kinds.clone().map(|arrivals| {
-                let (pipe, counted) = (pipe.clone(), counted.clone());
-                let mut listener = Listener::new(arrivals.clone());
-                let listens = thread::spawn({
-                    let pipe = pipe.clone();
-                    move || {
-                        hear(&mut listener, &pipe);
-                        assert!(!has_heard(&mut listener, &pipe), "it came once");
-                        listener.leave(pipe.bell());
-                    }
-                });
-                (listens, arrivals, pipe, counted)
+                let pipe = pipe.clone();
+                let mut listener = Listener::new(arrivals);
+                thread::spawn(move || {
+                    hear(&mut listener, &pipe);
+                    assert!(!has_heard(&mut listener, &pipe), "it came once");
+                    listener.leave(pipe.bell());
+                })
             });
-            let [first, second] = threads;
-            let arrives = thread::spawn({
-                let (arrivals, pipe, counted) = (first.1, first.2, first.3);
-                move || arrive(&arrivals, &pipe, &counted)
-            });
-            arrive(&second.1, &second.2, &second.3);
-            for thread in [first.0, second.0, arrives] {
+            for arrivals in kinds {
+                arrive(&arrivals, &pipe, &counted);
+            }
+            for thread in threads {
                 thread.join().unwrap();
             }
         },

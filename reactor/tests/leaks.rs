@@ -5,13 +5,17 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 
 use heist_reactor::net::{TcpListener, TcpStream};
+use heist_reactor::process::Command;
+use heist_reactor::signal::unix::{SignalKind, signal};
 use heist_reactor::testing::{block_on, within_limit};
 use heist_reactor::time::{Duration, timeout};
 use heist_reactor::{Config, Monitor, Reactor};
+use rustix::process::{Pid, test_kill_process};
 
 struct Plain;
 
@@ -93,16 +97,50 @@ fn start_and_end_a_reactor() {
     assert!(reactor.join_thread(None));
 }
 
+/// Signals are listened for, and children are waited for, dropped and refused.
+async fn listen_and_start() {
+    for _ in 0..20 {
+        let mut listener = signal(SignalKind::user_defined1()).expect("a handler");
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(listener.poll_recv(&mut cx).is_pending());
+        let printed = Command::new("echo").arg("text").output().await;
+        assert_eq!(printed.expect("a child").stdout, b"text\n");
+        assert!(Command::new("/nowhere/at/all").spawn().is_err());
+        let mut endless = Command::new("sleep");
+        let endless = endless
+            .arg("1000")
+            .kill_on_drop(true)
+            .stdout(Stdio::piped());
+        let endless = endless.spawn().expect("a child");
+        let pid = Pid::from_raw(endless.id().expect("it runs").cast_signed()).expect("a number");
+        drop(endless);
+        // Once it is reaped, the thread that has done so may still hold its descriptor for a moment.
+        while test_kill_process(pid).is_ok() || pidfds() > 0 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn pidfds() -> usize {
+    let all = std::fs::read_dir("/proc/self/fd").expect("proc");
+    let targets = all.filter_map(|one| std::fs::read_link(one.ok()?.path()).ok());
+    targets
+        .filter(|target| target.to_string_lossy().contains("pidfd"))
+        .count()
+}
+
 #[test]
 fn nothing_is_left_behind() {
     within_limit(|| {
         // The default reactor, and what threads keep for themselves.
         block_on(connect_and_close());
+        block_on(listen_and_start());
         (0..20).for_each(|_| start_and_end_a_reactor());
         drop_timeouts_that_wait(200_000);
         let (before, memory) = (descriptors(), in_use());
         block_on(fail_in_every_way());
         block_on(connect_and_close());
+        block_on(listen_and_start());
         (0..100).for_each(|_| start_and_end_a_reactor());
         drop_timeouts_that_wait(1_000_000);
         assert_eq!(descriptors(), before);

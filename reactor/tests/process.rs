@@ -329,7 +329,7 @@ fn children_that_are_dropped_are_reaped_before_and_after_their_end() {
 #[test]
 fn kill_on_drop_kills_and_reaps() {
     run(async || {
-        let mut command = sh("sleep 1000");
+        let mut command = sh("exec sleep 1000");
         let child = command.kill_on_drop(true).spawn().unwrap();
         let killed = pid(&child);
         drop(child);
@@ -409,7 +409,7 @@ fn nothing_is_left_of_what_a_runtime_that_is_shut_down_starts() {
         reactor.shutdown();
         let _entered = reactor.enter();
         let mut started = None;
-        let mut command = sh("sleep 1000");
+        let mut command = sh("exec sleep 1000");
         let failed = command.stdout(Stdio::piped()).spawn_with(|command| {
             let child = command.spawn()?;
             started = Pid::from_raw(child.id().cast_signed());
