@@ -1,6 +1,5 @@
 //! A body that is being received: piece by piece, decoded, and limited in bytes and time.
 
-use std::mem;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,16 +11,13 @@ use crate::coding::Decoder;
 use crate::connection::Lease;
 use crate::error::FetchError;
 
-/// How much is decoded at once. It may become a thousand times as long.
-const PIECE: usize = 4 * 1024;
-
 /// How much is read of a body that nobody wants, so that its connection can be used again.
 const LEFTOVER: usize = 64 * 1024;
 
 /// What an answer may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// The limit for the body, both as it was sent and as it was decoded.
+    /// The limit for the body, as it was sent, as it was decoded, and at each coding between.
     pub(crate) bytes: usize,
     /// How long the host may let us wait, from connecting to the last byte.
     pub(crate) timeout: Duration,
@@ -43,10 +39,6 @@ pub(crate) struct Body {
     incoming: Incoming,
     decoders: Vec<Decoder>,
     bounds: Bounds,
-    /// What was received but is not decoded yet.
-    coded: Bytes,
-    /// How many bytes were received.
-    came: usize,
     /// How many bytes were returned, decoded.
     read: usize,
     cut: bool,
@@ -68,8 +60,6 @@ impl Body {
             incoming,
             decoders,
             bounds,
-            coded: Bytes::new(),
-            came: 0,
             read: 0,
             cut: false,
             lease: Some(lease),
@@ -80,10 +70,9 @@ impl Body {
     /// The next piece. `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         while !self.is_done() {
-            let piece = if self.coded.is_empty() {
-                self.receive().await
-            } else {
-                self.decode()
+            let piece = match self.last_with_more() {
+                None => self.receive().await,
+                Some(index) => self.decode(index),
             };
             let mut piece = piece.inspect_err(|_| self.lease = None)?;
             let room = self.bounds.bytes - self.read;
@@ -111,29 +100,32 @@ impl Body {
         };
         // Otherwise it is a trailer.
         if let Ok(data) = frame.map_err(FetchError::Http)?.into_data() {
-            self.came += data.len();
-            if !self.decoders.is_empty() && self.came > self.bounds.bytes {
-                self.cut_off();
-            }
-            self.coded = data;
+            return Ok(self.pass(data, 0));
         }
         Ok(Bytes::new())
     }
 
-    fn decode(&mut self) -> Result<Bytes, FetchError> {
-        if self.decoders.is_empty() {
-            return Ok(mem::take(&mut self.coded));
-        }
-        let piece = self.coded.split_to(PIECE.min(self.coded.len()));
-        self.undo(piece, 0)
+    /// The last decoder that has something to decode. If there is one, the decoders before it must wait.
+    fn last_with_more(&self) -> Option<usize> {
+        self.decoders.iter().rposition(Decoder::has_more)
     }
 
-    /// Passes a piece through the decoders, beginning with number `from`.
-    fn undo(&mut self, mut piece: Bytes, from: usize) -> Result<Bytes, FetchError> {
-        for decoder in &mut self.decoders[from..] {
-            piece = decoder.decode(&piece)?.into();
+    /// Lets a decoder take a step.
+    fn decode(&mut self, index: usize) -> Result<Bytes, FetchError> {
+        let piece = self.decoders[index].decode()?;
+        Ok(self.pass(piece.into(), index + 1))
+    }
+
+    /// Passes a piece to a decoder. After the last one, returns it.
+    fn pass(&mut self, piece: Bytes, index: usize) -> Bytes {
+        let Some(decoder) = self.decoders.get_mut(index) else {
+            return piece;
+        };
+        decoder.receive(piece);
+        if decoder.came() > self.bounds.bytes {
+            self.cut_off();
         }
-        Ok(piece)
+        Bytes::new()
     }
 
     /// Everything was received. Frees the connection, and returns what the decoders have left.
@@ -144,7 +136,12 @@ impl Body {
         let mut last = Vec::new();
         for index in 0..self.decoders.len() {
             let left = self.decoders[index].finish()?;
-            last.extend_from_slice(&self.undo(left.into(), index + 1)?);
+            last.extend_from_slice(&self.pass(left.into(), index + 1));
+            while let Some(index) = self.last_with_more()
+                && last.len() <= self.bounds.bytes
+            {
+                last.extend_from_slice(&self.decode(index)?);
+            }
         }
         Ok(last.into())
     }
@@ -189,7 +186,6 @@ impl Body {
     /// Nobody wants the body. If little is left, reads the rest, so that the connection can be used again.
     pub(crate) async fn skip(&mut self) {
         self.decoders.clear();
-        self.coded.clear();
         let end = self.read.saturating_add(LEFTOVER);
         self.bounds.bytes = self.bounds.bytes.min(end);
         while let Ok(Some(_)) = self.next().await {}

@@ -4,7 +4,8 @@
 
 use std::io::{self, Write};
 
-use brotli_decompressor::DecompressorWriter;
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
+use bytes::{Buf, Bytes};
 use flate2::write::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use hyper::HeaderMap;
 use hyper::header::CONTENT_ENCODING;
@@ -26,6 +27,12 @@ const NOT_DECODED: &[&str] = &[
 
 /// How many codings on top of each other are undone. One is usual, two are a mistake.
 const MOST_CODINGS: usize = 4;
+
+/// How much is decoded in one step, and a little more. A few bytes may hold gigabytes, so nothing is decoded at once.
+const STEP: usize = 64 * 1024;
+
+/// How much Brotli decodes at once.
+const BROTLI_STEP: usize = 32 * 1024;
 
 /// A decoder for each coding of a body, the outermost first.
 pub(crate) fn decoders(headers: &HeaderMap) -> Result<Vec<Decoder>, FetchError> {
@@ -51,6 +58,10 @@ pub(crate) fn decoders(headers: &HeaderMap) -> Result<Vec<Decoder>, FetchError> 
 pub(crate) struct Decoder {
     name: &'static str,
     state: State,
+    /// What was received and is not decoded yet.
+    input: Bytes,
+    /// How many bytes were received.
+    came: usize,
 }
 
 enum State {
@@ -59,7 +70,7 @@ enum State {
     Gzip(GzDecoder<Vec<u8>>),
     Zlib(ZlibDecoder<Vec<u8>>),
     Deflate(DeflateDecoder<Vec<u8>>),
-    Brotli(Box<DecompressorWriter<Vec<u8>>>),
+    Brotli(Box<Brotli>),
     /// The data has ended. What comes after it is ignored, as browsers do.
     Ended,
 }
@@ -69,35 +80,59 @@ impl Decoder {
         let (name, start): (_, fn(&[u8]) -> State) = match name {
             "gzip" | "x-gzip" => ("gzip", gzip),
             "deflate" => ("deflate", zlib_or_not),
-            "br" => ("br", |_| {
-                State::Brotli(Box::new(DecompressorWriter::new(Vec::new(), 32 * 1024)))
-            }),
+            "br" => ("br", |_| State::Brotli(Box::new(Brotli::new()))),
             _ => return None,
         };
-        let state = State::Empty(start);
-        Some(Decoder { name, state })
+        Some(Decoder {
+            name,
+            state: State::Empty(start),
+            input: Bytes::new(),
+            came: 0,
+        })
     }
 
-    /// Decodes a piece. Keep it small: it may be a thousand times as long afterwards.
-    pub(crate) fn decode(&mut self, mut piece: &[u8]) -> Result<Vec<u8>, FetchError> {
+    /// Takes the next piece. Call this only if there is nothing to decode.
+    pub(crate) fn receive(&mut self, piece: Bytes) {
+        self.came += piece.len();
+        self.input = piece;
+    }
+
+    /// How many bytes were received.
+    pub(crate) fn came(&self) -> usize {
+        self.came
+    }
+
+    /// Whether something was received that is not decoded yet.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.input.is_empty() || matches!(&self.state, State::Brotli(brotli) if brotli.has_more)
+    }
+
+    /// Decodes about 64 KiB of what was received, or all of it.
+    pub(crate) fn decode(&mut self) -> Result<Vec<u8>, FetchError> {
         let mut decoded = Vec::new();
-        while !piece.is_empty() && !matches!(self.state, State::Ended) {
-            if let State::Empty(start) = self.state {
-                self.state = start(piece);
-                continue;
-            }
-            let taken = self.write(piece)?;
-            piece = &piece[taken..];
-            if taken == 0 {
-                decoded.append(&mut self.end()?);
-                if self.name == "gzip" {
-                    self.state = State::Empty(next_member);
+        while self.has_more() && decoded.len() < STEP {
+            match self.state {
+                State::Ended => self.input.clear(),
+                State::Empty(start) => self.state = start(&self.input),
+                _ => {
+                    let input = self.input.clone();
+                    match self.write(&input)? {
+                        Some(taken) => self.input.advance(taken),
+                        None => {
+                            decoded.append(&mut self.end()?);
+                            if self.name == "gzip" {
+                                self.state = State::Empty(next_member);
+                            }
+                        }
+                    }
                 }
             }
-        }
-        self.flush()?;
-        if let Some(output) = self.output() {
-            decoded.append(output);
+            if !self.has_more() {
+                self.flush()?;
+            }
+            if let Some(output) = self.output() {
+                decoded.append(output);
+            }
         }
         Ok(decoded)
     }
@@ -109,8 +144,8 @@ impl Decoder {
         }
         // A stream that has ended accepts nothing any more.
         match self.write(&[0])? {
-            0 => self.end(),
-            _ => Err(self.garbled(io::ErrorKind::UnexpectedEof.into())),
+            None => self.end(),
+            Some(_) => Err(self.garbled(io::ErrorKind::UnexpectedEof.into())),
         }
     }
 
@@ -120,21 +155,20 @@ impl Decoder {
             State::Gzip(decoder) => decoder.finish(),
             State::Zlib(decoder) => decoder.finish(),
             State::Deflate(decoder) => decoder.finish(),
-            State::Brotli(decoder) => decoder
-                .into_inner()
-                .map_err(|_| io::ErrorKind::InvalidData.into()),
+            State::Brotli(decoder) => Ok(decoder.output),
             State::Empty(_) | State::Ended => Ok(Vec::new()),
         };
         ended.map_err(|error| self.garbled(error))
     }
 
-    fn write(&mut self, piece: &[u8]) -> Result<usize, FetchError> {
+    /// Decodes some bytes, and returns how many. `None` if the data has ended before them.
+    fn write(&mut self, piece: &[u8]) -> Result<Option<usize>, FetchError> {
         let taken = match &mut self.state {
-            State::Gzip(decoder) => decoder.write(piece),
-            State::Zlib(decoder) => decoder.write(piece),
-            State::Deflate(decoder) => decoder.write(piece),
+            State::Gzip(decoder) => decoder.write(piece).map(not_zero),
+            State::Zlib(decoder) => decoder.write(piece).map(not_zero),
+            State::Deflate(decoder) => decoder.write(piece).map(not_zero),
             State::Brotli(decoder) => decoder.write(piece),
-            State::Empty(_) | State::Ended => Ok(0),
+            State::Empty(_) | State::Ended => Ok(None),
         };
         taken.map_err(|error| self.garbled(error))
     }
@@ -156,13 +190,68 @@ impl Decoder {
             State::Gzip(decoder) => Some(decoder.get_mut()),
             State::Zlib(decoder) => Some(decoder.get_mut()),
             State::Deflate(decoder) => Some(decoder.get_mut()),
-            State::Brotli(decoder) => Some(decoder.get_mut()),
+            State::Brotli(decoder) => Some(&mut decoder.output),
             State::Empty(_) | State::Ended => None,
         }
     }
 
     fn garbled(&self, error: io::Error) -> FetchError {
         FetchError::Garbled(self.name, error)
+    }
+}
+
+/// A stream that has ended accepts nothing any more.
+fn not_zero(taken: usize) -> Option<usize> {
+    (taken > 0).then_some(taken)
+}
+
+/// Brotli has no decoder like those of flate2. That of its crate does not stop before a piece is decoded, however long
+/// it becomes.
+struct Brotli {
+    state: BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>,
+    output: Vec<u8>,
+    /// Whether more can be decoded of what was received.
+    has_more: bool,
+    ended: bool,
+}
+
+impl Brotli {
+    fn new() -> Brotli {
+        let alloc = StandardAlloc::default;
+        Brotli {
+            // The strict form has windows of 16 MiB at most.
+            state: BrotliState::new_strict(alloc(), alloc(), alloc()),
+            output: Vec::new(),
+            has_more: false,
+            ended: false,
+        }
+    }
+
+    fn write(&mut self, piece: &[u8]) -> io::Result<Option<usize>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let start = self.output.len();
+        self.output.resize(start + BROTLI_STEP, 0);
+        let (mut taken, mut left) = (0, piece.len());
+        let (mut end, mut room) = (start, BROTLI_STEP);
+        let result = BrotliDecompressStream(
+            &mut left,
+            &mut taken,
+            piece,
+            &mut room,
+            &mut end,
+            &mut self.output,
+            &mut 0,
+            &mut self.state,
+        );
+        self.output.truncate(end);
+        self.has_more = matches!(result, BrotliResult::NeedsMoreOutput);
+        self.ended = matches!(result, BrotliResult::ResultSuccess);
+        match result {
+            BrotliResult::ResultFailure => Err(io::ErrorKind::InvalidData.into()),
+            _ => Ok(Some(taken)),
+        }
     }
 }
 
@@ -197,6 +286,10 @@ mod tests {
     /// `hello` and a newline in Brotli.
     const BROTLI: &[u8] = b"\x8f\x02\x80\x68\x65\x6c\x6c\x6f\x0a\x03";
 
+    /// 16 MiB in Brotli.
+    const BROTLI_BOMB: &[u8] = b"\xcb\xff\xff\x3f\x00\x04\x5a\x72\x48\x15\x58\x06\xe7\xed\xb7\x4f\x45\x84\x39\x30\x91\xad\xcc\x23\x2b\xf9\x33\
+        \x7a\xff\x17\x5e\xdc\xa8\xf1\xff\xff\x0f\x00\x09\x80\x38\x2c\x00\xdd\xfb\xbf\xa8\x00\x00\x20\x01\x10\x44\x04\x00";
+
     fn zipped(text: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(text).unwrap();
@@ -207,7 +300,12 @@ mod tests {
         let mut decoder = Decoder::named(coding).unwrap();
         let mut all = Vec::new();
         for piece in data.chunks(piece) {
-            all.extend(decoder.decode(piece)?);
+            decoder.receive(Bytes::copy_from_slice(piece));
+            while decoder.has_more() {
+                let step = decoder.decode()?;
+                assert!(step.len() <= 2 * STEP, "{}", step.len());
+                all.extend(step);
+            }
         }
         all.extend(decoder.finish()?);
         Ok(all)
@@ -243,6 +341,16 @@ mod tests {
             assert_eq!(decode("br", BROTLI, piece).unwrap(), b"hello\n");
             assert_eq!(decode("br", &surplus, piece).unwrap(), b"hello\n");
             assert!(decode("br", &BROTLI[..8], piece).is_err());
+        }
+    }
+
+    /// Each step is checked in `decode`.
+    #[test]
+    fn a_few_bytes_that_become_many_are_decoded_step_by_step() {
+        let gzip = zipped(&vec![b'.'; 16 << 20]);
+        for (coding, data) in [("gzip", &*gzip), ("br", BROTLI_BOMB)] {
+            let decoded = decode(coding, data, usize::MAX).unwrap();
+            assert!(decoded.len() >= 16 << 20, "{coding}");
         }
     }
 
