@@ -21,14 +21,17 @@ pub(crate) enum Rules {
     All,
     /// The host can't be asked. Then nothing may be fetched.
     Nothing(String),
-    Told(Box<Robots>),
+    Told(Box<Robots>, Option<Duration>),
 }
 
 impl Rules {
     /// Reads a robots.txt, or its first [`MOST_BYTES`]. What can't be read forbids nothing.
     pub(crate) fn read(text: &[u8]) -> Rules {
-        let text = with_product_tokens(whole_lines(text));
-        Rules::Told(Box::new(Robots::parse(&text, NAME)))
+        let text = whole_lines(text);
+        // [`robotxt`] ends a list of agents at a `Crawl-delay`. To Google's parser it is a line like any other.
+        let robots = Robots::parse(&plain(text, false), NAME);
+        let delay = Robots::parse(&plain(text, true), NAME).crawl_delay();
+        Rules::Told(Box::new(robots), delay)
     }
 
     /// `Err` with the reason if a page may not be fetched.
@@ -36,17 +39,17 @@ impl Rules {
         match self {
             Rules::All => Ok(()),
             Rules::Nothing(why) => Err(format!("robots.txt can't be had: {why}")),
-            Rules::Told(robots) if robots.is_url_allowed(url) => Ok(()),
-            Rules::Told(_) => Err("robots.txt forbids it".into()),
+            Rules::Told(robots, _) if robots.is_url_allowed(url) => Ok(()),
+            Rules::Told(..) => Err("robots.txt forbids it".into()),
         }
     }
 
     /// How long to wait between two requests, if the host asks for it.
     pub(crate) fn delay(&self) -> Option<Duration> {
-        let Rules::Told(robots) = self else {
+        let Rules::Told(_, delay) = self else {
             return None;
         };
-        Some(robots.crawl_delay()?.min(MAX_DELAY))
+        Some((*delay)?.min(MAX_DELAY))
     }
 }
 
@@ -62,31 +65,33 @@ fn whole_lines(text: &[u8]) -> &[u8] {
     &text[..end.unwrap_or(0)]
 }
 
+/// The names of a line, as Google's parser and [`robotxt`] accept them.
+const AGENT: [&[u8]; 3] = [b"user-agent", b"useragent", b"user agent"];
+const DELAY: [&[u8]; 3] = [b"crawl-delay", b"crawldelay", b"crawl delay"];
+
 /// Cuts each `User-agent: name/1.0 (remark)` down to `User-agent: name`. Google's parser compares only the product
-/// token, letters, `_` and `-`; [`robotxt`] compares the whole value.
-fn with_product_tokens(text: &[u8]) -> Vec<u8> {
+/// token, letters, `_` and `-`; [`robotxt`] compares the whole value. Drops each `Crawl-delay` unless it is wanted.
+fn plain(text: &[u8], with_delay: bool) -> Vec<u8> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut plain = Vec::with_capacity(text.len());
     for line in text.split(|byte| b"\r\n\0".contains(byte)) {
-        match agent(line) {
-            Some(agent) => {
-                plain.extend_from_slice(b"User-agent: ");
-                plain.extend_from_slice(product_token(agent));
-            }
-            None => plain.extend_from_slice(line),
+        if let Some(agent) = value(line, AGENT) {
+            plain.extend_from_slice(b"User-agent: ");
+            plain.extend_from_slice(product_token(agent));
+        } else if with_delay || value(line, DELAY).is_none() {
+            plain.extend_from_slice(line);
         }
         plain.push(b'\n');
     }
     plain
 }
 
-/// The value of a `User-agent` line. Google's parser accepts these spellings too, and a space instead of the colon.
-fn agent(line: &[u8]) -> Option<&[u8]> {
-    let line = line.trim_ascii_start();
-    let spellings: [&[u8]; 3] = [b"user-agent", b"useragent", b"user agent"];
-    let rest = spellings.iter().find_map(|spelling| {
-        let (start, rest) = line.split_at_checked(spelling.len())?;
-        start.eq_ignore_ascii_case(spelling).then_some(rest)
+/// The value of a line of this name, without a comment. Google's parser accepts a space instead of the colon, too.
+fn value<'a>(line: &'a [u8], names: [&[u8]; 3]) -> Option<&'a [u8]> {
+    let line = line.split(|&byte| byte == b'#').next()?.trim_ascii_start();
+    let rest = names.iter().find_map(|name| {
+        let (start, rest) = line.split_at_checked(name.len())?;
+        start.eq_ignore_ascii_case(name).then_some(rest)
     })?;
     let value = rest.trim_ascii_start();
     match value.strip_prefix(b":") {
@@ -176,8 +181,26 @@ mod tests {
             let text = format!("User-agent: {agent}\nDisallow: /no\n");
             assert!(allows(&Rules::read(text.as_bytes()), "/no"), "{agent}");
         }
-        let all = Rules::read(b"User-agent: * and so on\nDisallow: /no\n");
-        assert!(!allows(&all, "/no"));
+        for agent in ["* and so on", "*#all", "* # all", "*\t"] {
+            let text = format!("User-agent: {agent}\nDisallow: /no\n");
+            assert!(!allows(&Rules::read(text.as_bytes()), "/no"), "{agent}");
+        }
+    }
+
+    #[test]
+    fn a_delay_and_a_sitemap_do_not_end_a_list_of_agents() {
+        for line in [
+            "Crawl-delay: 2",
+            "crawldelay 2",
+            "Sitemap: http://host/x",
+            "Host: x",
+        ] {
+            let text =
+                format!("User-agent: heist-crawler\n{line}\nUser-agent: other\nDisallow: /no\n");
+            assert!(!allows(&Rules::read(text.as_bytes()), "/no"), "{line}");
+        }
+        let rules = Rules::read(b"User-agent: *\nCrawl-delay: 2 # seconds\nUser-agent: other\n");
+        assert_eq!(rules.delay(), Some(Duration::from_secs(2)));
     }
 
     #[test]

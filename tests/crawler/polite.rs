@@ -134,6 +134,14 @@ fn the_product_token_says_whom_a_group_is_for() {
     watched(|| {
         let robots = "User-agent: *\nDisallow: /\n\nUser-agent: Heist-Crawler/1.0\nDisallow: /b\n";
         assert_eq!(text(robots).1, all_but(&["/b"]));
+        // A remark is no part of it.
+        assert_eq!(
+            text("User-agent: *#all\nDisallow: /b\n").1,
+            all_but(&["/b"])
+        );
+        // To Google's parser a delay ends no list of agents.
+        let robots = "User-agent: *\nCrawl-delay: 0\nUser-agent: x\nDisallow: /b\n";
+        assert_eq!(text(robots).1, all_but(&["/b"]));
     });
 }
 
