@@ -8,6 +8,7 @@ use bytes::Bytes;
 use heist::hyper::HeistIo;
 use heist::net::TcpStream;
 use heist::sync::{OwnedSemaphorePermit, Semaphore};
+use heist::time::sleep;
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -20,6 +21,9 @@ use crate::robots;
 
 /// How many header fields an answer may have. hyper's own limit of about 400 KB for all of them together applies too.
 const MOST_FIELDS: usize = 1000;
+
+/// How long to wait for another try if there are no descriptors left.
+const NO_DESCRIPTORS: Duration = Duration::from_millis(20);
 
 /// A connection over which requests can be sent, one after the other.
 type Connection = SendRequest<Empty<Bytes>>;
@@ -93,17 +97,25 @@ impl Host {
 
     async fn send(&self, url: &Url) -> Result<(Connection, Response<Incoming>), FetchError> {
         let request = || request(url).map_err(FetchError::Request);
-        while let Some(mut connection) = self.idle() {
-            // A kept connection may end just as it is used, or may hold extra bytes that the host sent. That says
-            // nothing about this page. Only what happens on a fresh connection does.
-            if connection.ready().await.is_err() {
-                continue;
+        let mut connection = loop {
+            while let Some(mut connection) = self.idle() {
+                // A kept connection may end just as it is used, or may hold extra bytes that the host sent. That says
+                // nothing about this page. Only what happens on a fresh connection does.
+                if connection.ready().await.is_err() {
+                    continue;
+                }
+                if let Ok(response) = connection.send_request(request()?).await {
+                    return Ok((connection, response));
+                }
             }
-            if let Ok(response) = connection.send_request(request()?).await {
-                return Ok((connection, response));
+            match connect(url).await {
+                // That says nothing about this page either. When another page is done, its connection can be used.
+                Err(FetchError::Connect(error)) if is_out_of_descriptors(&error) => {
+                    sleep(NO_DESCRIPTORS).await;
+                }
+                connected => break connected?,
             }
-        }
-        let mut connection = connect(url).await?;
+        };
         let response = connection.send_request(request()?).await;
         Ok((connection, response.map_err(FetchError::Http)?))
     }
@@ -111,6 +123,11 @@ impl Host {
     fn idle(&self) -> Option<Connection> {
         lock(&self.idle).pop()
     }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    // ENFILE, EMFILE and WSAEMFILE.
+    matches!(error.raw_os_error(), Some(23 | 24 | 10024))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
