@@ -132,8 +132,11 @@ impl Job {
         };
         let mut found = Found::default();
         if may_hold_links {
-            let charset = mime.as_ref().and_then(media::charset);
-            let links = self.links(body, start, charset, url).await?;
+            let form = parse::Form {
+                charset: mime.as_ref().and_then(media::charset),
+                xml: media::is_xml(page.media.as_deref()),
+            };
+            let links = self.links(body, start, form, url).await?;
             page.links = links.count;
             let too_large = || body.cut().map(|most| format!("larger than {most} bytes"));
             page.cut = links.cut.map(str::to_owned).or_else(too_large);
@@ -151,7 +154,7 @@ impl Job {
         &self,
         body: &mut Body,
         start: Bytes,
-        charset: Option<&str>,
+        form: parse::Form<'_>,
         url: &Url,
     ) -> Result<parse::Links, FetchError> {
         let start = [start, body.collect(WHOLE).await?.into()].concat().into();
@@ -170,7 +173,7 @@ impl Job {
             true => Ok(None),
             false => runtime.block_on(body.next()),
         };
-        parse::links(start, rest, charset, url, bounds)
+        parse::links(start, rest, form, url, bounds)
     }
 
     /// Picks the links that belong to the crawl.

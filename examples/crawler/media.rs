@@ -7,6 +7,9 @@ use hyper::header::CONTENT_TYPE;
 /// How much of a body shows what it is, according to MIME Sniffing.
 pub(crate) const SNIFFED: usize = 1445;
 
+/// How much is kept of the name of a type, in characters. No registered type is longer (RFC 6838).
+const LONGEST: usize = 127 + 1 + 127;
+
 /// Extracts the media type from all `Content-Type` fields together.
 ///
 /// The last valid type counts. If it names no charset, it takes the charset of an earlier field with the same type.
@@ -74,12 +77,18 @@ pub(crate) fn classify(supplied: Option<&Mime>, start: &[u8]) -> (Option<String>
     match supplied {
         Some(mime) => {
             let html = mime.matches("text", "html") || mime.matches("application", "xhtml+xml");
-            (Some(format!("{}/{}", mime.type_, mime.subtype)), html)
+            let media = format!("{}/{}", mime.type_, mime.subtype);
+            (Some(media.chars().take(LONGEST).collect()), html)
         }
         None if infer::text::is_html(start) => (Some("text/html".into()), true),
         None if infer::text::is_xml(start) => (Some("text/xml".into()), true),
         None => (None, false),
     }
+}
+
+/// Whether a type that may hold links is XML.
+pub(crate) fn is_xml(media: Option<&str>) -> bool {
+    media.is_some_and(|media| media.ends_with("xml"))
 }
 
 #[cfg(test)]
@@ -130,6 +139,13 @@ mod tests {
         for (fields, expected) in cases {
             assert_eq!(extracted(fields).as_deref(), *expected, "{fields:?}");
         }
+    }
+
+    #[test]
+    fn a_type_is_no_longer_than_types_are() {
+        let long: Mime = format!("x/{}", "y".repeat(100_000)).parse().unwrap();
+        let (media, _) = classify(Some(&long), b"");
+        assert_eq!(media.unwrap().len(), LONGEST);
     }
 
     #[test]

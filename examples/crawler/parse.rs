@@ -3,16 +3,18 @@
 //! A page is read token by token, and no tree is built. Links need no tree, and so the cost of a page grows only with
 //! its length, however deeply it nests. It is read piece by piece, and only its links are kept, so a page of any length
 //! takes little memory. The whole runs in one poll of a task. It may take milliseconds, but that does no harm: the
-//! scheduler keeps the other tasks going meanwhile.
+//! scheduler keeps the other tasks going meanwhile. A page that takes longer says that it blocks its worker.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, WINDOWS_1252};
+use heist::task::block_in_place;
+use html5ever::LocalName;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
@@ -26,8 +28,17 @@ const META_WITHIN: usize = 1024;
 /// How much is tokenized between two looks at the clock.
 const PIECE: usize = 16 * 1024;
 
-/// How many bytes the links of one page may have together.
+/// How long a page is parsed before its worker is given to the other tasks.
+const SHORT: Duration = Duration::from_millis(10);
+
+/// How many bytes the links of one page may have together, both as they are written and as the URLs that they become.
 const MOST_LINK_BYTES: usize = 8 << 20;
+
+/// Why a page with more links is not read on.
+const TOO_MANY_LINKS: &str = "too many or too long links";
+
+/// How deeply `svg` and `math` may nest. Browsers let no elements nest deeper.
+const MOST_NESTED: usize = 512;
 
 /// How many links that are no URL are named for one page.
 const MOST_MALFORMED: usize = 100;
@@ -56,27 +67,47 @@ pub(crate) struct Bounds {
     pub(crate) links: usize,
 }
 
+/// What is known of a page before it is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Form<'a> {
+    /// The charset that the host names.
+    pub(crate) charset: Option<&'a str>,
+    /// Whether it is XML, not HTML.
+    pub(crate) xml: bool,
+}
+
 /// Finds the links (`a[href]`) of a page. Its start has been received, and the rest comes in pieces.
 pub(crate) fn links<E>(
     start: Bytes,
     mut rest: impl FnMut() -> Result<Option<Bytes>, E>,
-    charset: Option<&str>,
+    form: Form<'_>,
     page: &Url,
     bounds: Bounds,
 ) -> Result<Links, E> {
-    let encoding = encoding(&start, charset);
-    let mut reader = Reader::new(encoding, bounds);
-    let mut next = Some(start);
+    let encoding = encoding(&start, form.charset);
+    let mut reader = Reader::new(encoding, form.xml, bounds);
+    let mut start = start;
     let mut cut = None;
-    while cut.is_none()
-        && let Some(piece) = next
-    {
-        cut = reader.read(&piece, false);
-        drop(piece);
-        next = if cut.is_none() { rest()? } else { None };
-    }
-    if cut.is_none() {
-        cut = reader.read(&[], true);
+    // Whether it was done before then.
+    let mut read_until = |until: Option<Instant>| -> Result<bool, E> {
+        while until.is_none_or(|until| Instant::now() < until) {
+            let piece = match start.is_empty() {
+                true => rest()?,
+                false => Some(start.split_to(PIECE.min(start.len()))),
+            };
+            cut = match &piece {
+                Some(piece) => reader.read(piece, false),
+                None => reader.read(&[], true),
+            };
+            if cut.is_some() || piece.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    if !read_until(Some(Instant::now() + SHORT))? {
+        // There may be many such pages at once. Another thread takes over the other tasks of this worker.
+        block_in_place(|| read_until(None))?;
     }
     reader.tokens.end();
     let mut links = reader
@@ -85,7 +116,7 @@ pub(crate) fn links<E>(
         .found
         .into_inner()
         .resolve(page, encoding);
-    links.cut = cut;
+    links.cut = cut.or(links.cut);
     Ok(links)
 }
 
@@ -118,7 +149,7 @@ fn meta_encoding(start: &[u8]) -> Option<&'static Encoding> {
     let head = &start[..start.len().min(META_WITHIN)];
     // A label is ASCII, and so is everything that leads to it.
     let head = WINDOWS_1252.decode_without_bom_handling(head).0;
-    let tokens = Tokenizer::new(Sink::new(usize::MAX), TokenizerOpts::default());
+    let tokens = Tokenizer::new(Sink::new(usize::MAX, false), TokenizerOpts::default());
     feed(&tokens, &BufferQueue::default(), &head);
     tokens.end();
     let encoding = Encoding::for_label(tokens.sink.found.into_inner().charset?.as_bytes())?;
@@ -136,10 +167,10 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(encoding: &'static Encoding, bounds: Bounds) -> Reader {
+    fn new(encoding: &'static Encoding, xml: bool, bounds: Bounds) -> Reader {
         Reader {
             decoder: encoding.new_decoder_with_bom_removal(),
-            tokens: Tokenizer::new(Sink::new(bounds.links), TokenizerOpts::default()),
+            tokens: Tokenizer::new(Sink::new(bounds.links, xml), TokenizerOpts::default()),
             input: BufferQueue::default(),
             text: String::with_capacity(PIECE),
             deadline: bounds.deadline,
@@ -154,7 +185,7 @@ impl Reader {
             feed(&self.tokens, &self.input, &self.text);
             self.text.clear();
             if self.tokens.sink.found.borrow().full {
-                return Some("too many or too long links");
+                return Some(TOO_MANY_LINKS);
             }
             if Instant::now() >= self.deadline {
                 return Some("takes too long to parse");
@@ -190,10 +221,19 @@ struct Found {
     full: bool,
     base: Option<String>,
     charset: Option<String>,
-    /// How many `svg` and `math` elements are open. Within them, `title` and `style` are elements like all others.
-    foreign: usize,
+    /// Whether the page is XML. Then no element's content is text.
+    xml: bool,
+    /// The open elements that decide whether an element is HTML.
+    nested: Vec<Nested>,
     /// How many `template` elements are open. Their content is not in the page.
     templates: usize,
+}
+
+/// `svg` or `math`, or an element in them whose content is HTML again, such as `foreignObject`.
+struct Nested {
+    name: LocalName,
+    /// Whether its content is HTML. If it isn't, `title` and `style` are elements like all others in it.
+    html: bool,
 }
 
 struct Sink {
@@ -201,9 +241,10 @@ struct Sink {
 }
 
 impl Sink {
-    fn new(most: usize) -> Sink {
+    fn new(most: usize, xml: bool) -> Sink {
         let found = Found {
             most,
+            xml,
             ..Found::default()
         };
         Sink {
@@ -223,27 +264,79 @@ impl TokenSink for Sink {
     }
 
     fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
-        self.found.borrow().foreign > 0
+        let found = self.found.borrow();
+        found.xml || !found.in_html()
     }
 }
 
 impl Found {
     fn tag(&mut self, tag: &Tag) -> TokenSinkResult<()> {
         let opens = tag.kind == TagKind::StartTag;
+        let html = self.xml || self.is_html(tag, opens);
         match &*tag.name {
             "a" if opens && self.templates == 0 => {
                 if let Some(href) = attribute(tag, "href") {
                     self.link(&href);
                 }
             }
-            "base" if opens && self.base.is_none() => self.base = attribute(tag, "href"),
+            "base" if opens && html && self.templates == 0 && self.base.is_none() => {
+                self.base = attribute(tag, "href");
+            }
             "meta" if opens && self.charset.is_none() => self.charset = meta_charset(tag),
-            "svg" | "math" if !tag.self_closing => count(&mut self.foreign, opens),
-            "template" => count(&mut self.templates, opens),
-            name if opens && self.foreign == 0 => return content_of(name),
+            "template" if html && !(self.xml && tag.self_closing) => {
+                count(&mut self.templates, opens);
+            }
+            name if opens && html && !self.xml => return content_of(name),
             _ => {}
         }
         TokenSinkResult::Continue
+    }
+
+    /// Whether a tag is of an HTML element, and not of one in `svg` or `math`. Keeps track of these.
+    /// <https://html.spec.whatwg.org/multipage/parsing.html#parsing-main-inforeign>
+    fn is_html(&mut self, tag: &Tag, opens: bool) -> bool {
+        if !opens {
+            match self.nested.iter().rposition(|open| open.name == tag.name) {
+                Some(place) => self.nested.truncate(place),
+                None if matches!(&*tag.name, "p" | "br") => self.leave_foreign(),
+                None => {}
+            }
+            return self.in_html();
+        }
+        if !self.in_html() && ends_foreign(tag) {
+            self.leave_foreign();
+        }
+        let html = self.in_html();
+        let content = match &*tag.name {
+            "svg" | "math" => Some(false),
+            "foreignobject" | "desc" | "title" | "mi" | "mo" | "mn" | "ms" | "mtext" if !html => {
+                Some(true)
+            }
+            "annotation-xml" if !html => {
+                let encoding = attribute(tag, "encoding").unwrap_or_default();
+                let encoding = encoding.to_ascii_lowercase();
+                Some(matches!(&*encoding, "text/html" | "application/xhtml+xml"))
+            }
+            _ => None,
+        };
+        if let Some(html) = content
+            && !tag.self_closing
+            && self.nested.len() < MOST_NESTED
+        {
+            let name = tag.name.clone();
+            self.nested.push(Nested { name, html });
+        }
+        html
+    }
+
+    fn in_html(&self) -> bool {
+        self.nested.last().is_none_or(|open| open.html)
+    }
+
+    fn leave_foreign(&mut self) {
+        while !self.in_html() {
+            self.nested.pop();
+        }
     }
 
     fn link(&mut self, href: &str) {
@@ -269,6 +362,7 @@ impl Found {
     /// question mark is sent in the page's encoding, as the URL standard says.
     fn resolve(self, page: &Url, encoding: &'static Encoding) -> Links {
         let base = self.base.and_then(|base| page.join(&base).ok());
+        let base = base.filter(|base| !matches!(base.scheme(), "data" | "javascript"));
         let base = base.as_ref().unwrap_or(page);
         let encode: &dyn Fn(&str) -> Cow<'_, [u8]> = &|query| encoding.encode(query).0;
         let to_url = Url::options()
@@ -278,9 +372,18 @@ impl Found {
             count: self.count,
             ..Links::default()
         };
+        let mut room = MOST_LINK_BYTES;
         for (href, times) in self.hrefs {
             match to_url.parse(&href) {
-                Ok(url) => links.urls.push((url, times)),
+                Ok(url) => {
+                    // The base may be long, and it is in each of them.
+                    let Some(left) = room.checked_sub(url.as_str().len()) else {
+                        links.cut = Some(TOO_MANY_LINKS);
+                        break;
+                    };
+                    room = left;
+                    links.urls.push((url, times));
+                }
                 Err(error) if links.malformed.len() < MOST_MALFORMED => {
                     let href = href.chars().take(QUOTED).collect();
                     links.malformed.push((href, error.to_string()));
@@ -298,6 +401,21 @@ fn count(open: &mut usize, opens: bool) {
     } else {
         open.saturating_sub(1)
     };
+}
+
+/// Whether a tag in `svg` or `math` shows that they have ended, although nothing says so.
+fn ends_foreign(tag: &Tag) -> bool {
+    match &*tag.name {
+        "b" | "big" | "blockquote" | "body" | "br" | "center" | "code" | "dd" | "div" | "dl"
+        | "dt" | "em" | "embed" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "head" | "hr" | "i"
+        | "img" | "li" | "listing" | "menu" | "meta" | "nobr" | "ol" | "p" | "pre" | "ruby"
+        | "s" | "small" | "span" | "strong" | "strike" | "sub" | "sup" | "table" | "tt" | "u"
+        | "ul" | "var" => true,
+        "font" => ["color", "face", "size"]
+            .iter()
+            .any(|name| attribute(tag, name).is_some()),
+        _ => false,
+    }
 }
 
 /// Elements whose content is text: within them, `<a href>` is not a link.
@@ -331,8 +449,6 @@ fn meta_charset(tag: &Tag) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn bounds(within: Duration) -> Bounds {
@@ -345,7 +461,11 @@ mod tests {
     fn read(page: &[u8], charset: Option<&str>, at: &str, bounds: Bounds) -> Links {
         let at = Url::parse(at).unwrap();
         let page = Bytes::copy_from_slice(page);
-        let found = links::<()>(page.clone(), || Ok(None), charset, &at, bounds).unwrap();
+        let form = Form {
+            charset,
+            xml: false,
+        };
+        let found = links::<()>(page.clone(), || Ok(None), form, &at, bounds).unwrap();
         if found.cut.is_none() {
             // The same in pieces, whatever their size.
             for piece in [1, 5, 1000] {
@@ -353,7 +473,7 @@ mod tests {
                 let (start, rest) = page.split_at(page.len().min(META_WITHIN));
                 let mut rest = rest.chunks(piece).map(Bytes::copy_from_slice);
                 let start = Bytes::copy_from_slice(start);
-                let again = links::<()>(start, || Ok(rest.next()), charset, &at, bounds).unwrap();
+                let again = links::<()>(start, || Ok(rest.next()), form, &at, bounds).unwrap();
                 assert_eq!(again, found);
             }
         }
@@ -387,6 +507,48 @@ mod tests {
                 "http://host/five#part",
             ]
         );
+    }
+
+    #[test]
+    fn html_svg_and_xml_each_have_their_own_elements() {
+        for (page, expected) in [
+            // Nothing closes the `svg`, but what follows can't be in it.
+            ("<svg><g><p><script>'<a href=no>'</script><a href=x>", "x"),
+            ("<svg><path></p><style><a href=no></style><a href=x>", "x"),
+            (
+                "<svg><g><font size=1><style><a href=no></style><a href=x>",
+                "x",
+            ),
+            ("<svg><g><font><style><a href=x></style>", "x"),
+            (
+                "<svg><foreignObject><script><a href=no></script></foreignObject><style><a href=x>",
+                "x",
+            ),
+            (
+                "<math><annotation-xml encoding='text/HTML'><style><a href=no></style><a href=x>",
+                "x",
+            ),
+            ("<math><annotation-xml><style><a href=x>", "x"),
+            ("<svg><template><a href=x></template></svg>", "x"),
+            ("<svg><base href=//no/></svg><a href=x>", "x"),
+            ("<template><base href=//no/></template><a href=x>", "x"),
+            ("<svg/><style><a href=no></style><a href=x>", "x"),
+            ("<base href=data:,no><a href=x>", "x"),
+            ("<base href='javascript:no()'><a href=x>", "x"),
+        ] {
+            let expected = format!("http://host/dir/{expected}");
+            assert_eq!(hrefs(page.as_bytes(), None), [expected], "{page}");
+        }
+        let xml = b"<html><script src='s'/><title/><template/><![CDATA[<a href='no'>]]><a href='x'/></html>";
+        let at = Url::parse("http://host/dir/").unwrap();
+        let form = Form {
+            xml: true,
+            ..Form::default()
+        };
+        let bounds = bounds(Duration::from_secs(60));
+        let found = links::<()>(Bytes::from_static(xml), || Ok(None), form, &at, bounds).unwrap();
+        assert_eq!(found.urls.len(), 1);
+        assert_eq!(found.urls[0].0.as_str(), "http://host/dir/x");
     }
 
     #[test]
@@ -500,6 +662,18 @@ mod tests {
             (found.urls.len(), found.cut),
             (2, Some("too many or too long links"))
         );
+        // Links are short as they are written, and long as URLs.
+        let links: String = (0..1000).map(|i| format!("<a href={i}>")).collect();
+        let folder = "x".repeat(100_000);
+        for (page, at) in [
+            (format!("{links}<base href=/{folder}/>"), "http://host/"),
+            (links.clone(), &*format!("http://host/{folder}/")),
+        ] {
+            let found = read(page.as_bytes(), None, at, bounds(Duration::from_secs(60)));
+            assert_eq!((found.count, found.cut), (1000, Some(TOO_MANY_LINKS)));
+            let bytes: usize = found.urls.iter().map(|(url, _)| url.as_str().len()).sum();
+            assert!((MOST_LINK_BYTES / 2..=MOST_LINK_BYTES).contains(&bytes));
+        }
         let rubbish: String = (0..1000).map(|i| format!("<a href=http://[{i}>")).collect();
         let found = read(
             rubbish.as_bytes(),

@@ -121,6 +121,21 @@ const CASES: &[Case] = &[
     head("space", b"X-Space : x\r\nContent-Type : text/html\r\n"),
     head("bare-lf", b"X: y\nContent-Type: text/html\n"),
     head("fields-150", b""),
+    // In XML an element without content may have no end tag.
+    coded(
+        "xhtml",
+        b"Content-Type: application/xhtml+xml\r\n",
+        |page| [b"<html><script src='x'/><title/>", page].concat(),
+    ),
+    coded("open-svg", b"Content-Type: text/html\r\n", |page| {
+        [b"<svg><g><p><script>'<a href=/no>'</script>", page].concat()
+    }),
+    coded("base-data", b"Content-Type: text/html\r\n", |page| {
+        [b"<base href=data:,>", page].concat()
+    }),
+    coded("base-inert", b"Content-Type: text/html\r\n", |page| {
+        [b"<template><base href=//no/></template>", page].concat()
+    }),
 ];
 
 fn gzip(page: &[u8]) -> Vec<u8> {
@@ -293,7 +308,7 @@ fn what_is_too_long_is_no_dead_link() {
         let host = Host::start(move |path, stream| match path {
             "/" => say_page(
                 stream,
-                "<a href=long><a href=bomb><a href=image><a href=many><a href=just>",
+                "<a href=long><a href=bomb><a href=bombs><a href=image><a href=many><a href=just>",
             ),
             "/long" => say_page(
                 stream,
@@ -305,6 +320,14 @@ fn what_is_too_long_is_no_dead_link() {
                     stream,
                     b"Content-Encoding: gzip\r\nContent-Type: text/html\r\n",
                     &gzip(&page),
+                )
+            }
+            "/bombs" => {
+                let bomb = gzip(&gzip(&[&b"<a href=dead3>"[..], &[b'.'; 30 << 20]].concat()));
+                say(
+                    stream,
+                    b"Content-Encoding: gzip, gzip\r\nContent-Type: text/html\r\n",
+                    &bomb,
                 )
             }
             "/image" => {
@@ -336,6 +359,7 @@ fn what_is_too_long_is_no_dead_link() {
         let cut = |path: &str| outcome.pages[&host.url(path)].cut.as_deref();
         assert_eq!(cut("/long"), Some("larger than 10000 bytes"));
         assert_eq!(cut("/bomb"), Some("larger than 10000 bytes"));
+        assert_eq!(cut("/bombs"), Some("larger than 10000 bytes"));
         assert_eq!(cut("/image"), None);
         assert_eq!(cut("/many"), Some("too many or too long links"));
         assert_eq!(cut("/just"), None);
