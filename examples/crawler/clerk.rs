@@ -28,7 +28,7 @@ const BYTES_EACH: usize = 256;
 const BYTES_USUAL: usize = 512;
 
 /// How many holders of links may be remembered, besides the first of each link.
-const MOST_HOLDERS: usize = 10_000_000;
+const MOST_HOLDERS: usize = 4_000_000;
 
 /// How many links that are no URL are named.
 const MOST_MALFORMED: usize = 100_000;
@@ -61,8 +61,8 @@ struct Spelling {
 
 #[derive(Debug)]
 enum Fault {
-    Dead(String),
-    Forbidden(String),
+    Dead(Arc<str>),
+    Forbidden(Arc<str>),
 }
 
 /// What is known of a page. The number tells the spelling.
@@ -234,12 +234,12 @@ impl Clerk {
             Fetched::Failed(reason) => {
                 let url = &self.known[id as usize].spellings[spelling].url;
                 self.progress.error(url, &reason);
-                self.fail(id, spelling, Fault::Dead(reason));
+                self.fail(id, spelling, Fault::Dead(reason.into()));
             }
             Fetched::Forbidden(reason) => {
                 let url = &self.known[id as usize].spellings[spelling].url;
                 self.outcome.forbidden.insert(url.to_string());
-                self.fail(id, spelling, Fault::Forbidden(reason));
+                self.fail(id, spelling, Fault::Forbidden(reason.into()));
             }
             Fetched::Left => {
                 self.known[id as usize].state = State::Queued(spelling);
@@ -305,23 +305,30 @@ impl Clerk {
     }
 
     fn redirect(&mut self, id: PageId, spelling: usize, target: Address) {
-        let from = self.known[id as usize].spellings[spelling].url.to_string();
+        let from = self.known[id as usize].spellings[spelling].url.clone();
         let url = match url::Url::parse(&target.url) {
             Ok(url) => url,
-            Err(error) => return self.fail(id, spelling, Fault::Dead(error.to_string())),
+            Err(error) => return self.fail(id, spelling, Fault::Dead(error.to_string().into())),
         };
-        self.outcome.redirects.insert(from, target.url.to_string());
         if !self.scope.holds(&url) {
             // The start page tells where the site is: http://site may redirect to http://www.site.
             if self.had > 0 {
                 self.known[id as usize].state = State::LeadsOut;
+                match self.make_room(&target) {
+                    Some(()) => _ = self.outcome.redirects.insert(from, target.url),
+                    None => self.outcome.forgotten += 1,
+                }
                 return;
             }
             self.scope = self.scope.moved_to(&url);
         }
         let hops = self.known[id as usize].hops.saturating_add(1);
+        let url = target.url.clone();
         self.known[id as usize].state = match self.discover(target, hops) {
-            Some(target) => State::Redirect(target),
+            Some(target) => {
+                self.outcome.redirects.insert(from, url);
+                State::Redirect(target)
+            }
             None => {
                 self.outcome.forgotten += 1;
                 State::LeadsOut
@@ -338,8 +345,11 @@ impl Clerk {
                 continue;
             }
             self.malformed_left -= 1;
-            let page = Some(self.url(id).to_string());
-            self.outcome.broken.insert(Broken { page, url, reason });
+            self.outcome.broken.insert(Broken {
+                page: Some(self.url(id).clone()),
+                url: url.into(),
+                reason: reason.into(),
+            });
         }
     }
 
@@ -366,7 +376,8 @@ impl Clerk {
                 (None, _) => return None,
             }
         }
-        Some(Fault::Dead(format!("more than {limit} redirects in a row")))
+        let reason = format!("more than {limit} redirects in a row");
+        Some(Fault::Dead(reason.into()))
     }
 
     /// Closes the books.
@@ -385,8 +396,8 @@ impl Clerk {
             for (number, spelling) in known.spellings.iter().enumerate() {
                 if let Some(Fault::Dead(reason)) = self.fault((id, number)) {
                     let broken = spelling.holders.iter().map(|&holder| Broken {
-                        page: Some(self.url(holder).to_string()),
-                        url: spelling.url.to_string(),
+                        page: Some(self.url(holder).clone()),
+                        url: spelling.url.clone(),
                         reason: reason.clone(),
                     });
                     outcome.broken.extend(broken);
@@ -396,10 +407,10 @@ impl Clerk {
         if let Some(Fault::Dead(reason) | Fault::Forbidden(reason)) = self.fault((0, 0)) {
             outcome.broken.insert(Broken {
                 page: None,
-                url: outcome.start.clone(),
+                url: outcome.start.as_str().into(),
                 reason: reason.clone(),
             });
-            outcome.start_error = Some(reason);
+            outcome.start_error = Some(reason.to_string());
         }
         outcome
     }
@@ -483,6 +494,25 @@ mod tests {
         let (start, c) = ("http://host/", "http://host/c");
         let (a, b) = ("http://host/a/", "http://host/b/");
         assert_eq!(broken(&outcome), [(start, a), (start, b), (c, a), (c, b)]);
+    }
+
+    #[test]
+    fn what_redirects_name_is_bounded() {
+        let mut clerk = clerk();
+        page(&mut clerk, (0..1000).map(|link| format!("/{link}")));
+        clerk.bytes_left = 1 << 20;
+        while let Some((id, _)) = clerk.next() {
+            let away = format!("http://other/{}", "x".repeat(10_000));
+            let away = Address::new(Url::parse(&away).unwrap());
+            clerk.take(id, Fetched::Redirect(away), Vec::new(), 0);
+        }
+        let outcome = clerk.close(Duration::ZERO);
+        assert!(
+            (20..110).contains(&outcome.redirects.len()),
+            "{}",
+            outcome.redirects.len()
+        );
+        assert_eq!(outcome.redirects.len() + outcome.forgotten, 1000);
     }
 
     #[test]

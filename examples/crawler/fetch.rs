@@ -19,6 +19,9 @@ use crate::connection::{Host, Lease};
 use crate::error::FetchError;
 use crate::robots::{self, Rules};
 
+/// How much of an address that is none is quoted, in characters.
+const QUOTED: usize = 200;
+
 /// What one page may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -186,7 +189,14 @@ impl Answer {
         };
         // Bytes beyond ASCII are kept as they are, whatever the charset.
         let location = percent_encode(location.as_bytes(), &AsciiSet::EMPTY).to_string();
-        let target = url.join(&location);
-        Some(target.map_err(|error| format!("{}, but to {location:?}: {error}", self.status)))
+        let target = url.join(&location).map_err(|error| error.to_string());
+        let target = target.and_then(|target| match target.scheme() {
+            "http" | "https" => Ok(target),
+            _ => Err("no place to go to".to_owned()),
+        });
+        Some(target.map_err(|error| {
+            let quoted: String = location.chars().take(QUOTED).collect();
+            format!("{}, but to {quoted:?}: {error}", self.status)
+        }))
     }
 }

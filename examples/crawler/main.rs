@@ -56,7 +56,7 @@ use crate::args::Args;
 use crate::crawl::{Options, crawl};
 use crate::fetch::Limits;
 use crate::outcome::Outcome;
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 use crate::report::Worker;
 use crate::site::Site;
 
@@ -74,14 +74,17 @@ fn main() -> ExitCode {
         Ok(json) => json,
         Err(error) => {
             let path = args.json.unwrap_or_default();
-            eprintln!("crawler: can't write {}: {error}", path.display());
+            say(format_args!(
+                "crawler: can't write {}: {error}",
+                path.display()
+            ));
             return ExitCode::from(BAD_ARGUMENTS);
         }
     };
     match start(args, json) {
         Ok(outcome) => exit_code(&outcome),
         Err(error) => {
-            eprintln!("crawler: {error}");
+            say(format_args!("crawler: {error}"));
             ExitCode::from(FAILED)
         }
     }
@@ -122,7 +125,10 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
     match &outcome.start_error {
         None => ExitCode::SUCCESS,
         Some(reason) => {
-            eprintln!("crawler: {} can't be had: {reason}", outcome.start);
+            say(format_args!(
+                "crawler: {} can't be had: {reason}",
+                outcome.start
+            ));
             ExitCode::from(FAILED)
         }
     }
@@ -193,6 +199,6 @@ fn print(outcome: &Outcome, workers: &[Worker], json: Option<File>) -> io::Resul
 
 fn write_json(outcome: &Outcome, file: File) -> io::Result<()> {
     let mut file = BufWriter::new(file);
-    serde_json::to_writer_pretty(&mut file, &report::json(outcome))?;
+    report::json(&mut file, outcome)?;
     file.flush()
 }

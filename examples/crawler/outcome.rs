@@ -1,6 +1,7 @@
 //! The result of a crawl.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A page that was fetched.
@@ -20,9 +21,9 @@ pub(crate) struct Page {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Broken {
     /// The page that holds the link. `None` for the start.
-    pub(crate) page: Option<String>,
-    pub(crate) url: String,
-    pub(crate) reason: String,
+    pub(crate) page: Option<Arc<str>>,
+    pub(crate) url: Arc<str>,
+    pub(crate) reason: Arc<str>,
 }
 
 /// The result of a crawl.
@@ -33,7 +34,7 @@ pub(crate) struct Outcome {
     pub(crate) start_error: Option<String>,
     pub(crate) pages: BTreeMap<String, Page>,
     pub(crate) broken: BTreeSet<Broken>,
-    pub(crate) redirects: BTreeMap<String, String>,
+    pub(crate) redirects: BTreeMap<Arc<str>, Arc<str>>,
     /// Addresses that robots.txt forbids.
     pub(crate) forbidden: BTreeSet<String>,
     pub(crate) statuses: BTreeMap<u16, usize>,

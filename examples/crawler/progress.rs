@@ -1,10 +1,14 @@
 //! The line that shows how the crawl goes.
 
+use std::fmt;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use heist::task::JoinHandle;
 use heist::time::interval;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::report::printable;
 
 /// A line on the terminal: pages done, pages queued, pages a second, errors. It is not drawn if stderr is no terminal.
 #[derive(Debug)]
@@ -58,9 +62,16 @@ impl Progress {
     pub(crate) fn error(&mut self, url: &str, reason: &str) {
         self.errors += 1;
         if self.ticker.is_some() {
-            self.bar.suspend(|| eprintln!("error: {url}: {reason}"));
+            let url = printable(url);
+            self.bar
+                .suspend(|| say(format_args!("error: {url}: {reason}")));
         }
     }
+}
+
+/// Prints a line on stderr. If nobody reads it (`crawler 2>&1 | head`), that does not stop the crawl.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 impl Drop for Progress {

@@ -104,10 +104,10 @@ fn broken(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
     let mut by_url: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for Broken { page, url, reason } in &outcome.broken {
         let page = page.as_deref().unwrap_or("(the start page)");
-        by_url.entry((url, reason)).or_default().push(page);
+        by_url.entry((&**url, &**reason)).or_default().push(page);
     }
     for ((url, reason), pages) in by_url {
-        writeln!(out, "  {url}: {reason}")?;
+        writeln!(out, "  {}: {reason}", printable(url))?;
         for page in pages.iter().take(HOLDERS) {
             writeln!(out, "    on {page}")?;
         }
@@ -116,6 +116,18 @@ fn broken(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Text of a page as it can be shown. A terminal obeys control characters.
+pub(crate) fn printable(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() {
+            true => plain.extend(character.escape_default()),
+            false => plain.push(character),
+        }
+    }
+    plain
 }
 
 fn left_by(outcome: &Outcome) -> &'static str {
@@ -162,8 +174,8 @@ fn grouped(number: usize) -> String {
     text
 }
 
-/// The outcome for programs.
-pub(crate) fn json(outcome: &Outcome) -> Value {
+/// Writes the outcome for programs, as JSON. It is written item by item, as there may be millions of them.
+pub(crate) fn json(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
     let pages = outcome.pages.iter().map(|(url, page)| {
         json!({
             "url": url,
@@ -176,25 +188,58 @@ pub(crate) fn json(outcome: &Outcome) -> Value {
     });
     let broken = outcome.broken.iter().map(|broken| {
         json!({
-            "page": broken.page,
-            "url": broken.url,
-            "reason": broken.reason,
+            "page": broken.page.as_deref(),
+            "url": &*broken.url,
+            "reason": &*broken.reason,
         })
     });
-    json!({
-        "start": outcome.start,
-        "start_error": outcome.start_error,
-        "interrupted": outcome.interrupted,
-        "pages": pages.collect::<Vec<_>>(),
-        "broken": broken.collect::<Vec<_>>(),
-        "redirects": outcome.redirects,
-        "forbidden": outcome.forbidden,
-        "statuses": outcome.statuses,
-        "links_out": outcome.links_out,
-        "left": outcome.left,
-        "forgotten": outcome.forgotten,
-        "seconds": outcome.elapsed.as_secs_f64(),
-    })
+    let redirects = outcome.redirects.iter();
+    let redirects = redirects.map(|(from, to)| (Some(&**from), json!(&**to)));
+    let forbidden = outcome.forbidden.iter().map(|url| json!(url));
+    writeln!(out, "{{")?;
+    write!(out, "  \"pages\": ")?;
+    items(out, ['[', ']'], pages.map(|page| (None, page)))?;
+    write!(out, "  \"broken\": ")?;
+    items(out, ['[', ']'], broken.map(|broken| (None, broken)))?;
+    write!(out, "  \"redirects\": ")?;
+    items(out, ['{', '}'], redirects)?;
+    write!(out, "  \"forbidden\": ")?;
+    items(out, ['[', ']'], forbidden.map(|url| (None, url)))?;
+    for (name, value) in [
+        ("start", json!(outcome.start)),
+        ("start_error", json!(outcome.start_error)),
+        ("interrupted", json!(outcome.interrupted)),
+        ("statuses", json!(outcome.statuses)),
+        ("links_out", json!(outcome.links_out)),
+        ("left", json!(outcome.left)),
+        ("forgotten", json!(outcome.forgotten)),
+    ] {
+        writeln!(out, "  {}: {value},", json!(name))?;
+    }
+    writeln!(
+        out,
+        "  \"seconds\": {}",
+        json!(outcome.elapsed.as_secs_f64())
+    )?;
+    writeln!(out, "}}")
+}
+
+/// Writes the items of an array or of an object, one a line.
+fn items<'a>(
+    out: &mut impl Write,
+    [open, close]: [char; 2],
+    items: impl Iterator<Item = (Option<&'a str>, Value)>,
+) -> io::Result<()> {
+    write!(out, "{open}")?;
+    for (index, (name, value)) in items.enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        write!(out, "{comma}\n    ")?;
+        if let Some(name) = name {
+            write!(out, "{}: ", json!(name))?;
+        }
+        write!(out, "{value}")?;
+    }
+    writeln!(out, "{close},")
 }
 
 #[cfg(test)]
@@ -206,6 +251,29 @@ mod tests {
         let numbers = [0, 12, 123, 1234, 123_456, 1_234_567];
         let texts = ["0", "12", "123", "1,234", "123,456", "1,234,567"];
         assert_eq!(numbers.map(grouped), texts);
+    }
+
+    #[test]
+    fn the_json_is_whole_whether_there_is_much_or_nothing() {
+        let mut outcome = Outcome::default();
+        for count in 0..3 {
+            let mut text = Vec::new();
+            json(&mut text, &outcome).unwrap();
+            let found: Value = serde_json::from_slice(&text).unwrap();
+            for list in ["pages", "broken", "forbidden"] {
+                assert_eq!(found[list].as_array().unwrap().len(), 0);
+            }
+            assert_eq!(found["redirects"].as_object().unwrap().len(), count);
+            assert!(found["start"].is_string() && found["seconds"].is_number());
+            let from = format!("\"{count}\u{1b}");
+            outcome.redirects.insert(from.into(), "\\".into());
+        }
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_not_obeyed() {
+        let shown = printable("a\u{1b}[31m\r\n\u{9b}\u{e9}");
+        assert_eq!(shown, "a\\u{1b}[31m\\r\\n\\u{9b}\u{e9}");
     }
 
     #[test]

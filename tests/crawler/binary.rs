@@ -160,6 +160,78 @@ fn a_file_that_cannot_be_written_costs_the_table_nothing() {
     });
 }
 
+/// Runs the program under `sh`, with its path and a URL as `$1` and `$2`, and gives the JSON that it writes to `$3`.
+#[cfg(unix)]
+fn under_sh(script: &str, url: &str) -> (Output, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.json");
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(program());
+    let output = command.arg(url).arg(&file).output().unwrap();
+    let json = serde_json::from_slice(&std::fs::read(&file).unwrap());
+    (output, json.unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_stops_reading_stops_no_crawl() {
+    watched(|| {
+        let host = Host::start(|path, stream| match path {
+            "/" => say_page(
+                stream,
+                &(0..500)
+                    .map(|link| format!("<a href=dead{link}>"))
+                    .collect::<String>(),
+            ),
+            _ => say_missing(stream),
+        });
+        let script =
+            r#"{ "$1" "$2" --json "$3"; echo $? >"$3.code"; } 2>&1 | head -n 1; cat "$3.code""#;
+        let (output, json) = under_sh(script, &host.url("/"));
+        assert!(text(&output.stdout).ends_with("\n0\n"), "{output:?}");
+        assert_eq!(json["broken"].as_array().unwrap().len(), 500);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn too_few_descriptors_cost_no_page() {
+    watched(|| {
+        let host = Host::start(|path, stream| match path {
+            "/" => say_page(
+                stream,
+                &(0..200)
+                    .map(|link| format!("<a href=page{link}>"))
+                    .collect::<String>(),
+            ),
+            _ => {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                say_page(stream, "")
+            }
+        });
+        let script = r#"ulimit -n 32; exec "$1" "$2" --json "$3" --per-host 64 --timeout 60"#;
+        let (output, json) = under_sh(script, &host.url("/"));
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(json["pages"].as_array().unwrap().len(), 201);
+        assert!(json["broken"].as_array().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn no_page_can_write_to_the_terminal_what_it_likes() {
+    watched(|| {
+        let host = Host::start(|_, stream| {
+            say_page(stream, "<a href='http://[\u{1b}]0;title\u{7}\nx\u{9b}'>")
+        });
+        let output = crawler(&[&host.url("/")]);
+        for stream in [text(&output.stdout), text(&output.stderr)] {
+            assert!(stream.contains(r"http://[\u{1b}]0;title"), "{stream}");
+            let obeyed = |character: char| character.is_control() && character != '\n';
+            assert!(!stream.contains(obeyed), "{stream:?}");
+        }
+    });
+}
+
 #[test]
 fn bad_arguments_end_with_2_and_say_why() {
     watched(|| {

@@ -40,6 +40,7 @@ const PAGES: &[(&str, Option<&str>)] = &[
     ("forth-and-forth", Some("redirects in a row")),
     ("nowhere", Some("nowhere to")),
     ("to-rubbish", Some("302 Found, but to")),
+    ("to-script", Some("no place to go to")),
     ("off-the-host", None),
     ("unknown-charset", None),
     ("wrong-charset", None),
@@ -144,6 +145,7 @@ fn redirect(name: &str, stream: &mut TcpStream) -> io::Result<()> {
         "round2" => say_redirect(stream, "round1"),
         "nowhere" => write!(stream, "HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n"),
         "to-rubbish" => say_redirect(stream, "http://[nonsense"),
+        "to-script" => say_redirect(stream, "javascript:history.back()"),
         "off-the-host" => say_redirect(stream, "http://other.invalid/"),
         _ => match name.strip_prefix("forth-and-forth") {
             Some(number) => {
@@ -204,7 +206,7 @@ fn each_misdeed_costs_its_own_page_alone() {
             for each in &outcome.broken {
                 assert!(
                     broken
-                        .insert(each.url.clone(), each.reason.clone())
+                        .insert(each.url.to_string(), each.reason.to_string())
                         .is_none()
                 );
             }
@@ -248,7 +250,7 @@ fn a_host_that_stops_listening_costs_the_pages_that_are_left() {
         assert_eq!(outcome.pages.len(), 1);
         assert_eq!(outcome.broken.len(), 9);
         for broken in &outcome.broken {
-            assert_eq!(broken.page.as_ref(), Some(&start));
+            assert_eq!(broken.page.as_deref(), Some(&*start));
             assert!(broken.reason.contains("can't connect"), "{}", broken.reason);
         }
     });
@@ -407,5 +409,56 @@ fn each_page_is_asked_for_once_and_no_more_at_once_than_allowed() {
         assert_eq!(outcome.pages.len(), 200);
         assert_eq!(ALL.load(Ordering::Relaxed), 200);
         assert!((1..=3).contains(&MOST.load(Ordering::Relaxed)), "{MOST:?}");
+    });
+}
+
+/// The tokenizer's time for one tag grows with the square of the number of its attributes.
+#[test]
+fn pages_that_are_slow_to_parse_hold_up_no_other() {
+    watched(|| {
+        let attributes: String = (0..150_000).map(|number| format!(" a{number}")).collect();
+        let slow = format!("<a{attributes}>");
+        let host = Host::start(move |path, stream| match path {
+            "/" => {
+                let slow = (0..8).map(|page| format!("<a href=slow{page}>"));
+                let good = (0..50).map(|page| format!("<a href=good{page}>"));
+                say_page(stream, &slow.chain(good).collect::<String>())
+            }
+            path if path.starts_with("/slow") => say_page(stream, &slow),
+            _ => say_page(stream, ""),
+        });
+        let mut options = options(&host.url("/"));
+        options.limits.per_host = 16;
+        options.limits.timeout = Duration::from_secs(5);
+        let outcome = run(&runtime(2), options);
+        assert_eq!((outcome.pages.len(), outcome.broken.len()), (59, 0));
+    });
+}
+
+#[test]
+fn what_a_head_says_is_kept_no_longer_than_it_may_be() {
+    watched(|| {
+        let host = Host::start(|path, stream| {
+            let long = "x".repeat(100_000);
+            match path {
+                "/" => say_page(stream, "<a href=type><a href=place><a href=end>"),
+                "/type" => write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nContent-Type: a/{long}\r\nContent-Length: 0\r\n\r\n"
+                ),
+                "/place" => say_redirect(stream, &format!("http://[{long}")),
+                _ => say_missing(stream),
+            }
+        });
+        let outcome = run(&runtime(2), options(&host.url("/")));
+        let media = outcome.pages[&host.url("/type")].media.as_ref().unwrap();
+        assert!(media.len() < 1000);
+        assert_eq!(outcome.broken.len(), 2);
+        assert!(
+            outcome
+                .broken
+                .iter()
+                .all(|broken| broken.reason.len() < 1000)
+        );
     });
 }
