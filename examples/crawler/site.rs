@@ -196,6 +196,8 @@ fn read(file: &Path, path: &str) -> Found {
             std::fs::read(&index).map(|content| (content, content_type(&index)))
         }
         Ok(_) if as_folder => return Found::Failed(StatusCode::NOT_FOUND),
+        // A pipe or a device may never end.
+        Ok(found) if !found.is_file() => return Found::Failed(StatusCode::FORBIDDEN),
         Ok(_) => std::fs::read(file).map(|content| (content, content_type(file))),
         Err(error) => Err(error),
     };
@@ -277,6 +279,13 @@ mod tests {
         ] {
             assert_eq!(inside(folder, name), None, "{name}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_files_are_served() {
+        let null = read(Path::new("/dev/null"), "/null");
+        assert!(matches!(null, Found::Failed(StatusCode::FORBIDDEN)));
     }
 
     #[test]
