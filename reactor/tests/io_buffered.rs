@@ -188,18 +188,6 @@ fn a_reader_takes_what_is_buffered_first_and_large_reads_go_past_it() {
 }
 
 #[test]
-fn a_buffer_of_no_size_is_none() {
-    block_on(async {
-        let mut reader = BufReader::with_capacity(0, &b"abc"[..]);
-        let mut all = Vec::new();
-        reader.read_to_end(&mut all).await.unwrap();
-        let mut writer = BufWriter::with_capacity(0, Vec::new());
-        writer.write_all(&all).await.unwrap();
-        assert_eq!(writer.into_inner(), b"abc");
-    });
-}
-
-#[test]
 fn a_writer_keeps_the_order_of_what_is_written() {
     within_limit(|| {
         block_on(async {

@@ -1,7 +1,7 @@
 //! [`BufReader`].
 
 use std::fmt;
-use std::io::{IoSlice, Result, SeekFrom};
+use std::io::{Error, IoSlice, Result, SeekFrom};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -55,7 +55,13 @@ impl<R: AsyncRead> BufReader<R> {
     }
 
     /// A reader with a buffer of `capacity` bytes.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is 0.
+    #[track_caller]
     pub fn with_capacity(capacity: usize, inner: R) -> Self {
+        assert!(capacity > 0, "capacity must be greater than zero");
         Self {
             inner,
             buffer: vec![0; capacity].into(),
@@ -90,6 +96,18 @@ impl<R> BufReader<R> {
     /// What is in the buffer. The buffer isn't filled if that is nothing.
     pub fn buffer(&self) -> &[u8] {
         &self.buffer[self.position..self.filled]
+    }
+
+    /// The reader inside, and what puts the buffer round another one.
+    pub(super) fn take_apart<T>(self) -> (R, impl FnOnce(T) -> BufReader<T>) {
+        let around = move |inner| BufReader {
+            inner,
+            buffer: self.buffer,
+            position: self.position,
+            filled: self.filled,
+            seek: self.seek,
+        };
+        (self.inner, around)
     }
 
     fn discard(self: Pin<&mut Self>) {
@@ -135,6 +153,9 @@ impl<R: AsyncRead + AsyncSeek> AsyncSeek for BufReader<R> {
     /// What is in the buffer is lost, also if the new position is in it. `SeekFrom::Current` counts from what was read, not
     /// from where the reader inside is.
     fn start_seek(self: Pin<&mut Self>, position: SeekFrom) -> Result<()> {
+        if let Seek::Underway(_) = self.seek {
+            return Err(Error::other("another seek is under way"));
+        }
         *self.project().seek = Seek::Wanted(position);
         Ok(())
     }
@@ -142,7 +163,7 @@ impl<R: AsyncRead + AsyncSeek> AsyncSeek for BufReader<R> {
     fn poll_complete(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<u64>> {
         loop {
             let ahead = i64::try_from(self.buffer().len()).unwrap_or(i64::MAX);
-            let this = self.as_mut().project();
+            let mut this = self.as_mut().project();
             let (next, then) = match *this.seek {
                 Seek::None => {
                     let inner = ready!(this.inner.poll_complete(cx))?;
@@ -169,7 +190,9 @@ impl<R: AsyncRead + AsyncSeek> AsyncSeek for BufReader<R> {
                     return Poll::Ready(Ok(reached));
                 }
             };
-            let started = this.inner.start_seek(next);
+            // The reader inside may still be at something that was given up.
+            let started = ready!(this.inner.as_mut().poll_complete(cx))
+                .and_then(|_| this.inner.start_seek(next));
             *this.seek = match started {
                 Ok(()) => Seek::Underway(then),
                 Err(_) => Seek::None,

@@ -44,6 +44,11 @@ impl<S: AsyncRead + AsyncWrite> BufStream<S> {
     }
 
     /// Buffers of so many bytes.
+    ///
+    /// # Panics
+    ///
+    /// If `reader_capacity` is 0.
+    #[track_caller]
     pub fn with_capacity(reader_capacity: usize, writer_capacity: usize, stream: S) -> Self {
         let writer = BufWriter::with_capacity(writer_capacity, stream);
         Self {
@@ -71,6 +76,22 @@ impl<S> BufStream<S> {
     /// What is inside. What is in the buffers is lost.
     pub fn into_inner(self) -> S {
         self.inner.into_inner().into_inner()
+    }
+}
+
+impl<S> From<BufReader<BufWriter<S>>> for BufStream<S> {
+    fn from(inner: BufReader<BufWriter<S>>) -> Self {
+        Self { inner }
+    }
+}
+
+/// The buffers keep what they hold.
+impl<S> From<BufWriter<BufReader<S>>> for BufStream<S> {
+    fn from(writer: BufWriter<BufReader<S>>) -> Self {
+        let (reader, writer_of) = writer.take_apart();
+        let (stream, reader_of) = reader.take_apart();
+        let inner = reader_of(writer_of(stream));
+        Self { inner }
     }
 }
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use crate::io::operation::poll_each;
 use crate::io::polls::poll_write;
 use crate::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, CHUNK, ReadBuf};
 
@@ -60,16 +61,22 @@ impl<W: AsyncWrite> BufWriter<W> {
     /// Writes all that is in the buffer to the writer inside.
     fn poll_empty(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut this = self.project();
-        while *this.written < this.buffer.len() {
+        if this.buffer.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        poll_each(cx, |cx| {
             let left = &this.buffer[*this.written..];
             match ready!(poll_write(this.inner.as_mut(), cx, left))? {
                 0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
                 done => *this.written += done,
             }
-        }
-        this.buffer.clear();
-        *this.written = 0;
-        Poll::Ready(Ok(()))
+            if *this.written < this.buffer.len() {
+                return Poll::Ready(Ok(None));
+            }
+            this.buffer.clear();
+            *this.written = 0;
+            Poll::Ready(Ok(Some(())))
+        })
     }
 
     /// Makes room for `len` bytes if the buffer can have it.
@@ -100,6 +107,18 @@ impl<W> BufWriter<W> {
     /// The writer inside. What is in the buffer is lost.
     pub fn into_inner(self) -> W {
         self.inner
+    }
+
+    /// The writer inside, and what puts the buffer round another one.
+    pub(super) fn take_apart<T>(self) -> (W, impl FnOnce(T) -> BufWriter<T>) {
+        let around = move |inner| BufWriter {
+            inner,
+            buffer: self.buffer,
+            capacity: self.capacity,
+            written: self.written,
+            seek: self.seek,
+        };
+        (self.inner, around)
     }
 
     /// What is in the buffer.
@@ -161,7 +180,7 @@ impl<W: AsyncWrite> AsyncWrite for BufWriter<W> {
 }
 
 impl<W: AsyncWrite + AsyncSeek> AsyncSeek for BufWriter<W> {
-    /// The seek begins once what is in the buffer has been written.
+    /// The seek begins once what is in the buffer has been written. If that fails, there is no seek.
     fn start_seek(self: Pin<&mut Self>, position: SeekFrom) -> Result<()> {
         *self.project().seek = Some(position);
         Ok(())
@@ -169,12 +188,18 @@ impl<W: AsyncWrite + AsyncSeek> AsyncSeek for BufWriter<W> {
 
     fn poll_complete(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<u64>> {
         if let Some(position) = self.seek {
-            ready!(self.as_mut().poll_empty(cx))?;
+            let ready = match ready!(self.as_mut().poll_empty(cx)) {
+                // The writer inside may still be at something that was given up, or at what it has just taken.
+                Ok(()) => ready!(self.as_mut().get_pin_mut().poll_complete(cx)).map(drop),
+                failed => failed,
+            };
             let this = self.as_mut().project();
             *this.seek = None;
+            ready?;
             this.inner.start_seek(position)?;
         }
-        self.get_pin_mut().poll_complete(cx)
+        let reached = ready!(self.as_mut().get_pin_mut().poll_complete(cx))?;
+        Poll::Ready(Ok(reached.saturating_add(self.buffer().len() as u64)))
     }
 }
 
