@@ -1,58 +1,24 @@
 //! A waker that blocks the thread that calls it holds up nobody else: not what was to be woken with it, nor the events and
 //! timers that come while it blocks.
 
+#[path = "support/blocking_waker.rs"]
+mod blocking_waker;
+
 use std::future::Future;
 use std::io::Write;
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, mpsc};
+use std::pin::Pin;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use heist_reactor::io::AsyncReadExt;
-use heist_reactor::net::TcpStream;
-use heist_reactor::testing::{block_on, within_limit};
+use blocking_waker::{SOON, blocking_waker, both_are_served, pair};
+use heist_reactor::testing::within_limit;
 use heist_reactor::time::{Instant, Sleep, sleep, sleep_until};
 use heist_reactor::{Config, Monitor, Reactor};
-
-const SOON: Duration = Duration::from_millis(1);
 
 struct Plain;
 
 impl Monitor for Plain {}
-
-/// A waker that says that it is called, and then blocks until its gate is opened.
-struct Blocks {
-    called: mpsc::Sender<()>,
-    gate: Mutex<mpsc::Receiver<()>>,
-}
-
-impl Wake for Blocks {
-    fn wake(self: Arc<Self>) {
-        self.called.send(()).expect("the test listens");
-        // By a message, or as the gate is dropped.
-        let _ = self.gate.lock().expect("no panic").recv();
-    }
-}
-
-/// Opens the gate when dropped; `called` tells that the waker blocks.
-struct Gate {
-    called: mpsc::Receiver<()>,
-    _open: mpsc::Sender<()>,
-}
-
-fn blocking_waker() -> (Gate, Waker) {
-    let (calls, called) = mpsc::channel();
-    let (open, gate) = mpsc::channel();
-    let waker = Waker::from(Arc::new(Blocks {
-        called: calls,
-        gate: Mutex::new(gate),
-    }));
-    let gate = Gate {
-        called,
-        _open: open,
-    };
-    (gate, waker)
-}
 
 /// A waker that sends a message.
 struct Tells(mpsc::Sender<()>);
@@ -72,34 +38,6 @@ fn sleeping(waker: &Waker, duration: Duration) -> Pin<Box<Sleep>> {
             return slept;
         }
     }
-}
-
-/// One end in the reactor, the other outside.
-fn pair() -> (TcpStream, std::net::TcpStream) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let outside = std::net::TcpStream::connect(listener.local_addr().expect("bound"));
-    let (inside, _) = listener.accept().expect("a connection");
-    inside.set_nonblocking(true).expect("a socket");
-    let inside = TcpStream::from_std(inside).expect("it registers");
-    (inside, outside.expect("it listens"))
-}
-
-/// A timer and a socket, each of which wakes somebody.
-fn both_are_served() {
-    block_on(sleep(SOON));
-    let (mut inside, mut outside) = pair();
-    let mut buffer = [0];
-    let mut read = pin!(inside.read(&mut buffer));
-    let mut written = false;
-    let read = block_on(std::future::poll_fn(|cx| {
-        let polled = read.as_mut().poll(cx);
-        if !std::mem::replace(&mut written, true) {
-            assert!(polled.is_pending());
-            outside.write_all(b"x").expect("it is connected");
-        }
-        polled
-    }));
-    assert_eq!(read.expect("it is connected"), 1);
 }
 
 /// Blocks the reactor thread in a waker for a timer, and then the next one in a waker for a socket, and so on.
