@@ -159,6 +159,30 @@ fn types_have_the_traits_of_tokios() {
 
 type Bytes = &'static mut [u8];
 
+#[cfg(unix)]
+#[test]
+fn processes_and_signals_have_the_traits_of_tokios() {
+    use heist::{process, signal};
+    types! {
+        process::Command: &["Send", "Sync", "Unpin"];
+        process::Child: ALL;
+        process::ChildStdin: ALL;
+        process::ChildStdout: ALL;
+        process::ChildStderr: ALL;
+        signal::unix::Signal: ALL;
+        signal::unix::SignalKind: ALL;
+    }
+    futures! {
+        &'static mut process::Command, x => x.status(), &["Send", "Sync"];
+        &'static mut process::Command, x => x.output(), &["Send", "Sync"];
+        &'static mut process::Child, x => x.wait(), &["Send", "Sync"];
+        &'static mut process::Child, x => x.kill(), &["Send", "Sync"];
+        process::Child, x => x.wait_with_output(), &["Send", "Sync"];
+        u8, _x => signal::ctrl_c(), &["Send", "Sync"];
+        &'static mut signal::unix::Signal, x => x.recv(), &["Send", "Sync"];
+    }
+}
+
 #[test]
 fn futures_have_the_traits_of_tokios() {
     futures! {

@@ -48,6 +48,8 @@ pub(crate) trait Rt: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = bool> + Send;
     fn oneshot<T: Send + 'static>() -> (Self::OneTx<T>, Self::OneRx<T>);
     fn channel<T: Send + 'static>(capacity: usize) -> (Self::Tx<T>, Self::Rx<T>);
+    /// Starts `true` and waits until it has ended.
+    fn run_true() -> impl Future<Output = ()> + Send;
     /// Accepts without end. Each connection is a task that sends back what it reads.
     fn echo(listener: TcpListener) -> impl Future<Output = ()> + Send;
 }

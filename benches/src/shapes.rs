@@ -6,6 +6,7 @@ use crate::rt::Rt;
 
 mod channels;
 mod fairness;
+mod processes;
 mod spawn;
 mod tcp;
 mod timers;
@@ -56,6 +57,8 @@ shapes! {
     "burners" => fairness::burners: ("1 ms sleeps while 4 tasks burn 5 ms a poll: late, p50", "µs"), ("the same, p99", "µs");
     "blocked" => fairness::every_worker_blocked: ("every worker blocked for 200 ms: until a ready task runs", "ms");
     "wake-block" => fairness::wake_then_block: ("a task wakes another, then blocks 100 ms: until that runs, p99", "ms");
+    "process" => processes::one_after_the_other: ("`true` started and waited for", "µs a process"), ("the same: CPU of the parent", "µs a process");
+    "process-8" => processes::eight_at_a_time: ("the same, 8 at a time", "µs a process");
     "echo-1" => tcp::echo_1: ("TCP echo, 64 B, 1 connection", "server CPU µs a message");
     "echo-64" => tcp::echo_64: ("TCP echo, 64 B, 64 connections", "server CPU µs a message");
     "echo-1000" => tcp::echo_1000: ("TCP echo, 64 B, 1,000 connections", "server CPU µs a message");

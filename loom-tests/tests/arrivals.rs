@@ -35,6 +35,16 @@ impl Pipe {
         }
     }
 
+    /// A pipe that holds one byte, and has it. The poller has told of it.
+    fn rung() -> Arc<Self> {
+        Arc::new(Self {
+            room: 1,
+            bytes: Mutex::new(1),
+            direction: Direction::new(News::READY, Wait::Readable),
+            silencing: Mutex::default(),
+        })
+    }
+
     /// Writes a byte if there is room. Returns whether there was.
     fn write(&self) -> bool {
         let mut bytes = self.bytes.lock();
@@ -110,6 +120,35 @@ fn a_signal_is_heard_whoever_empties_the_pipe() {
             for arrivals in kinds {
                 arrive(&arrivals, &pipe, &counted);
             }
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// A signal comes while two listeners see a bell that has been rung for a kind that is not theirs. Either may empty the pipe, but
+/// not of the new byte while the other already waits for its event.
+#[test]
+fn a_bell_seen_before_takes_no_later_byte() {
+    let census = Census::new(&["rung", "no room"]);
+    let counted = census.clone();
+    model(
+        "a_bell_seen_before_takes_no_later_byte",
+        Some(2),
+        move || {
+            let pipe = Pipe::rung();
+            let arrivals = Arc::new(Arrivals::default());
+            let threads = [(); 2].map(|()| {
+                let pipe = pipe.clone();
+                let mut listener = Listener::new(arrivals.clone());
+                thread::spawn(move || {
+                    hear(&mut listener, &pipe);
+                    listener.leave(pipe.bell());
+                })
+            });
+            arrive(&arrivals, &pipe, &counted);
             for thread in threads {
                 thread.join().unwrap();
             }

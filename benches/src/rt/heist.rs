@@ -74,6 +74,11 @@ impl Rt for Heist {
         mpsc::channel(capacity)
     }
 
+    async fn run_true() {
+        let status = heist::process::Command::new("true").status().await;
+        assert!(status.unwrap().success());
+    }
+
     async fn echo(listener: TcpListener) {
         listener.set_nonblocking(true).unwrap();
         let listener = heist::net::TcpListener::from_std(listener).unwrap();

@@ -92,6 +92,11 @@ impl Rt for Smol {
         channel::bounded(capacity)
     }
 
+    async fn run_true() {
+        let status = smol::process::Command::new("true").status().await;
+        assert!(status.unwrap().success());
+    }
+
     async fn echo(listener: TcpListener) {
         let listener: smol::net::TcpListener = smol::Async::new(listener).unwrap().into();
         loop {

@@ -80,6 +80,11 @@ impl Rt for Tokio {
         mpsc::channel(capacity)
     }
 
+    async fn run_true() {
+        let status = tokio::process::Command::new("true").status().await;
+        assert!(status.unwrap().success());
+    }
+
     async fn echo(listener: TcpListener) {
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
