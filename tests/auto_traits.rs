@@ -175,11 +175,11 @@ fn processes_and_signals_have_the_traits_of_tokios() {
     futures! {
         &'static mut process::Command, x => x.status(), &["Send", "Sync"];
         &'static mut process::Command, x => x.output(), &["Send", "Sync"];
-        &'static mut process::Child, x => x.wait(), &["Send", "Sync"];
-        &'static mut process::Child, x => x.kill(), &["Send", "Sync"];
-        process::Child, x => x.wait_with_output(), &["Send", "Sync"];
-        u8, _x => signal::ctrl_c(), &["Send", "Sync"];
-        &'static mut signal::unix::Signal, x => x.recv(), &["Send", "Sync"];
+        &'static mut process::Child, x => x.wait(), &["Send", "Sync", "RefUnwindSafe"];
+        &'static mut process::Child, x => x.kill(), &["Send", "Sync", "RefUnwindSafe"];
+        process::Child, x => x.wait_with_output(), &["Send", "Sync", "RefUnwindSafe"];
+        u8, _x => signal::ctrl_c(), &["Send", "Sync", "RefUnwindSafe"];
+        &'static mut signal::unix::Signal, x => x.recv(), &["Send", "Sync", "RefUnwindSafe"];
     }
 }
 
