@@ -1,14 +1,16 @@
 //! What is made and dropped leaves nothing behind. One test, as it counts the descriptors and the memory of the process.
 #![cfg(target_os = "linux")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "support/counting.rs"]
+mod counting;
+
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 
+use counting::in_use;
 use heist_reactor::net::{TcpListener, TcpStream};
 use heist_reactor::process::Command;
 use heist_reactor::signal::unix::{SignalKind, signal};
@@ -23,32 +25,6 @@ impl Monitor for Plain {}
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("proc").count()
-}
-
-/// The system's allocator, and how many bytes are in use. What is resident says less: allocators keep what was freed, and
-/// sanitizers keep much of it.
-struct Counting(AtomicUsize);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting(AtomicUsize::new(0));
-
-// SAFETY: each call is the system allocator's own, which keeps what is promised.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.0.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller of `alloc` promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        self.0.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller of `dealloc` promises.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-fn in_use() -> usize {
-    ALLOCATOR.0.load(Ordering::Relaxed)
 }
 
 /// What can't be registered, connected or bound.

@@ -50,6 +50,13 @@ fn gone(pid: Pid) {
     }
 }
 
+/// A child that prints what it reads.
+fn cat() -> Child {
+    let mut cat = Command::new("cat");
+    let cat = cat.stdin(Stdio::piped()).stdout(Stdio::piped());
+    cat.spawn().unwrap()
+}
+
 #[test]
 fn a_status_is_that_of_the_program() {
     run(async || {
@@ -108,12 +115,7 @@ fn both_outputs_are_read_beyond_what_pipes_hold() {
 #[test]
 fn a_filter_is_fed_and_read_at_once() {
     run(async || {
-        let mut cat = Command::new("cat");
-        let mut cat = cat
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut cat = cat();
         let (mut stdin, stdout) = (cat.stdin.take().unwrap(), cat.stdout.take().unwrap());
         let sent: Vec<u8> = (0..1_000_000u32).map(|n| n as u8).collect();
         let mut write = pin!(async move { stdin.write_all(&sent).await.map(|()| sent) });
@@ -478,12 +480,7 @@ fn the_reader_of_a_dropped_pipe_kills_only_the_child() {
 fn pipes_have_the_traits_of_futures_io() {
     run(async || {
         use futures_io::{AsyncRead, AsyncWrite};
-        let mut cat = Command::new("cat");
-        let mut cat = cat
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut cat = cat();
         let (mut stdin, mut stdout) = (cat.stdin.take().unwrap(), cat.stdout.take().unwrap());
         let bufs = [io::IoSlice::new(b"ab"), io::IoSlice::new(b"c")];
         let written =

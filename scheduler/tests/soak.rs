@@ -4,16 +4,18 @@
 //! Here a tenth and less of it runs; `.ci/soak` sets `HEIST_SOAK=long`, and runs it all.
 #![cfg(all(target_os = "linux", not(miri)))]
 
+#[path = "../../reactor/tests/support/counting.rs"]
+mod counting;
 #[path = "support/watch.rs"]
 mod watch;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
+use counting::in_use;
 use heist_scheduler::runtime::{Builder, Runtime};
 use heist_scheduler::task;
 use heist_sync::Notify;
@@ -33,32 +35,6 @@ fn either(short: usize, long: usize) -> usize {
     } else {
         short
     }
-}
-
-/// The system's allocator, and how many bytes are in use. What is resident beyond those is the allocator's to keep: after
-/// a million tasks it is some dozen megabytes at times, and at others none.
-struct Counting(AtomicUsize);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting(AtomicUsize::new(0));
-
-// SAFETY: each call is the system allocator's own, which keeps what is promised.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.0.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller of `alloc` promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        self.0.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller of `dealloc` promises.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-fn in_use() -> usize {
-    ALLOCATOR.0.load(Ordering::Relaxed)
 }
 
 /// Fails if more is in use than `before`, a tenth, and a mebibyte: what the test harness may have written meanwhile, and the

@@ -1,12 +1,11 @@
 //! [`Join`]: a reader and a writer as one.
 
-use std::io::{IoSlice, Result};
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use super::traits::{forward_buf_read, forward_read, forward_write};
+use super::{AsyncBufRead, AsyncRead, AsyncWrite};
 
 pin_project! {
     /// A reader and a writer as one: what [`join`] returns.
@@ -77,48 +76,6 @@ impl<R, W> Join<R, W> {
     }
 }
 
-impl<R: AsyncRead, W> AsyncRead for Join<R, W> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<Result<()>> {
-        self.project().reader.poll_read(cx, buf)
-    }
-}
-
-impl<R: AsyncBufRead, W> AsyncBufRead for Join<R, W> {
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&[u8]>> {
-        self.project().reader.poll_fill_buf(cx)
-    }
-
-    fn consume(self: Pin<&mut Self>, amt: usize) {
-        self.project().reader.consume(amt);
-    }
-}
-
-impl<R, W: AsyncWrite> AsyncWrite for Join<R, W> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
-        self.project().writer.poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.project().writer.poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.project().writer.poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<Result<usize>> {
-        self.project().writer.poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.writer.is_write_vectored()
-    }
-}
+forward_read!([R: AsyncRead, W] Join<R, W>, self => self.project().reader);
+forward_buf_read!([R: AsyncBufRead, W] Join<R, W>, self => self.project().reader);
+forward_write!([R, W: AsyncWrite] Join<R, W>, self => self.project().writer, self.writer.is_write_vectored());

@@ -1,13 +1,12 @@
 //! [`split`]: a reader and a writer made of one stream.
 
 use std::fmt;
-use std::io::{IoSlice, Result};
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use heist_sync::sys::{Arc, Mutex};
 
-use super::{AsyncRead, AsyncWrite, ReadBuf};
+use super::traits::{forward_read, forward_write};
+use super::{AsyncRead, AsyncWrite};
 
 /// What the two halves share. The stream is pinned in its box, so that it may be polled under a lock and still be put
 /// together again.
@@ -79,41 +78,8 @@ impl<T> WriteHalf<T> {
     }
 }
 
-impl<T: AsyncRead> AsyncRead for ReadHalf<T> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<Result<()>> {
-        self.0.stream.lock().as_mut().poll_read(cx, buf)
-    }
-}
-
-impl<T: AsyncWrite> AsyncWrite for WriteHalf<T> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
-        self.0.stream.lock().as_mut().poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.0.stream.lock().as_mut().poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.0.stream.lock().as_mut().poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<Result<usize>> {
-        self.0.stream.lock().as_mut().poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.vectored
-    }
-}
+forward_read!([T: AsyncRead] ReadHalf<T>, self => self.0.stream.lock().as_mut());
+forward_write!([T: AsyncWrite] WriteHalf<T>, self => self.0.stream.lock().as_mut(), self.0.vectored);
 
 impl<T> fmt::Debug for ReadHalf<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

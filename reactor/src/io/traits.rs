@@ -114,145 +114,133 @@ pub trait AsyncSeek {
     fn poll_complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<u64>>;
 }
 
-/// Implements the traits for what points to something that has them. `$inner` is a pinned reference to that.
-macro_rules! forward {
+/// Implements [`AsyncRead`] for a type by that of what is in it. `$inner` is a pinned reference to that.
+macro_rules! forward_read {
     ([$($generics:tt)*] $type:ty, $self:ident => $inner:expr) => {
-        impl<$($generics)* + AsyncRead> AsyncRead for $type {
+        impl<$($generics)*> crate::io::AsyncRead for $type {
             fn poll_read(
-                $self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &mut ReadBuf<'_>,
-            ) -> Poll<Result<()>> {
+                $self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                buf: &mut crate::io::ReadBuf<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
                 $inner.poll_read(cx, buf)
             }
         }
+    };
+}
 
-        impl<$($generics)* + AsyncWrite> AsyncWrite for $type {
+/// Implements [`AsyncWrite`] for a type by that of what is in it. `$inner` is a pinned reference to that, and `$vectored` its
+/// `is_write_vectored`.
+macro_rules! forward_write {
+    ([$($generics:tt)*] $type:ty, $self:ident => $inner:expr, $vectored:expr) => {
+        impl<$($generics)*> crate::io::AsyncWrite for $type {
             fn poll_write(
-                $self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
+                $self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
                 buf: &[u8],
-            ) -> Poll<Result<usize>> {
+            ) -> std::task::Poll<std::io::Result<usize>> {
                 $inner.poll_write(cx, buf)
             }
 
-            fn poll_flush($self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+            fn poll_flush(
+                $self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
                 $inner.poll_flush(cx)
             }
 
-            fn poll_shutdown($self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+            fn poll_shutdown(
+                $self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
                 $inner.poll_shutdown(cx)
             }
 
             fn poll_write_vectored(
-                $self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bufs: &[IoSlice<'_>],
-            ) -> Poll<Result<usize>> {
+                $self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+                bufs: &[std::io::IoSlice<'_>],
+            ) -> std::task::Poll<std::io::Result<usize>> {
                 $inner.poll_write_vectored(cx, bufs)
             }
 
-            fn is_write_vectored(&self) -> bool {
-                (**self).is_write_vectored()
+            fn is_write_vectored(&$self) -> bool {
+                $vectored
             }
         }
+    };
+}
 
-        impl<$($generics)* + AsyncBufRead> AsyncBufRead for $type {
-            fn poll_fill_buf($self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&[u8]>> {
+/// Implements [`AsyncBufRead`] for a type by that of what is in it. `$inner` is a pinned reference to that.
+macro_rules! forward_buf_read {
+    ([$($generics:tt)*] $type:ty, $self:ident => $inner:expr) => {
+        impl<$($generics)*> crate::io::AsyncBufRead for $type {
+            fn poll_fill_buf(
+                $self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<&[u8]>> {
                 $inner.poll_fill_buf(cx)
             }
 
-            fn consume($self: Pin<&mut Self>, amt: usize) {
+            fn consume($self: std::pin::Pin<&mut Self>, amt: usize) {
                 $inner.consume(amt);
             }
         }
+    };
+}
 
-        impl<$($generics)* + AsyncSeek> AsyncSeek for $type {
-            fn start_seek($self: Pin<&mut Self>, position: SeekFrom) -> Result<()> {
+/// Implements [`AsyncSeek`] for a type by that of what is in it. `$inner` is a pinned reference to that.
+macro_rules! forward_seek {
+    ([$($generics:tt)*] $type:ty, $self:ident => $inner:expr) => {
+        impl<$($generics)*> crate::io::AsyncSeek for $type {
+            fn start_seek(
+                $self: std::pin::Pin<&mut Self>,
+                position: std::io::SeekFrom,
+            ) -> std::io::Result<()> {
                 $inner.start_seek(position)
             }
 
-            fn poll_complete($self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<u64>> {
+            fn poll_complete(
+                $self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<u64>> {
                 $inner.poll_complete(cx)
             }
         }
     };
 }
 
-forward!([T: ?Sized + Unpin] Box<T>, self => Pin::new(&mut **self.get_mut()));
-forward!([T: ?Sized + Unpin] &mut T, self => Pin::new(&mut **self.get_mut()));
+pub(super) use {forward_buf_read, forward_read, forward_seek, forward_write};
 
-impl<P> AsyncRead for Pin<P>
-where
-    P: DerefMut,
-    P::Target: AsyncRead,
-{
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<Result<()>> {
-        self.as_deref_mut().poll_read(cx, buf)
-    }
-}
+// What points to something.
 
-impl<P> AsyncWrite for Pin<P>
-where
-    P: DerefMut,
-    P::Target: AsyncWrite,
-{
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
-        self.as_deref_mut().poll_write(cx, buf)
-    }
+forward_read!([T: AsyncRead + Unpin + ?Sized] Box<T>, self => Pin::new(&mut **self.get_mut()));
+forward_read!([T: AsyncRead + Unpin + ?Sized] &mut T, self => Pin::new(&mut **self.get_mut()));
+forward_read!([P: DerefMut<Target: AsyncRead>] Pin<P>, self => self.as_deref_mut());
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.as_deref_mut().poll_flush(cx)
-    }
+forward_write!(
+    [T: AsyncWrite + Unpin + ?Sized] Box<T>,
+    self => Pin::new(&mut **self.get_mut()),
+    (**self).is_write_vectored()
+);
+forward_write!(
+    [T: AsyncWrite + Unpin + ?Sized] &mut T,
+    self => Pin::new(&mut **self.get_mut()),
+    (**self).is_write_vectored()
+);
+forward_write!(
+    [P: DerefMut<Target: AsyncWrite>] Pin<P>,
+    self => self.as_deref_mut(),
+    (**self).is_write_vectored()
+);
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.as_deref_mut().poll_shutdown(cx)
-    }
+forward_buf_read!([T: AsyncBufRead + Unpin + ?Sized] Box<T>, self => Pin::new(&mut **self.get_mut()));
+forward_buf_read!([T: AsyncBufRead + Unpin + ?Sized] &mut T, self => Pin::new(&mut **self.get_mut()));
+forward_buf_read!([P: DerefMut<Target: AsyncBufRead>] Pin<P>, self => self.as_deref_mut());
 
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<Result<usize>> {
-        self.as_deref_mut().poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        (**self).is_write_vectored()
-    }
-}
-
-impl<P> AsyncBufRead for Pin<P>
-where
-    P: DerefMut,
-    P::Target: AsyncBufRead,
-{
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&[u8]>> {
-        self.as_deref_mut().poll_fill_buf(cx)
-    }
-
-    fn consume(self: Pin<&mut Self>, amt: usize) {
-        self.as_deref_mut().consume(amt);
-    }
-}
-
-impl<P> AsyncSeek for Pin<P>
-where
-    P: DerefMut,
-    P::Target: AsyncSeek,
-{
-    fn start_seek(self: Pin<&mut Self>, position: SeekFrom) -> Result<()> {
-        self.as_deref_mut().start_seek(position)
-    }
-
-    fn poll_complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<u64>> {
-        self.as_deref_mut().poll_complete(cx)
-    }
-}
+forward_seek!([T: AsyncSeek + Unpin + ?Sized] Box<T>, self => Pin::new(&mut **self.get_mut()));
+forward_seek!([T: AsyncSeek + Unpin + ?Sized] &mut T, self => Pin::new(&mut **self.get_mut()));
+forward_seek!([P: DerefMut<Target: AsyncSeek>] Pin<P>, self => self.as_deref_mut());
 
 // What is in memory: always ready.
 

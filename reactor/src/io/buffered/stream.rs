@@ -1,16 +1,17 @@
 //! [`BufStream`].
 
-use std::io::{IoSlice, Result, SeekFrom};
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
 use super::{BufReader, BufWriter};
-use crate::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
+use crate::io::traits::{forward_buf_read, forward_read, forward_seek, forward_write};
+use crate::io::{AsyncRead, AsyncSeek, AsyncWrite};
 
 pin_project! {
     /// Something that can be read and written, with a buffer for each. See [`BufReader`] and [`BufWriter`].
+    ///
+    /// To seek passes on what was written before, and loses what was read and not taken.
     ///
     /// ```
     /// use heist::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
@@ -95,59 +96,7 @@ impl<S> From<BufWriter<BufReader<S>>> for BufStream<S> {
     }
 }
 
-impl<S: AsyncRead> AsyncRead for BufStream<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<Result<()>> {
-        self.project().inner.poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncRead> AsyncBufRead for BufStream<S> {
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&[u8]>> {
-        self.project().inner.poll_fill_buf(cx)
-    }
-
-    fn consume(self: Pin<&mut Self>, amt: usize) {
-        self.project().inner.consume(amt);
-    }
-}
-
-impl<S: AsyncWrite> AsyncWrite for BufStream<S> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
-        self.project().inner.poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.project().inner.poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.project().inner.poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<Result<usize>> {
-        self.project().inner.poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + AsyncSeek> AsyncSeek for BufStream<S> {
-    /// What was written is passed on before, and what was read and not taken is lost.
-    fn start_seek(self: Pin<&mut Self>, position: SeekFrom) -> Result<()> {
-        self.project().inner.start_seek(position)
-    }
-
-    fn poll_complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<u64>> {
-        self.project().inner.poll_complete(cx)
-    }
-}
+forward_read!([S: AsyncRead] BufStream<S>, self => self.project().inner);
+forward_buf_read!([S: AsyncRead] BufStream<S>, self => self.project().inner);
+forward_write!([S: AsyncWrite] BufStream<S>, self => self.project().inner, self.inner.is_write_vectored());
+forward_seek!([S: AsyncRead + AsyncWrite + AsyncSeek] BufStream<S>, self => self.project().inner);

@@ -9,7 +9,8 @@ use pin_project_lite::pin_project;
 
 use crate::io::operation::poll_each;
 use crate::io::polls::poll_write;
-use crate::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, CHUNK, ReadBuf};
+use crate::io::traits::{forward_buf_read, forward_read};
+use crate::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, CHUNK};
 
 pin_project! {
     /// A writer with a buffer, so that many small writes become few large ones.
@@ -203,25 +204,8 @@ impl<W: AsyncWrite + AsyncSeek> AsyncSeek for BufWriter<W> {
     }
 }
 
-impl<W: AsyncRead> AsyncRead for BufWriter<W> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<Result<()>> {
-        self.get_pin_mut().poll_read(cx, buf)
-    }
-}
-
-impl<W: AsyncBufRead> AsyncBufRead for BufWriter<W> {
-    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&[u8]>> {
-        self.get_pin_mut().poll_fill_buf(cx)
-    }
-
-    fn consume(self: Pin<&mut Self>, amt: usize) {
-        self.get_pin_mut().consume(amt);
-    }
-}
+forward_read!([W: AsyncRead] BufWriter<W>, self => self.get_pin_mut());
+forward_buf_read!([W: AsyncBufRead] BufWriter<W>, self => self.get_pin_mut());
 
 impl<W: fmt::Debug> fmt::Debug for BufWriter<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
