@@ -121,6 +121,7 @@ fn types_have_the_traits_of_tokios() {
         net::OwnedReadHalf: ALL;
         net::OwnedWriteHalf: ALL;
         net::ReuniteError: ALL;
+        net::UdpSocket: ALL;
         io::Interest: ALL;
         io::Ready: ALL;
         time::Sleep: ALL;
@@ -194,6 +195,10 @@ fn futures_have_the_traits_of_tokios() {
         &'static mut net::OwnedReadHalf, x => x.peek(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];
         &'static mut net::ReadHalf<'static>, x => x.peek(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];
         net::TcpSocket, x => x.connect(any()), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
+        &'static net::UdpSocket, x => x.recv(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];
+        &'static net::UdpSocket, x => x.recv_from(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];
+        &'static net::UdpSocket, x => x.send(any::<&'static [u8]>()), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
+        &'static net::UdpSocket, x => x.send_to(any::<&'static [u8]>(), "x"), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
         u8, _x => net::TcpStream::connect("x"), &["Send", "Sync"];
         u8, _x => net::TcpListener::bind("x"), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
         u8, _x => net::lookup_host("x"), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];

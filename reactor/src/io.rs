@@ -9,6 +9,7 @@
 //! | read nothing, or one byte for ever; throw away what is written | [`empty`], [`repeat`], [`sink`] |
 //! | copy from a reader to a writer | [`copy()`] |
 //! | say what one waits for at a source | [`Interest`], [`Ready`] |
+//! | wait for any descriptor of Unix | [`unix::AsyncFd`] |
 //! | use a type with the traits of `futures_io`, or hand it one | [`compat`] |
 //!
 //! Functions that read or write several times try again after [`ErrorKind::Interrupted`]. Each time after the first costs a
@@ -18,6 +19,18 @@
 //! The sockets of heist also implement the traits of `futures_io`, for crates that ask for those.
 
 pub mod compat;
+
+#[cfg(unix)]
+pub mod unix {
+    //! Waiting for any file descriptor.
+
+    #[doc(hidden)]
+    #[allow(deprecated)]
+    pub use crate::async_fd::AsyncFdTryNewError;
+    pub use crate::async_fd::{
+        AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard, AsyncFdRegisterError, TryIoError,
+    };
+}
 
 mod buffered;
 mod chain;
@@ -41,6 +54,7 @@ pub use endless::{Empty, Repeat, Sink, empty, repeat, sink};
 pub use ext::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, Lines, Split};
 pub use interest::Interest;
 pub use join::{Join, join};
+pub(crate) use polls::read_into;
 pub use read_buf::ReadBuf;
 pub use ready::Ready;
 pub use split::{ReadHalf, WriteHalf, split};

@@ -8,7 +8,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`Reactor`], [`Turn`], [`Monitor`] | the poller, the right to wait in it, and the thread that waits when nobody else does |
-//! | [`net`] | TCP, look-up of host names |
+//! | [`net`] | TCP, UDP, Unix sockets, pipes, look-up of host names |
 //! | [`io`] | reading and writing: the traits, and what is made of them |
 //! | [`time`] | sleeps, timeouts, intervals |
 //! | [`signal`] | signals of the operating system |
@@ -26,7 +26,7 @@
 // | 4 | `reactor`, then `thread` and `registry` | the reactor itself, its thread, and the list of all reactors |
 // | 5 | `context`, `time`, `current`, `blocking` | how a thread finds its reactor; sleeps, and jobs |
 // | 6 | `io`, `sys`, `registered` | the traits of readers and writers; what the systems do differently; operations on sockets |
-// | 7 | `net`, `signal`, then `process` | what is made of these |
+// | 7 | `async_fd`, `net`, `signal`, then `process` | what is made of these |
 
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -63,6 +63,8 @@ pub mod time;
 pub mod blocking;
 
 // Models end here: what follows has no protocol of its own (`loom-tests/sources` leaves it out).
+#[cfg(all(unix, not(heist_loom)))]
+mod async_fd;
 #[cfg(not(heist_loom))]
 pub mod io;
 #[cfg(not(heist_loom))]
@@ -90,7 +92,7 @@ pub mod protocol {
     pub use crate::arrivals::{Arrivals, Bell, Listener};
     pub use crate::handover::{Handover, Held};
     pub use crate::pool::{Job, Pool, PoolConfig, Refused, Spawner};
-    pub use crate::readiness::{Direction, Listed, News, Seen, Source};
+    pub use crate::readiness::{Direction, Listed, News, Seen, Source, Stale};
     pub use crate::relay::{Next, Relay};
     pub use crate::sources::table::Table;
     pub use crate::timers::{Closed, Key, Rejected, Shard, Timers};

@@ -1,4 +1,4 @@
-//! TCP, and look-up of host names.
+//! TCP, UDP, and look-up of host names.
 //!
 //! A socket belongs to the runtime in which it is made. It can be polled anywhere, also by another executor. When its
 //! runtime is shut down, its operations fail. Outside of any runtime, sockets are served by a thread that starts at first use.
@@ -122,14 +122,26 @@ macro_rules! stream_io {
         }
     };
 }
+#[macro_use]
+mod methods;
+
 mod addr;
+mod datagram;
 mod tcp_listener;
 mod tcp_socket;
 mod tcp_split;
 mod tcp_stream;
+mod udp;
+
+pub mod tcp {
+    //! The halves of a TCP connection.
+
+    pub use super::tcp_split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+}
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use tcp_listener::TcpListener;
 pub use tcp_socket::TcpSocket;
 pub use tcp_split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use tcp_stream::TcpStream;
+pub use udp::UdpSocket;

@@ -6,17 +6,20 @@
 //! | bit | set by | cleared by |
 //! |---|---|---|
 //! | READY | an event; registering, if it is likely | an operation that would block, or that drained the source |
-//! | ERROR | an event | an operation that would block, together with READY |
-//! | URGENT | an event: there is an urgent byte, and a read stops before it | an operation that would block, together with READY |
-//! | CLOSED | an event: the peer has closed this direction, or we have | never |
+//! | CLOSED | an event: the peer has closed this direction, or we have | an operation that would block: a named pipe may be opened again |
+//! | STOPS | an event with an error or an urgent byte: a read may stop before it | an operation that would block |
+//! | ERROR | an event | whoever waits for errors |
+//! | URGENT | an event: there is an urgent byte | whoever waits for urgent bytes |
 //! | SHUT_DOWN | the end of the reactor | never |
+//!
+//! ERROR and URGENT have waiters of their own. So a reader that would block leaves them in place.
 //!
 //! There are two kinds of waiters. One is the last task that called a `poll_*` function. The others are async
 //! functions, any number of them: each has an entry in a list, and removes the entry when it is dropped.
 //!
 //! Invariants:
 //! 1. A clear takes effect only if the word is still the one seen before the operation. An event since then has changed
-//!    the tick, so its news stays. The tick has 59 bits, so it does not wrap around.
+//!    the tick, so its news stays. The tick has 58 bits, so it does not wrap around.
 //! 2. Each direction has its own tick. So an event of one direction never prevents a clear of the other.
 //! 3. A waiter looks at the word after its waker is in place, under the lock. Whoever sets the word takes the wakers
 //!    out afterwards, under the lock.
@@ -42,8 +45,9 @@ const ERROR: u64 = 1 << 1;
 const CLOSED: u64 = 1 << 2;
 const SHUT_DOWN: u64 = 1 << 3;
 const URGENT: u64 = 1 << 4;
+const STOPS: u64 = 1 << 5;
 /// All bits; the tick is above them.
-const BITS: u64 = 0b1_1111;
+const BITS: u64 = 0b11_1111;
 /// One event.
 const TICK: u64 = BITS + 1;
 
@@ -57,9 +61,9 @@ impl News {
     /// An operation may go through.
     pub const READY: News = News(READY);
     /// An error is to be fetched by an operation.
-    pub const ERROR: News = News(READY | ERROR);
+    pub const ERROR: News = News(READY | STOPS | ERROR);
     /// There is an urgent byte.
-    pub const URGENT: News = News(READY | URGENT);
+    pub const URGENT: News = News(READY | STOPS | URGENT);
     /// No more will come, or go.
     pub const CLOSED: News = News(READY | CLOSED);
     /// The reactor has been shut down.
@@ -80,7 +84,7 @@ impl Wanted {
     /// None, but for the end of the reactor.
     pub const NONE: Wanted = Wanted(SHUT_DOWN);
     /// Any: an operation is worth trying.
-    pub const ANY: Wanted = Wanted(BITS);
+    pub const ANY: Wanted = Wanted(READY | CLOSED | SHUT_DOWN);
     /// That data may come or go, or that no more will.
     pub const TRANSFER: Wanted = Wanted(READY | CLOSED);
     /// That there is an urgent byte, or that no more will come.
@@ -95,6 +99,29 @@ impl Wanted {
     }
 }
 
+/// Which news an operation has found to be no longer so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stale(u64);
+
+impl Stale {
+    /// None.
+    pub const NONE: Stale = Stale(0);
+    /// That data may come or go.
+    pub const READY: Stale = Stale(READY | STOPS);
+    /// That no more will come, or go.
+    pub const CLOSED: Stale = Stale(CLOSED);
+    /// That there is an urgent byte.
+    pub const URGENT: Stale = Stale(URGENT);
+    /// That an error is to be fetched.
+    pub const ERROR: Stale = Stale(ERROR);
+
+    /// Adds `other` if `condition` holds.
+    #[must_use]
+    pub fn and(self, condition: bool, other: Stale) -> Stale {
+        Stale(self.0 | if condition { other.0 } else { 0 })
+    }
+}
+
 /// The word as it was seen. Give it back to [`Direction::clear`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen(u64);
@@ -102,7 +129,7 @@ pub struct Seen(u64);
 impl Seen {
     /// Whether an operation is worth trying.
     pub fn is_ready(self) -> bool {
-        self.0 & BITS != 0
+        self.has(Wanted::ANY)
     }
 
     /// Whether it has some of `wanted`.
@@ -133,7 +160,7 @@ impl Seen {
     /// Whether an operation that transferred less than it asked for has drained the source, as far as we know. It may
     /// not have if it could have stopped before an error or an urgent byte.
     pub fn may_be_drained(self) -> bool {
-        self.0 & (ERROR | URGENT) == 0
+        self.0 & STOPS == 0
     }
 
     /// Whether the reactor has been shut down.
@@ -218,15 +245,22 @@ impl Direction {
         Seen(self.word.load(Ordering::Acquire))
     }
 
-    /// Clears what was seen, because an operation has found that it is no longer so. Does nothing if there was an event
-    /// since.
+    /// Clears what was seen, because an operation would block. Does nothing if there was an event since.
     pub fn clear(&self, seen: Seen) {
-        let cleared = seen.0 & !(READY | ERROR | URGENT);
+        self.clear_part(seen, Stale::READY.and(true, Stale::CLOSED));
+    }
+
+    /// Clears that part of what was seen, because an operation has found that it is no longer so. Does nothing if there
+    /// was an event since. If somebody else has cleared another part since, it does nothing either, and the next
+    /// operation finds the same again. Returns the word as it is now, if it was cleared.
+    pub fn clear_part(&self, seen: Seen, stale: Stale) -> Seen {
+        let cleared = seen.0 & !stale.0;
         // Ordering: Relaxed: this publishes nothing, and whoever waits next looks under the lock. If it fails, there is
         // news (invariant 1), and the next look acquires that.
-        let _ = self
-            .word
-            .compare_exchange(seen.0, cleared, Ordering::Relaxed, Ordering::Relaxed);
+        let exchanged =
+            self.word
+                .compare_exchange(seen.0, cleared, Ordering::Relaxed, Ordering::Relaxed);
+        exchanged.map_or(seen, |_| Seen(cleared))
     }
 
     /// Records an event, and takes the wakers of all who wait. Wake them while no lock is held.

@@ -12,10 +12,10 @@ use mio::Interest;
 
 use crate::context;
 use crate::current::default_reactor;
-use crate::readiness::{Direction, Listed, News, Seen, Source, Wanted};
+use crate::readiness::{Direction, Listed, News, Seen, Source, Stale, Wanted};
 use crate::sources::{Sources, shut_down};
 
-mod bytes;
+pub(crate) mod bytes;
 pub(crate) mod ready;
 
 /// Whether an operation that transferred less than it asked for has drained the source. If so, the next operation would
@@ -37,27 +37,45 @@ pub(crate) struct Registered<S: mio::event::Source> {
 impl<S: mio::event::Source> Registered<S> {
     /// Registers `io` with the reactor of this thread. Both directions start with `news`.
     pub(crate) fn new(io: S, interest: Interest, news: News) -> io::Result<Self> {
+        Self::try_new(io, interest, news).map_err(|(_, error)| error)
+    }
+
+    /// Like [`new`](Self::new), but gives `io` back if it can't be registered.
+    pub(crate) fn try_new(io: S, interest: Interest, news: News) -> Result<Self, (S, io::Error)> {
         match context::with_entered(|reactor| reactor.sources().clone()) {
             Some(sources) => Self::with(sources, io, interest, news),
-            None => Self::with_default(io, interest, news),
+            None => Self::try_with_default(io, interest, news),
         }
     }
 
     /// Registers `io` with the default reactor, which lives as long as the process.
     pub(crate) fn with_default(io: S, interest: Interest, news: News) -> io::Result<Self> {
-        let sources = default_reactor()?.sources().clone();
-        Self::with(sources, io, interest, news)
+        Self::try_with_default(io, interest, news).map_err(|(_, error)| error)
     }
 
-    fn with(sources: Arc<Sources>, mut io: S, interest: Interest, news: News) -> io::Result<Self> {
+    fn try_with_default(io: S, interest: Interest, news: News) -> Result<Self, (S, io::Error)> {
+        match default_reactor() {
+            Ok(reactor) => Self::with(reactor.sources().clone(), io, interest, news),
+            Err(error) => Err((io, error)),
+        }
+    }
+
+    fn with(
+        sources: Arc<Sources>,
+        mut io: S,
+        interest: Interest,
+        news: News,
+    ) -> Result<Self, (S, io::Error)> {
         let source = Arc::new(Source::new(news));
-        let token = sources.register(&mut io, interest, source.clone())?;
-        Ok(Self {
-            io: Some(io),
-            source,
-            sources,
-            token,
-        })
+        match sources.register(&mut io, interest, source.clone()) {
+            Ok(token) => Ok(Self {
+                io: Some(io),
+                source,
+                sources,
+                token,
+            }),
+            Err(error) => Err((io, error)),
+        }
     }
 
     /// The registered object.
@@ -66,11 +84,23 @@ impl<S: mio::event::Source> Registered<S> {
         self.io.as_ref().expect("registered")
     }
 
+    /// The registered object.
+    pub(crate) fn io_mut(&mut self) -> &mut S {
+        self.io.as_mut().expect("registered")
+    }
+
     /// Deregisters the object and returns it.
     pub(crate) fn into_inner(mut self) -> io::Result<S> {
         let mut io = self.io.take().expect("registered");
         self.leave(&mut io)?;
         Ok(io)
+    }
+
+    /// Deregisters the object and returns it, whether or not the poller still knows it.
+    pub(crate) fn take(mut self) -> S {
+        let mut io = self.io.take().expect("registered");
+        let _ = self.leave(&mut io);
+        io
     }
 
     /// The direction in which data comes in.
@@ -103,6 +133,11 @@ impl<S: mio::event::Source + fmt::Debug> fmt::Debug for Registered<S> {
     }
 }
 
+/// Says that no result means a drained source, for operations that have nothing to do with the amount of data.
+pub(crate) fn never<R>(_: &R) -> bool {
+    false
+}
+
 /// Does an operation for which the source seems ready. `short` says of the result whether the operation transferred
 /// less than it asked for. If the operation finds the source not ready or drained, the readiness is cleared.
 ///
@@ -120,7 +155,7 @@ fn attempt<R>(
         match operation() {
             Ok(result) => {
                 if SHORT_MEANS_DRAINED && seen.may_be_drained() && short(&result) {
-                    direction.clear(seen);
+                    direction.clear_part(seen, Stale::READY);
                 }
                 return Some(Ok(result));
             }
@@ -202,16 +237,21 @@ impl Direction {
         Ok(())
     }
 
-    /// Polls for [`ready`](Self::ready), as the one task that polls this direction.
-    pub(crate) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Polls for [`ready`](Self::ready), as the one task that polls this direction. Returns what it saw.
+    pub(crate) fn poll_seen(&self, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
         let coop = ready!(coop::poll_proceed(cx));
         let seen = ready!(self.poll(cx));
         coop.made_progress();
         Poll::Ready(if seen.is_shut_down() {
             Err(shut_down())
         } else {
-            Ok(())
+            Ok(seen)
         })
+    }
+
+    /// Polls for [`ready`](Self::ready), as the one task that polls this direction.
+    pub(crate) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_seen(cx).map_ok(drop)
     }
 }
 
@@ -248,7 +288,7 @@ impl Drop for WaitForNews<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Direction, News, SHORT_MEANS_DRAINED, attempt};
+    use super::{Direction, News, SHORT_MEANS_DRAINED, Stale, attempt};
     use heist_sync::waits::Wait;
     use std::io;
 
@@ -270,8 +310,26 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_leaves_the_news_that_others_wait_for() {
+        for news in [News::ERROR, News::URGENT] {
+            let direction = Direction::new(news, Wait::Readable);
+            let seen = direction.look();
+            direction.clear(seen);
+            let left = direction.look();
+            assert!(!left.is_ready() && left.may_be_drained());
+            assert_eq!(left.is_error(), seen.is_error());
+            assert_eq!(left.is_urgent(), seen.is_urgent());
+            // And those others leave the reader's.
+            let direction = Direction::new(news, Wait::Readable);
+            let stale = Stale::ERROR.and(true, Stale::URGENT);
+            direction.clear_part(direction.look(), stale);
+            assert!(direction.look().may_transfer() && !direction.look().may_be_drained());
+        }
+    }
+
+    #[test]
     fn what_would_block_is_ready_no_more_until_there_is_news() {
-        for news in [News::READY, News::ERROR, News::URGENT] {
+        for news in [News::READY, News::ERROR, News::URGENT, News::CLOSED] {
             let direction = Direction::new(news, Wait::Readable);
             let would_block = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
             let seen = direction.look();

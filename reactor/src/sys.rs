@@ -6,6 +6,10 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use unix::{Descriptor, read_uninit};
+pub(crate) use unix::{
+    Descriptor, as_descriptor, own_descriptor, read_uninit, send, send_vectored,
+};
 #[cfg(windows)]
-pub(crate) use windows::{Descriptor, read_uninit};
+pub(crate) use windows::{
+    Descriptor, as_descriptor, own_descriptor, read_uninit, send, send_vectored,
+};

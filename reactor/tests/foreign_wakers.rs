@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use blocking_waker::{SOON, blocking_waker, both_are_served, pair};
+use heist_reactor::io::ReadBuf;
 use heist_reactor::testing::within_limit;
 use heist_reactor::time::{Instant, Sleep, sleep, sleep_until};
 use heist_reactor::{Config, Monitor, Reactor};
@@ -52,7 +53,10 @@ fn wakers_that_block_hold_up_nothing() {
 
         let (gate, waker) = blocking_waker();
         let (inside, mut outside) = pair();
-        let polled = inside.poll_peek(&mut Context::from_waker(&waker), &mut [0]);
+        let polled = inside.poll_peek(
+            &mut Context::from_waker(&waker),
+            &mut ReadBuf::new(&mut [0]),
+        );
         assert!(polled.is_pending());
         outside.write_all(b"x").expect("it is connected");
         gate.called.recv().expect("it is woken");

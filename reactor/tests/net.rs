@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_io::AsyncRead;
-use heist_reactor::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use heist_reactor::io::{AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
 use heist_reactor::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use heist_reactor::testing::{CountWakes, block_on, within_limit};
 use heist_reactor::time::timeout;
@@ -425,7 +425,10 @@ fn a_waker_that_drops_another_socket_of_its_batch_harms_nothing() {
         let mut turn = reactor.try_borrow().expect("free");
         turn.wait(Some(Duration::ZERO));
         for stream in &ours {
-            let peeked = stream.poll_peek(&mut Context::from_waker(&waker), &mut [0; 1]);
+            let peeked = stream.poll_peek(
+                &mut Context::from_waker(&waker),
+                &mut ReadBuf::new(&mut [0; 1]),
+            );
             assert!(peeked.is_pending());
         }
         drops.0.lock().unwrap().append(&mut ours);
@@ -441,7 +444,10 @@ fn a_waker_that_drops_another_socket_of_its_batch_harms_nothing() {
         stream.set_nonblocking(true).unwrap();
         let stream = TcpStream::from_std(stream).unwrap();
         turn.wait(Some(Duration::ZERO));
-        let peeked = stream.poll_peek(&mut Context::from_waker(Waker::noop()), &mut [0; 1]);
+        let peeked = stream.poll_peek(
+            &mut Context::from_waker(Waker::noop()),
+            &mut ReadBuf::new(&mut [0; 1]),
+        );
         assert!(peeked.is_pending());
         drop(peer);
     });

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use heist_reactor::io::ReadBuf;
 use heist_reactor::net::{TcpListener, TcpStream};
 use heist_reactor::testing::{CountWakes, block_on, within_limit};
 use heist_reactor::time::sleep;
@@ -246,7 +247,11 @@ fn after_shutdown_everything_that_waits_fails_and_nothing_registers() {
         let (count, waker) = CountWakes::new();
         let mut cx = Context::from_waker(&waker);
         for stream in &streams {
-            assert!(stream.poll_peek(&mut cx, &mut [0; 8]).is_pending());
+            assert!(
+                stream
+                    .poll_peek(&mut cx, &mut ReadBuf::new(&mut [0; 8]))
+                    .is_pending()
+            );
         }
         reactor.shutdown();
         assert_eq!(count.get(), 100);

@@ -16,6 +16,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use blocking_waker::{SOON, blocking_waker, both_are_served, pair};
+use heist_reactor::io::ReadBuf;
 use heist_reactor::testing::block_on;
 use heist_reactor::time::{Instant, Sleep, sleep, sleep_until};
 use heist_scheduler::runtime::{Builder, Runtime};
@@ -42,7 +43,10 @@ fn block_in_wakers(test: impl Fn()) {
 
     let (second, waker) = blocking_waker();
     let (inside, mut outside) = pair();
-    let polled = inside.poll_peek(&mut Context::from_waker(&waker), &mut [0]);
+    let polled = inside.poll_peek(
+        &mut Context::from_waker(&waker),
+        &mut ReadBuf::new(&mut [0]),
+    );
     assert!(polled.is_pending());
     outside.write_all(b"x").expect("it is connected");
     second.called.recv().expect("it is woken");

@@ -65,6 +65,29 @@ impl Interest {
         let left = self.0 & !other.0;
         (left != 0).then_some(Interest(left))
     }
+
+    /// The same for the poller. It always reports errors, so `ERROR` alone asks for nothing else that it could leave out.
+    #[cfg(unix)]
+    pub(crate) fn to_mio(self) -> mio::Interest {
+        let read = self.is_readable() || self.is_error();
+        let mut interest = match (read, self.is_writable()) {
+            (true, true) => mio::Interest::READABLE | mio::Interest::WRITABLE,
+            (false, true) => mio::Interest::WRITABLE,
+            (true, false) => mio::Interest::READABLE,
+            (false, false) => {
+                #[cfg(any(target_os = "linux", target_os = "android"))]
+                return mio::Interest::PRIORITY;
+                #[cfg(not(any(target_os = "linux", target_os = "android")))]
+                mio::Interest::READABLE
+            }
+        };
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if self.is_priority() {
+            interest |= mio::Interest::PRIORITY;
+        }
+        let _ = &mut interest;
+        interest
+    }
 }
 
 impl BitOr for Interest {

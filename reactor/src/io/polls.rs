@@ -47,6 +47,35 @@ where
     Poll::Ready(Ok(done))
 }
 
+/// Reads into the free part of `buffer` by `read`, and returns what it gives.
+///
+/// # Errors
+///
+/// Any error of `read`.
+///
+/// # Panics
+///
+/// If `read` exchanges the buffer that it was given.
+pub(crate) fn read_into<B: BufMut + ?Sized, T>(
+    buffer: &mut B,
+    read: impl FnOnce(&mut ReadBuf<'_>) -> io::Result<T>,
+) -> io::Result<T> {
+    let chunk = buffer.chunk_mut();
+    // SAFETY: nothing here makes initialized bytes uninitialized. `ReadBuf::uninit` lends them to those only who promise the
+    // same.
+    let mut free = ReadBuf::uninit(unsafe { chunk.as_uninit_slice_mut() });
+    let start = free.filled().as_ptr();
+    let result = read(&mut free)?;
+    assert!(
+        std::ptr::eq(free.filled().as_ptr(), start),
+        "a reader has exchanged its buffer"
+    );
+    let done = free.filled().len();
+    // SAFETY: the buffer is the one that we gave, and so many bytes of it are filled.
+    unsafe { buffer.advance_mut(done) };
+    Ok(result)
+}
+
 /// Polls for one read into `buffer`, and returns how many bytes were read.
 ///
 /// # Errors

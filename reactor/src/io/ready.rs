@@ -74,12 +74,17 @@ impl Ready {
     /// Whether there is an urgent byte.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub fn is_priority(self) -> bool {
-        self.has(PRIORITY)
+        self.has_priority()
     }
 
     /// Whether an error waits to be fetched.
     pub fn is_error(self) -> bool {
         self.has(ERROR)
+    }
+
+    /// Whether there is an urgent byte, on systems that don't report one as well.
+    pub(crate) fn has_priority(self) -> bool {
+        self.has(PRIORITY)
     }
 
     fn has(self, any: u8) -> bool {
@@ -155,7 +160,7 @@ impl fmt::Debug for Ready {
             .field("is_read_closed", &self.is_read_closed())
             .field("is_write_closed", &self.is_write_closed())
             .field("is_error", &self.is_error())
-            .field("is_priority", &self.has(PRIORITY))
+            .field("is_priority", &self.has_priority())
             .finish()
     }
 }

@@ -1,6 +1,5 @@
 //! A socket that accepts connections.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
@@ -8,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use super::addr::{ToSocketAddrs, no_address, resolve};
 use super::{TcpSocket, TcpStream};
 use crate::readiness::News;
-use crate::registered::Registered;
+use crate::registered::{Registered, never};
 
 /// A TCP socket that accepts connections.
 ///
@@ -94,10 +93,7 @@ impl TcpListener {
     ///
     /// If you drop the future, no connection is lost.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let accepted = self
-            .socket
-            .reads()
-            .io(|| self.socket.io().accept(), |_| false);
+        let accepted = self.socket.reads().io(|| self.socket.io().accept(), never);
         let (stream, peer) = accepted.await?;
         Ok((TcpStream::register(stream, News::READY)?, peer))
     }
@@ -109,7 +105,7 @@ impl TcpListener {
     /// See [`accept`](Self::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let accept = || self.socket.io().accept();
-        let (stream, peer) = ready!(self.socket.reads().poll_io(cx, accept, |_| false))?;
+        let (stream, peer) = ready!(self.socket.reads().poll_io(cx, accept, never))?;
         Poll::Ready(TcpStream::register(stream, News::READY).map(|stream| (stream, peer)))
     }
 
@@ -153,22 +149,4 @@ impl TcpSocket {
     }
 }
 
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.socket.fmt(f)
-    }
-}
-
-#[cfg(unix)]
-impl std::os::fd::AsFd for TcpListener {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.socket.io().as_fd()
-    }
-}
-
-#[cfg(unix)]
-impl std::os::fd::AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.socket.io().as_raw_fd()
-    }
-}
+std_socket!(TcpListener, std::net::TcpListener);

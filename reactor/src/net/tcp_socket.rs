@@ -80,9 +80,25 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    #[cfg(all(
+        unix,
+        not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
+    ))]
     pub fn set_reuseport(&self, reuse: bool) -> io::Result<()> {
         self.0.set_reuse_port(reuse)
+    }
+
+    /// Whether several sockets may listen on one address. See [`set_reuseport`](Self::set_reuseport).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(all(
+        unix,
+        not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
+    ))]
+    pub fn reuseport(&self) -> io::Result<bool> {
+        self.0.reuse_port()
     }
 
     /// Sets whether the system checks that the peer of a silent connection is still there.
@@ -94,6 +110,15 @@ impl TcpSocket {
         self.0.set_keepalive(keepalive)
     }
 
+    /// Whether the system checks that a silent peer is still there. See [`set_keepalive`](Self::set_keepalive).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn keepalive(&self) -> io::Result<bool> {
+        self.0.keepalive()
+    }
+
     /// Sets the size of the system's send buffer.
     ///
     /// # Errors
@@ -101,6 +126,15 @@ impl TcpSocket {
     /// Any error that the operating system returns.
     pub fn set_send_buffer_size(&self, bytes: u32) -> io::Result<()> {
         self.0.set_send_buffer_size(bytes as usize)
+    }
+
+    /// The size of the system's send buffer. Linux doubles the size that was set, for its own needs.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn send_buffer_size(&self) -> io::Result<u32> {
+        self.0.send_buffer_size().map(|bytes| bytes as u32)
     }
 
     /// Sets the size of the system's receive buffer.
@@ -112,6 +146,15 @@ impl TcpSocket {
         self.0.set_recv_buffer_size(bytes as usize)
     }
 
+    /// The size of the system's receive buffer. Linux doubles the size that was set, for its own needs.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn recv_buffer_size(&self) -> io::Result<u32> {
+        self.0.recv_buffer_size().map(|bytes| bytes as u32)
+    }
+
     /// Sets how long closing waits for unsent data. See [`TcpStream::set_linger`].
     ///
     /// # Errors
@@ -121,6 +164,24 @@ impl TcpSocket {
         self.0.set_linger(linger)
     }
 
+    /// Makes closing drop unsent data and reset the connection. See [`TcpStream::set_linger`].
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn set_zero_linger(&self) -> io::Result<()> {
+        self.set_linger(Some(Duration::ZERO))
+    }
+
+    /// How long closing waits for unsent data. See [`TcpStream::set_linger`].
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        self.0.linger()
+    }
+
     /// Sets whether small writes are sent at once. See [`TcpStream::set_nodelay`].
     ///
     /// # Errors
@@ -128,6 +189,151 @@ impl TcpSocket {
     /// Any error that the operating system returns.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.0.set_tcp_nodelay(nodelay)
+    }
+
+    /// Whether small writes are sent at once. See [`TcpStream::set_nodelay`].
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.0.tcp_nodelay()
+    }
+
+    /// The type of service of the IPv4 packets that it sends (`IP_TOS`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(not(any(
+        target_os = "fuchsia",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "haiku"
+    )))]
+    pub fn tos_v4(&self) -> io::Result<u32> {
+        self.0.tos_v4()
+    }
+
+    /// Sets the type of service of the IPv4 packets that it sends (`IP_TOS`). Some systems, such as Windows, take it and ignore
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(not(any(
+        target_os = "fuchsia",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "haiku"
+    )))]
+    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
+        self.0.set_tos_v4(tos)
+    }
+
+    /// The older name of [`tos_v4`](Self::tos_v4).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(not(any(
+        target_os = "fuchsia",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "haiku"
+    )))]
+    #[doc(hidden)]
+    #[deprecated(note = "`tos_v4` is the same")]
+    pub fn tos(&self) -> io::Result<u32> {
+        self.tos_v4()
+    }
+
+    /// The older name of [`set_tos_v4`](Self::set_tos_v4).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(not(any(
+        target_os = "fuchsia",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "haiku"
+    )))]
+    #[doc(hidden)]
+    #[deprecated(note = "`set_tos_v4` is the same")]
+    pub fn set_tos(&self, tos: u32) -> io::Result<()> {
+        self.set_tos_v4(tos)
+    }
+
+    /// The traffic class of the IPv6 packets that it sends (`IPV6_TCLASS`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(any(
+        target_os = "android",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "fuchsia",
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    ))]
+    pub fn tclass_v6(&self) -> io::Result<u32> {
+        self.0.tclass_v6()
+    }
+
+    /// Sets the traffic class of the IPv6 packets that it sends (`IPV6_TCLASS`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(any(
+        target_os = "android",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "fuchsia",
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    ))]
+    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
+        self.0.set_tclass_v6(tclass)
+    }
+
+    /// The name of the interface that it is bound to, if it is (`SO_BINDTODEVICE`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+    pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
+        self.0.device()
+    }
+
+    /// Binds it to an interface, such as `b"eth0"`: it uses that one only (`SO_BINDTODEVICE`). `None` undoes that.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+    pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
+        self.0.bind_device(interface)
+    }
+
+    /// Takes the pending error of this socket, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.0.take_error()
     }
 
     /// The address that it is bound to.
@@ -166,20 +372,30 @@ impl TcpSocket {
         TcpStream::connected(mio::net::TcpStream::from_std(self.0.into())).await
     }
 
-    /// Makes a socket from a stream of the standard library, and puts it into non-blocking mode.
+    /// Makes a socket from a stream of the standard library. That one must be in non-blocking mode, and not connected yet.
     ///
-    /// # Errors
+    /// ```
+    /// # #[heist::main]
+    /// # async fn main() {
+    /// use socket2::{Domain, Socket, Type};
     ///
-    /// Any error that the operating system returns.
-    pub fn from_std_stream(stream: std::net::TcpStream) -> io::Result<TcpSocket> {
-        stream.set_nonblocking(true)?;
-        Ok(TcpSocket(stream.into()))
+    /// let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    /// socket.set_nonblocking(true).unwrap();
+    /// let socket = heist::net::TcpSocket::from_std_stream(socket.into());
+    /// # drop(socket);
+    /// # }
+    /// ```
+    pub fn from_std_stream(stream: std::net::TcpStream) -> TcpSocket {
+        TcpSocket(stream.into())
     }
 }
 
+crate::sys::as_descriptor! { TcpSocket: this => this.0 }
+crate::sys::own_descriptor! { TcpSocket, TcpSocket, socket => socket.0 }
+
 /// Whether a connect that did not complete goes on by itself. Unix then says EINPROGRESS or EINTR, Windows
 /// WSAEWOULDBLOCK.
-fn is_in_progress(error: &io::Error) -> bool {
+pub(super) fn is_in_progress(error: &io::Error) -> bool {
     #[cfg(unix)]
     if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) {
         return true;

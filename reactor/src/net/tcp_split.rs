@@ -5,8 +5,10 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use super::TcpStream;
+use crate::io::ReadBuf;
 
 /// The reading half of a [`TcpStream`], from [`TcpStream::split`].
 #[derive(Debug)]
@@ -94,6 +96,19 @@ impl ReadHalf<'_> {
     pub async fn peek(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.peek(buffer).await
     }
+
+    /// Polls for [`peek`](Self::peek). See [`TcpStream::poll_peek`].
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn poll_peek(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_peek(cx, buffer)
+    }
 }
 
 impl AsRef<TcpStream> for ReadHalf<'_> {
@@ -135,13 +150,17 @@ impl OwnedReadHalf {
         self.0.peek(buffer).await
     }
 
-    /// The address of the other end.
+    /// Polls for [`peek`](Self::peek). See [`TcpStream::poll_peek`].
     ///
     /// # Errors
     ///
     /// Any error that the operating system returns.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.peer_addr()
+    pub fn poll_peek(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_peek(cx, buffer)
     }
 }
 
@@ -164,15 +183,6 @@ impl OwnedWriteHalf {
     /// Drops the half without closing the writing direction.
     pub fn forget(mut self) {
         self.close_on_drop = false;
-    }
-
-    /// The address of the other end.
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
     }
 }
 
@@ -200,6 +210,14 @@ impl Drop for OwnedWriteHalf {
     }
 }
 
+half_methods! { ReadHalf<'_>: this => this.0, readable, SocketAddr }
+half_methods! { OwnedReadHalf: this => this.0, readable, SocketAddr }
+half_methods! { WriteHalf<'_>: this => this.0, writable, SocketAddr }
+half_methods! { OwnedWriteHalf: this => this.stream, writable, SocketAddr }
+try_methods! { [read] ReadHalf<'_>: this => this.0.socket }
+try_methods! { [read] OwnedReadHalf: this => this.0.socket }
+try_methods! { [write] WriteHalf<'_>: this => this.0.socket }
+try_methods! { [write] OwnedWriteHalf: this => this.stream.socket }
 stream_io! { [read] ReadHalf<'_>: this => this.0 }
 stream_io! { [read] OwnedReadHalf: this => this.0 }
 stream_io! { [write] WriteHalf<'_>: this => this.0, this.0.shut_down_writing() }

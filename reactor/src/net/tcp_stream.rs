@@ -1,7 +1,6 @@
 //! A TCP connection.
 
-use std::fmt;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,9 +8,10 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::addr::{ToSocketAddrs, no_address, resolve};
-use crate::io::{Interest, ReadBuf, Ready};
+use super::datagram;
+use crate::io::ReadBuf;
 use crate::readiness::News;
-use crate::registered::Registered;
+use crate::registered::{Registered, never};
 
 /// A TCP connection.
 ///
@@ -107,133 +107,6 @@ impl TcpStream {
         self.socket.into_inner().map(std::net::TcpStream::from)
     }
 
-    /// Waits until one of the operations in `interest` may succeed. Then call a `try_*` function. It can still fail with
-    /// `WouldBlock`: in that case wait again.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime that the socket belongs to has been shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, nothing is lost.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.socket.ready(interest).await
-    }
-
-    /// Waits until a read may succeed. See [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime that the socket belongs to has been shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, nothing is lost.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.socket.reads().ready().await
-    }
-
-    /// Waits until a write may succeed. See [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime that the socket belongs to has been shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, nothing is lost.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.socket.writes().ready().await
-    }
-
-    /// Polls for [`readable`](Self::readable). If several tasks poll to read, only the last one is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime that the socket belongs to has been shut down.
-    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.reads().poll_ready(cx)
-    }
-
-    /// Polls for [`writable`](Self::writable). If several tasks poll to write, only the last one is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime that the socket belongs to has been shut down.
-    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.writes().poll_ready(cx)
-    }
-
-    /// Reads the bytes that have arrived. Returns 0 if the peer will send no more, and fails with `WouldBlock` if there is
-    /// nothing to read yet.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.try_read(&mut ReadBuf::new(buffer))
-    }
-
-    /// Reads into several buffers, one after the other. Otherwise like [`try_read`](Self::try_read).
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.socket.try_read_vectored(buffers)
-    }
-
-    /// Writes as much as fits, and returns how much. Fails with `WouldBlock` if nothing fits.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
-        self.socket.try_write(buffer)
-    }
-
-    /// Writes from several buffers, one after the other. Otherwise like [`try_write`](Self::try_write).
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.socket.try_write_vectored(buffers)
-    }
-
-    /// Calls `f` if the stream is ready for what `interest` asks for. `f` should do one operation on the socket. If it fails with
-    /// `WouldBlock`, the stream counts as not ready, until there is an event.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if the stream isn't ready, or the error of `f`.
-    pub fn try_io<R>(
-        &self,
-        interest: Interest,
-        f: impl FnOnce() -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.socket.try_io_for(interest, f)
-    }
-
-    /// Calls `f` each time when the stream is ready for what `interest` asks for, until `f` doesn't fail with `WouldBlock` any
-    /// more. `f` should do one operation on the socket.
-    ///
-    /// # Errors
-    ///
-    /// The error of `f`, or if the runtime that the socket belongs to has been shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, `f` is not called any more.
-    pub async fn async_io<R>(
-        &self,
-        interest: Interest,
-        f: impl FnMut() -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.socket.async_io(interest, f).await
-    }
-
     /// Reads bytes without removing them: the next read returns them again.
     ///
     /// # Errors
@@ -245,17 +118,22 @@ impl TcpStream {
     /// If you drop the future, nothing is lost.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let peek = || self.socket.io().peek(buffer);
-        self.socket.reads().io(peek, |_| false).await
+        self.socket.reads().io(peek, never).await
     }
 
-    /// Polls for [`peek`](Self::peek). If several tasks poll to read, only the last one is woken.
+    /// Polls for [`peek`](Self::peek), into what isn't filled of `buffer`. Returns how many bytes it has read. If several tasks poll to read, only the last one is woken.
     ///
     /// # Errors
     ///
     /// Any error that the operating system returns.
-    pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let peek = || self.socket.io().peek(buffer);
-        self.socket.reads().poll_io(cx, peek, |_| false)
+    pub fn poll_peek(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let io = self.socket.io();
+        let peek = || io.try_io(|| datagram::peek(SockRef::from(io), buffer));
+        self.socket.reads().poll_io(cx, peek, never)
     }
 
     /// Closes the writing direction. The peer reads the end of the stream. If the connection is gone already, this is
@@ -286,15 +164,6 @@ impl TcpStream {
     /// Any error that the operating system returns.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().peer_addr()
-    }
-
-    /// Takes the pending error of this connection, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.socket.io().take_error()
     }
 
     /// Whether small writes are sent at once. See [`set_nodelay`](Self::set_nodelay).
@@ -355,25 +224,46 @@ impl TcpStream {
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         SockRef::from(self.socket.io()).set_linger(linger)
     }
-}
 
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.socket.fmt(f)
+    /// Makes closing drop unsent data and reset the connection. See [`set_linger`](Self::set_linger).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn set_zero_linger(&self) -> io::Result<()> {
+        self.set_linger(Some(Duration::ZERO))
+    }
+
+    /// Whether the system confirms at once what arrives (`TCP_QUICKACK`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+    pub fn quickack(&self) -> io::Result<bool> {
+        SockRef::from(self.socket.io()).tcp_quickack()
+    }
+
+    /// Sets whether the system confirms at once what arrives (`TCP_QUICKACK`). Otherwise it waits a little, to confirm more
+    /// at a time. The system changes this by itself later on, so set it again after each read.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+    pub fn set_quickack(&self, quickack: bool) -> io::Result<()> {
+        SockRef::from(self.socket.io()).set_tcp_quickack(quickack)
     }
 }
 
-#[cfg(unix)]
-impl std::os::fd::AsFd for TcpStream {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.socket.io().as_fd()
-    }
-}
+ready_methods!(TcpStream, poll_read_ready, poll_write_ready);
+try_methods! { [read] TcpStream: this => this.socket }
+try_methods! { [write] TcpStream: this => this.socket }
+std_socket!(TcpStream, std::net::TcpStream);
 
-#[cfg(unix)]
-impl std::os::fd::AsRawFd for TcpStream {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.socket.io().as_raw_fd()
+impl AsRef<TcpStream> for TcpStream {
+    fn as_ref(&self) -> &TcpStream {
+        self
     }
 }
 

@@ -1,17 +1,45 @@
 //! Reads and writes of a registered stream of bytes.
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::ops::Deref;
 use std::task::{Context, Poll};
 
 use super::Registered;
 use crate::io::ReadBuf;
-use crate::sys::{Descriptor, read_uninit};
+use crate::sys::{Descriptor, read_uninit, send, send_vectored};
+
+/// A stream of bytes.
+pub(crate) trait Stream: mio::event::Source + Descriptor {
+    /// Whether an operation that transferred less than it asked for has drained or filled the stream, where the poller
+    /// allows us to use that.
+    const SHORT_MEANS_DRAINED: bool;
+}
+
+/// A stream that can be written to. If nobody reads any more, a write is an error, and raises no SIGPIPE.
+pub(crate) trait Sink: Stream {
+    fn write(&self, buffer: &[u8]) -> io::Result<usize>;
+    fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+impl Stream for mio::net::TcpStream {
+    const SHORT_MEANS_DRAINED: bool = true;
+}
+
+impl Sink for mio::net::TcpStream {
+    #[inline]
+    fn write(&self, buffer: &[u8]) -> io::Result<usize> {
+        send(self, buffer)
+    }
+
+    fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        send_vectored(self, buffers)
+    }
+}
 
 impl<S> Registered<S>
 where
-    S: mio::event::Source + Descriptor,
-    for<'a> &'a S: Read + Write,
+    S: Stream,
+    for<'a> &'a S: Read,
 {
     /// Reads into what isn't filled of `buffer`. Returns how many bytes.
     pub(crate) fn poll_read(
@@ -19,7 +47,7 @@ where
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<usize>> {
-        let short = short_of(asked([buffer.remaining()]));
+        let short = short_of::<S>(asked([buffer.remaining()]));
         let read = || buffer.fill(|free| read_uninit(self.io(), free));
         self.reads().poll_io(cx, read, short)
     }
@@ -31,11 +59,28 @@ where
     ) -> Poll<io::Result<usize>> {
         let empty = leading_empty(buffers);
         let buffers = &mut buffers[empty..];
-        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
+        let short = short_of::<S>(asked(buffers.iter().map(|buffer| buffer.len())));
         let read = || self.io().read_vectored(buffers);
         self.reads().poll_io(cx, read, short)
     }
 
+    /// Reads what is there, or fails with `WouldBlock`. Returns how many bytes.
+    pub(crate) fn try_read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
+        let short = short_of::<S>(asked([buffer.remaining()]));
+        let read = || buffer.fill(|free| read_uninit(self.io(), free));
+        self.reads().try_io(read, short)
+    }
+
+    pub(crate) fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let empty = leading_empty(buffers);
+        let buffers = &mut buffers[empty..];
+        let short = short_of::<S>(asked(buffers.iter().map(|buffer| buffer.len())));
+        let read = || self.io().read_vectored(buffers);
+        self.reads().try_io(read, short)
+    }
+}
+
+impl<S: Sink> Registered<S> {
     pub(crate) fn poll_write(
         &self,
         cx: &mut Context<'_>,
@@ -43,7 +88,7 @@ where
     ) -> Poll<io::Result<usize>> {
         let write = || self.io().write(buffer);
         self.writes()
-            .poll_io(cx, write, short_of(asked([buffer.len()])))
+            .poll_io(cx, write, short_of::<S>(asked([buffer.len()])))
     }
 
     pub(crate) fn poll_write_vectored(
@@ -52,34 +97,20 @@ where
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let buffers = &buffers[leading_empty(buffers)..];
-        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
+        let short = short_of::<S>(asked(buffers.iter().map(|buffer| buffer.len())));
         let write = || self.io().write_vectored(buffers);
         self.writes().poll_io(cx, write, short)
     }
 
-    /// Reads what is there, or fails with `WouldBlock`. Returns how many bytes.
-    pub(crate) fn try_read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
-        let short = short_of(asked([buffer.remaining()]));
-        let read = || buffer.fill(|free| read_uninit(self.io(), free));
-        self.reads().try_io(read, short)
-    }
-
-    pub(crate) fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let empty = leading_empty(buffers);
-        let buffers = &mut buffers[empty..];
-        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
-        let read = || self.io().read_vectored(buffers);
-        self.reads().try_io(read, short)
-    }
-
     pub(crate) fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
         let write = || self.io().write(buffer);
-        self.writes().try_io(write, short_of(asked([buffer.len()])))
+        self.writes()
+            .try_io(write, short_of::<S>(asked([buffer.len()])))
     }
 
     pub(crate) fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let buffers = &buffers[leading_empty(buffers)..];
-        let short = short_of(asked(buffers.iter().map(|buffer| buffer.len())));
+        let short = short_of::<S>(asked(buffers.iter().map(|buffer| buffer.len())));
         let write = || self.io().write_vectored(buffers);
         self.writes().try_io(write, short)
     }
@@ -97,8 +128,8 @@ fn asked(lens: impl IntoIterator<Item = usize>) -> usize {
 }
 
 /// Whether an operation transferred less than it asked for, but more than nothing.
-fn short_of(asked: usize) -> impl Fn(&usize) -> bool {
-    move |&done| 0 < done && done < asked
+fn short_of<S: Stream>(asked: usize) -> impl Fn(&usize) -> bool {
+    move |&done| S::SHORT_MEANS_DRAINED && 0 < done && done < asked
 }
 
 /// How many empty buffers to skip at the front, so that the system gets one with room, if there is one. With only empty
@@ -110,19 +141,21 @@ fn leading_empty<B: Deref<Target = [u8]>>(buffers: &[B]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use mio::net::TcpStream;
+
     use super::{asked, short_of};
 
     #[test]
     fn short_is_less_than_the_system_was_asked_for() {
-        let (gigabyte, short) = (1 << 30, short_of(asked([3, 4])));
+        let (gigabyte, short) = (1 << 30, short_of::<TcpStream>(asked([3, 4])));
         assert!(short(&1) && short(&6) && !short(&0) && !short(&7));
-        assert!(!short_of(asked([]))(&0) && !short_of(asked([0, 0]))(&0));
+        assert!(!short_of::<TcpStream>(asked([]))(&0) && !short_of::<TcpStream>(asked([0, 0]))(&0));
         // No more than 1,024 buffers.
-        let short = short_of(asked([1; 1_025]));
+        let short = short_of::<TcpStream>(asked([1; 1_025]));
         assert!(short(&1_023) && !short(&1_024));
         // No more than 2^31 bytes less a page, of 4 KiB or 64.
         for lens in [vec![3 * gigabyte], vec![gigabyte; 3], vec![usize::MAX; 2]] {
-            let short = short_of(asked(lens));
+            let short = short_of::<TcpStream>(asked(lens));
             assert!(short(&gigabyte) && !short(&0x7fff_0000) && !short(&0x7fff_f000));
         }
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use super::{Registered, WaitForNews};
 use crate::io::{Interest, Ready};
-use crate::readiness::{Seen, Wanted};
+use crate::readiness::{Seen, Stale, Wanted};
 use crate::sources::shut_down;
 
 /// What was seen of the two directions, as far as they were looked at.
@@ -18,6 +18,24 @@ pub(crate) struct Both {
 }
 
 impl Both {
+    /// What was seen of the direction in which data comes in.
+    #[cfg(unix)]
+    pub(crate) fn read(seen: Seen) -> Both {
+        Both {
+            read: Some(seen),
+            write: None,
+        }
+    }
+
+    /// What was seen of the direction in which data goes out.
+    #[cfg(unix)]
+    pub(crate) fn write(seen: Seen) -> Both {
+        Both {
+            read: None,
+            write: Some(seen),
+        }
+    }
+
     /// What they are ready for.
     pub(crate) fn ready(self) -> Ready {
         let mut ready = Ready::EMPTY;
@@ -63,19 +81,40 @@ impl<S: mio::event::Source> Registered<S> {
         }
     }
 
-    /// Clears what was seen, because an operation has found that it is no longer so. Does nothing for a direction that has
-    /// had an event since.
-    pub(crate) fn clear(&self, seen: Both, which: Ready) {
-        if let Some(read) = seen.read
-            && !(which - Ready::WRITABLE - Ready::WRITE_CLOSED).is_empty()
-        {
-            self.reads().clear(read);
+    /// Clears that part of what was seen, because an operation has found that it is no longer so. Does nothing for a
+    /// direction that has had an event since. Returns what is left.
+    pub(crate) fn clear(&self, seen: Both, which: Ready) -> Both {
+        let [is_readable, is_writable, read_closed, write_closed, error] = [
+            Ready::READABLE,
+            Ready::WRITABLE,
+            Ready::READ_CLOSED,
+            Ready::WRITE_CLOSED,
+            Ready::ERROR,
+        ]
+        .map(|part| !(which & part).is_empty());
+        let both = Stale::NONE.and(error, Stale::ERROR);
+        let of_read = both
+            .and(is_readable, Stale::READY)
+            .and(read_closed, Stale::CLOSED)
+            .and(which.has_priority(), Stale::URGENT);
+        let of_write = both
+            .and(is_writable, Stale::READY)
+            .and(write_closed, Stale::CLOSED);
+        let (read, write) = (self.reads(), self.writes());
+        Both {
+            read: seen.read.map(|seen| read.clear_part(seen, of_read)),
+            write: seen.write.map(|seen| write.clear_part(seen, of_write)),
         }
-        if let Some(write) = seen.write
-            && which.is_writable()
-        {
-            self.writes().clear(write);
+    }
+
+    /// Clears what `interest` asks for, because an operation would block.
+    pub(crate) fn clear_for(&self, interest: Interest, seen: Both) {
+        let mut which = seen.ready().of(interest);
+        // An operation on urgent bytes says nothing about the others.
+        if !interest.is_readable() {
+            which = which - Ready::READ_CLOSED;
         }
+        self.clear(seen, which);
     }
 
     /// Waits until something that `interest` asks for may be so.
@@ -109,23 +148,32 @@ impl<S: mio::event::Source> Registered<S> {
         Ok(seen.ready().of(interest))
     }
 
+    /// What was seen, if the source is ready for `interest`.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if it isn't. If the reactor has been shut down.
+    pub(crate) fn look_for(&self, interest: Interest) -> io::Result<Both> {
+        let seen = self.look(interest);
+        if seen.is_shut_down() {
+            return Err(shut_down());
+        }
+        if seen.ready().of(interest).is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(seen)
+    }
+
     /// Calls `operation` if the source is ready for it. If it would block, the readiness is cleared.
     pub(crate) fn try_io_for<R>(
         &self,
         interest: Interest,
         operation: impl FnOnce() -> io::Result<R>,
     ) -> io::Result<R> {
-        let seen = self.look(interest);
-        if seen.is_shut_down() {
-            return Err(shut_down());
-        }
-        let ready = seen.ready().of(interest);
-        if ready.is_empty() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
+        let seen = self.look_for(interest)?;
         let result = operation();
         if is_would_block(&result) {
-            self.clear(seen, ready);
+            self.clear_for(interest, seen);
         }
         result
     }
@@ -142,7 +190,7 @@ impl<S: mio::event::Source> Registered<S> {
             if !is_would_block(&result) {
                 return result;
             }
-            self.clear(seen, seen.ready());
+            self.clear_for(interest, seen);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Unix.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 
@@ -18,3 +18,78 @@ pub(crate) fn read_uninit<'a>(
     let (read, _) = rustix::io::read(source, buffer)?;
     Ok(read)
 }
+
+/// What a send does besides: a closed connection is an error, and raises no SIGPIPE, which would end the process. Apple's
+/// sockets are told so once, when they are made.
+#[cfg(not(target_vendor = "apple"))]
+const QUIET: rustix::net::SendFlags = rustix::net::SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const QUIET: rustix::net::SendFlags = rustix::net::SendFlags::empty();
+
+/// Writes to a stream socket.
+#[inline]
+pub(crate) fn send(socket: &impl Descriptor, buffer: &[u8]) -> io::Result<usize> {
+    // Some systems refuse more than an `i32` can count.
+    let buffer = &buffer[..buffer.len().min(i32::MAX as usize)];
+    Ok(rustix::net::send(socket, buffer, QUIET)?)
+}
+
+/// Writes to a stream socket from several buffers.
+pub(crate) fn send_vectored(
+    socket: &impl Descriptor,
+    buffers: &[IoSlice<'_>],
+) -> io::Result<usize> {
+    /// How many buffers the system takes at most.
+    const MOST_BUFFERS: usize = 1024;
+    let buffers = &buffers[..buffers.len().min(MOST_BUFFERS)];
+    let mut no_control = rustix::net::SendAncillaryBuffer::default();
+    Ok(rustix::net::sendmsg(
+        socket,
+        buffers,
+        &mut no_control,
+        QUIET,
+    )?)
+}
+
+/// Implements the traits that tell what an object of the system is named by.
+macro_rules! as_descriptor {
+    ($type:ty: $this:ident => $io:expr) => {
+        impl std::os::fd::AsFd for $type {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                let $this = self;
+                $io.as_fd()
+            }
+        }
+
+        impl std::os::fd::AsRawFd for $type {
+            fn as_raw_fd(&self) -> std::os::fd::RawFd {
+                let $this = self;
+                $io.as_raw_fd()
+            }
+        }
+    };
+}
+pub(crate) use as_descriptor;
+
+/// Implements the traits by which an object of the system comes from a number and becomes one. `$make` makes the object
+/// from a socket of `socket2`.
+macro_rules! own_descriptor {
+    ($type:ty, $make:expr, $this:ident => $io:expr) => {
+        #[allow(unsafe_code)]
+        impl std::os::fd::FromRawFd for $type {
+            /// The descriptor must be in non-blocking mode.
+            unsafe fn from_raw_fd(fd: std::os::fd::RawFd) -> Self {
+                // SAFETY: the caller promises the same.
+                $make(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) })
+            }
+        }
+
+        impl std::os::fd::IntoRawFd for $type {
+            fn into_raw_fd(self) -> std::os::fd::RawFd {
+                let $this = self;
+                $io.into_raw_fd()
+            }
+        }
+    };
+}
+pub(crate) use own_descriptor;

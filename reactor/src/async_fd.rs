@@ -1,0 +1,489 @@
+//! Waiting for any descriptor. The guard that a wait gives holds what was seen, so it clears nothing newer.
+#![allow(unsafe_code)]
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::task::{Context, Poll, ready};
+
+use mio::event::Source;
+use mio::unix::SourceFd;
+
+use crate::io::{Interest, Ready};
+use crate::readiness::News;
+use crate::registered::Registered;
+use crate::registered::ready::{Both, is_would_block};
+
+mod guard;
+
+pub use guard::{AsyncFdReadyGuard, AsyncFdReadyMutGuard, TryIoError};
+
+/// What the poller watches: the descriptor of a value.
+#[derive(Debug)]
+struct Watched<T>(T);
+
+impl<T: AsRawFd> Source for Watched<T> {
+    fn register(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        SourceFd(&self.0.as_raw_fd()).register(registry, token, interests)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        SourceFd(&self.0.as_raw_fd()).reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &mio::Registry) -> io::Result<()> {
+        SourceFd(&self.0.as_raw_fd()).deregister(registry)
+    }
+}
+
+/// Lets tasks wait until a file descriptor is ready: a device, a socket of a foreign library, an `eventfd`.
+///
+/// It owns the value that has the descriptor, such as an [`OwnedFd`](std::os::fd::OwnedFd), and deregisters the descriptor
+/// before the value is dropped. The descriptor should be in non-blocking mode. Some can't be waited for: regular files are
+/// always ready, and the system refuses them.
+///
+/// A wait returns a guard. The descriptor counts as ready until you tell the guard otherwise, after an operation has failed
+/// with `WouldBlock`: by [`clear_ready`](AsyncFdReadyGuard::clear_ready), or by the guard's
+/// [`try_io`](AsyncFdReadyGuard::try_io), which calls the operation and clears by itself. [`async_io`](Self::async_io) does
+/// all of that. If an event has come since the guard was made, clearing does nothing.
+///
+/// The value should have the same descriptor all the time. If you exchange it through [`get_mut`](Self::get_mut), the new
+/// descriptor is not watched.
+///
+/// ```
+/// use heist::io::unix::AsyncFd;
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+/// # #[heist::main]
+/// # async fn main() -> std::io::Result<()> {
+/// let (mut there, here) = UnixStream::pair()?;
+/// here.set_nonblocking(true)?;
+/// let here = AsyncFd::new(here)?;
+///
+/// there.write_all(b"hello")?;
+/// let mut heard = [0; 8];
+/// let length = loop {
+///     let mut guard = here.readable().await?;
+///     match guard.try_io(|fd| fd.get_ref().read(&mut heard)) {
+///         Ok(result) => break result?,
+///         Err(_would_block) => continue,
+///     }
+/// };
+/// assert_eq!(&heard[..length], b"hello");
+/// # Ok(())
+/// # }
+/// ```
+pub struct AsyncFd<T: AsRawFd> {
+    io: Registered<Watched<T>>,
+}
+
+impl<T: AsRawFd + AsFd> AsyncFd<T> {
+    /// Watches the descriptor of `inner`, for reading and writing.
+    ///
+    /// Unlike tokio's, this function asks for a value that lends its descriptor ([`AsFd`]), so it is safe. For any other
+    /// there is [`register`](Self::register).
+    ///
+    /// # Errors
+    ///
+    /// If the system can't watch the descriptor, because it is one of a regular file or watched already. `inner` is dropped
+    /// then; see [`try_new`](Self::try_new).
+    pub fn new(inner: T) -> io::Result<AsyncFd<T>> {
+        Ok(Self::try_new(inner)?)
+    }
+
+    /// Watches the descriptor of `inner` for what `interest` asks for. Otherwise like [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// See [`new`](Self::new).
+    pub fn with_interest(inner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+        Ok(Self::try_with_interest(inner, interest)?)
+    }
+
+    /// Like [`new`](Self::new), but the error gives `inner` back.
+    ///
+    /// # Errors
+    ///
+    /// See [`new`](Self::new).
+    ///
+    /// ```
+    /// use heist::io::unix::AsyncFd;
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let file = std::fs::File::open(std::env::current_exe()?)?;
+    /// # #[cfg(target_os = "linux")]
+    /// # {
+    /// let (file, error) = AsyncFd::try_new(file).unwrap_err().into_parts();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+    /// # drop(file);
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_new(inner: T) -> Result<AsyncFd<T>, AsyncFdRegisterError<T>> {
+        Self::try_with_interest(inner, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Like [`with_interest`](Self::with_interest), but the error gives `inner` back.
+    ///
+    /// # Errors
+    ///
+    /// See [`new`](Self::new).
+    pub fn try_with_interest(
+        inner: T,
+        interest: Interest,
+    ) -> Result<AsyncFd<T>, AsyncFdRegisterError<T>> {
+        Self::watch(inner, interest)
+    }
+}
+
+impl<T: AsRawFd> AsyncFd<T> {
+    /// Watches the descriptor of `inner`, for reading and writing. For values that don't implement [`AsFd`]; for the others
+    /// see [`new`](Self::new).
+    ///
+    /// # Errors
+    ///
+    /// If the system can't watch the descriptor. The error gives `inner` back.
+    ///
+    /// # Safety
+    ///
+    /// Until the `AsyncFd` is dropped, `inner` must have one and the same descriptor, which stays open and which it may use.
+    pub unsafe fn register(inner: T) -> Result<AsyncFd<T>, AsyncFdRegisterError<T>> {
+        Self::watch(inner, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Watches the descriptor of `inner` for what `interest` asks for. Otherwise like [`register`](Self::register).
+    ///
+    /// # Errors
+    ///
+    /// See [`register`](Self::register).
+    ///
+    /// # Safety
+    ///
+    /// See [`register`](Self::register).
+    pub unsafe fn register_with_interest(
+        inner: T,
+        interest: Interest,
+    ) -> Result<AsyncFd<T>, AsyncFdRegisterError<T>> {
+        Self::watch(inner, interest)
+    }
+
+    fn watch(inner: T, interest: Interest) -> Result<AsyncFd<T>, AsyncFdRegisterError<T>> {
+        match Registered::try_new(Watched(inner), interest.to_mio(), News::NONE) {
+            Ok(io) => Ok(AsyncFd { io }),
+            Err((Watched(inner), cause)) => Err(AsyncFdRegisterError { inner, cause }),
+        }
+    }
+
+    /// The value.
+    pub fn get_ref(&self) -> &T {
+        &self.io.io().0
+    }
+
+    /// The value. Don't exchange its descriptor.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.io.io_mut().0
+    }
+
+    /// Stops watching the descriptor, and returns the value.
+    pub fn into_inner(self) -> T {
+        self.io.take().0
+    }
+
+    /// Polls for [`readable`](Self::readable). If several tasks poll to read, only the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime that it belongs to has been shut down.
+    pub fn poll_read_ready<'a>(
+        &'a self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<AsyncFdReadyGuard<'a, T>>> {
+        let seen = Both::read(ready!(self.io.reads().poll_seen(cx))?);
+        Poll::Ready(Ok(AsyncFdReadyGuard::new(self, Interest::READABLE, seen)))
+    }
+
+    /// Polls for [`readable_mut`](Self::readable_mut). Only the last task that polls to read is woken.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime that it belongs to has been shut down.
+    pub fn poll_read_ready_mut<'a>(
+        &'a mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<AsyncFdReadyMutGuard<'a, T>>> {
+        let seen = Both::read(ready!(self.io.reads().poll_seen(cx))?);
+        Poll::Ready(Ok(AsyncFdReadyMutGuard::new(
+            self,
+            Interest::READABLE,
+            seen,
+        )))
+    }
+
+    /// Polls for [`writable`](Self::writable). If several tasks poll to write, only the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime that it belongs to has been shut down.
+    pub fn poll_write_ready<'a>(
+        &'a self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<AsyncFdReadyGuard<'a, T>>> {
+        let seen = Both::write(ready!(self.io.writes().poll_seen(cx))?);
+        Poll::Ready(Ok(AsyncFdReadyGuard::new(self, Interest::WRITABLE, seen)))
+    }
+
+    /// Polls for [`writable_mut`](Self::writable_mut). Only the last task that polls to write is woken.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime that it belongs to has been shut down.
+    pub fn poll_write_ready_mut<'a>(
+        &'a mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<AsyncFdReadyMutGuard<'a, T>>> {
+        let seen = Both::write(ready!(self.io.writes().poll_seen(cx))?);
+        Poll::Ready(Ok(AsyncFdReadyMutGuard::new(
+            self,
+            Interest::WRITABLE,
+            seen,
+        )))
+    }
+
+    /// Waits until something that `interest` asks for may be so. The guard says what.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime that it belongs to has been shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost.
+    pub async fn ready(&self, interest: Interest) -> io::Result<AsyncFdReadyGuard<'_, T>> {
+        let seen = self.io.news(interest).await?;
+        Ok(AsyncFdReadyGuard::new(self, interest, seen))
+    }
+
+    /// Like [`ready`](Self::ready), with a guard that lends the value for changes.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime that it belongs to has been shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost.
+    pub async fn ready_mut(
+        &mut self,
+        interest: Interest,
+    ) -> io::Result<AsyncFdReadyMutGuard<'_, T>> {
+        let seen = self.io.news(interest).await?;
+        Ok(AsyncFdReadyMutGuard::new(self, interest, seen))
+    }
+
+    /// Waits until a read may succeed.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime that it belongs to has been shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost.
+    pub async fn readable(&self) -> io::Result<AsyncFdReadyGuard<'_, T>> {
+        self.ready(Interest::READABLE).await
+    }
+
+    /// Like [`readable`](Self::readable), with a guard that lends the value for changes.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime that it belongs to has been shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost.
+    pub async fn readable_mut(&mut self) -> io::Result<AsyncFdReadyMutGuard<'_, T>> {
+        self.ready_mut(Interest::READABLE).await
+    }
+
+    /// Waits until a write may succeed.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime that it belongs to has been shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost.
+    pub async fn writable(&self) -> io::Result<AsyncFdReadyGuard<'_, T>> {
+        self.ready(Interest::WRITABLE).await
+    }
+
+    /// Like [`writable`](Self::writable), with a guard that lends the value for changes.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime that it belongs to has been shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost.
+    pub async fn writable_mut(&mut self) -> io::Result<AsyncFdReadyMutGuard<'_, T>> {
+        self.ready_mut(Interest::WRITABLE).await
+    }
+
+    /// Calls `f` each time when the descriptor is ready for what `interest` asks for, until `f` doesn't fail with `WouldBlock`
+    /// any more. `f` should do one operation on the descriptor.
+    ///
+    /// # Errors
+    ///
+    /// The error of `f`, or if the runtime that it belongs to has been shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, `f` is not called any more.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut f: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.io.async_io(interest, || f(self.get_ref())).await
+    }
+
+    /// Like [`async_io`](Self::async_io), but lends the value for changes.
+    ///
+    /// # Errors
+    ///
+    /// The error of `f`, or if the runtime that it belongs to has been shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, `f` is not called any more.
+    pub async fn async_io_mut<R>(
+        &mut self,
+        interest: Interest,
+        mut f: impl FnMut(&mut T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            let seen = self.io.news(interest).await?;
+            let result = f(self.get_mut());
+            if !is_would_block(&result) {
+                return result;
+            }
+            self.io.clear_for(interest, seen);
+        }
+    }
+
+    /// Calls `f` if the descriptor is ready for what `interest` asks for. If it fails with `WouldBlock`, the descriptor counts
+    /// as not ready, until there is an event.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if the descriptor isn't ready, or the error of `f`. If the runtime that it belongs to has been shut down.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        f: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.io.try_io_for(interest, || f(self.get_ref()))
+    }
+
+    /// Like [`try_io`](Self::try_io), but lends the value for changes.
+    ///
+    /// # Errors
+    ///
+    /// See [`try_io`](Self::try_io).
+    pub fn try_io_mut<R>(
+        &mut self,
+        interest: Interest,
+        f: impl FnOnce(&mut T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let seen = self.io.look_for(interest)?;
+        let result = f(self.get_mut());
+        if is_would_block(&result) {
+            self.io.clear_for(interest, seen);
+        }
+        result
+    }
+
+    fn clear(&self, seen: Both, which: Ready) -> Both {
+        self.io.clear(seen, which)
+    }
+
+    fn clear_for(&self, interest: Interest, seen: Both) {
+        self.io.clear_for(interest, seen);
+    }
+}
+
+impl<T: AsRawFd> AsRawFd for AsyncFd<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.get_ref().as_raw_fd()
+    }
+}
+
+impl<T: AsRawFd + AsFd> AsFd for AsyncFd<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.get_ref().as_fd()
+    }
+}
+
+impl<T: AsRawFd + fmt::Debug> fmt::Debug for AsyncFd<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncFd")
+            .field("inner", self.get_ref())
+            .finish()
+    }
+}
+
+/// The system can't watch a descriptor.
+pub struct AsyncFdRegisterError<T> {
+    inner: T,
+    cause: io::Error,
+}
+
+/// The older name of [`AsyncFdRegisterError`].
+#[deprecated(note = "`AsyncFdRegisterError` is the same")]
+pub type AsyncFdTryNewError<T> = AsyncFdRegisterError<T>;
+
+impl<T> AsyncFdRegisterError<T> {
+    /// The value that has the descriptor, and the system's error.
+    pub fn into_parts(self) -> (T, io::Error) {
+        (self.inner, self.cause)
+    }
+}
+
+impl<T> fmt::Display for AsyncFdRegisterError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl<T> fmt::Debug for AsyncFdRegisterError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.cause, f)
+    }
+}
+
+impl<T> Error for AsyncFdRegisterError<T> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+impl<T> From<AsyncFdRegisterError<T>> for io::Error {
+    fn from(error: AsyncFdRegisterError<T>) -> io::Error {
+        error.cause
+    }
+}

@@ -1,0 +1,278 @@
+//! What sockets have in common: how to wait for them, and how they come from the standard library and go back.
+
+/// Waiting for a socket, and operations of the user's own on it. `$type` has the registered `socket`.
+macro_rules! ready_methods {
+    ($type:ident, $poll_read_ready:ident, $poll_write_ready:ident) => {
+        impl $type {
+            /// Waits until one of the operations in `interest` may succeed. Then call a `try_*` function. It can still fail
+            /// with `WouldBlock`: in that case wait again.
+            ///
+            /// # Errors
+            ///
+            /// If the runtime that the socket belongs to has been shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// If you drop the future, nothing is lost.
+            pub async fn ready(
+                &self,
+                interest: crate::io::Interest,
+            ) -> std::io::Result<crate::io::Ready> {
+                self.socket.ready(interest).await
+            }
+
+            /// Waits until a read may succeed. See [`ready`](Self::ready).
+            ///
+            /// # Errors
+            ///
+            /// If the runtime that the socket belongs to has been shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// If you drop the future, nothing is lost.
+            pub async fn readable(&self) -> std::io::Result<()> {
+                self.socket.reads().ready().await
+            }
+
+            /// Waits until a write may succeed. See [`ready`](Self::ready).
+            ///
+            /// # Errors
+            ///
+            /// If the runtime that the socket belongs to has been shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// If you drop the future, nothing is lost.
+            pub async fn writable(&self) -> std::io::Result<()> {
+                self.socket.writes().ready().await
+            }
+
+            /// Polls for [`readable`](Self::readable). If several tasks poll to read, only the last one is woken.
+            ///
+            /// # Errors
+            ///
+            /// If the runtime that the socket belongs to has been shut down.
+            pub fn $poll_read_ready(
+                &self,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                self.socket.reads().poll_ready(cx)
+            }
+
+            /// Polls for [`writable`](Self::writable). If several tasks poll to write, only the last one is woken.
+            ///
+            /// # Errors
+            ///
+            /// If the runtime that the socket belongs to has been shut down.
+            pub fn $poll_write_ready(
+                &self,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                self.socket.writes().poll_ready(cx)
+            }
+
+            /// Calls `f` if the socket is ready for what `interest` asks for. `f` should do one operation on the socket. If
+            /// it fails with `WouldBlock`, the socket counts as not ready, until there is an event.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock` if the socket isn't ready, or the error of `f`. If the runtime that the socket belongs to has been
+            /// shut down.
+            pub fn try_io<R>(
+                &self,
+                interest: crate::io::Interest,
+                f: impl FnOnce() -> std::io::Result<R>,
+            ) -> std::io::Result<R> {
+                self.socket
+                    .try_io_for(interest, || self.socket.io().try_io(f))
+            }
+
+            /// Calls `f` each time when the socket is ready for what `interest` asks for, until `f` doesn't fail with
+            /// `WouldBlock` any more. `f` should do one operation on the socket.
+            ///
+            /// # Errors
+            ///
+            /// The error of `f`, or if the runtime that the socket belongs to has been shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// If you drop the future, `f` is not called any more.
+            pub async fn async_io<R>(
+                &self,
+                interest: crate::io::Interest,
+                mut f: impl FnMut() -> std::io::Result<R>,
+            ) -> std::io::Result<R> {
+                self.socket
+                    .async_io(interest, || self.socket.io().try_io(&mut f))
+                    .await
+            }
+
+            /// Takes the pending error of this socket, if there is one.
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            pub fn take_error(&self) -> std::io::Result<Option<std::io::Error>> {
+                self.socket.io().take_error()
+            }
+        }
+    };
+}
+
+/// Reading and writing without waiting, in one direction or both. `$socket` is the registered socket.
+macro_rules! try_methods {
+    ([read] $type:ty: $this:ident => $socket:expr) => {
+        impl $type {
+            /// Reads the bytes that have arrived. Returns 0 if no more will come, and fails with `WouldBlock` if there is
+            /// nothing to read yet.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock`, or any other error that the operating system returns.
+            pub fn try_read(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                let $this = self;
+                $socket.try_read(&mut crate::io::ReadBuf::new(buffer))
+            }
+
+            /// Reads into several buffers, one after the other. Otherwise like [`try_read`](Self::try_read).
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock`, or any other error that the operating system returns.
+            pub fn try_read_vectored(
+                &self,
+                buffers: &mut [std::io::IoSliceMut<'_>],
+            ) -> std::io::Result<usize> {
+                let $this = self;
+                $socket.try_read_vectored(buffers)
+            }
+
+            /// Reads into the free part of `buffer`, such as a `Vec<u8>`. Otherwise like [`try_read`](Self::try_read).
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock`, or any other error that the operating system returns.
+            pub fn try_read_buf<B: bytes::BufMut>(&self, buffer: &mut B) -> std::io::Result<usize> {
+                let $this = self;
+                crate::io::read_into(buffer, |free| $socket.try_read(free))
+            }
+        }
+    };
+    ([write] $type:ty: $this:ident => $socket:expr) => {
+        impl $type {
+            /// Writes as much as fits, and returns how much. Fails with `WouldBlock` if nothing fits.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock`, or any other error that the operating system returns.
+            pub fn try_write(&self, buffer: &[u8]) -> std::io::Result<usize> {
+                let $this = self;
+                $socket.try_write(buffer)
+            }
+
+            /// Writes from several buffers, one after the other. Otherwise like [`try_write`](Self::try_write).
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock`, or any other error that the operating system returns.
+            pub fn try_write_vectored(
+                &self,
+                buffers: &[std::io::IoSlice<'_>],
+            ) -> std::io::Result<usize> {
+                let $this = self;
+                $socket.try_write_vectored(buffers)
+            }
+        }
+    };
+}
+
+/// What the half of a stream has besides reading and writing. `$wait` waits for its direction.
+macro_rules! half_methods {
+    ($type:ty: $this:ident => $stream:expr, $wait:ident, $address:ty) => {
+        impl $type {
+            /// Waits until one of the operations in `interest` may succeed. Then call a `try_*` function. It can still fail
+            /// with `WouldBlock`: in that case wait again.
+            ///
+            /// # Errors
+            ///
+            /// If the runtime that the socket belongs to has been shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// If you drop the future, nothing is lost.
+            pub async fn ready(
+                &self,
+                interest: crate::io::Interest,
+            ) -> std::io::Result<crate::io::Ready> {
+                let $this = self;
+                $stream.ready(interest).await
+            }
+
+            /// Waits until an operation of this half may succeed. See [`ready`](Self::ready).
+            ///
+            /// # Errors
+            ///
+            /// If the runtime that the socket belongs to has been shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// If you drop the future, nothing is lost.
+            pub async fn $wait(&self) -> std::io::Result<()> {
+                let $this = self;
+                $stream.$wait().await
+            }
+
+            /// The address of the other end.
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            pub fn peer_addr(&self) -> std::io::Result<$address> {
+                let $this = self;
+                $stream.peer_addr()
+            }
+
+            /// The address of this end.
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            pub fn local_addr(&self) -> std::io::Result<$address> {
+                let $this = self;
+                $stream.local_addr()
+            }
+        }
+    };
+}
+
+/// From a socket of the standard library and back, and what it is named by. `$type` has `from_std`, `into_std`, and the
+/// registered `socket`.
+macro_rules! std_socket {
+    ($type:ident, $std:ty) => {
+        impl TryFrom<$std> for $type {
+            type Error = std::io::Error;
+
+            /// See [`from_std`](Self::from_std).
+            fn try_from(socket: $std) -> std::io::Result<Self> {
+                Self::from_std(socket)
+            }
+        }
+
+        impl TryFrom<$type> for $std {
+            type Error = std::io::Error;
+
+            /// See `into_std`.
+            fn try_from(socket: $type) -> std::io::Result<Self> {
+                socket.into_std()
+            }
+        }
+
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.socket.fmt(f)
+            }
+        }
+
+        crate::sys::as_descriptor! { $type: this => this.socket.io() }
+    };
+}

@@ -1,0 +1,270 @@
+//! The options of a UDP socket.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use socket2::SockRef;
+
+use super::UdpSocket;
+
+impl UdpSocket {
+    fn options(&self) -> SockRef<'_> {
+        SockRef::from(self.socket.io())
+    }
+
+    /// Whether it may send to broadcast addresses (`SO_BROADCAST`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn broadcast(&self) -> io::Result<bool> {
+        self.options().broadcast()
+    }
+
+    /// Sets whether it may send to broadcast addresses (`SO_BROADCAST`). At first it may not.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
+        self.options().set_broadcast(on)
+    }
+
+    /// Whether this machine receives the IPv4 multicast datagrams that it sends (`IP_MULTICAST_LOOP`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn multicast_loop_v4(&self) -> io::Result<bool> {
+        self.options().multicast_loop_v4()
+    }
+
+    /// Sets whether this machine receives the IPv4 multicast datagrams that it sends (`IP_MULTICAST_LOOP`). For IPv6 this may
+    /// have no effect.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
+        self.options().set_multicast_loop_v4(on)
+    }
+
+    /// How many routers an IPv4 multicast datagram may pass (`IP_MULTICAST_TTL`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
+        self.options().multicast_ttl_v4()
+    }
+
+    /// Sets how many routers an IPv4 multicast datagram may pass (`IP_MULTICAST_TTL`). At first it is 1, so that none leaves the
+    /// local network.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn set_multicast_ttl_v4(&self, ttl: u32) -> io::Result<()> {
+        self.options().set_multicast_ttl_v4(ttl)
+    }
+
+    /// Whether this machine receives the IPv6 multicast datagrams that it sends (`IPV6_MULTICAST_LOOP`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn multicast_loop_v6(&self) -> io::Result<bool> {
+        self.options().multicast_loop_v6()
+    }
+
+    /// Sets whether this machine receives the IPv6 multicast datagrams that it sends (`IPV6_MULTICAST_LOOP`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn set_multicast_loop_v6(&self, on: bool) -> io::Result<()> {
+        self.options().set_multicast_loop_v6(on)
+    }
+
+    /// Joins an IPv4 multicast group on the interface with that address. With `0.0.0.0` the system picks the interface.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn join_multicast_v4(&self, multiaddr: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.options().join_multicast_v4(&multiaddr, &interface)
+    }
+
+    /// Joins an IPv6 multicast group on the interface with that index. With 0 the system picks the interface.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn join_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.options().join_multicast_v6(multiaddr, interface)
+    }
+
+    /// Leaves an IPv4 multicast group. See [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn leave_multicast_v4(&self, multiaddr: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.options().leave_multicast_v4(&multiaddr, &interface)
+    }
+
+    /// Leaves an IPv6 multicast group. See [`join_multicast_v6`](Self::join_multicast_v6).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn leave_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.options().leave_multicast_v6(multiaddr, interface)
+    }
+
+    /// The time to live (TTL) of the datagrams that it sends.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.socket.io().ttl()
+    }
+
+    /// Sets the time to live (TTL) of the datagrams that it sends.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.socket.io().set_ttl(ttl)
+    }
+
+    /// The type of service of the IPv4 datagrams that it sends (`IP_TOS`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(not(any(
+        target_os = "fuchsia",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "haiku"
+    )))]
+    pub fn tos_v4(&self) -> io::Result<u32> {
+        self.options().tos_v4()
+    }
+
+    /// Sets the type of service of the IPv4 datagrams that it sends (`IP_TOS`). Some systems, such as Windows, take it and ignore
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(not(any(
+        target_os = "fuchsia",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "haiku"
+    )))]
+    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
+        self.options().set_tos_v4(tos)
+    }
+
+    /// The older name of [`tos_v4`](Self::tos_v4).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(not(any(
+        target_os = "fuchsia",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "haiku"
+    )))]
+    #[doc(hidden)]
+    #[deprecated(note = "`tos_v4` is the same")]
+    pub fn tos(&self) -> io::Result<u32> {
+        self.tos_v4()
+    }
+
+    /// The older name of [`set_tos_v4`](Self::set_tos_v4).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(not(any(
+        target_os = "fuchsia",
+        target_os = "redox",
+        target_os = "solaris",
+        target_os = "illumos",
+        target_os = "haiku"
+    )))]
+    #[doc(hidden)]
+    #[deprecated(note = "`set_tos_v4` is the same")]
+    pub fn set_tos(&self, tos: u32) -> io::Result<()> {
+        self.set_tos_v4(tos)
+    }
+
+    /// The traffic class of the IPv6 datagrams that it sends (`IPV6_TCLASS`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(any(
+        target_os = "android",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "fuchsia",
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    ))]
+    pub fn tclass_v6(&self) -> io::Result<u32> {
+        self.options().tclass_v6()
+    }
+
+    /// Sets the traffic class of the IPv6 datagrams that it sends (`IPV6_TCLASS`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(any(
+        target_os = "android",
+        target_os = "dragonfly",
+        target_os = "freebsd",
+        target_os = "fuchsia",
+        target_os = "linux",
+        target_os = "macos",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    ))]
+    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
+        self.options().set_tclass_v6(tclass)
+    }
+
+    /// The name of the interface that it is bound to, if it is (`SO_BINDTODEVICE`).
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+    pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
+        self.options().device()
+    }
+
+    /// Binds it to an interface, such as `b"eth0"`: it sends and receives by that one only (`SO_BINDTODEVICE`). `None` undoes
+    /// that.
+    ///
+    /// # Errors
+    ///
+    /// Any error that the operating system returns.
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+    pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
+        self.options().bind_device(interface)
+    }
+}
