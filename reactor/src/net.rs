@@ -1,4 +1,4 @@
-//! TCP, UDP, and look-up of host names.
+//! TCP, UDP, Unix sockets, pipes, and look-up of host names.
 //!
 //! A socket belongs to the runtime in which it is made. It can be polled anywhere, also by another executor. When its
 //! runtime is shut down, its operations fail. Outside of any runtime, sockets are served by a thread that starts at first use.
@@ -132,6 +132,8 @@ mod tcp_socket;
 mod tcp_split;
 mod tcp_stream;
 mod udp;
+#[cfg(unix)]
+pub mod unix;
 
 pub mod tcp {
     //! The halves of a TCP connection.
@@ -145,3 +147,7 @@ pub use tcp_socket::TcpSocket;
 pub use tcp_split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use tcp_stream::TcpStream;
 pub use udp::UdpSocket;
+#[cfg(unix)]
+pub use unix::{
+    datagram::UnixDatagram, listener::UnixListener, socket::UnixSocket, stream::UnixStream,
+};

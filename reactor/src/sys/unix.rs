@@ -4,6 +4,12 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 
+mod peer_cred;
+mod sigpipe;
+
+pub(crate) use peer_cred::peer_cred;
+pub(crate) use sigpipe::{note_sigpipe, without_sigpipe};
+
 /// What an object of the system is named by.
 pub(crate) trait Descriptor: AsFd {}
 

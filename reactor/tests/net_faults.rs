@@ -1,0 +1,414 @@
+//! What goes wrong with descriptors and peers. Tests that change the whole process run in one of their own.
+#![cfg(unix)]
+
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::os::fd::AsRawFd;
+use std::pin::pin;
+use std::process::Command;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use heist_reactor::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use heist_reactor::net::unix::pipe;
+use heist_reactor::net::{
+    TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream,
+};
+use heist_reactor::testing::{CountWakes, block_on, within_limit};
+use heist_reactor::time::timeout;
+
+fn run(test: impl AsyncFnOnce() + Send + 'static) {
+    within_limit(|| block_on(test()));
+}
+
+/// Runs the test of that name in a process of its own.
+fn in_own_process(name: &str, test: impl AsyncFnOnce() + Send + 'static) {
+    const CHILD: &str = "HEIST_TEST_IN_OWN_PROCESS";
+    if std::env::var_os(CHILD).is_some() {
+        return run(test);
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", name, "--nocapture"]).env(CHILD, "1");
+    let output = child.output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{}: {printed}{errors}",
+        output.status
+    );
+    assert!(printed.contains("1 passed"), "{printed}");
+}
+
+/// A connection: this end ours, the other std's.
+async fn pair() -> (TcpStream, std::net::TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().await.unwrap().0, peer)
+}
+
+fn is_pending(future: impl Future) -> bool {
+    pin!(future)
+        .poll(&mut Context::from_waker(Waker::noop()))
+        .is_pending()
+}
+
+/// Sets how many descriptors the process may have, and returns how many it might have before.
+fn limit_descriptors(to: libc::rlim_t) -> libc::rlim_t {
+    // SAFETY: the system reads and writes a structure of our own.
+    unsafe {
+        let mut limit = std::mem::zeroed();
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
+        let before = limit.rlim_cur;
+        limit.rlim_cur = to;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0);
+        before
+    }
+}
+
+/// Calls `accept` until the budget of one poll is used up, and returns how many times it has failed for want of descriptors.
+fn fails_for_want_of_descriptors<T>(accept: impl AsyncFn() -> io::Result<T>) -> usize {
+    let mut failed = 0;
+    let polled = heist_sync::coop::budget(|| {
+        let forever = async {
+            loop {
+                let error = accept().await.map(drop).unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+                failed += 1;
+            }
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        pin!(forever).poll(&mut cx).map(|()| ())
+    });
+    assert!(polled.is_pending());
+    failed
+}
+
+#[test]
+fn a_listener_outlives_the_want_of_descriptors() {
+    in_own_process("a_listener_outlives_the_want_of_descriptors", async || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let unix = UnixListener::bind(&path).unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(std::net::TcpStream::connect(tcp.local_addr().unwrap()).unwrap());
+        }
+        let mut unix_client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let before = limit_descriptors(3);
+        let failed = fails_for_want_of_descriptors(async || tcp.accept().await);
+        assert!((1..=128).contains(&failed), "{failed}");
+        let failed = fails_for_want_of_descriptors(async || unix.accept().await);
+        assert!((1..=128).contains(&failed), "{failed}");
+        let none = TcpStream::connect(tcp.local_addr().unwrap())
+            .await
+            .unwrap_err();
+        assert_eq!(none.raw_os_error(), Some(libc::EMFILE));
+        assert!(UdpSocket::bind("127.0.0.1:0").await.is_err());
+        assert!(UnixStream::pair().is_err() && pipe::pipe().is_err());
+        // Nothing was lost: each that waits is accepted once there are some again.
+        limit_descriptors(before);
+        for client in &mut clients {
+            let (mut accepted, _) = tcp.accept().await.unwrap();
+            accepted.write_all(b"x").await.unwrap();
+            drop(accepted);
+            client.read_to_end(&mut Vec::new()).unwrap();
+        }
+        let (mut accepted, _) = unix.accept().await.unwrap();
+        accepted.write_all(b"x").await.unwrap();
+        unix_client.read_exact(&mut [0; 1]).unwrap();
+    });
+}
+
+/// What SIGPIPE does to the process, and whether this thread blocks it or has it pending.
+fn sigpipe_state() -> (bool, bool) {
+    // SAFETY: the system writes to sets of our own.
+    unsafe {
+        let (mut blocked, mut pending) = std::mem::zeroed();
+        libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &mut blocked);
+        libc::sigpending(&mut pending);
+        let has = |set| libc::sigismember(set, libc::SIGPIPE) == 1;
+        (has(&blocked), has(&pending))
+    }
+}
+
+#[test]
+fn no_write_raises_a_signal() {
+    in_own_process("no_write_raises_a_signal", async || {
+        // As in a program of another language.
+        // SAFETY: this sets no handler.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        let buffers = [IoSlice::new(b"a"), IoSlice::new(b"b")];
+
+        let (mut stream, peer) = pair().await;
+        socket2::SockRef::from(&peer)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(peer);
+        stream.read(&mut [0; 1]).await.unwrap_err();
+        for _ in 0..2 {
+            let gone = stream.write(b"x").await.unwrap_err();
+            assert_eq!(gone.kind(), ErrorKind::BrokenPipe);
+            let gone = stream.write_vectored(&buffers).await.unwrap_err();
+            assert_eq!(gone.kind(), ErrorKind::BrokenPipe);
+        }
+        let (mut stream, peer) = UnixStream::pair().unwrap();
+        drop(peer);
+        let gone = stream.write(b"x").await.unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::BrokenPipe);
+        let gone = stream.try_write_vectored(&buffers).unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::BrokenPipe);
+        let (datagram, peer) = UnixDatagram::pair().unwrap();
+        drop(peer);
+        datagram.send(b"x").await.unwrap_err();
+
+        let (mut sender, mut receiver) = pipe::pipe().unwrap();
+        sender.write_all(b"x").await.unwrap();
+        receiver.read_exact(&mut [0; 1]).await.unwrap();
+        drop(receiver);
+        for _ in 0..2 {
+            let gone = sender.write(b"x").await.unwrap_err();
+            assert_eq!(gone.kind(), ErrorKind::BrokenPipe);
+            let gone = sender.try_write_vectored(&buffers).unwrap_err();
+            assert_eq!(gone.kind(), ErrorKind::BrokenPipe);
+        }
+        assert_eq!(sigpipe_state(), (false, false));
+    });
+}
+
+#[test]
+fn a_descriptor_that_takes_the_number_of_another_has_its_own_events() {
+    run(async || {
+        let mut numbers = std::collections::HashMap::<_, usize>::new();
+        for round in 0..200 {
+            let (mut stream, mut peer) = pair().await;
+            *numbers.entry(stream.as_raw_fd()).or_default() += 1;
+            let (woken, waker) = CountWakes::new();
+            assert!(stream.try_read(&mut [0; 8]).is_err());
+            assert!(
+                stream
+                    .poll_read_ready(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            if round % 2 == 0 {
+                // It goes while an event for it is on its way.
+                peer.write_all(b"late").unwrap();
+                drop(stream);
+                continue;
+            }
+            // Nothing of its predecessor's reaches it.
+            assert!(is_pending(stream.readable()));
+            assert_eq!(woken.get(), 0);
+            peer.write_all(b"own").unwrap();
+            stream.read_exact(&mut [0; 3]).await.unwrap();
+        }
+        assert!(numbers.values().any(|&times| times > 1));
+    });
+}
+
+#[test]
+fn a_reset_wakes_both_halves() {
+    run(async || {
+        let (stream, peer) = pair().await;
+        let (mut read, mut write) = stream.into_split();
+        while write.try_write(&[7; 65_536]).is_ok() {}
+        let (reads, read_waker) = CountWakes::new();
+        let (writes, write_waker) = CountWakes::new();
+        let mut room = [0; 8];
+        let mut reading = Box::pin(read.read(&mut room));
+        let mut writing = Box::pin(write.write(b"x"));
+        assert!(
+            reading
+                .as_mut()
+                .poll(&mut Context::from_waker(&read_waker))
+                .is_pending()
+        );
+        assert!(
+            writing
+                .as_mut()
+                .poll(&mut Context::from_waker(&write_waker))
+                .is_pending()
+        );
+        // Closing with unread data resets the connection.
+        drop(peer);
+        while reads.get() == 0 || writes.get() == 0 {
+            std::thread::yield_now();
+        }
+        let reset = reading.await.unwrap_err();
+        assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+        writing.await.unwrap_err();
+    });
+}
+
+#[test]
+fn a_writer_waits_for_a_peer_that_does_not_read() {
+    run(async || {
+        let (mut stream, mut peer) = pair().await;
+        let mut written = 0;
+        let full = timeout(Duration::from_millis(300), async {
+            loop {
+                written += stream.write(&[7; 65_536]).await.unwrap();
+            }
+        });
+        full.await.map(|()| ()).unwrap_err();
+        assert!(is_pending(stream.writable()));
+        let write = std::thread::spawn(move || block_on(stream.write_all(b"more")));
+        let mut heard = vec![0; written + 4];
+        peer.read_exact(&mut heard).unwrap();
+        assert!(heard.ends_with(b"\x07more"));
+        write.join().unwrap().unwrap();
+    });
+}
+
+/// Which directions are closed, for each way in which a connection ends.
+#[test]
+fn each_end_of_a_connection_is_told_as_what_it_is() {
+    use std::net::Shutdown;
+    run(async || {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let ends: [(
+            fn(&TcpStream, std::net::TcpStream) -> Option<std::net::TcpStream>,
+            bool,
+            bool,
+        ); 4] = [
+            (|_, peer| Some(peer), false, false),
+            (
+                |_, peer| peer.shutdown(Shutdown::Write).map(|()| Some(peer)).unwrap(),
+                true,
+                false,
+            ),
+            (
+                |_, peer| {
+                    socket2::SockRef::from(&peer)
+                        .set_linger(Some(Duration::ZERO))
+                        .unwrap();
+                    None
+                },
+                true,
+                true,
+            ),
+            (
+                |ours, peer| {
+                    socket2::SockRef::from(ours)
+                        .shutdown(Shutdown::Both)
+                        .unwrap();
+                    Some(peer)
+                },
+                true,
+                cfg!(target_os = "macos"),
+            ),
+        ];
+        for (nth, (end, read_closed, write_closed)) in ends.into_iter().enumerate() {
+            let (stream, peer) = pair().await;
+            let peer = end(&stream, peer);
+            if read_closed {
+                // It is told some time after it has happened.
+                while !stream
+                    .ready(Interest::READABLE)
+                    .await
+                    .unwrap()
+                    .is_read_closed()
+                {
+                    std::thread::yield_now();
+                }
+            }
+            let ready = stream.ready(both).await.unwrap();
+            assert!(ready.is_writable(), "{nth}");
+            assert_eq!(ready.is_read_closed(), read_closed, "{nth}");
+            assert!(ready.is_write_closed() || !write_closed, "{nth}");
+            drop(peer);
+        }
+    });
+}
+
+/// One task waits for urgent bytes while another reads.
+#[cfg(target_os = "linux")]
+#[test]
+fn urgent_data_reaches_whoever_waits_for_it() {
+    run(async || {
+        let (stream, mut peer) = pair().await;
+        let (urgent, urgent_waker) = CountWakes::new();
+        let (ordinary, ordinary_waker) = CountWakes::new();
+        assert!(stream.try_read(&mut [0; 8]).is_err());
+        let mut waits = Box::pin(stream.ready(Interest::PRIORITY));
+        assert!(
+            waits
+                .as_mut()
+                .poll(&mut Context::from_waker(&urgent_waker))
+                .is_pending()
+        );
+        let mut reads = Box::pin(stream.readable());
+        assert!(
+            reads
+                .as_mut()
+                .poll(&mut Context::from_waker(&ordinary_waker))
+                .is_pending()
+        );
+        // Ordinary data is none of its business.
+        peer.write_all(b"ab").unwrap();
+        while ordinary.get() == 0 {
+            std::thread::yield_now();
+        }
+        reads.await.unwrap();
+        assert!(
+            waits
+                .as_mut()
+                .poll(&mut Context::from_waker(&urgent_waker))
+                .is_pending()
+        );
+        socket2::SockRef::from(&peer)
+            .send_out_of_band(b"!")
+            .unwrap();
+        while urgent.get() < 2
+            && waits
+                .as_mut()
+                .poll(&mut Context::from_waker(&urgent_waker))
+                .is_pending()
+        {
+            std::thread::yield_now();
+        }
+        let receive = || {
+            let mut byte = [std::mem::MaybeUninit::uninit(); 1];
+            socket2::SockRef::from(&stream).recv_out_of_band(&mut byte)
+        };
+        let received = stream.async_io(Interest::PRIORITY, receive).await;
+        assert_eq!(received.unwrap(), 1);
+        let mut heard = [0; 2];
+        assert_eq!(stream.try_read(&mut heard).unwrap(), 2);
+        assert_eq!(&heard, b"ab");
+    });
+}
+
+/// The system has no event for it when the peer's queue is no longer full, and one for each try in vain.
+#[test]
+fn a_sender_to_a_queue_that_others_have_filled_goes_on() {
+    run(async || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let receiver = UnixDatagram::bind(&path).unwrap();
+        let (other, sender) = (
+            UnixDatagram::unbound().unwrap(),
+            UnixDatagram::unbound().unwrap(),
+        );
+        let mut filled = 0;
+        while other.try_send_to(b"x", &path).is_ok() {
+            filled += 1;
+        }
+        let mut sends = Box::pin(sender.send_to(b"one", &path));
+        let mut polls = 0;
+        let counted = poll_fn(|cx| {
+            polls += 1;
+            sends.as_mut().poll(cx)
+        });
+        let full = timeout(Duration::from_millis(200), counted).await;
+        full.map(drop).unwrap_err();
+        assert!(polls < 1_000, "it turns in a circle: {polls}");
+        for _ in 0..filled {
+            assert_eq!(receiver.recv(&mut [0; 8]).await.unwrap(), 1);
+        }
+        let sent = timeout(Duration::from_secs(20), sends).await;
+        assert_eq!(sent.expect("there is room").unwrap(), 3);
+        assert_eq!(receiver.recv(&mut [0; 8]).await.unwrap(), 3);
+    });
+}
