@@ -34,7 +34,8 @@
 //! | build a runtime, watch it, shut it down | [`runtime`], [`main`], [`test`] |
 //! | let tasks wait for each other | [`sync`] |
 //! | wait for a point in time | [`time`] |
-//! | talk over TCP | [`net`], [`io`] |
+//! | talk over TCP, UDP, Unix sockets, pipes | [`net`], [`io`] |
+//! | wait for any descriptor of Unix | [`io::unix::AsyncFd`](io/unix/struct.AsyncFd.html) |
 //! | run other programs, on Unix | `process` |
 //! | hear of Ctrl-C and other signals | [`signal`] |
 //! | wait for the first of several futures, or for all | [`select!`], [`join!`], [`try_join!`] |

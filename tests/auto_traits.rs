@@ -122,6 +122,7 @@ fn types_have_the_traits_of_tokios() {
         net::OwnedWriteHalf: ALL;
         net::ReuniteError: ALL;
         net::UdpSocket: ALL;
+        net::tcp::OwnedReadHalf: ALL;
         io::Interest: ALL;
         io::Ready: ALL;
         time::Sleep: ALL;
@@ -155,6 +156,38 @@ fn types_have_the_traits_of_tokios() {
         task::coop::Unconstrained<Ready<Rc<u8>>>: &["Unpin", "UnwindSafe", "RefUnwindSafe"];
         task::coop::Unconstrained<Ready<Cell<u8>>>: &["Send", "Unpin", "UnwindSafe"];
         task::coop::RestoreOnPending: &["Unpin", "UnwindSafe"];
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn types_of_unix_have_the_traits_of_tokios() {
+    use io::unix::{AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard, TryIoError};
+    types! {
+        net::UnixStream: ALL;
+        net::UnixListener: ALL;
+        net::UnixDatagram: ALL;
+        net::UnixSocket: ALL;
+        net::unix::SocketAddr: ALL;
+        net::unix::UCred: ALL;
+        net::unix::ReadHalf<'static>: ALL;
+        net::unix::OwnedWriteHalf: ALL;
+        net::unix::ReuniteError: ALL;
+        net::unix::pipe::Sender: ALL;
+        net::unix::pipe::Receiver: ALL;
+        net::unix::pipe::OpenOptions: ALL;
+        AsyncFd<std::os::fd::OwnedFd>: ALL;
+        AsyncFd<Rc<std::os::fd::OwnedFd>>: &["Unpin", "UnwindSafe", "RefUnwindSafe"];
+        AsyncFdReadyGuard<'static, std::os::fd::OwnedFd>: ALL;
+        AsyncFdReadyMutGuard<'static, std::os::fd::OwnedFd>: &["Send", "Sync", "Unpin", "RefUnwindSafe"];
+        TryIoError: ALL;
+    }
+    futures! {
+        &'static net::UnixListener, x => x.accept(), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
+        &'static net::UnixDatagram, x => x.recv(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];
+        &'static net::UnixDatagram, x => x.send_to(any::<&'static [u8]>(), "x"), &["Send", "Sync"];
+        u8, _x => net::UnixStream::connect("x"), &["Send", "Sync"];
+        &'static AsyncFd<std::os::fd::OwnedFd>, x => x.readable(), &["Send", "Sync", "RefUnwindSafe"];
     }
 }
 

@@ -68,6 +68,7 @@ mod async_fd;
 #[cfg(not(heist_loom))]
 pub mod io;
 #[cfg(not(heist_loom))]
+#[macro_use]
 pub mod net;
 #[cfg(all(unix, not(heist_loom)))]
 pub mod process;

@@ -66,7 +66,7 @@ macro_rules! stream_io {
                 std::task::Poll::Ready(Ok(()))
             }
 
-            /// Closes the writing direction: the peer reads the end of the stream.
+            /// Closes the writing direction of a socket: the peer reads the end of the stream. Does nothing to a pipe: drop it.
             fn poll_shutdown(
                 self: std::pin::Pin<&mut Self>,
                 _: &mut std::task::Context<'_>,

@@ -85,6 +85,7 @@ impl<S: mio::event::Source> Registered<S> {
     }
 
     /// The registered object.
+    #[cfg(unix)]
     pub(crate) fn io_mut(&mut self) -> &mut S {
         self.io.as_mut().expect("registered")
     }
@@ -97,6 +98,7 @@ impl<S: mio::event::Source> Registered<S> {
     }
 
     /// Deregisters the object and returns it, whether or not the poller still knows it.
+    #[cfg(unix)]
     pub(crate) fn take(mut self) -> S {
         let mut io = self.io.take().expect("registered");
         let _ = self.leave(&mut io);

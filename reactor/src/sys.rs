@@ -7,10 +7,8 @@ mod windows;
 
 #[cfg(unix)]
 pub(crate) use unix::{
-    Descriptor, as_descriptor, note_sigpipe, own_descriptor, peer_cred, read_uninit, send,
-    send_vectored, without_sigpipe,
+    Descriptor, as_descriptor, note_sigpipe, own_descriptor, peer_cred, read, send, send_vectored,
+    without_sigpipe,
 };
 #[cfg(windows)]
-pub(crate) use windows::{
-    Descriptor, as_descriptor, own_descriptor, read_uninit, send, send_vectored,
-};
+pub(crate) use windows::{Descriptor, as_descriptor, own_descriptor, read, send, send_vectored};

@@ -480,16 +480,17 @@ fn a_socket_of_one_reactor_works_wherever_it_is_polled() {
 fn sockets_come_from_std_and_go_back_to_it() {
     run(async || {
         let (stream, mut peer) = pair().await;
-        let mut std_stream = stream.into_std().unwrap();
+        let mut std_stream = std::net::TcpStream::try_from(stream).unwrap();
         std_stream.write_all(b"std").unwrap();
-        let mut stream = TcpStream::from_std(std_stream).unwrap();
+        let mut stream = TcpStream::try_from(std_stream).unwrap();
         stream.write_all(b"ours").await.unwrap();
         drop(stream);
         let mut heard = String::new();
         peer.read_to_string(&mut heard).unwrap();
         assert_eq!(heard, "stdours");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let listener = TcpListener::from_std(listener.into_std().unwrap()).unwrap();
+        let listener = std::net::TcpListener::try_from(listener).unwrap();
+        let listener = TcpListener::try_from(listener).unwrap();
         drop(std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap());
         listener.accept().await.unwrap();
     });
@@ -506,6 +507,140 @@ fn options_are_set_and_read_back() {
         stream.set_linger(Some(Duration::from_secs(1))).unwrap();
         assert_eq!(stream.linger().unwrap(), Some(Duration::from_secs(1)));
         assert!(stream.take_error().unwrap().is_none());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.set_ttl(43).unwrap();
+        assert_eq!(listener.ttl().unwrap(), 43);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_arrives_can_be_confirmed_at_once() {
+    run(async || {
+        let (stream, _peer) = pair().await;
+        for quick in [true, false] {
+            stream.set_quickack(quick).unwrap();
+            assert_eq!(stream.quickack().unwrap(), quick);
+        }
+    });
+}
+
+#[test]
+fn options_are_set_before_the_socket_is_used() {
+    run(async || {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_keepalive(true).unwrap();
+        socket.set_nodelay(true).unwrap();
+        assert!(socket.keepalive().unwrap() && socket.nodelay().unwrap());
+        socket.set_reuseaddr(true).unwrap();
+        assert!(socket.reuseaddr().unwrap());
+        socket.set_linger(Some(Duration::from_secs(2))).unwrap();
+        assert_eq!(socket.linger().unwrap(), Some(Duration::from_secs(2)));
+        socket.set_zero_linger().unwrap();
+        assert_eq!(socket.linger().unwrap(), Some(Duration::ZERO));
+        socket.set_linger(None).unwrap();
+        socket.set_send_buffer_size(16 << 10).unwrap();
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        // The system may take more for itself.
+        assert!(socket.send_buffer_size().unwrap() >= 16 << 10);
+        assert!(socket.recv_buffer_size().unwrap() >= 16 << 10);
+        assert!(socket.take_error().unwrap().is_none());
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let listener = socket.listen(8).unwrap();
+        assert_eq!(listener.local_addr().unwrap(), address);
+        let client = TcpSocket::new_v4().unwrap();
+        client.set_nodelay(true).unwrap();
+        let client = client.connect(address).await.unwrap();
+        assert!(client.nodelay().unwrap());
+        assert_eq!(client.as_ref().peer_addr().unwrap(), address);
+        listener.accept().await.unwrap();
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn options_of_linux_are_set_before_the_socket_is_used() {
+    use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
+    run(async || {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseport(true).unwrap();
+        assert!(socket.reuseport().unwrap());
+        socket.set_tos_v4(0x10).unwrap();
+        assert_eq!(socket.tos_v4().unwrap(), 0x10);
+        assert_eq!(socket.device().unwrap(), None);
+        socket.bind_device(Some(b"lo")).unwrap();
+        assert_eq!(socket.device().unwrap().as_deref(), Some(&b"lo"[..]));
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let second = TcpSocket::new_v4().unwrap();
+        second.set_reuseport(true).unwrap();
+        second.bind(socket.local_addr().unwrap()).unwrap();
+        let number = second.as_raw_fd();
+        assert_eq!(second.into_raw_fd(), number);
+        // SAFETY: the number comes from a socket that has given it up.
+        drop(unsafe { TcpSocket::from_raw_fd(number) });
+        if let Ok(socket) = TcpSocket::new_v6() {
+            socket.set_tclass_v6(0x20).unwrap();
+            assert_eq!(socket.tclass_v6().unwrap(), 0x20);
+        }
+    });
+}
+
+#[test]
+fn a_connection_without_linger_is_reset() {
+    run(async || {
+        let (stream, mut peer) = pair().await;
+        stream.set_zero_linger().unwrap();
+        drop(stream);
+        let error = peer.read(&mut [0; 8]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
+fn halves_wait_and_try_by_themselves() {
+    run(async || {
+        let (mut stream, mut peer) = pair().await;
+        let (ours, theirs) = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+        {
+            let (mut read, write) = stream.split();
+            let mut room = [0; 8];
+            assert!(read.try_read(&mut room).is_err());
+            peer.write_all(b"abcd").unwrap();
+            read.readable().await.unwrap();
+            while read.peek(&mut room).await.unwrap() < 4 {}
+            let mut buffer = ReadBuf::new(&mut room);
+            let peeked = poll_fn(|cx| read.poll_peek(cx, &mut buffer)).await;
+            assert_eq!((peeked.unwrap(), buffer.filled()), (4, &b"abcd"[..]));
+            assert_eq!(read.try_read_buf(&mut Vec::with_capacity(8)).unwrap(), 4);
+            write.writable().await.unwrap();
+            assert_eq!(write.try_write(b"x").unwrap(), 1);
+            assert!(write.ready(Interest::WRITABLE).await.unwrap().is_writable());
+            assert_eq!(
+                (read.local_addr().unwrap(), write.peer_addr().unwrap()),
+                (ours, theirs)
+            );
+        }
+        let (mut read, write) = stream.into_split();
+        peer.write_all(b"abcd").unwrap();
+        assert!(read.ready(Interest::READABLE).await.unwrap().is_readable());
+        let peeked = poll_fn(|cx| read.poll_peek(cx, &mut ReadBuf::new(&mut [0; 8]))).await;
+        assert!(peeked.unwrap() > 0);
+        read.readable().await.unwrap();
+        let mut one = [0; 1];
+        assert_eq!(
+            read.try_read_vectored(&mut [IoSliceMut::new(&mut one)])
+                .unwrap(),
+            1
+        );
+        assert_eq!(write.try_write_vectored(&[IoSlice::new(b"y")]).unwrap(), 1);
+        assert_eq!(
+            (read.peer_addr().unwrap(), write.local_addr().unwrap()),
+            (theirs, ours)
+        );
+        let mut heard = [0; 2];
+        peer.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"xy");
     });
 }
 

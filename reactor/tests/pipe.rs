@@ -109,7 +109,7 @@ fn a_sender_waits_while_the_pipe_is_full() {
                 written += sender.write(&[7; 3000]).await.unwrap();
             }
         });
-        full.await.map(|()| ()).unwrap_err();
+        full.await.unwrap_err();
         let write = std::thread::spawn(move || block_on(sender.write_all(b"more")));
         let mut heard = vec![0; written + 4];
         receiver.read_exact(&mut heard).await.unwrap();

@@ -232,7 +232,7 @@ fn a_writer_waits_for_a_peer_that_does_not_read() {
                 written += stream.write(&[7; 4096]).await.unwrap();
             }
         });
-        full.await.map(|()| ()).unwrap_err();
+        full.await.unwrap_err();
         let write = std::thread::spawn(move || block_on(stream.write_all(b"more")));
         let mut heard = vec![0; written + 4];
         peer.read_exact(&mut heard).unwrap();

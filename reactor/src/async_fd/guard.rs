@@ -29,7 +29,7 @@ impl Event {
 
     /// Clears `which`, but for the news that a direction has been closed: that stays until an operation finds otherwise.
     fn clear<T: AsRawFd>(mut self, fd: &AsyncFd<T>, which: Ready) -> Option<Event> {
-        let open = self.ready & which - Ready::READ_CLOSED - Ready::WRITE_CLOSED;
+        let open = (self.ready & which) - Ready::READ_CLOSED - Ready::WRITE_CLOSED;
         self.seen = fd.clear(self.seen, open);
         self.ready = self.ready - which;
         (!self.ready.is_empty()).then_some(self)

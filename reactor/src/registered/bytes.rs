@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use super::Registered;
 use crate::io::ReadBuf;
-use crate::sys::{Descriptor, read_uninit, send, send_vectored};
+use crate::sys::{self, Descriptor, send, send_vectored};
 
 /// A stream of bytes.
 pub(crate) trait Stream: mio::event::Source + Descriptor {
@@ -48,7 +48,7 @@ where
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<usize>> {
         let short = short_of::<S>(asked([buffer.remaining()]));
-        let read = || buffer.fill(|free| read_uninit(self.io(), free));
+        let read = || sys::read(self.io(), buffer);
         self.reads().poll_io(cx, read, short)
     }
 
@@ -67,7 +67,7 @@ where
     /// Reads what is there, or fails with `WouldBlock`. Returns how many bytes.
     pub(crate) fn try_read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
         let short = short_of::<S>(asked([buffer.remaining()]));
-        let read = || buffer.fill(|free| read_uninit(self.io(), free));
+        let read = || sys::read(self.io(), buffer);
         self.reads().try_io(read, short)
     }
 

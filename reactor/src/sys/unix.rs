@@ -1,11 +1,12 @@
 //! Unix.
 
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 
 mod peer_cred;
 mod sigpipe;
+
+use crate::io::ReadBuf;
 
 pub(crate) use peer_cred::peer_cred;
 pub(crate) use sigpipe::{note_sigpipe, without_sigpipe};
@@ -15,14 +16,13 @@ pub(crate) trait Descriptor: AsFd {}
 
 impl<S: AsFd> Descriptor for S {}
 
-/// Reads into `buffer`, and returns what was read: the start of `buffer`.
+/// Reads into what isn't filled of `buffer`. Returns how many bytes.
 #[inline]
-pub(crate) fn read_uninit<'a>(
-    source: &impl Descriptor,
-    buffer: &'a mut [MaybeUninit<u8>],
-) -> io::Result<&'a mut [u8]> {
-    let (read, _) = rustix::io::read(source, buffer)?;
-    Ok(read)
+pub(crate) fn read(source: &impl Descriptor, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
+    buffer.fill(|free| {
+        let (read, _) = rustix::io::read(source, free)?;
+        Ok(read)
+    })
 }
 
 /// What a send does besides: a closed connection is an error, and raises no SIGPIPE, which would end the process. Apple's
