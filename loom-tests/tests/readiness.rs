@@ -4,7 +4,7 @@
 use std::sync::Arc as StdArc;
 use std::task::{Context, Wake, Waker};
 
-use heist_reactor::protocol::{Direction, News, Source, Table};
+use heist_reactor::protocol::{Direction, News, Seen, Source, Stale, Table};
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::{Arc, Mutex, thread};
 use heist_sync::waits::Wait;
@@ -87,6 +87,76 @@ fn a_newer_event_survives_a_stale_clear() {
             assert!(direction.look().is_ready(), "an event was cleared unseen");
             assert!(flag.woken(), "the reader waits for data that is there");
         }
+    });
+    census.assert_all_seen();
+}
+
+/// One looks until its news is gone: takes what is there, and clears when it finds nothing new. Returns how much it took.
+fn take(
+    direction: &Direction,
+    there: &AtomicUsize,
+    has_news: fn(Seen) -> bool,
+    clear: fn(&Direction, Seen),
+) -> usize {
+    let mut taken = 0;
+    loop {
+        let seen = direction.look();
+        if !has_news(seen) {
+            return taken;
+        }
+        // Ordering: Relaxed: what the event carried is seen, what comes after it may be.
+        let found = there.load(Ordering::Relaxed);
+        if found == taken {
+            clear(direction, seen);
+            return taken;
+        }
+        taken = found;
+    }
+}
+
+/// A device brings data and an error in one event, a reader takes the data, another task the error; each clears when it finds
+/// nothing new. What one of them has not taken must stay its news.
+#[test]
+fn each_clears_its_own_news_alone() {
+    let census = Census::new(&["took both", "left the data", "left the error", "left both"]);
+    let counted = census.clone();
+    model("each_clears_its_own_news_alone", None, move || {
+        let direction = Arc::new(Direction::new(News::ERROR, Wait::Readable));
+        let data = Arc::new(AtomicUsize::new(0));
+        let errors = Arc::new(AtomicUsize::new(0));
+        let device = {
+            let (direction, data, errors) = (direction.clone(), data.clone(), errors.clone());
+            thread::spawn(move || {
+                // Ordering: Relaxed: the event carries both.
+                data.fetch_add(1, Ordering::Relaxed);
+                errors.fetch_add(1, Ordering::Relaxed);
+                direction.set(News::ERROR, &mut Vec::new());
+            })
+        };
+        let reader = {
+            let direction = direction.clone();
+            thread::spawn(move || take(&direction, &data, Seen::may_transfer, Direction::clear))
+        };
+        let error = take(&direction, &errors, Seen::is_error, |direction, seen| {
+            direction.clear_part(seen, Stale::ERROR);
+        });
+        let read = reader.join().unwrap();
+        device.join().unwrap();
+        let left = direction.look();
+        assert!(
+            read == 1 || left.may_transfer(),
+            "the reader's news is lost"
+        );
+        assert!(
+            error == 1 || left.is_error(),
+            "the news of the error is lost"
+        );
+        counted.saw(match (read, error) {
+            (1, 1) => "took both",
+            (0, 1) => "left the data",
+            (1, 0) => "left the error",
+            _ => "left both",
+        });
     });
     census.assert_all_seen();
 }
