@@ -165,6 +165,15 @@ fn a_named_pipe_may_be_opened_by_one_sender_after_the_other() {
             receiver.read_exact(&mut [0; 3]).await.unwrap();
             drop(sender);
             assert_eq!(receiver.read(&mut [0; 8]).await.unwrap(), 0);
+            // The event of the end has come, too.
+            while !receiver
+                .ready(Interest::READABLE)
+                .await
+                .unwrap()
+                .is_read_closed()
+            {
+                std::thread::yield_now();
+            }
         }
     });
 }
