@@ -36,13 +36,14 @@
 //! | wait for a point in time | [`time`] |
 //! | talk over TCP, UDP, Unix sockets, pipes | [`net`], [`io`] |
 //! | wait for any descriptor of Unix | [`io::unix::AsyncFd`](io/unix/struct.AsyncFd.html) |
+//! | read and write files | [`fs`], [`io`] |
 //! | run other programs, on Unix | `process` |
 //! | hear of Ctrl-C and other signals | [`signal`] |
 //! | wait for the first of several futures, or for all | [`select!`], [`join!`], [`try_join!`] |
 //! | write callbacks instead of tasks | [`event_loop`] |
 //!
 //! If tokio has the same thing, it has the same name and signature here, and the same contract but for what the README
-//! lists. [`net`] and [`time`] also work outside
+//! lists. [`net`], [`fs`] and [`time`] also work outside
 //! any runtime: they use a reactor thread of their own, which starts at first use.
 //!
 //! # Features
@@ -62,7 +63,7 @@ pub use heist_macros::{main, test};
 #[cfg(unix)]
 pub use heist_reactor::process;
 #[doc(inline)]
-pub use heist_reactor::{io, net, signal, time};
+pub use heist_reactor::{fs, io, net, signal, time};
 #[doc(inline)]
 pub use heist_scheduler::runtime;
 #[doc(inline)]

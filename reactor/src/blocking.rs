@@ -43,26 +43,51 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let outcome = Arc::new(Mutex::new(Outcome {
-        result: None,
-        waker: None,
-    }));
-    let reply = Reply(Some(outcome.clone()));
+    let (reply, outcome) = Reply::new();
     let job = Box::new(move || {
         let result = catch_unwind(AssertUnwindSafe(job));
         reply.send(result.map_err(Failed::Panicked));
     });
-    if let Err(refused) = Reactor::current().pool().submit(job) {
-        let (job, failed) = match refused {
-            Refused::Shutdown(job) => (job, Failed::ShutDown),
-            Refused::NoThread(job, error) => (job, Failed::NoThread(error)),
-        };
-        // Dropping the job leaves `ShutDown` there.
-        drop(job);
+    if let Err(failed) = submit(job, || ()) {
         let previous = outcome.lock().result.replace(Err(failed));
         drop(previous);
     }
     Spawned(outcome)
+}
+
+/// Like [`spawn`], but once the pool has taken the job, the job runs whatever happens. If the pool shuts down before, the
+/// thread that shuts it down runs the job.
+///
+/// # Errors
+///
+/// Why the pool did not take the job, which is dropped then.
+#[track_caller]
+pub(crate) fn spawn_mandatory<T, F>(job: F) -> Result<Spawned<T>, Failed>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let (reply, outcome) = Reply::new();
+    let mut job = Mandatory {
+        job: Some(job),
+        reply: Some(reply),
+    };
+    let refuse = || outcome.lock().refused = true;
+    submit(Box::new(move || job.run()), refuse)?;
+    Ok(Spawned(outcome))
+}
+
+/// Hands `job` to the pool of the current reactor. If the pool refuses it, calls `refuse` and drops it.
+#[track_caller]
+fn submit(job: Job, refuse: impl FnOnce()) -> Result<(), Failed> {
+    Reactor::current().pool().submit(job).map_err(|refused| {
+        refuse();
+        match refused {
+            // Dropping the job leaves `ShutDown` in its outcome.
+            Refused::Shutdown(_) => Failed::ShutDown,
+            Refused::NoThread(_, error) => Failed::NoThread(error),
+        }
+    })
 }
 
 /// The future of [`spawn`].
@@ -76,12 +101,23 @@ impl<T> RefUnwindSafe for Spawned<T> {}
 struct Outcome<T> {
     result: Option<Result<T, Failed>>,
     waker: Option<Waker>,
+    /// The pool has not taken the job, so not even a mandatory one runs.
+    refused: bool,
 }
 
 /// What the job sends to its future, once. If the job is dropped, it sends this then.
 struct Reply<T>(Option<Arc<Mutex<Outcome<T>>>>);
 
 impl<T> Reply<T> {
+    fn new() -> (Self, Arc<Mutex<Outcome<T>>>) {
+        let outcome = Arc::new(Mutex::new(Outcome {
+            result: None,
+            waker: None,
+            refused: false,
+        }));
+        (Self(Some(outcome.clone())), outcome)
+    }
+
     fn send(mut self, result: Result<T, Failed>) {
         self.fill(result);
     }
@@ -102,6 +138,35 @@ impl<T> Reply<T> {
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
         self.fill(Err(Failed::ShutDown));
+    }
+}
+
+/// A job that also runs if it is dropped, unless the pool has refused it.
+struct Mandatory<T, F: FnOnce() -> T> {
+    // It is dropped before the reply is, which tells the future.
+    job: Option<F>,
+    reply: Option<Reply<T>>,
+}
+
+impl<T, F: FnOnce() -> T> Mandatory<T, F> {
+    fn run(&mut self) {
+        if let (Some(job), Some(reply)) = (self.job.take(), self.reply.take()) {
+            let result = catch_unwind(AssertUnwindSafe(job));
+            reply.send(result.map_err(Failed::Panicked));
+        }
+    }
+
+    fn is_refused(&self) -> bool {
+        let outcome = self.reply.as_ref().and_then(|reply| reply.0.as_ref());
+        outcome.is_some_and(|outcome| outcome.lock().refused)
+    }
+}
+
+impl<T, F: FnOnce() -> T> Drop for Mandatory<T, F> {
+    fn drop(&mut self) {
+        if !self.is_refused() {
+            self.run();
+        }
     }
 }
 

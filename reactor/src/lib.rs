@@ -1,14 +1,15 @@
 //! The part of heist that waits for events: sockets that become ready, deadlines, blocking jobs that end.
 //!
 //! A [`Reactor`] owns a poller, the sockets and timers that are registered with it, and a pool of threads for blocking jobs.
-//! For each event it calls a [`Waker`](std::task::Waker). It knows nothing of tasks, so the futures of [`net`], [`time`] and
-//! [`blocking`] run on any executor. Inside a runtime of heist they use that runtime's reactor. Elsewhere they use a default
+//! For each event it calls a [`Waker`](std::task::Waker). It knows nothing of tasks, so the futures of [`net`], [`fs`],
+//! [`time`] and [`blocking`] run on any executor. Inside a runtime of heist they use that runtime's reactor. Elsewhere they use a default
 //! one, whose thread starts at first use.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`Reactor`], [`Turn`], [`Monitor`] | the poller, the right to wait in it, and the thread that waits when nobody else does |
 //! | [`net`] | TCP, UDP, Unix sockets, pipes, look-up of host names |
+//! | [`fs`] | files and directories |
 //! | [`io`] | reading and writing: the traits, and what is made of them |
 //! | [`time`] | sleeps, timeouts, intervals |
 //! | [`signal`] | signals of the operating system |
@@ -26,7 +27,7 @@
 // | 4 | `reactor`, then `thread` and `registry` | the reactor itself, its thread, and the list of all reactors |
 // | 5 | `context`, `time`, `current`, `blocking` | how a thread finds its reactor; sleeps, and jobs |
 // | 6 | `io`, `sys`, `registered` | the traits of readers and writers; what the systems do differently; operations on sockets |
-// | 7 | `async_fd`, `net`, `signal`, then `process` | what is made of these |
+// | 7 | `async_fd`, `fs`, `net`, `signal`, then `process` | what is made of these |
 
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -65,6 +66,8 @@ pub mod blocking;
 // Models end here: what follows has no protocol of its own (`loom-tests/sources` leaves it out).
 #[cfg(all(unix, not(heist_loom)))]
 mod async_fd;
+#[cfg(not(heist_loom))]
+pub mod fs;
 #[cfg(not(heist_loom))]
 pub mod io;
 #[cfg(not(heist_loom))]

@@ -5,6 +5,13 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(target_os = "linux")]
+mod at_once;
+#[cfg(not(target_os = "linux"))]
+#[path = "sys/never_at_once.rs"]
+mod at_once;
+
+pub(crate) use at_once::AtOnce;
 #[cfg(unix)]
 pub(crate) use unix::{
     Descriptor, as_descriptor, note_sigpipe, own_descriptor, peer_cred, read, send, send_vectored,

@@ -1,0 +1,353 @@
+//! [`File`].
+
+use std::fmt;
+use std::fs::{File as StdFile, FileTimes, Metadata, Permissions};
+use std::io::{self, IoSlice, SeekFrom};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use heist_sync::Mutex;
+
+use super::job;
+use crate::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
+use crate::sys::AtOnce;
+use inner::Inner;
+
+mod futures;
+mod inner;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+/// How many bytes one operation moves at most, unless [`File::set_max_buf_size`] says otherwise.
+const MAX_BUF_SIZE: usize = 2 * 1024 * 1024;
+
+/// An open file.
+///
+/// [`AsyncReadExt`](crate::io::AsyncReadExt), [`AsyncWriteExt`](crate::io::AsyncWriteExt) and
+/// [`AsyncSeekExt`](crate::io::AsyncSeekExt) have the functions to read, write and seek.
+///
+/// # What happens where
+///
+/// Operations run on the blocking pool of the current runtime, one at a time for each file. On Linux a read of what is in
+/// the page cache is done at once, without the pool, if the filesystem can tell (ext4, XFS, Btrfs and others can). It reads
+/// at most 128 KiB. A read may always return less than was asked for; only a read of nothing means the end of the file.
+///
+/// # Writes
+///
+/// A write completes when its bytes have been copied, and is done on the pool afterwards. The next operation waits for it.
+/// Its error comes from the next write or flush. So call [`flush`](crate::io::AsyncWriteExt::flush) before you drop the file:
+/// it waits until the system has all bytes. If you drop the file without that, they are written too, but you don't hear
+/// of an error, nor when they are. They are written even if the runtime shuts down meanwhile. To wait until they are on
+/// the disk, use [`sync_all`](Self::sync_all).
+///
+/// # Cancel safety
+///
+/// If you drop the future of a read, no byte is lost: the next read returns what that one has read. If you drop the future
+/// of one write, either nothing was taken of its bytes, or those that were taken are written.
+///
+/// ```
+/// use heist::fs::File;
+/// use heist::io::{AsyncReadExt, AsyncWriteExt};
+/// # #[heist::main]
+/// # async fn main() -> std::io::Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("greeting");
+/// let mut file = File::create(&path).await?;
+/// file.write_all(b"hello, world").await?;
+/// file.flush().await?;
+///
+/// let mut greeting = String::new();
+/// File::open(&path).await?.read_to_string(&mut greeting).await?;
+/// assert_eq!(greeting, "hello, world");
+/// # Ok(())
+/// # }
+/// ```
+pub struct File {
+    std: Arc<StdFile>,
+    inner: Mutex<Inner>,
+    max_buf_size: usize,
+    /// A seek by the trait of `futures_io` that is under way.
+    seeking: Option<SeekFrom>,
+}
+
+impl File {
+    /// Makes a file of std's asynchronous. It keeps its position.
+    pub fn from_std(std: StdFile) -> File {
+        Self::new(std, AtOnce::UNKNOWN)
+    }
+
+    /// A file that has just been opened. Call it on the blocking pool.
+    pub(super) fn opened(std: StdFile) -> File {
+        let at_once = AtOnce::UNKNOWN.known(&std);
+        Self::new(std, at_once)
+    }
+
+    fn new(std: StdFile, at_once: AtOnce) -> File {
+        File {
+            std: Arc::new(std),
+            inner: Mutex::new(Inner::new(at_once)),
+            max_buf_size: MAX_BUF_SIZE,
+            seeking: None,
+        }
+    }
+
+    /// Waits until everything that was written is on the disk, and the file's metadata too.
+    ///
+    /// # Errors
+    ///
+    /// Any error from the disk. If the write before has failed, its error comes from the next write or flush, not from here.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost.
+    pub async fn sync_all(&self) -> io::Result<()> {
+        let mut inner = self.inner.lock().await;
+        inner.settle().await;
+        self.job(|std| std.sync_all()).await
+    }
+
+    /// Like [`sync_all`](Self::sync_all), but only for the metadata that is needed to read the bytes again.
+    ///
+    /// # Errors
+    ///
+    /// As [`sync_all`](Self::sync_all).
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost.
+    pub async fn sync_data(&self) -> io::Result<()> {
+        let mut inner = self.inner.lock().await;
+        inner.settle().await;
+        self.job(|std| std.sync_data()).await
+    }
+
+    /// Makes the file so many bytes long. What is beyond is cut off; what is missing becomes zeros. The position stays.
+    ///
+    /// # Errors
+    ///
+    /// If the file isn't open for writing, or is no regular file.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, the length may have changed or not. If it is still to change, the next operation waits for
+    /// that.
+    pub async fn set_len(&self, size: u64) -> io::Result<()> {
+        let mut inner = self.inner.lock().await;
+        inner.alone(&self.std, move |std| std.set_len(size)).await
+    }
+
+    /// What the system knows of the file. It doesn't wait for a write that is under way, so flush first if you want to know
+    /// the length.
+    ///
+    /// # Errors
+    ///
+    /// Any error from the system.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost.
+    pub async fn metadata(&self) -> io::Result<Metadata> {
+        self.job(|std| std.metadata()).await
+    }
+
+    /// Another handle of the same open file. Both have one position: if one reads, writes or seeks, the other's position
+    /// moves too. Neither reads at once any more: while one waits for the disk, the position is locked.
+    ///
+    /// # Errors
+    ///
+    /// If the process has too many open files.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, nothing is lost.
+    pub async fn try_clone(&self) -> io::Result<File> {
+        let mut inner = self.inner.lock().await;
+        inner.level(&self.std).await?;
+        inner.at_once = AtOnce::NEVER;
+        let mut file = Self::new(self.job(|std| std.try_clone()).await?, AtOnce::NEVER);
+        file.max_buf_size = self.max_buf_size;
+        Ok(file)
+    }
+
+    /// The file as one of std's. Waits for what is under way first.
+    ///
+    /// # Panics
+    ///
+    /// If the job of a future that was dropped still uses the file, and the process has too many open files for a copy.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, the file is closed.
+    pub async fn into_std(mut self) -> StdFile {
+        // If the position can't be moved back, the bytes that were read ahead are lost: there is nobody to give them to.
+        let _ = self.inner.get_mut().level(&self.std).await;
+        match Arc::try_unwrap(self.std) {
+            Ok(std) => std,
+            Err(shared) => shared.try_clone().expect("a job still uses the file"),
+        }
+    }
+
+    /// The file as one of std's, if nothing is under way.
+    ///
+    /// # Errors
+    ///
+    /// Returns the file as it is if something is under way.
+    #[expect(clippy::result_large_err, reason = "the file itself goes back")]
+    pub fn try_into_std(mut self) -> Result<StdFile, Self> {
+        match Arc::try_unwrap(self.std) {
+            Ok(std) => Ok(std),
+            Err(shared) => {
+                self.std = shared;
+                Err(self)
+            }
+        }
+    }
+
+    /// Changes the file's permissions.
+    ///
+    /// # Errors
+    ///
+    /// If the process may not do so.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future after its first poll, they change all the same.
+    pub async fn set_permissions(&self, perm: Permissions) -> io::Result<()> {
+        self.job(move |std| std.set_permissions(perm)).await
+    }
+
+    /// Changes when the file was last read or changed. Waits for a write that is under way, which changes them too.
+    ///
+    /// # Errors
+    ///
+    /// If the process may not do so.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future, they may have changed or not.
+    pub async fn set_times(&self, times: FileTimes) -> io::Result<()> {
+        let mut inner = self.inner.lock().await;
+        inner.settle().await;
+        self.job(move |std| std.set_times(times)).await
+    }
+
+    /// Changes when the file was last changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_times`](Self::set_times).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`set_times`](Self::set_times).
+    pub async fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.set_times(FileTimes::new().set_modified(time)).await
+    }
+
+    /// Sets how many bytes one read or write moves at most. By default 2 MiB.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[track_caller]
+    pub fn set_max_buf_size(&mut self, max_buf_size: usize) {
+        assert!(max_buf_size > 0, "max_buf_size must be more than 0");
+        self.max_buf_size = max_buf_size;
+    }
+
+    /// How many bytes one read or write moves at most.
+    pub fn max_buf_size(&self) -> usize {
+        self.max_buf_size
+    }
+
+    /// Runs `job` on the pool.
+    async fn job<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&StdFile) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let std = self.std.clone();
+        job::run(move || job(&std)).await
+    }
+}
+
+impl AsyncRead for File {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let inner = this.inner.get_mut();
+        inner.poll_read(&this.std, this.max_buf_size, cx, buf)
+    }
+}
+
+impl AsyncWrite for File {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    /// Waits for the write that is under way, and returns its error.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().inner.get_mut().poll_flush(cx)
+    }
+
+    /// The same as a flush. The file stays open until it is dropped.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let inner = this.inner.get_mut();
+        inner.poll_write(&this.std, this.max_buf_size, cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}
+
+impl AsyncSeek for File {
+    /// Begins to move to `position`.
+    ///
+    /// # Errors
+    ///
+    /// If another operation is under way. [`poll_complete`](AsyncSeek::poll_complete) waits for it.
+    fn start_seek(self: Pin<&mut Self>, position: SeekFrom) -> io::Result<()> {
+        let this = self.get_mut();
+        this.inner.get_mut().start_seek(&this.std, position)
+    }
+
+    /// Waits until the seek has ended, and returns the position from the start. Without a seek it waits for what is under way,
+    /// and returns where the last seek has led. The error of a seek whose future was dropped comes from the next one.
+    fn poll_complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        self.get_mut().inner.get_mut().poll_complete(cx)
+    }
+}
+
+impl From<StdFile> for File {
+    fn from(std: StdFile) -> Self {
+        Self::from_std(std)
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File")
+            .field("std", &self.std)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,163 @@
+//! [`OpenOptions`], and how a [`File`] is opened.
+
+use std::fs::OpenOptions as StdOpenOptions;
+use std::io;
+use std::path::Path;
+
+use super::file::File;
+use super::job;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+/// How a file is opened: for reading, for writing, or both, and what happens if it doesn't exist.
+///
+/// It has the options of [`std::fs::OpenOptions`], with the same meaning.
+///
+/// ```
+/// use heist::fs::OpenOptions;
+/// use heist::io::AsyncWriteExt;
+/// # #[heist::main]
+/// # async fn main() -> std::io::Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("log");
+/// let mut log = OpenOptions::new().append(true).create(true).open(&path).await?;
+/// log.write_all(b"it has begun\n").await?;
+/// log.flush().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct OpenOptions(StdOpenOptions);
+
+impl OpenOptions {
+    /// Options that are all off.
+    pub fn new() -> OpenOptions {
+        OpenOptions(StdOpenOptions::new())
+    }
+
+    /// Whether the file can be read.
+    pub fn read(&mut self, read: bool) -> &mut OpenOptions {
+        self.0.read(read);
+        self
+    }
+
+    /// Whether the file can be written to. What is in it is overwritten from the start, byte by byte.
+    pub fn write(&mut self, write: bool) -> &mut OpenOptions {
+        self.0.write(write);
+        self
+    }
+
+    /// Whether each write goes to the end of the file, wherever that is then.
+    pub fn append(&mut self, append: bool) -> &mut OpenOptions {
+        self.0.append(append);
+        self
+    }
+
+    /// Whether what is in the file is removed. It needs [`write`](Self::write).
+    pub fn truncate(&mut self, truncate: bool) -> &mut OpenOptions {
+        self.0.truncate(truncate);
+        self
+    }
+
+    /// Whether the file is created if it doesn't exist. It needs [`write`](Self::write) or [`append`](Self::append).
+    pub fn create(&mut self, create: bool) -> &mut OpenOptions {
+        self.0.create(create);
+        self
+    }
+
+    /// Whether the file has to be created: if it exists, opening it fails. There is no moment between the look and the
+    /// creation. [`create`](Self::create) and [`truncate`](Self::truncate) count for nothing then.
+    pub fn create_new(&mut self, create_new: bool) -> &mut OpenOptions {
+        self.0.create_new(create_new);
+        self
+    }
+
+    /// Opens the file.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `PermissionDenied`, `AlreadyExists` for [`create_new`](Self::create_new), `InvalidInput` if the options
+    /// contradict each other, and whatever else the system says. If the blocking pool has been shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future after its first poll, the file is opened, created or truncated all the same, and closed.
+    pub async fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
+        let (options, path) = (self.0.clone(), path.as_ref().to_owned());
+        job::run(move || options.open(path).map(File::opened)).await
+    }
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<StdOpenOptions> for OpenOptions {
+    fn from(options: StdOpenOptions) -> Self {
+        OpenOptions(options)
+    }
+}
+
+impl File {
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenOptions::open`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    ///
+    /// ```
+    /// # #[heist::main]
+    /// # async fn main() {
+    /// let missing = heist::fs::File::open("/no/such/file").await;
+    /// assert_eq!(missing.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    /// # }
+    /// ```
+    pub async fn open(path: impl AsRef<Path>) -> io::Result<File> {
+        Self::options().read(true).open(path).await
+    }
+
+    /// Opens a file for writing. It is created if it doesn't exist, and emptied if it does.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenOptions::open`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future after its first poll, the file is created or emptied all the same.
+    pub async fn create(path: impl AsRef<Path>) -> io::Result<File> {
+        let mut options = Self::options();
+        options.write(true).create(true).truncate(true);
+        options.open(path).await
+    }
+
+    /// Creates a file for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if there is something with this name. Otherwise as [`OpenOptions::open`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If you drop the future after its first poll, the file is created all the same.
+    pub async fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
+        let mut options = Self::options();
+        options.read(true).write(true).create_new(true);
+        options.open(path).await
+    }
+
+    /// Options to open a file with, all off.
+    #[must_use]
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+}
