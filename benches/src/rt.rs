@@ -5,11 +5,19 @@
 
 use std::future::Future;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) mod heist;
 pub(crate) mod smol;
 pub(crate) mod tokio;
+
+/// How many blocks the file of [`Rt::read_blocks`] has.
+pub(crate) const BLOCKS: usize = 256;
+
+/// A block. The processor copies a page several times slower to an address some bytes after the start of a page.
+#[repr(align(64))]
+pub(crate) struct Block(pub(crate) [u8; 4096]);
 
 /// A runtime. The value is the runtime as seen from outside; the functions without `self` are called inside a task.
 pub(crate) trait Rt: Send + Sync + Sized + 'static {
@@ -50,6 +58,10 @@ pub(crate) trait Rt: Send + Sync + Sized + 'static {
     fn channel<T: Send + 'static>(capacity: usize) -> (Self::Tx<T>, Self::Rx<T>);
     /// Starts `true` and waits until it has ended.
     fn run_true() -> impl Future<Output = ()> + Send;
+    /// Opens a file of [`BLOCKS`] blocks of 4 KiB, and reads it so many times, block by block.
+    fn read_blocks(path: PathBuf, times: usize) -> impl Future<Output = ()> + Send;
+    /// Reads a whole file.
+    fn read_whole(path: PathBuf) -> impl Future<Output = Vec<u8>> + Send;
     /// Accepts without end. Each connection is a task that sends back what it reads.
     fn echo(listener: TcpListener) -> impl Future<Output = ()> + Send;
 }

@@ -6,6 +6,7 @@ use crate::rt::Rt;
 
 mod channels;
 mod fairness;
+mod files;
 mod processes;
 mod spawn;
 mod tcp;
@@ -51,6 +52,7 @@ shapes! {
     "skynet" => spawn::skynet: ("skynet, 1.1 million tasks", "ns a task");
     "fib" => spawn::fib: ("recursive spawn and join, fib(24)", "ns a task");
     "blocking" => spawn::blocking: ("spawn_blocking of nothing", "ns a call");
+    "file" => files::cached: ("cached 4 KiB reads", "ns a read"), ("cached files of 4 KiB, each opened and read whole", "ns a file");
     "memory" => spawn::memory: ("memory of an idle task", "bytes");
     "outside" => fairness::event_from_outside: ("an event every 200 µs from outside: wake, p50", "µs"), ("the same: CPU", "µs an event");
     "idle" => fairness::idle: ("idle runtime", "CPU µs a second");

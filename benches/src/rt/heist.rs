@@ -2,13 +2,14 @@
 
 use std::future::Future;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use heist::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use heist::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use heist::sync::{Mutex, mpsc, oneshot};
 use heist::task::JoinHandle;
 
-use super::{Joined, Lock, OneTx, Rt, Rx, Tx};
+use super::{BLOCKS, Block, Joined, Lock, OneTx, Rt, Rx, Tx};
 
 pub(crate) struct Heist(heist::runtime::Runtime);
 
@@ -77,6 +78,21 @@ impl Rt for Heist {
     async fn run_true() {
         let status = heist::process::Command::new("true").status().await;
         assert!(status.unwrap().success());
+    }
+
+    async fn read_blocks(path: PathBuf, times: usize) {
+        let mut file = heist::fs::File::open(path).await.unwrap();
+        let mut block = Block([0; 4096]);
+        for _ in 0..times {
+            for _ in 0..BLOCKS {
+                assert_eq!(file.read(&mut block.0).await.unwrap(), 4096);
+            }
+            file.rewind().await.unwrap();
+        }
+    }
+
+    async fn read_whole(path: PathBuf) -> Vec<u8> {
+        heist::fs::read(path).await.unwrap()
     }
 
     async fn echo(listener: TcpListener) {

@@ -2,15 +2,16 @@
 
 use std::future::Future;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use smol::channel;
-use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use smol::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use smol::lock::Mutex;
 
-use super::{Lock, OneTx, Rt, Rx, Tx};
+use super::{BLOCKS, Block, Lock, OneTx, Rt, Rx, Tx};
 
 pub(crate) struct Smol;
 
@@ -95,6 +96,21 @@ impl Rt for Smol {
     async fn run_true() {
         let status = smol::process::Command::new("true").status().await;
         assert!(status.unwrap().success());
+    }
+
+    async fn read_blocks(path: PathBuf, times: usize) {
+        let mut file = smol::fs::File::open(path).await.unwrap();
+        let mut block = Block([0; 4096]);
+        for _ in 0..times {
+            for _ in 0..BLOCKS {
+                assert_eq!(file.read(&mut block.0).await.unwrap(), 4096);
+            }
+            file.seek(std::io::SeekFrom::Start(0)).await.unwrap();
+        }
+    }
+
+    async fn read_whole(path: PathBuf) -> Vec<u8> {
+        smol::fs::read(path).await.unwrap()
     }
 
     async fn echo(listener: TcpListener) {

@@ -2,13 +2,14 @@
 
 use std::future::Future;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Joined, Lock, OneTx, Rt, Rx, Tx};
+use super::{BLOCKS, Block, Joined, Lock, OneTx, Rt, Rx, Tx};
 
 pub(crate) struct Tokio(tokio::runtime::Runtime);
 
@@ -83,6 +84,21 @@ impl Rt for Tokio {
     async fn run_true() {
         let status = tokio::process::Command::new("true").status().await;
         assert!(status.unwrap().success());
+    }
+
+    async fn read_blocks(path: PathBuf, times: usize) {
+        let mut file = tokio::fs::File::open(path).await.unwrap();
+        let mut block = Block([0; 4096]);
+        for _ in 0..times {
+            for _ in 0..BLOCKS {
+                assert_eq!(file.read(&mut block.0).await.unwrap(), 4096);
+            }
+            file.rewind().await.unwrap();
+        }
+    }
+
+    async fn read_whole(path: PathBuf) -> Vec<u8> {
+        tokio::fs::read(path).await.unwrap()
     }
 
     async fn echo(listener: TcpListener) {
