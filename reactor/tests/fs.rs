@@ -353,6 +353,28 @@ fn nothing_that_was_written_is_lost_when_the_pool_shuts_down() {
 }
 
 #[test]
+fn nothing_that_was_written_is_lost_when_the_runtime_is_dropped() {
+    use heist::runtime::Builder;
+    within_limit(|| {
+        let folder = TempDir::new().unwrap();
+        for round in 0..200 {
+            let path = folder.path().join(round.to_string());
+            let mut builder = match round % 2 {
+                0 => Builder::new_current_thread(),
+                _ => Builder::new_multi_thread(),
+            };
+            let runtime = builder.max_blocking_threads(1).build().unwrap();
+            runtime.block_on(async {
+                let mut file = File::create(&path).await.unwrap();
+                file.write(b"data").await.unwrap();
+            });
+            drop(runtime);
+            assert_eq!(std_fs::read(&path).unwrap(), b"data");
+        }
+    });
+}
+
+#[test]
 fn operations_fail_once_the_pool_has_shut_down() {
     run_with_pool(1, |reactor, folder| {
         let path = folder.join("file");
