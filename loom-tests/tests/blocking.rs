@@ -264,6 +264,46 @@ fn a_job_that_meets_the_end_of_the_pool_is_resolved() {
     census.assert_all_seen();
 }
 
+/// Mandatory jobs come in while the pool ends: each is given back or runs, and the pool's end waits for it. A job that isn't
+/// mandatory is dropped from between them.
+#[test]
+fn a_mandatory_job_that_meets_the_end_of_the_pool_runs() {
+    let census = Census::new(&["run", "dropped", "refused"]);
+    let counted = census.clone();
+    model(
+        "a_mandatory_job_that_meets_the_end_of_the_pool_runs",
+        Some(2),
+        move || {
+            let pool = pool(1, NEVER, willing());
+            let (mandatory, optional) = (Arc::new(Tally::default()), Arc::new(Tally::default()));
+            let submitter = thread::spawn({
+                let pool = pool.clone();
+                let jobs = [Entry::job(&mandatory), Entry::job(&mandatory)];
+                let other = Entry::job(&optional);
+                move || {
+                    let [first, second] = jobs;
+                    let first = pool.submit_mandatory(first).is_ok();
+                    let other = pool.submit(other).is_ok();
+                    let second = pool.submit_mandatory(second).is_ok();
+                    (usize::from(first) + usize::from(second), other)
+                }
+            });
+            pool.shutdown();
+            let (taken, other_taken) = submitter.join().unwrap();
+            end(&pool);
+            let counts = *mandatory.counts.lock();
+            assert_eq!(counts.run, taken, "one that was taken did not run");
+            assert_eq!(counts.dropped, 2 - taken, "one that was refused is dropped");
+            (0..taken).for_each(|_| counted.saw("run"));
+            (taken..2).for_each(|_| counted.saw("refused"));
+            if other_taken && optional.counts.lock().dropped == 1 {
+                counted.saw("dropped");
+            }
+        },
+    );
+    census.assert_all_seen();
+}
+
 /// Two submitters, two threads that may give up at any moment: at rest the counts are exact, as the pool's end finds
 /// every thread.
 #[test]

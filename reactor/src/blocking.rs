@@ -43,20 +43,17 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let (reply, outcome) = Reply::new();
-    let job = Box::new(move || {
-        let result = catch_unwind(AssertUnwindSafe(job));
-        reply.send(result.map_err(Failed::Panicked));
-    });
-    if let Err(failed) = submit(job, || ()) {
+    let (job, outcome) = prepare(job);
+    if let Err(refused) = Reactor::current().pool().submit(job) {
+        // Dropping the job leaves `ShutDown` there.
+        let failed = Failed::from(refused);
         let previous = outcome.lock().result.replace(Err(failed));
         drop(previous);
     }
     Spawned(outcome)
 }
 
-/// Like [`spawn`], but once the pool has taken the job, the job runs whatever happens. If the pool shuts down before, the
-/// thread that shuts it down runs the job.
+/// Like [`spawn`], but once the pool has taken the job, it also runs if the pool is shut down before its turn has come.
 ///
 /// # Errors
 ///
@@ -67,27 +64,27 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let (reply, outcome) = Reply::new();
-    let mut job = Mandatory {
-        job: Some(job),
-        reply: Some(reply),
-    };
-    let refuse = || outcome.lock().refused = true;
-    submit(Box::new(move || job.run()), refuse)?;
+    let (job, outcome) = prepare(job);
+    Reactor::current().pool().submit_mandatory(job)?;
     Ok(Spawned(outcome))
 }
 
-/// Hands `job` to the pool of the current reactor. If the pool refuses it, calls `refuse` and drops it.
-#[track_caller]
-fn submit(job: Job, refuse: impl FnOnce()) -> Result<(), Failed> {
-    Reactor::current().pool().submit(job).map_err(|refused| {
-        refuse();
-        match refused {
-            // Dropping the job leaves `ShutDown` in its outcome.
-            Refused::Shutdown(_) => Failed::ShutDown,
-            Refused::NoThread(_, error) => Failed::NoThread(error),
-        }
-    })
+/// Makes a job of the pool, which leaves what it returns in the outcome.
+fn prepare<T, F>(job: F) -> (Job, Arc<Mutex<Outcome<T>>>)
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let outcome = Arc::new(Mutex::new(Outcome {
+        result: None,
+        waker: None,
+    }));
+    let reply = Reply(Some(outcome.clone()));
+    let job = Box::new(move || {
+        let result = catch_unwind(AssertUnwindSafe(job));
+        reply.send(result.map_err(Failed::Panicked));
+    });
+    (job, outcome)
 }
 
 /// The future of [`spawn`].
@@ -101,23 +98,12 @@ impl<T> RefUnwindSafe for Spawned<T> {}
 struct Outcome<T> {
     result: Option<Result<T, Failed>>,
     waker: Option<Waker>,
-    /// The pool has not taken the job, so not even a mandatory one runs.
-    refused: bool,
 }
 
 /// What the job sends to its future, once. If the job is dropped, it sends this then.
 struct Reply<T>(Option<Arc<Mutex<Outcome<T>>>>);
 
 impl<T> Reply<T> {
-    fn new() -> (Self, Arc<Mutex<Outcome<T>>>) {
-        let outcome = Arc::new(Mutex::new(Outcome {
-            result: None,
-            waker: None,
-            refused: false,
-        }));
-        (Self(Some(outcome.clone())), outcome)
-    }
-
     fn send(mut self, result: Result<T, Failed>) {
         self.fill(result);
     }
@@ -138,35 +124,6 @@ impl<T> Reply<T> {
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
         self.fill(Err(Failed::ShutDown));
-    }
-}
-
-/// A job that also runs if it is dropped, unless the pool has refused it.
-struct Mandatory<T, F: FnOnce() -> T> {
-    // It is dropped before the reply is, which tells the future.
-    job: Option<F>,
-    reply: Option<Reply<T>>,
-}
-
-impl<T, F: FnOnce() -> T> Mandatory<T, F> {
-    fn run(&mut self) {
-        if let (Some(job), Some(reply)) = (self.job.take(), self.reply.take()) {
-            let result = catch_unwind(AssertUnwindSafe(job));
-            reply.send(result.map_err(Failed::Panicked));
-        }
-    }
-
-    fn is_refused(&self) -> bool {
-        let outcome = self.reply.as_ref().and_then(|reply| reply.0.as_ref());
-        outcome.is_some_and(|outcome| outcome.lock().refused)
-    }
-}
-
-impl<T, F: FnOnce() -> T> Drop for Mandatory<T, F> {
-    fn drop(&mut self) {
-        if !self.is_refused() {
-            self.run();
-        }
     }
 }
 
@@ -228,6 +185,16 @@ impl fmt::Display for Failed {
 }
 
 impl std::error::Error for Failed {}
+
+impl From<Refused> for Failed {
+    /// Drops the job.
+    fn from(refused: Refused) -> Failed {
+        match refused {
+            Refused::Shutdown(_) => Failed::ShutDown,
+            Refused::NoThread(_, error) => Failed::NoThread(error),
+        }
+    }
+}
 
 impl From<Failed> for io::Error {
     fn from(failed: Failed) -> io::Error {

@@ -25,6 +25,8 @@
 //! 6. A new thread holds its first job itself; the job is not in the queue. If the thread can't be started, the
 //!    submitter still has the job. Jobs that others queued meanwhile, trusting in that thread, are dropped if it was
 //!    the only one.
+//! 7. After the pool's shutdown only mandatory jobs are queued, and none is added. A thread that runs a job goes on with
+//!    them until the queue is empty, so by invariant 2 all of them run.
 //!
 //! Why threads linger: if a job follows another within some microseconds, its thread is still awake. Then the hand-over
 //! costs no system call on either side. Each thread learns for itself whether lingering pays (`Patience`).
@@ -150,9 +152,15 @@ struct Shared {
     config: PoolConfig,
 }
 
+struct Queued {
+    job: Job,
+    /// It runs even if the pool is shut down first.
+    mandatory: bool,
+}
+
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Job>,
+    queue: VecDeque<Queued>,
     threads: usize,
     /// `threads`, and the threads that are in their last hook. Joining waits for this to become zero.
     alive: usize,
@@ -190,19 +198,37 @@ impl Pool {
     ///
     /// If the pool has been shut down, or if no thread is alive and none can be started. The job comes back.
     pub fn submit(&self, job: Job) -> Result<(), Refused> {
+        let mandatory = false;
+        self.take(Queued { job, mandatory })
+    }
+
+    /// Like [`submit`](Self::submit), but once the job has been taken, it also runs if the pool is shut down before its turn
+    /// has come. [`join`](Self::join) waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub fn submit_mandatory(&self, job: Job) -> Result<(), Refused> {
+        let mandatory = true;
+        self.take(Queued { job, mandatory })
+    }
+
+    fn take(&self, entry: Queued) -> Result<(), Refused> {
         let shared = &self.0;
         let mut state = shared.state.lock();
         if state.shut_down {
             drop(state);
-            return Err(Refused::Shutdown(job));
+            return Err(Refused::Shutdown(entry.job));
         }
         if !state.has_free_thread() && state.threads < shared.config.max_threads.max(1) {
             let number = state.count_thread();
             drop(state);
-            return Shared::start_thread(shared, number, job)
-                .or_else(|(job, error)| shared.not_started(job, error, true));
+            let Queued { job, mandatory } = entry;
+            return Shared::start_thread(shared, number, job).or_else(|(job, error)| {
+                shared.not_started(Queued { job, mandatory }, error, true)
+            });
         }
-        shared.enqueue(state, job);
+        shared.enqueue(state, entry);
         Ok(())
     }
 
@@ -213,13 +239,14 @@ impl Pool {
     /// If the pool has been shut down, or if all threads are taken and no other can be started. The job comes back.
     pub fn submit_now(&self, job: Job) -> Result<(), Refused> {
         let shared = &self.0;
+        let mandatory = false;
         let mut state = shared.state.lock();
         if state.shut_down {
             drop(state);
             return Err(Refused::Shutdown(job));
         }
         if state.has_free_thread() {
-            shared.enqueue(state, job);
+            shared.enqueue(state, Queued { job, mandatory });
             return Ok(());
         }
         if state.threads >= shared.config.max_threads.max(1) {
@@ -230,14 +257,15 @@ impl Pool {
         let number = state.count_thread();
         drop(state);
         Shared::start_thread(shared, number, job)
-            .or_else(|(job, error)| shared.not_started(job, error, false))
+            .or_else(|(job, error)| shared.not_started(Queued { job, mandatory }, error, false))
     }
 
-    /// Refuses new jobs, drops the queued ones, and ends each thread after the job it runs.
+    /// Refuses new jobs, and drops the queued ones that aren't mandatory. Each thread ends after the job that it runs, or once
+    /// no mandatory one is left.
     pub fn shutdown(&self) {
         let mut state = self.0.state.lock();
         state.shut_down = true;
-        let dropped = self.0.clear(&mut state);
+        let dropped = self.0.take_optional(&mut state);
         drop(state);
         self.0.work.notify_all();
         self.0.ended.notify_all();
@@ -322,9 +350,9 @@ impl State {
 
 impl Shared {
     /// Queues a job. Wakes an idle thread for it if no thread that is awake will see it (invariant 3).
-    fn enqueue(&self, mut state: MutexGuard<'_, State>, job: Job) {
+    fn enqueue(&self, mut state: MutexGuard<'_, State>, entry: Queued) {
         let unseen = state.lingering + state.claims <= state.queue.len();
-        state.queue.push_back(job);
+        state.queue.push_back(entry);
         // Ordering: hint only.
         self.queued.store(state.queue.len(), Ordering::Relaxed);
         let claimed = unseen && state.idle > 0;
@@ -339,17 +367,27 @@ impl Shared {
     }
 
     fn dequeue(&self, state: &mut State) -> Option<Job> {
-        let job = state.queue.pop_front()?;
+        let entry = state.queue.pop_front()?;
         // Ordering: hint only.
         self.queued.store(state.queue.len(), Ordering::Relaxed);
-        Some(job)
+        Some(entry.job)
     }
 
     /// Takes everything that is queued.
-    fn clear(&self, state: &mut State) -> VecDeque<Job> {
+    fn clear(&self, state: &mut State) -> VecDeque<Queued> {
         // Ordering: hint only.
         self.queued.store(0, Ordering::Relaxed);
         std::mem::take(&mut state.queue)
+    }
+
+    /// Takes everything that is queued and not mandatory.
+    fn take_optional(&self, state: &mut State) -> VecDeque<Queued> {
+        let queue = self.clear(state).into_iter();
+        let (mandatory, optional) = queue.partition(|entry| entry.mandatory);
+        state.queue = mandatory;
+        // Ordering: hint only.
+        self.queued.store(state.queue.len(), Ordering::Relaxed);
+        optional
     }
 
     /// Starts a thread with its first job. The thread has been counted already.
@@ -379,12 +417,12 @@ impl Shared {
 
     /// A thread could not be started. It has been counted already. Its job waits for the other threads, if there are
     /// any and if it `may`.
-    fn not_started(&self, job: Job, error: io::Error, may: bool) -> Result<(), Refused> {
+    fn not_started(&self, entry: Queued, error: io::Error, may: bool) -> Result<(), Refused> {
         let mut state = self.state.lock();
         state.threads -= 1;
         state.alive -= 1;
         if (state.has_free_thread() || may && state.threads > 0) && !state.shut_down {
-            self.enqueue(state, job);
+            self.enqueue(state, entry);
             return Ok(());
         }
         // Invariant 2: without a thread, nothing may stay queued.
@@ -397,9 +435,9 @@ impl Shared {
         self.ended.notify_all();
         drop_jobs(orphans);
         Err(if shut_down {
-            Refused::Shutdown(job)
+            Refused::Shutdown(entry.job)
         } else {
-            Refused::NoThread(job, error)
+            Refused::NoThread(entry.job, error)
         })
     }
 
@@ -412,15 +450,16 @@ impl Shared {
         run_job(first.expect("the submitter left it here"));
         let mut patience = Patience::new();
         let mut state = self.state.lock();
-        while !state.shut_down {
+        loop {
             if let Some(job) = self.dequeue(&mut state) {
                 drop(state);
                 run_job(job);
                 state = self.state.lock();
-                if state.queue.is_empty() && patience.is_worth_it() {
+                let may_linger = state.queue.is_empty() && !state.shut_down;
+                if may_linger && patience.is_worth_it() {
                     state = self.linger(state, &mut patience);
                 }
-            } else if !self.idle(&mut state) {
+            } else if state.shut_down || !self.idle(&mut state) {
                 break;
             }
         }
@@ -495,7 +534,7 @@ fn run_job(job: Job) {
 }
 
 /// Drops jobs that will not run. If dropping one panics, the others are dropped all the same.
-fn drop_jobs(jobs: VecDeque<Job>) {
+fn drop_jobs(jobs: VecDeque<Queued>) {
     for job in jobs {
         contain(|| drop(job));
     }
