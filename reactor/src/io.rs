@@ -6,6 +6,7 @@
 //! | read line by line | [`AsyncBufReadExt`] |
 //! | read and write in larger parts than the program does | [`BufReader`], [`BufWriter`], [`BufStream`] |
 //! | make two of one stream, or one of two | [`split()`], [`join()`] |
+//! | connect two tasks by a stream in memory | [`duplex`], [`simplex`] |
 //! | read nothing, or one byte for ever; throw away what is written | [`empty`], [`repeat`], [`sink`] |
 //! | copy from a reader to a writer | [`copy()`] |
 //! | say what one waits for at a source | [`Interest`], [`Ready`] |
@@ -35,6 +36,7 @@ pub mod unix {
 mod buffered;
 mod chain;
 mod copy;
+mod duplex;
 mod endless;
 mod ext;
 mod interest;
@@ -50,6 +52,7 @@ mod traits;
 pub use buffered::{BufReader, BufStream, BufWriter};
 pub use chain::Chain;
 pub use copy::copy;
+pub use duplex::{DuplexStream, SimplexStream, duplex, simplex};
 pub use endless::{Empty, Repeat, Sink, empty, repeat, sink};
 pub use ext::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, Lines, Split};
 pub use interest::Interest;
