@@ -8,7 +8,7 @@
 //! | make two of one stream, or one of two | [`split()`], [`join()`] |
 //! | connect two tasks by a stream in memory | [`duplex`], [`simplex`] |
 //! | read nothing, or one byte for ever; throw away what is written | [`empty`], [`repeat`], [`sink`] |
-//! | copy from a reader to a writer | [`copy()`] |
+//! | copy from a reader to a writer, or both ways | [`copy()`], [`copy_buf`], [`copy_bidirectional`] |
 //! | say what one waits for at a source | [`Interest`], [`Ready`] |
 //! | wait for any descriptor of Unix | [`unix::AsyncFd`] |
 //! | use a type with the traits of `futures_io`, or hand it one | [`compat`] |
@@ -51,7 +51,7 @@ mod traits;
 
 pub use buffered::{BufReader, BufStream, BufWriter};
 pub use chain::Chain;
-pub use copy::copy;
+pub use copy::{copy, copy_bidirectional, copy_bidirectional_with_sizes, copy_buf};
 pub use duplex::{DuplexStream, SimplexStream, duplex, simplex};
 pub use endless::{Empty, Repeat, Sink, empty, repeat, sink};
 pub use ext::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, Lines, Split};
