@@ -7,6 +7,7 @@
 //! | read and write in larger parts than the program does | [`BufReader`], [`BufWriter`], [`BufStream`] |
 //! | make two of one stream, or one of two | [`split()`], [`join()`] |
 //! | connect two tasks by a stream in memory | [`duplex`], [`simplex`] |
+//! | read the standard input, write to the standard outputs | [`stdin`], [`stdout`], [`stderr`] |
 //! | read nothing, or one byte for ever; throw away what is written | [`empty`], [`repeat`], [`sink`] |
 //! | copy from a reader to a writer, or both ways | [`copy()`], [`copy_buf`], [`copy_bidirectional`] |
 //! | say what one waits for at a source | [`Interest`], [`Ready`] |
@@ -46,6 +47,7 @@ mod polls;
 mod read_buf;
 mod ready;
 mod split;
+mod stdio;
 mod take;
 mod traits;
 
@@ -63,6 +65,7 @@ pub use ready::Ready;
 pub use split::{ReadHalf, WriteHalf, split};
 #[doc(no_inline)]
 pub use std::io::{Error, ErrorKind, Result, SeekFrom};
+pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use take::Take;
 pub use traits::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 mod peer_cred;
 mod sigpipe;
 
-use crate::io::ReadBuf;
+use crate::io::{ReadBuf, Stderr, Stdin, Stdout};
 
 pub(crate) use peer_cred::peer_cred;
 pub(crate) use sigpipe::{note_sigpipe, without_sigpipe};
@@ -99,3 +99,7 @@ macro_rules! own_descriptor {
     };
 }
 pub(crate) use own_descriptor;
+
+as_descriptor! { Stdin: this => this.std }
+as_descriptor! { Stdout: this => this.std }
+as_descriptor! { Stderr: this => this.std }

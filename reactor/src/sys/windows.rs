@@ -1,8 +1,9 @@
 //! Windows.
 
 use std::io::{self, IoSlice, Read, Write};
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, RawHandle};
 
-use crate::io::ReadBuf;
+use crate::io::{ReadBuf, Stderr, Stdin, Stdout};
 
 /// What an object of the system is named by.
 pub(crate) trait Descriptor {}
@@ -77,3 +78,22 @@ macro_rules! own_descriptor {
     };
 }
 pub(crate) use own_descriptor;
+
+/// The standard streams have the handles of std's.
+macro_rules! handles {
+    ($($stream:ident),+) => {$(
+        impl AsHandle for $stream {
+            fn as_handle(&self) -> BorrowedHandle<'_> {
+                self.std.as_handle()
+            }
+        }
+
+        impl AsRawHandle for $stream {
+            fn as_raw_handle(&self) -> RawHandle {
+                self.std.as_raw_handle()
+            }
+        }
+    )+};
+}
+
+handles!(Stdin, Stdout, Stderr);
