@@ -63,7 +63,7 @@ pub use heist_macros::{main, test};
 #[cfg(unix)]
 pub use heist_reactor::process;
 #[doc(inline)]
-pub use heist_reactor::{fs, io, net, signal, time};
+pub use heist_reactor::{fs, net, signal, time};
 #[doc(inline)]
 pub use heist_scheduler::runtime;
 #[doc(inline)]
@@ -72,6 +72,7 @@ pub use heist_scheduler::task::spawn;
 pub mod event_loop;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+pub mod io;
 #[doc(hidden)]
 pub mod macros;
 
