@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSlice, Result};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -101,6 +102,10 @@ pub struct SimplexStream {
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
+
+// Under the lock, only a waker's clone is other people's code. If that panics, the bytes are as they were.
+impl UnwindSafe for DuplexStream {}
+impl RefUnwindSafe for DuplexStream {}
 
 /// What is left to do once the lock is free, because wakers are other people's code.
 #[derive(Default)]

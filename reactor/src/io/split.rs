@@ -1,6 +1,7 @@
 //! [`split`]: a reader and a writer made of one stream.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 
 use heist_sync::sys::{Arc, Mutex};
@@ -77,6 +78,12 @@ impl<T> WriteHalf<T> {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
+
+// If a poll panics, the lock is free afterwards, and the stream is as the panic left it.
+impl<T> UnwindSafe for ReadHalf<T> {}
+impl<T> RefUnwindSafe for ReadHalf<T> {}
+impl<T> UnwindSafe for WriteHalf<T> {}
+impl<T> RefUnwindSafe for WriteHalf<T> {}
 
 forward_read!([T: AsyncRead] ReadHalf<T>, self => self.0.stream.lock().as_mut());
 forward_write!([T: AsyncWrite] WriteHalf<T>, self => self.0.stream.lock().as_mut(), self.0.vectored);
