@@ -122,6 +122,9 @@ macro_rules! stream_io {
         }
     };
 }
+
+#[macro_use]
+mod halves;
 #[macro_use]
 mod methods;
 

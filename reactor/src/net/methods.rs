@@ -186,16 +186,22 @@ macro_rules! try_methods {
     };
 }
 
-/// What the half of a stream has besides reading and writing. `$wait` waits for its direction.
-macro_rules! half_methods {
-    ($type:ty: $this:ident => $stream:expr, $wait:ident, $address:ty) => {
+/// Waiting for what can be done in one direction. `$socket` is the registered socket, and `$wait` waits for its `$direction`.
+macro_rules! wait_methods {
+    ([read] $type:ty: $this:ident => $socket:expr) => {
+        wait_methods! { $type: $this => $socket, readable, reads }
+    };
+    ([write] $type:ty: $this:ident => $socket:expr) => {
+        wait_methods! { $type: $this => $socket, writable, writes }
+    };
+    ($type:ty: $this:ident => $socket:expr, $wait:ident, $direction:ident) => {
         impl $type {
             /// Waits until one of the operations in `interest` may succeed. Then call a `try_*` function. It can still fail
             /// with `WouldBlock`: in that case wait again.
             ///
             /// # Errors
             ///
-            /// If the runtime that the socket belongs to has been shut down.
+            /// If the runtime that this belongs to has been shut down.
             ///
             /// # Cancel safety
             ///
@@ -205,41 +211,21 @@ macro_rules! half_methods {
                 interest: crate::io::Interest,
             ) -> std::io::Result<crate::io::Ready> {
                 let $this = self;
-                $stream.ready(interest).await
+                $socket.ready(interest).await
             }
 
-            /// Waits until an operation of this half may succeed. See [`ready`](Self::ready).
+            /// Waits until an operation in this direction may succeed. See [`ready`](Self::ready).
             ///
             /// # Errors
             ///
-            /// If the runtime that the socket belongs to has been shut down.
+            /// If the runtime that this belongs to has been shut down.
             ///
             /// # Cancel safety
             ///
             /// If you drop the future, nothing is lost.
             pub async fn $wait(&self) -> std::io::Result<()> {
                 let $this = self;
-                $stream.$wait().await
-            }
-
-            /// The address of the other end.
-            ///
-            /// # Errors
-            ///
-            /// Any error that the operating system returns.
-            pub fn peer_addr(&self) -> std::io::Result<$address> {
-                let $this = self;
-                $stream.peer_addr()
-            }
-
-            /// The address of this end.
-            ///
-            /// # Errors
-            ///
-            /// Any error that the operating system returns.
-            pub fn local_addr(&self) -> std::io::Result<$address> {
-                let $this = self;
-                $stream.local_addr()
+                $socket.$direction().ready().await
             }
         }
     };

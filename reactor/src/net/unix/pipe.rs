@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use rustix::fs::OFlags;
 
-use crate::io::{Interest, Ready};
+use crate::io::Interest;
 use crate::readiness::News;
 use crate::registered::Registered;
 use crate::registered::bytes::{Sink, Stream};
@@ -150,6 +150,8 @@ impl Sink for mio::unix::pipe::Sender {
 
 as_descriptor! { Sender: this => this.socket.io() }
 as_descriptor! { Receiver: this => this.socket.io() }
+wait_methods! { [write] Sender: this => this.socket }
+wait_methods! { [read] Receiver: this => this.socket }
 try_methods! { [write] Sender: this => this.socket }
 try_methods! { [read] Receiver: this => this.socket }
 stream_io! { [write] Sender: _this => _this, Ok(()) }
@@ -198,33 +200,6 @@ impl Sender {
     /// If the operating system can't watch it for events.
     pub fn from_owned_fd_unchecked(owned_fd: OwnedFd) -> io::Result<Sender> {
         Self::register(owned_fd.into())
-    }
-
-    /// Waits until one of the operations in `interest` may succeed. Then call a `try_*` function. It can still fail with
-    /// `WouldBlock`: in that case wait again.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime that it belongs to has been shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, nothing is lost.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.socket.ready(interest).await
-    }
-
-    /// Waits until a write may succeed. See [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime that it belongs to has been shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, nothing is lost.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.socket.writes().ready().await
     }
 
     /// Polls for [`writable`](Self::writable). If several tasks poll, only the last one is woken.
@@ -310,33 +285,6 @@ impl Receiver {
     /// If the operating system can't watch it for events.
     pub fn from_owned_fd_unchecked(owned_fd: OwnedFd) -> io::Result<Receiver> {
         Self::register(owned_fd.into())
-    }
-
-    /// Waits until one of the operations in `interest` may succeed. Then call a `try_*` function. It can still fail with
-    /// `WouldBlock`: in that case wait again.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime that it belongs to has been shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, nothing is lost.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        self.socket.ready(interest).await
-    }
-
-    /// Waits until a read may succeed. See [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// If the runtime that it belongs to has been shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, nothing is lost.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.socket.reads().ready().await
     }
 
     /// Polls for [`readable`](Self::readable). If several tasks poll, only the last one is woken.
