@@ -49,6 +49,7 @@ impl<S: mio::event::Source> Registered<S> {
     }
 
     /// Registers `io` with the default reactor, which lives as long as the process.
+    #[cfg(unix)]
     pub(crate) fn with_default(io: S, interest: Interest, news: News) -> io::Result<Self> {
         Self::try_with_default(io, interest, news).map_err(|(_, error)| error)
     }
