@@ -4,6 +4,7 @@
 //! the medians with their ratios as a table. The child is this same program with `--child`. Heist runs twice: with one
 //! worker, and with as many workers as the others.
 
+mod client;
 mod figures;
 mod machine;
 mod page;
@@ -28,7 +29,7 @@ Runs heist beside tokio and smol and prints the medians.
     cargo run --release -p benches -- [OPTIONS]
 
     --shapes A,B      only these (all; see --list)
-    --runtimes A,B    of heist-1,heist,tokio,smol (all); heist-1: heist with one worker
+    --runtimes A,B    of heist-1,heist,tokio,smol (these) and epoll; heist-1: heist with one worker; epoll: a bare loop, for sockets
     --rounds N        each runtime in turn, so often (5)
     --workers N       worker threads of the others (2)
     --report FOLDER   write a page (index.html), a picture (figures.svg), the table (figures.md), and all rounds (figures.tsv)
@@ -38,6 +39,9 @@ Runs heist beside tokio and smol and prints the medians.
 
 /// The runtimes, in the order of the table.
 const RUNTIMES: [&str; 4] = [ONE_WORKER, "heist", "tokio", "smol"];
+
+/// No runtime, for the shapes that serve.
+const BARE: &str = "epoll";
 
 /// What the command line asks for.
 struct Options {
@@ -55,7 +59,8 @@ fn main() -> ExitCode {
             shape,
             workers.parse().expect("a number of workers"),
         ),
-        ["--client", address, connections, messages] => shapes::tcp_client(
+        ["--client", kind, address, connections, messages] => client::main(
+            kind,
             address.parse().expect("an address"),
             connections.parse().expect("a number of connections"),
             messages.parse().expect("a number of messages"),
@@ -169,10 +174,11 @@ fn options(words: &[&str]) -> Result<Options, String> {
             }
             "--runtimes" => {
                 let asked: Vec<&str> = value.split(',').collect();
-                if let Some(name) = asked.iter().find(|name| !RUNTIMES.contains(name)) {
+                let known = || RUNTIMES.into_iter().chain([BARE]);
+                if let Some(name) = asked.iter().find(|name| !known().any(|it| it == **name)) {
                     return Err(format!("no runtime is called {name}"));
                 }
-                plan.runtimes.retain(|name| asked.contains(name));
+                plan.runtimes = known().filter(|name| asked.contains(name)).collect();
             }
             "--rounds" => plan.rounds = at_least_one(option, value)?,
             "--workers" => plan.workers = at_least_one(option, value)?,
@@ -209,6 +215,7 @@ fn child(runtime: &str, shape: &str, workers: usize) {
         "heist" => on::<rt::heist::Heist>(shape, workers),
         "tokio" => on::<rt::tokio::Tokio>(shape, workers),
         "smol" => on::<rt::smol::Smol>(shape, workers),
+        BARE => shapes::bare(shape),
         _ => panic!("no runtime is called {runtime}"),
     };
     for value in values {

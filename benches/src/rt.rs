@@ -4,10 +4,11 @@
 //! runtime would write.
 
 use std::future::Future;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) mod epoll;
 pub(crate) mod heist;
 pub(crate) mod smol;
 pub(crate) mod tokio;
@@ -64,6 +65,10 @@ pub(crate) trait Rt: Send + Sync + Sized + 'static {
     fn read_whole(path: PathBuf) -> impl Future<Output = Vec<u8>> + Send;
     /// Accepts without end. Each connection is a task that sends back what it reads.
     fn echo(listener: TcpListener) -> impl Future<Output = ()> + Send;
+    /// Sends back each datagram, without end.
+    fn udp_echo(socket: UdpSocket) -> impl Future<Output = ()> + Send;
+    /// Accepts without end, and answers requests by hyper. Each costs so much computing.
+    fn http(listener: TcpListener, work: Duration) -> impl Future<Output = ()> + Send;
 }
 
 pub(crate) trait OneTx<T>: Send + 'static {
@@ -102,4 +107,16 @@ where
     ) -> std::task::Poll<T> {
         std::pin::Pin::new(&mut self.0).poll(cx).map(Result::unwrap)
     }
+}
+
+/// What hyper's servers answer: always the same, after computing.
+pub(crate) async fn answer(
+    work: Duration,
+) -> Result<hyper::Response<http_body_util::Full<bytes::Bytes>>, std::convert::Infallible> {
+    if !work.is_zero() {
+        benches::measure::burn(work);
+    }
+    Ok(hyper::Response::new(
+        bytes::Bytes::from_static(b"hello, world").into(),
+    ))
 }

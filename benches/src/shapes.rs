@@ -8,11 +8,11 @@ mod channels;
 mod fairness;
 mod files;
 mod processes;
+mod serve;
 mod spawn;
-mod tcp;
 mod timers;
 
-pub(crate) use tcp::client as tcp_client;
+pub(crate) use serve::bare;
 
 /// A shape's name on the command line, and its rows in the table: what is measured, and in which unit.
 pub(crate) struct Shape {
@@ -61,7 +61,13 @@ shapes! {
     "wake-block" => fairness::wake_then_block: ("a task wakes another, then blocks 100 ms: until that runs, p99", "ms");
     "process" => processes::one_after_the_other: ("`true` started and waited for", "µs a process"), ("the same: CPU of the parent", "µs a process");
     "process-8" => processes::eight_at_a_time: ("the same, 8 at a time", "µs a process");
-    "echo-1" => tcp::echo_1: ("TCP echo, 64 B, 1 connection", "server CPU µs a message");
-    "echo-64" => tcp::echo_64: ("TCP echo, 64 B, 64 connections", "server CPU µs a message");
-    "echo-1000" => tcp::echo_1000: ("TCP echo, 64 B, 1,000 connections", "server CPU µs a message");
+    "echo-1" => serve::echo_1: ("TCP echo, 64 B, 1 connection", "server CPU µs a message"), ("the same: time", "µs a message"), ("the same: latency, p99", "µs");
+    "echo-64" => serve::echo_64: ("TCP echo, 64 B, 64 connections", "server CPU µs a message"), ("the same: time", "µs a message"), ("the same: latency, p99", "µs");
+    "echo-1000" => serve::echo_1000: ("TCP echo, 64 B, 1,000 connections", "server CPU µs a message"), ("the same: time", "µs a message"), ("the same: latency, p99", "µs");
+    "echo-10000" => serve::echo_10000: ("TCP echo, 64 B, 9,900 connections", "server CPU µs a message"), ("the same: time", "µs a message"), ("the same: latency, p99", "µs");
+    "echo-8k" => serve::echo_8k: ("TCP echo, 8 KiB, 64 connections", "server CPU µs a message"), ("the same: time", "µs a message"), ("the same: latency, p99", "µs");
+    "accept" => serve::accept: ("connections accepted, served once, closed; 16 at a time", "server CPU µs a connection"), ("the same: time", "µs a connection"), ("the same: latency, p99", "µs");
+    "udp" => serve::udp: ("UDP echo, 64 B, 64 clients", "server CPU µs a message"), ("the same: time", "µs a message"), ("the same: latency, p99", "µs");
+    "http" => serve::http: ("HTTP by hyper, 64 connections", "server CPU µs a request"), ("the same: time", "µs a request"), ("the same: latency, p99", "µs");
+    "http-20" => serve::http_20: ("the same with 20 µs of work a request", "server CPU µs a request"), ("the same: time", "µs a request"), ("the same: latency, p99", "µs");
 }

@@ -1,7 +1,7 @@
 //! heist, multi-threaded.
 
 use std::future::Future;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use heist::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use heist::sync::{Mutex, mpsc, oneshot};
 use heist::task::JoinHandle;
 
-use super::{BLOCKS, Block, Joined, Lock, OneTx, Rt, Rx, Tx};
+use super::{BLOCKS, Block, Joined, Lock, OneTx, Rt, Rx, Tx, answer};
 
 pub(crate) struct Heist(heist::runtime::Runtime);
 
@@ -102,12 +102,37 @@ impl Rt for Heist {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.set_nodelay(true).unwrap();
             heist::spawn(async move {
-                let mut buffer = [0; 4096];
+                let mut buffer = [0; 8192];
                 while let Ok(length @ 1..) = stream.read(&mut buffer).await {
                     if stream.write_all(&buffer[..length]).await.is_err() {
                         break;
                     }
                 }
+            });
+        }
+    }
+    async fn udp_echo(socket: UdpSocket) {
+        socket.set_nonblocking(true).unwrap();
+        let socket = heist::net::UdpSocket::from_std(socket).unwrap();
+        let mut buffer = [0; 2048];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            socket.send_to(&buffer[..length], from).await.unwrap();
+        }
+    }
+
+    async fn http(listener: TcpListener, work: Duration) {
+        listener.set_nonblocking(true).unwrap();
+        let listener = heist::net::TcpListener::from_std(listener).unwrap();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            heist::spawn(async move {
+                let service = hyper::service::service_fn(|_| answer(work));
+                let io = heist::hyper::HeistIo::new(stream);
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(io, service)
+                    .await;
             });
         }
     }

@@ -1,7 +1,7 @@
 //! smol: its global executor, which has as many threads as `SMOL_THREADS` says.
 
 use std::future::Future;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use smol::channel;
 use smol::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use smol::lock::Mutex;
 
-use super::{BLOCKS, Block, Lock, OneTx, Rt, Rx, Tx};
+use super::{BLOCKS, Block, Lock, OneTx, Rt, Rx, Tx, answer};
 
 pub(crate) struct Smol;
 
@@ -119,12 +119,36 @@ impl Rt for Smol {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.set_nodelay(true).unwrap();
             smol::spawn(async move {
-                let mut buffer = [0; 4096];
+                let mut buffer = [0; 8192];
                 while let Ok(length @ 1..) = stream.read(&mut buffer).await {
                     if stream.write_all(&buffer[..length]).await.is_err() {
                         break;
                     }
                 }
+            })
+            .detach();
+        }
+    }
+    async fn udp_echo(socket: UdpSocket) {
+        let socket: smol::net::UdpSocket = smol::Async::new(socket).unwrap().into();
+        let mut buffer = [0; 2048];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            socket.send_to(&buffer[..length], from).await.unwrap();
+        }
+    }
+
+    async fn http(listener: TcpListener, work: Duration) {
+        let listener: smol::net::TcpListener = smol::Async::new(listener).unwrap().into();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            smol::spawn(async move {
+                let service = hyper::service::service_fn(|_| answer(work));
+                let io = smol_hyper::rt::FuturesIo::new(stream);
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(io, service)
+                    .await;
             })
             .detach();
         }
