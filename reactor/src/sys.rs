@@ -14,8 +14,8 @@ mod at_once;
 pub(crate) use at_once::AtOnce;
 #[cfg(unix)]
 pub(crate) use unix::{
-    Descriptor, as_descriptor, note_sigpipe, own_descriptor, peer_cred, read, send, send_vectored,
-    without_sigpipe,
+    Descriptor, as_descriptor, note_sigpipe, own_descriptor, peer_cred, read, recv, send,
+    send_vectored, without_sigpipe,
 };
 #[cfg(windows)]
-pub(crate) use windows::{Descriptor, as_descriptor, own_descriptor, read, send, send_vectored};
+pub(crate) use windows::{Descriptor, as_descriptor, own_descriptor, recv, send, send_vectored};

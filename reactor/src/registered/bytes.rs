@@ -6,13 +6,19 @@ use std::task::{Context, Poll};
 
 use super::Registered;
 use crate::io::ReadBuf;
-use crate::sys::{self, Descriptor, send, send_vectored};
+use crate::sys::{Descriptor, recv, send, send_vectored};
 
 /// A stream of bytes.
 pub(crate) trait Stream: mio::event::Source + Descriptor {
     /// Whether an operation that transferred less than it asked for has drained or filled the stream, where the poller
     /// allows us to use that.
     const SHORT_MEANS_DRAINED: bool;
+}
+
+/// A stream that can be read.
+pub(crate) trait Reader: Stream {
+    /// Reads into what isn't filled of `buffer`. Returns how many bytes.
+    fn read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize>;
 }
 
 /// A stream that can be written to. If nobody reads any more, a write is an error, and raises no SIGPIPE.
@@ -23,6 +29,13 @@ pub(crate) trait Sink: Stream {
 
 impl Stream for mio::net::TcpStream {
     const SHORT_MEANS_DRAINED: bool = true;
+}
+
+impl Reader for mio::net::TcpStream {
+    #[inline]
+    fn read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
+        recv(self, buffer)
+    }
 }
 
 impl Sink for mio::net::TcpStream {
@@ -38,7 +51,7 @@ impl Sink for mio::net::TcpStream {
 
 impl<S> Registered<S>
 where
-    S: Stream,
+    S: Reader,
     for<'a> &'a S: Read,
 {
     /// Reads into what isn't filled of `buffer`. Returns how many bytes.
@@ -48,7 +61,7 @@ where
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<usize>> {
         let short = short_of::<S>(asked([buffer.remaining()]));
-        let read = || sys::read(self.io(), buffer);
+        let read = || Reader::read(self.io(), buffer);
         self.reads().poll_io(cx, read, short)
     }
 
@@ -67,7 +80,7 @@ where
     /// Reads what is there, or fails with `WouldBlock`. Returns how many bytes.
     pub(crate) fn try_read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
         let short = short_of::<S>(asked([buffer.remaining()]));
-        let read = || sys::read(self.io(), buffer);
+        let read = || Reader::read(self.io(), buffer);
         self.reads().try_io(read, short)
     }
 

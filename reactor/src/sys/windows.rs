@@ -11,7 +11,7 @@ pub(crate) trait Descriptor {}
 impl<S> Descriptor for S {}
 
 /// Reads into what isn't filled of `buffer`, which is initialized before. Returns how many bytes.
-pub(crate) fn read<'a, S>(mut source: &'a S, buffer: &mut ReadBuf<'_>) -> io::Result<usize>
+pub(crate) fn recv<'a, S>(mut source: &'a S, buffer: &mut ReadBuf<'_>) -> io::Result<usize>
 where
     for<'b> &'b S: Read,
 {

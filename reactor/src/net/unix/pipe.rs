@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 
 use rustix::fs::OFlags;
 
-use crate::io::Interest;
+use crate::io::{Interest, ReadBuf};
 use crate::readiness::News;
 use crate::registered::Registered;
-use crate::registered::bytes::{Sink, Stream};
-use crate::sys::{as_descriptor, note_sigpipe, without_sigpipe};
+use crate::registered::bytes::{Reader, Sink, Stream};
+use crate::sys::{self, as_descriptor, note_sigpipe, without_sigpipe};
 
 /// Makes a pipe. Neither end is passed on to child processes.
 ///
@@ -132,6 +132,13 @@ pub struct Receiver {
 /// In packet mode a read stops behind a packet, whatever follows it.
 impl Stream for mio::unix::pipe::Receiver {
     const SHORT_MEANS_DRAINED: bool = false;
+}
+
+impl Reader for mio::unix::pipe::Receiver {
+    #[inline]
+    fn read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
+        sys::read(self, buffer)
+    }
 }
 
 impl Stream for mio::unix::pipe::Sender {

@@ -6,8 +6,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::{SocketAddr, UCred, socket_addr};
+use crate::io::ReadBuf;
 use crate::readiness::News;
-use crate::registered::bytes::{Sink, Stream};
+use crate::registered::bytes::{Reader, Sink, Stream};
 use crate::registered::{Registered, never};
 use crate::sys;
 
@@ -41,6 +42,13 @@ pub struct UnixStream {
 /// A read stops behind bytes that a descriptor came along with, whatever follows them.
 impl Stream for mio::net::UnixStream {
     const SHORT_MEANS_DRAINED: bool = false;
+}
+
+impl Reader for mio::net::UnixStream {
+    #[inline]
+    fn read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
+        sys::recv(self, buffer)
+    }
 }
 
 impl Sink for mio::net::UnixStream {
