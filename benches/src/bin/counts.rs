@@ -6,11 +6,15 @@
 
 use std::future::{Future, pending, poll_fn};
 use std::hint::black_box;
+use std::os::fd::AsFd as _;
 use std::pin::pin;
 use std::sync::{Arc, Mutex as StdMutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use heist::io::unix::AsyncFd;
+use heist::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use heist::net::UnixStream;
 use heist::runtime::{Builder, Runtime};
 use heist::sync::{Mutex, Semaphore, mpsc, oneshot};
 use heist::task::yield_now;
@@ -50,6 +54,14 @@ const SHAPES: &[Shape] = &[
     ("mutex-wait", "the same, waited for", awaited_locks),
     ("semaphore", "a permit taken and given back", permits),
     ("semaphore-wait", "the same, waited for", awaited_permits),
+    (
+        "register",
+        "a descriptor registered and deregistered",
+        |n| alone(registrations(n)),
+    ),
+    ("event", "a byte sent, waited for and received", |n| {
+        alone(events(n))
+    }),
     ("worker-spawn", "spawn on a worker", |n| worker(spawns(n))),
     ("worker-join", "join on a worker", |n| worker(joins(n))),
     ("worker-yield", "yield on a worker", |n| worker(yields(n))),
@@ -171,6 +183,30 @@ async fn timeouts(n: usize) {
             Poll::Ready(())
         })
         .await;
+    }
+}
+
+async fn registrations(n: usize) {
+    let (one, _other) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
+    one.set_nonblocking(true).expect("a socket");
+    for _ in 0..n {
+        drop(AsyncFd::new(black_box(one.as_fd())).expect("a reactor"));
+    }
+}
+
+/// Each byte is written into one socket, and the other waits for it. So each costs a turn of the reactor with one event.
+async fn events(n: usize) {
+    let (mut near, mut far) = UnixStream::pair().expect("a pair of sockets");
+    for _ in 0..n {
+        let mut byte = [0; 1];
+        let mut read = pin!(far.read_exact(&mut byte));
+        poll_fn(|cx| {
+            assert!(read.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        near.write_all(&[7]).await.expect("an open socket");
+        read.await.expect("an open socket");
     }
 }
 
