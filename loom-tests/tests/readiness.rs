@@ -6,7 +6,7 @@ use std::task::{Context, Wake, Waker};
 
 use heist_reactor::protocol::{Direction, News, Seen, Source, Stale, Table};
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
-use heist_sync::sys::{Arc, Mutex, thread};
+use heist_sync::sys::{Arc, thread};
 use heist_sync::waits::Wait;
 use loom_tests::{Census, model};
 
@@ -314,15 +314,15 @@ fn a_dropped_waiter_takes_back_its_own_entry_only() {
 /// the newcomer, and who waits for the old one must not be left in the table.
 #[test]
 fn a_fetched_event_does_not_reach_the_next_source_in_its_place() {
-    let census = Census::new(&["told", "gone"]);
+    let census = Census::new(&["told", "gone", "gone, and another in its place"]);
     let counted = census.clone();
     model(
         "a_fetched_event_does_not_reach_the_next_source_in_its_place",
         None,
         move || {
-            let table = Arc::new(Mutex::new(Table::default()));
+            let table = Arc::new(Table::new(1));
             let old = Arc::new(Source::new(News::NONE));
-            let token = table.lock().insert(old.clone()).expect("open");
+            let token = table.insert(0, old.clone()).expect("open");
             let flag = Flag::new();
             let waker = Waker::from(flag.clone());
             assert!(old.read.poll(&mut Context::from_waker(&waker)).is_pending());
@@ -330,23 +330,21 @@ fn a_fetched_event_does_not_reach_the_next_source_in_its_place() {
                 let table = table.clone();
                 move || {
                     let mut wakers = Vec::new();
-                    let table = table.lock();
-                    if let Some(source) = table.get(token) {
+                    table.with(token, |source| {
                         source.tell(News::READY, News::READY, &mut wakers);
-                    }
-                    drop(table);
+                    });
                     wake_all(wakers);
                 }
             });
             let leaver = thread::spawn({
                 let table = table.clone();
                 move || {
-                    let left = table.lock().remove(token);
+                    let left = table.remove(0, token);
                     assert!(left.is_some(), "it was there");
                 }
             });
             let new = Arc::new(Source::new(News::NONE));
-            let new_token = table.lock().insert(new.clone()).expect("open");
+            let new_token = table.insert(0, new.clone()).expect("open");
             poller.join().unwrap();
             leaver.join().unwrap();
             assert_ne!(token, new_token);
@@ -355,7 +353,105 @@ fn a_fetched_event_does_not_reach_the_next_source_in_its_place() {
                 "an old event reached a new source"
             );
             assert_eq!(old.read.look().is_ready(), flag.woken());
-            counted.saw(if flag.woken() { "told" } else { "gone" });
+            assert!(table.with(token, |_| ()).is_none(), "it was left behind");
+            // The slot of both is the lower half of their tokens.
+            counted.saw(match (flag.woken(), token as u32 == new_token as u32) {
+                (true, _) => "told",
+                (false, true) => "gone, and another in its place",
+                (false, false) => "gone",
+            });
+        },
+    );
+    census.assert_all_seen();
+}
+
+/// Sources come on one thread and leave on another, and a third brings some more. No two of them may have one slot, and
+/// each must be found under its token.
+#[test]
+fn no_two_sources_have_one_slot() {
+    let census = Census::new(&["taken from the other's pool", "new"]);
+    let counted = census.clone();
+    model("no_two_sources_have_one_slot", Some(3), move || {
+        let table = Arc::new(Table::new(2));
+        let old = [10, 11].map(|value| table.insert(0, Arc::new(value)).expect("open"));
+        let leaver = thread::spawn({
+            let table = table.clone();
+            move || {
+                for (token, value) in old.into_iter().zip(10..) {
+                    let left = table.remove(1, token).expect("it was there");
+                    assert_eq!(*left, value);
+                }
+            }
+        });
+        let comes = |thread, value| {
+            let token = table.insert(thread, Arc::new(value)).expect("open");
+            (token, value)
+        };
+        let other = thread::spawn({
+            let table = table.clone();
+            move || (table.insert(0, Arc::new(21)).expect("open"), 21)
+        });
+        let mut new = vec![comes(0, 20)];
+        leaver.join().unwrap();
+        new.push(other.join().unwrap());
+        new.push(comes(1, 22));
+        for &(token, value) in &new {
+            let found = table.with(token, |found| *found);
+            assert_eq!(found, Some(value), "another has its slot");
+        }
+        let reused = new[..2].iter().any(|&(token, _)| token as u32 <= 1);
+        counted.saw(if reused {
+            "taken from the other's pool"
+        } else {
+            "new"
+        });
+    });
+    census.assert_all_seen();
+}
+
+/// A source leaves while the reactor shuts down, and an event for it is handed out. It is told of the end, or has left,
+/// and never both.
+#[test]
+fn a_source_that_leaves_during_shutdown_is_handed_out_once() {
+    let census = Census::new(&[
+        "left",
+        "left with an event",
+        "closed",
+        "closed with an event",
+    ]);
+    let counted = census.clone();
+    model(
+        "a_source_that_leaves_during_shutdown_is_handed_out_once",
+        None,
+        move || {
+            let table = Arc::new(Table::new(1));
+            let source = Arc::new(Source::new(News::NONE));
+            let token = table.insert(0, source.clone()).expect("open");
+            let leaver = thread::spawn({
+                let table = table.clone();
+                move || table.remove(0, token).is_some()
+            });
+            let poller = thread::spawn({
+                let table = table.clone();
+                move || {
+                    let tell = |source: &Source| {
+                        source.tell(News::READY, News::NONE, &mut Vec::new());
+                    };
+                    table.with(token, tell).is_some()
+                }
+            });
+            let closed = table.close();
+            let left = leaver.join().unwrap();
+            let told = poller.join().unwrap();
+            assert_ne!(left, closed.len() == 1, "handed out twice, or not at all");
+            assert_eq!(source.read.look().is_ready(), told);
+            assert!(table.insert(0, source).is_none(), "closed");
+            counted.saw(match (left, told) {
+                (true, false) => "left",
+                (true, true) => "left with an event",
+                (false, false) => "closed",
+                (false, true) => "closed with an event",
+            });
         },
     );
     census.assert_all_seen();
@@ -368,14 +464,17 @@ fn a_source_that_registers_during_shutdown_is_refused_or_told() {
     let counted = census.clone();
     model(
         "a_source_that_registers_during_shutdown_is_refused_or_told",
-        None,
+        Some(3),
         move || {
-            let table = Arc::new(Mutex::new(Table::default()));
+            let table = Arc::new(Table::new(1));
+            // One of them finds a free slot, the other makes one.
+            let token = table.insert(0, Arc::new(Source::new(News::NONE)));
+            drop(table.remove(0, token.expect("open")));
             let registrants = [(); 2].map(|()| {
                 let table = table.clone();
                 thread::spawn(move || {
                     let source = Arc::new(Source::new(News::NONE));
-                    let token = table.lock().insert(source.clone())?;
+                    let token = table.insert(0, source.clone())?;
                     let flag = Flag::new();
                     let waker = Waker::from(flag.clone());
                     let ready = source
@@ -385,7 +484,7 @@ fn a_source_that_registers_during_shutdown_is_refused_or_told() {
                     Some((source, flag, ready, token))
                 })
             });
-            let sources = table.lock().close();
+            let sources = table.close();
             let mut wakers = Vec::new();
             for source in sources {
                 source.tell(News::SHUT_DOWN, News::SHUT_DOWN, &mut wakers);
@@ -400,7 +499,7 @@ fn a_source_that_registers_during_shutdown_is_refused_or_told() {
                 assert!(source.read.look().is_shut_down(), "it was forgotten");
                 assert!(ready || flag.woken(), "it waits for ever");
                 assert!(
-                    table.lock().remove(token).is_none(),
+                    table.remove(0, token).is_none(),
                     "nothing stays in the table"
                 );
             }

@@ -16,7 +16,7 @@ use crate::poller::{PollKick, Poller};
 use crate::pool::{Pool, PoolConfig};
 use crate::registry;
 use crate::relay::Relay;
-use crate::sources::Sources;
+use crate::sources::Shares;
 use crate::timers::Timers;
 use crate::wakeup::Signal;
 
@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     descriptor: std::os::fd::RawFd,
     id: u32,
     timers: Arc<Timers<PollKick>>,
-    sources: Arc<Sources>,
+    sources: Shares,
     pool: Pool,
     /// Threads that are the reactor thread, have been it, or stand in for it.
     pub(crate) threads: Pool,
@@ -63,9 +63,10 @@ impl Reactor {
         } else {
             std::thread::available_parallelism().map_or(1, usize::from)
         };
-        let sources = Arc::new(Sources::new(poller.registry()?));
+        let shards = shards.next_power_of_two().min(64);
+        let sources = Shares::new(poller.registry()?, shards);
         let relay = Relay::new()?;
-        let timers = Timers::new(signal.clone(), shards.next_power_of_two().min(64));
+        let timers = Timers::new(signal.clone(), shards);
         let timers = Arc::new(timers);
         Ok(Reactor(Arc::new(Shared {
             #[cfg(unix)]
@@ -142,7 +143,7 @@ impl Reactor {
     }
 
     /// What is registered with the poller.
-    pub(crate) fn sources(&self) -> &Arc<Sources> {
+    pub(crate) fn sources(&self) -> &Shares {
         &self.0.sources
     }
 

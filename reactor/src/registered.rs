@@ -13,7 +13,7 @@ use mio::Interest;
 use crate::context;
 use crate::current::default_reactor;
 use crate::readiness::{Direction, Listed, News, Seen, Source, Stale, Wanted};
-use crate::sources::{Sources, shut_down};
+use crate::sources::{Share, shut_down};
 
 pub(crate) mod bytes;
 pub(crate) mod ready;
@@ -30,7 +30,7 @@ pub(crate) struct Registered<S: mio::event::Source> {
     /// `None` only after it has been taken out.
     io: Option<S>,
     source: Arc<Source>,
-    sources: Arc<Sources>,
+    sources: Share,
     token: usize,
 }
 
@@ -42,7 +42,7 @@ impl<S: mio::event::Source> Registered<S> {
 
     /// Like [`new`](Self::new), but gives `io` back if it can't be registered.
     pub(crate) fn try_new(io: S, interest: Interest, news: News) -> Result<Self, (S, io::Error)> {
-        match context::with_entered(|reactor| reactor.sources().clone()) {
+        match context::with_entered(|reactor| reactor.sources().share()) {
             Some(sources) => Self::with(sources, io, interest, news),
             None => Self::try_with_default(io, interest, news),
         }
@@ -56,13 +56,13 @@ impl<S: mio::event::Source> Registered<S> {
 
     fn try_with_default(io: S, interest: Interest, news: News) -> Result<Self, (S, io::Error)> {
         match default_reactor() {
-            Ok(reactor) => Self::with(reactor.sources().clone(), io, interest, news),
+            Ok(reactor) => Self::with(reactor.sources().share(), io, interest, news),
             Err(error) => Err((io, error)),
         }
     }
 
     fn with(
-        sources: Arc<Sources>,
+        sources: Share,
         mut io: S,
         interest: Interest,
         news: News,
