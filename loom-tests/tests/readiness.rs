@@ -4,7 +4,7 @@
 use std::sync::Arc as StdArc;
 use std::task::{Context, Wake, Waker};
 
-use heist_reactor::protocol::{Direction, News, Seen, Source, Stale, Table};
+use heist_reactor::protocol::{Direction, News, Seen, Source, Stale, Table, Wanted};
 use heist_sync::sys::atomic::{AtomicUsize, Ordering};
 use heist_sync::sys::{Arc, thread};
 use heist_sync::waits::Wait;
@@ -249,6 +249,43 @@ fn both_tasks_of_a_source_are_woken_by_their_last_waker() {
             }
         },
     );
+    census.assert_all_seen();
+}
+
+/// One task waits for an error; meanwhile a reader finds nothing and clears, and the error comes. The clear must not
+/// make the event forget who waits.
+#[test]
+fn a_clear_leaves_those_who_wait() {
+    let census = Census::new(&["woken", "ready at once"]);
+    let counted = census.clone();
+    model("a_clear_leaves_those_who_wait", None, move || {
+        let direction = Arc::new(Direction::new(News::READY, Wait::Readable));
+        let device = thread::spawn({
+            let direction = direction.clone();
+            move || {
+                let mut wakers = Vec::new();
+                direction.set(News::ERROR, &mut wakers);
+                wake_all(wakers);
+            }
+        });
+        let reader = thread::spawn({
+            let direction = direction.clone();
+            move || direction.clear(direction.look())
+        });
+        let flag = Flag::new();
+        let waker = Waker::from(flag.clone());
+        let mut entry = None;
+        let ready = direction
+            .poll_listed_for(Wanted::ERROR, &mut Context::from_waker(&waker), &mut entry)
+            .is_ready();
+        device.join().unwrap();
+        reader.join().unwrap();
+        assert!(ready || flag.woken(), "it waits for ever");
+        counted.saw(if ready { "ready at once" } else { "woken" });
+        if let Some(entry) = entry {
+            direction.unlist(entry);
+        }
+    });
     census.assert_all_seen();
 }
 

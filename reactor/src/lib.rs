@@ -96,7 +96,7 @@ pub mod protocol {
     pub use crate::arrivals::{Arrivals, Bell, Listener};
     pub use crate::handover::{Handover, Held};
     pub use crate::pool::{Job, Pool, PoolConfig, Refused, Spawner};
-    pub use crate::readiness::{Direction, Listed, News, Seen, Source, Stale};
+    pub use crate::readiness::{Direction, Listed, News, Seen, Source, Stale, Wanted};
     pub use crate::relay::{Next, Relay};
     pub use crate::sources::table::Table;
     pub use crate::timers::{Closed, Key, Rejected, Shard, Timers};

@@ -11,6 +11,7 @@
 //! | ERROR | an event | whoever waits for errors |
 //! | URGENT | an event: there is an urgent byte | whoever waits for urgent bytes |
 //! | SHUT_DOWN | the end of the reactor | never |
+//! | WAITS | a task that goes to wait | an event, which then takes out the wakers |
 //!
 //! ERROR and URGENT have waiters of their own. So a reader that would block leaves them in place.
 //!
@@ -19,17 +20,22 @@
 //!
 //! Invariants:
 //! 1. A clear takes effect only if the word is still the one seen before the operation. An event since then has changed
-//!    the tick, so its news stays. The tick has 58 bits, so it does not wrap around.
+//!    the tick, so its news stays. The tick has 57 bits, so it does not wrap around.
 //! 2. Each direction has its own tick. So an event of one direction never prevents a clear of the other.
-//! 3. A waiter looks at the word after its waker is in place, under the lock. Whoever sets the word takes the wakers
-//!    out afterwards, under the lock.
+//! 3. While a waker is in place, WAITS is set, or the event that has cleared it has yet to take the wakers out. A waiter
+//!    sets WAITS under the lock, in the same step in which it looks at the word for the last time. Then it puts its
+//!    waker in place, and only then it frees the lock. WAITS may also be set while nobody waits.
 //! 4. Wakers are woken, cloned and dropped while the lock is free. The owner of an entry may remove it only until an
 //!    event takes the whole list. A round number tells the two cases apart.
 //!
-//! Orderings. Invariant 3 as cases: if the setter has the lock first, the lock orders the waiter's look after the set,
-//! so the waiter sees it. If the waiter has the lock first, the setter finds its waker. So the lock alone ensures that
-//! no wake is lost. Besides, the setter releases and the looker acquires. So the operation that follows the look sees
-//! what the event is about (in the kernel; in a model, a plain word).
+//! Orderings. An event sets the word and clears WAITS in one step. So does a waiter set WAITS and look. Both are
+//! read-modify-writes of one word, so one of them comes first. The race as cases:
+//! - The event comes first: the waiter sees its news, and does not wait.
+//! - The waiter comes first: the event sees WAITS, and waits for the lock. When it has the lock, the waker is in place.
+//!
+//! So no wake is lost, and an event that nobody waits for takes no lock. Besides, the setter releases and the looker
+//! acquires. So the operation that follows the look sees what the event is about (in the kernel; in a model, a plain
+//! word).
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -46,8 +52,9 @@ const CLOSED: u64 = 1 << 2;
 const SHUT_DOWN: u64 = 1 << 3;
 const URGENT: u64 = 1 << 4;
 const STOPS: u64 = 1 << 5;
+const WAITS: u64 = 1 << 6;
 /// All bits; the tick is above them.
-const BITS: u64 = 0b11_1111;
+const BITS: u64 = 0b111_1111;
 /// One event.
 const TICK: u64 = BITS + 1;
 
@@ -251,12 +258,12 @@ impl Direction {
     }
 
     /// Clears that part of what was seen, because an operation has found that it is no longer so. Does nothing if there
-    /// was an event since. If somebody else has cleared another part since, it does nothing either, and the next
-    /// operation finds the same again. Returns the word as it is now, if it was cleared.
+    /// was an event since. If somebody else has cleared another part since, or has gone to wait, it does nothing either,
+    /// and the next operation finds the same again. Returns the word as it is now, if it was cleared.
     pub fn clear_part(&self, seen: Seen, stale: Stale) -> Seen {
         let cleared = seen.0 & !stale.0;
-        // Ordering: Relaxed: this publishes nothing, and whoever waits next looks under the lock. If it fails, there is
-        // news (invariant 1), and the next look acquires that.
+        // Ordering: Relaxed: this publishes nothing. If it fails, something has come since (invariant 1), and the next
+        // look acquires that.
         let exchanged =
             self.word
                 .compare_exchange(seen.0, cleared, Ordering::Relaxed, Ordering::Relaxed);
@@ -268,7 +275,7 @@ impl Direction {
         // Ordering: hint only: the exchange below decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            let next = (word | news.0).wrapping_add(TICK);
+            let next = ((word & !WAITS) | news.0).wrapping_add(TICK);
             // Ordering: Release pairs with the Acquire in `look`.
             match self
                 .word
@@ -277,6 +284,10 @@ impl Direction {
                 Ok(_) => break,
                 Err(newer) => word = newer,
             }
+        }
+        // Invariant 3.
+        if word & WAITS == 0 {
+            return;
         }
         let mut waiters = self.waiters.lock();
         wakers.extend(waiters.poller.take());
@@ -293,7 +304,7 @@ impl Direction {
         if seen.is_ready() {
             return Poll::Ready(seen);
         }
-        waits::noted(self.wait, self.wait(cx, Place::Poller, Wanted::ANY))
+        waits::noted(self.wait, self.wait(seen, cx, Place::Poller, Wanted::ANY))
     }
 
     /// Waits for news as one of any number of async functions. `entry` is the entry of this one.
@@ -312,7 +323,7 @@ impl Direction {
         if seen.has(wanted) {
             return Poll::Ready(seen);
         }
-        waits::noted(self.wait, self.wait(cx, Place::List(entry), wanted))
+        waits::noted(self.wait, self.wait(seen, cx, Place::List(entry), wanted))
     }
 
     /// Removes an entry.
@@ -327,28 +338,38 @@ impl Direction {
         drop(waker);
     }
 
-    /// Puts the waker in place and looks again (invariant 3).
-    fn wait(&self, cx: &mut Context<'_>, mut place: Place<'_>, wanted: Wanted) -> Poll<Seen> {
-        let mut spare = None;
+    /// Looks again and puts the waker in place (invariant 3). `seen` was seen before.
+    fn wait(
+        &self,
+        seen: Seen,
+        cx: &mut Context<'_>,
+        mut place: Place<'_>,
+        wanted: Wanted,
+    ) -> Poll<Seen> {
+        // Cloned while the lock is free (invariant 4). If nobody waits, the waker is certain to be needed.
+        let mut spare = (seen.0 & WAITS == 0).then(|| cx.waker().clone());
         loop {
             let mut waiters = self.waiters.lock();
-            let seen = self.look();
-            if seen.has(wanted) {
-                return Poll::Ready(seen);
+            let is_in_place = |waker: &Waker| waker.will_wake(cx.waker());
+            if waiters.find(&place).is_some_and(is_in_place) {
+                let seen = self.look();
+                return if seen.has(wanted) {
+                    Poll::Ready(seen)
+                } else {
+                    Poll::Pending
+                };
             }
-            if waiters
-                .find(&place)
-                .is_some_and(|waker| waker.will_wake(cx.waker()))
-            {
-                return Poll::Pending;
-            }
-            let Some(waker) = spare.take() else {
-                // Cloned while the lock is free (invariant 4).
+            if spare.is_none() {
                 drop(waiters);
                 spare = Some(cx.waker().clone());
                 continue;
-            };
-            let old = waiters.put(&mut place, waker);
+            }
+            // Ordering: Acquire pairs with the Release in `set`, as in `look`.
+            let seen = Seen(self.word.fetch_or(WAITS, Ordering::Acquire));
+            if seen.has(wanted) {
+                return Poll::Ready(seen);
+            }
+            let old = spare.and_then(|waker| waiters.put(&mut place, waker));
             drop(waiters);
             drop(old);
             return Poll::Pending;
