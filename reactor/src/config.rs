@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use heist_sync::protocol::contain;
 
+use crate::backend::Backend;
+
 /// A function that names a thread.
 pub type ThreadName = std::sync::Arc<dyn Fn() -> String + Send + Sync>;
 /// A function that a thread calls as it starts or stops.
@@ -25,6 +27,8 @@ pub struct Config {
     pub on_thread_start: Option<ThreadHook>,
     /// Called by each thread as it stops.
     pub on_thread_stop: Option<ThreadHook>,
+    /// Which poller the reactor waits with.
+    pub backend: Backend,
 }
 
 impl Default for Config {
@@ -36,6 +40,7 @@ impl Default for Config {
             thread_keep_alive: Duration::from_secs(10),
             on_thread_start: None,
             on_thread_stop: None,
+            backend: Backend::Auto,
         }
     }
 }
@@ -46,6 +51,7 @@ impl fmt::Debug for Config {
             .field("thread_stack_size", &self.thread_stack_size)
             .field("max_blocking_threads", &self.max_blocking_threads)
             .field("thread_keep_alive", &self.thread_keep_alive)
+            .field("backend", &self.backend)
             .finish_non_exhaustive()
     }
 }

@@ -14,6 +14,7 @@
 //! | [`time`] | sleeps, timeouts, intervals |
 //! | [`signal`] | signals of the operating system |
 //! | `process` | child processes, on Unix |
+//! | [`backend`] | the choice of the poller, and the contract of pollers |
 //! | [`blocking`] | the pool of threads |
 
 // How to read it, from the bottom up. Each file uses only files of lower floors, and files of its own floor that come
@@ -22,7 +23,7 @@
 // | floor | files | what they are |
 // |---|---|---|
 // | 1 | `wakeup`, `handover`, `relay`, `readiness`, then `arrivals` | the protocols: how a wait is cut short, who holds the poller, who calls wakers that may block, whether a socket is worth a system call, how listeners hear of a signal |
-// | 2 | `config`, `monitor` | what a reactor is told from outside |
+// | 2 | `backend`, then `config`, `monitor` | what a reactor is told from outside, and the contract of its poller |
 // | 3 | `timers`, `poller`, `sources`, `pool` | the four things that a reactor is made of |
 // | 4 | `reactor`, then `thread` and `registry` | the reactor itself, its thread, and the list of all reactors |
 // | 5 | `context`, `time`, `current`, `blocking` | how a thread finds its reactor; sleeps, and jobs |
@@ -41,6 +42,7 @@ mod readiness;
 mod relay;
 mod wakeup;
 
+pub mod backend;
 mod config;
 mod monitor;
 

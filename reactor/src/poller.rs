@@ -1,133 +1,213 @@
-//! The poller: mio's readiness, a waker for it, and an alarm clock that is finer than its timeout.
+//! The poller of a reactor: mio's, or an object that keeps the contract (`backend.rs`).
 //!
-//! This is not a protocol: whoever touches it holds it (`handover.rs`).
+//! This is not a protocol: whoever touches it holds it (`handover.rs`). The default is a variant of its own, so it is called
+//! directly. Anything else is called through a table of functions.
 
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::backend::Backend;
+use crate::readiness::News;
 use crate::timers::Pace;
 use crate::wakeup::Kick;
 
-// Miri has no timerfd.
-#[cfg(all(target_os = "linux", not(miri)))]
-#[path = "poller/linux.rs"]
-mod alarm;
-#[cfg(any(not(target_os = "linux"), miri))]
-#[path = "poller/portable.rs"]
-mod alarm;
+mod mio;
+#[cfg(unix)]
+#[path = "poller/unix.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "poller/windows.rs"]
+mod system;
 
-/// The token of the poller's own waker.
-const KICK: mio::Token = mio::Token(usize::MAX);
-/// The token of the alarm.
-const ALARM: mio::Token = mio::Token(usize::MAX - 1);
-/// How many events one wait takes from the kernel. Further ready events stay there for the next wait.
-const EVENTS: usize = 1024;
-/// The unit to which a poll's timeout is rounded up.
-const TIMEOUT_UNIT: Duration = Duration::from_millis(1);
-
-/// Ends a wait in the poller from another thread.
-#[derive(Debug)]
-pub(crate) struct PollKick(mio::Waker);
-
-impl Kick for PollKick {
-    fn kick(&self) {
-        // The only error that the kernel knows here is a full counter, and mio deals with it.
-        let _ = self.0.wake();
-    }
-}
+pub(crate) use system::Pollable;
 
 /// The poller and what a turn works with.
 pub(crate) struct Poller {
-    poll: mio::Poll,
-    pub(crate) events: mio::Events,
-    alarm: alarm::Alarm,
+    inner: Inner,
     /// How often timers may end a wait.
     pub(crate) pace: Pace,
 }
 
+enum Inner {
+    Mio(mio::Poller),
+    Object(system::Object),
+}
+
+/// Ends a wait in the poller from another thread.
+#[derive(Debug)]
+pub(crate) enum PollKick {
+    Mio(mio::PollKick),
+    Object(system::Shared),
+}
+
+/// What sources are registered with.
+pub(crate) struct Registry {
+    inner: InnerRegistry,
+    origin: system::Origin,
+}
+
+enum InnerRegistry {
+    Mio(::mio::Registry),
+    Object(system::Shared),
+}
+
+/// A batch of events: each is a token and the news of its two directions.
+enum Events<'a> {
+    Mio(mio::News<'a>),
+    Object(system::News<'a>),
+}
+
+impl Kick for PollKick {
+    fn kick(&self) {
+        match self {
+            PollKick::Mio(kick) => kick.kick(),
+            PollKick::Object(object) => object.notify(),
+        }
+    }
+}
+
 impl Poller {
-    pub(crate) fn new() -> io::Result<(Self, PollKick)> {
-        let poll = mio::Poll::new()?;
-        let kick = PollKick(mio::Waker::new(poll.registry(), KICK)?);
-        let alarm = alarm::Alarm::new(poll.registry(), ALARM)?;
-        let poller = Self {
-            poll,
-            events: mio::Events::with_capacity(EVENTS),
-            alarm,
-            pace: Pace::default(),
+    pub(crate) fn new(backend: Backend) -> io::Result<(Self, PollKick)> {
+        let (inner, kick) = match backend.chosen()? {
+            Backend::Mio => {
+                let (poller, kick) = mio::Poller::new()?;
+                (Inner::Mio(poller), PollKick::Mio(kick))
+            }
+            other => {
+                let object = system::Object::new(other)?;
+                let kick = PollKick::Object(object.share());
+                (Inner::Object(object), kick)
+            }
         };
-        Ok((poller, kick))
+        let pace = Pace::default();
+        Ok((Self { inner, pace }, kick))
     }
 
     /// Another handle to the poller's registry.
-    pub(crate) fn registry(&self) -> io::Result<mio::Registry> {
-        self.poll.registry().try_clone()
+    pub(crate) fn registry(&self) -> io::Result<Registry> {
+        let inner = match &self.inner {
+            Inner::Mio(poller) => InnerRegistry::Mio(poller.registry()?),
+            Inner::Object(object) => InnerRegistry::Object(object.share()),
+        };
+        let origin = system::Origin::here()?;
+        Ok(Registry { inner, origin })
     }
 
-    /// The poller's own descriptor, which is readable while there are events to take.
+    /// The poller's own descriptor, which is readable while there are events to take. `None` if it has none.
     #[cfg(unix)]
-    pub(crate) fn descriptor(&self) -> std::os::fd::RawFd {
-        std::os::fd::AsRawFd::as_raw_fd(&self.poll)
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        match &self.inner {
+            Inner::Mio(poller) => Some(poller.descriptor()),
+            Inner::Object(object) => object.descriptor(),
+        }
     }
 
     /// Makes the descriptor readable at `deadline`, which is later than `now`. If the system has no alarm, returns for
     /// how long whoever waits for the descriptor may wait.
     pub(crate) fn arm(&mut self, now: Instant, deadline: Instant) -> Option<Duration> {
-        self.alarm.arm(now, deadline)
+        match &mut self.inner {
+            Inner::Mio(poller) => poller.arm(now, deadline),
+            Inner::Object(_) => Some(deadline.saturating_duration_since(now)),
+        }
     }
 
     /// Asks for events without waiting.
     pub(crate) fn look(&mut self) {
-        self.poll(Some(Duration::ZERO));
+        match &mut self.inner {
+            Inner::Mio(poller) => poller.look(),
+            Inner::Object(object) => object.wait(Some(Duration::ZERO)),
+        }
     }
 
     /// Waits for events, for `limit` at most, and until `deadline`. `deadline` is kept more exactly than a `limit` of a
     /// millisecond or more.
     pub(crate) fn wait(&mut self, limit: Option<Duration>, deadline: Option<(Instant, Instant)>) {
-        let (limit, deadline) = match limit.filter(|limit| *limit < TIMEOUT_UNIT) {
-            Some(short) => {
-                let now = deadline.map_or_else(Instant::now, |(now, _)| now);
-                let nearest = deadline.map_or(now + short, |(_, at)| at.min(now + short));
-                (None, Some((now, nearest)))
+        match &mut self.inner {
+            Inner::Mio(poller) => poller.wait(limit, deadline),
+            Inner::Object(object) => {
+                let left = deadline.map(|(now, at)| at.saturating_duration_since(now));
+                object.wait(limit.into_iter().chain(left).min());
             }
-            None => (limit, deadline),
-        };
-        let Some((now, deadline)) = deadline else {
-            return self.poll(limit);
-        };
-        let left = deadline.saturating_duration_since(now);
-        if left.is_zero() || limit.is_some_and(|limit| limit.is_zero()) {
-            return self.look();
-        }
-        // The poll's own timeout is exact to a millisecond, so one that ends near the deadline could end after it.
-        if limit.is_some_and(|limit| limit.saturating_add(TIMEOUT_UNIT) <= left) {
-            return self.poll(limit);
-        }
-        let timeout = self.alarm.arm(now, deadline);
-        let shorter = match (limit, timeout) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        self.poll(shorter);
-    }
-
-    fn poll(&mut self, timeout: Option<Duration>) {
-        // EINTR ends the wait early, which all callers allow. Nothing else can fail while the descriptor is ours.
-        if let Err(error) = self.poll.poll(&mut self.events, timeout) {
-            self.events.clear();
-            debug_assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{error}");
         }
     }
 
-    /// Whether an event belongs to a source, not to the poller itself.
-    pub(crate) fn is_source(token: mio::Token) -> bool {
-        token != KICK && token != ALARM
+    /// The events of the last wait: each is a token and the news of its two directions.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (usize, News, News)> {
+        match &self.inner {
+            Inner::Mio(poller) => Events::Mio(poller.events()),
+            Inner::Object(object) => Events::Object(object.events()),
+        }
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = (usize, News, News);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Events::Mio(events) => events.next(),
+            Events::Object(events) => events.next(),
+        }
+    }
+}
+
+impl Registry {
+    /// What the poller is called.
+    pub(crate) fn name(&self) -> &str {
+        match &self.inner {
+            InnerRegistry::Mio(_) => "mio",
+            InnerRegistry::Object(object) => object.name(),
+        }
+    }
+
+    /// Whether another process has made the poller: this one is a child that was forked since. The poller still
+    /// belongs to the parent, and threads that are not here may have held the locks.
+    pub(crate) fn is_inherited(&self) -> bool {
+        !self.origin.is_here()
+    }
+
+    pub(crate) fn register(
+        &self,
+        io: &mut impl Pollable,
+        token: usize,
+        interest: ::mio::Interest,
+    ) -> io::Result<()> {
+        match &self.inner {
+            InnerRegistry::Mio(registry) => {
+                io.register_with(registry, ::mio::Token(token), interest)
+            }
+            InnerRegistry::Object(object) => object.register(io, token, interest),
+        }
+    }
+
+    /// An operation has found a source not ready.
+    #[inline]
+    pub(crate) fn rearm(&self, token: usize, interest: ::mio::Interest) {
+        match &self.inner {
+            // Its edges need no rearming.
+            InnerRegistry::Mio(_) => {}
+            InnerRegistry::Object(object) => object.rearm(token, interest),
+        }
+    }
+
+    pub(crate) fn deregister(&self, io: &mut impl Pollable, token: usize) -> io::Result<()> {
+        match &self.inner {
+            InnerRegistry::Mio(registry) => io.deregister_from(registry),
+            InnerRegistry::Object(object) => object.deregister(io, token),
+        }
     }
 }
 
 impl fmt::Debug for Poller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Poller").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").finish_non_exhaustive()
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Shared {
     pub(crate) handover: Handover<Poller>,
     signal: Arc<Signal<PollKick>>,
     #[cfg(unix)]
-    descriptor: std::os::fd::RawFd,
+    descriptor: Option<std::os::fd::RawFd>,
     id: u32,
     timers: Arc<Timers<PollKick>>,
     sources: Shares,
@@ -55,7 +55,7 @@ pub(crate) struct Life {
 impl Reactor {
     /// A reactor that has no thread yet, and that is not yet the clock for the limits in `heist_sync`.
     pub(crate) fn bare(config: Config) -> io::Result<Reactor> {
-        let (poller, kick) = Poller::new()?;
+        let (poller, kick) = Poller::new(config.backend.clone())?;
         let signal = Arc::new(Signal::new(kick));
         // A model must not depend on the machine.
         let shards = if cfg!(heist_loom) {
@@ -89,10 +89,15 @@ impl Reactor {
     }
 
     /// The poller's descriptor, which lives as long as the reactor. After [`Turn::arm`] it becomes readable when a turn
-    /// would find something.
+    /// would find something. `None` if the poller has none.
     #[cfg(unix)]
-    pub fn descriptor(&self) -> std::os::fd::RawFd {
+    pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
         self.0.descriptor
+    }
+
+    /// What its poller is called: `"mio"`, `"poll"`, or as the program's own says.
+    pub fn backend(&self) -> &str {
+        self.0.sources.backend()
     }
 
     /// Takes the right to wait in the poller. `None` if somebody else has it.
@@ -220,9 +225,8 @@ impl<'a> Turn<'a> {
         } else {
             self.sleep(limit);
         }
-        let Poller { events, pace, .. } = &mut *self.poller;
-        self.shared.sources.dispatch(events, woken);
-        self.shared.timers.expire(pace, woken);
+        self.shared.sources.dispatch(self.poller.events(), woken);
+        self.shared.timers.expire(&mut self.poller.pace, woken);
     }
 
     /// Leaves the wait to whoever waits for the [descriptor](Reactor::descriptor). From now until the next

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,6 +13,7 @@ use mio::Interest;
 
 use crate::context;
 use crate::current::default_reactor;
+use crate::poller::Pollable;
 use crate::readiness::{Direction, Listed, News, Seen, Source, Stale, Wanted};
 use crate::sources::{Share, shut_down};
 
@@ -26,15 +28,27 @@ pub(crate) mod ready;
 const SHORT_MEANS_DRAINED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Something registered with a reactor. It leaves the reactor when it is dropped.
-pub(crate) struct Registered<S: mio::event::Source> {
+pub(crate) struct Registered<S: Pollable> {
     /// `None` only after it has been taken out.
     io: Option<S>,
+    registration: Registration,
+}
+
+/// How a reactor knows what is registered with it.
+struct Registration {
     source: Arc<Source>,
     sources: Share,
     token: usize,
 }
 
-impl<S: mio::event::Source> Registered<S> {
+/// One direction of something registered.
+#[derive(Clone, Copy)]
+pub(crate) struct Side<'a> {
+    registration: &'a Registration,
+    writes: bool,
+}
+
+impl<S: Pollable> Registered<S> {
     /// Registers `io` with the reactor of this thread. Both directions start with `news`.
     pub(crate) fn new(io: S, interest: Interest, news: News) -> io::Result<Self> {
         Self::try_new(io, interest, news).map_err(|(_, error)| error)
@@ -71,9 +85,11 @@ impl<S: mio::event::Source> Registered<S> {
         match sources.register(&mut io, interest, source.clone()) {
             Ok(token) => Ok(Self {
                 io: Some(io),
-                source,
-                sources,
-                token,
+                registration: Registration {
+                    source,
+                    sources,
+                    token,
+                },
             }),
             Err(error) => Err((io, error)),
         }
@@ -107,21 +123,30 @@ impl<S: mio::event::Source> Registered<S> {
     }
 
     /// The direction in which data comes in.
-    pub(crate) fn reads(&self) -> &Direction {
-        &self.source.read
+    #[inline]
+    pub(crate) fn reads(&self) -> Side<'_> {
+        Side {
+            registration: &self.registration,
+            writes: false,
+        }
     }
 
     /// The direction in which data goes out.
-    pub(crate) fn writes(&self) -> &Direction {
-        &self.source.write
+    #[inline]
+    pub(crate) fn writes(&self) -> Side<'_> {
+        Side {
+            registration: &self.registration,
+            writes: true,
+        }
     }
 
     fn leave(&self, io: &mut S) -> io::Result<()> {
-        self.sources.deregister(io, self.token)
+        let Registration { sources, token, .. } = &self.registration;
+        sources.deregister(io, *token)
     }
 }
 
-impl<S: mio::event::Source> Drop for Registered<S> {
+impl<S: Pollable> Drop for Registered<S> {
     fn drop(&mut self) {
         if let Some(mut io) = self.io.take() {
             // If the poller does not know it any more, nothing is lost.
@@ -130,7 +155,7 @@ impl<S: mio::event::Source> Drop for Registered<S> {
     }
 }
 
-impl<S: mio::event::Source + fmt::Debug> fmt::Debug for Registered<S> {
+impl<S: Pollable + fmt::Debug> fmt::Debug for Registered<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.io.fmt(f)
     }
@@ -142,14 +167,17 @@ pub(crate) fn never<R>(_: &R) -> bool {
 }
 
 /// Does an operation for which the source seems ready. `short` says of the result whether the operation transferred
-/// less than it asked for. If the operation finds the source not ready or drained, the readiness is cleared.
+/// less than it asked for. If the operation finds the source not ready or drained, the readiness is cleared, and `rearm` is
+/// called.
 ///
 /// Returns `None` if the operation would block.
+#[inline]
 fn attempt<R>(
     direction: &Direction,
     seen: Seen,
     operation: &mut impl FnMut() -> io::Result<R>,
     short: impl Fn(&R) -> bool,
+    rearm: impl FnOnce(),
 ) -> Option<io::Result<R>> {
     if seen.is_shut_down() {
         return Some(Err(shut_down()));
@@ -159,12 +187,14 @@ fn attempt<R>(
             Ok(result) => {
                 if SHORT_MEANS_DRAINED && seen.may_be_drained() && short(&result) {
                     direction.clear_part(seen, Stale::READY);
+                    rearm();
                 }
                 return Some(Ok(result));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 direction.clear(seen);
+                rearm();
                 return None;
             }
             Err(error) => return Some(Err(error)),
@@ -172,10 +202,57 @@ fn attempt<R>(
     }
 }
 
-impl Direction {
+impl Deref for Side<'_> {
+    type Target = Direction;
+
+    #[inline]
+    fn deref(&self) -> &Direction {
+        self.direction()
+    }
+}
+
+impl<'a> Side<'a> {
+    /// What is known of it.
+    #[inline]
+    pub(crate) fn direction(self) -> &'a Direction {
+        let source = &*self.registration.source;
+        if self.writes {
+            &source.write
+        } else {
+            &source.read
+        }
+    }
+
+    /// Makes the poller tell again, after the readiness was cleared.
+    #[inline]
+    pub(crate) fn rearm(self) {
+        self.rearm_for(if self.writes {
+            Interest::WRITABLE
+        } else {
+            Interest::READABLE
+        });
+    }
+
+    /// Likewise, for the parts that `interest` names.
+    pub(crate) fn rearm_for(self, interest: Interest) {
+        let Registration { sources, token, .. } = self.registration;
+        sources.rearm(*token, interest);
+    }
+
+    /// Does an operation for which this seems ready.
+    #[inline]
+    fn attempt<R>(
+        self,
+        seen: Seen,
+        operation: &mut impl FnMut() -> io::Result<R>,
+        short: impl Fn(&R) -> bool,
+    ) -> Option<io::Result<R>> {
+        attempt(self.direction(), seen, operation, short, || self.rearm())
+    }
+
     /// Does an operation as soon as it can go through, as the one task that polls this direction.
     pub(crate) fn poll_io<R>(
-        &self,
+        self,
         cx: &mut Context<'_>,
         mut operation: impl FnMut() -> io::Result<R>,
         short: impl Fn(&R) -> bool,
@@ -183,7 +260,7 @@ impl Direction {
         let coop = ready!(coop::poll_proceed(cx));
         loop {
             let seen = ready!(self.poll(cx));
-            if let Some(result) = attempt(self, seen, &mut operation, &short) {
+            if let Some(result) = self.attempt(seen, &mut operation, &short) {
                 coop.made_progress();
                 return Poll::Ready(result);
             }
@@ -192,13 +269,13 @@ impl Direction {
 
     /// Does an operation as soon as it can go through. Any number of tasks may wait.
     pub(crate) async fn io<R>(
-        &self,
+        self,
         mut operation: impl FnMut() -> io::Result<R>,
         short: impl Fn(&R) -> bool,
     ) -> io::Result<R> {
         loop {
             let seen = self.news().await;
-            if let Some(result) = attempt(self, seen, &mut operation, &short) {
+            if let Some(result) = self.attempt(seen, &mut operation, &short) {
                 return result;
             }
         }
@@ -206,7 +283,7 @@ impl Direction {
 
     /// Does an operation if it can go through now. Otherwise fails with `WouldBlock`.
     pub(crate) fn try_io<R>(
-        &self,
+        self,
         mut operation: impl FnMut() -> io::Result<R>,
         short: impl Fn(&R) -> bool,
     ) -> io::Result<R> {
@@ -214,26 +291,26 @@ impl Direction {
         if !seen.is_ready() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        attempt(self, seen, &mut operation, short)
+        self.attempt(seen, &mut operation, short)
             .unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
     }
 
     /// Completes once an operation is worth trying.
-    pub(crate) fn news(&self) -> WaitForNews<'_> {
+    pub(crate) fn news(self) -> WaitForNews<'a> {
         self.news_of(Wanted::ANY)
     }
 
     /// Completes once some of `wanted` is so.
-    pub(crate) fn news_of(&self, wanted: Wanted) -> WaitForNews<'_> {
+    pub(crate) fn news_of(self, wanted: Wanted) -> WaitForNews<'a> {
         WaitForNews {
-            direction: self,
+            direction: self.direction(),
             wanted,
             entry: None,
         }
     }
 
     /// Completes once an operation is worth trying. If the reactor has been shut down, it completes with an error.
-    pub(crate) async fn ready(&self) -> io::Result<()> {
+    pub(crate) async fn ready(self) -> io::Result<()> {
         if self.news().await.is_shut_down() {
             return Err(shut_down());
         }
@@ -241,7 +318,7 @@ impl Direction {
     }
 
     /// Polls for [`ready`](Self::ready), as the one task that polls this direction. Returns what it saw.
-    pub(crate) fn poll_seen(&self, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
+    pub(crate) fn poll_seen(self, cx: &mut Context<'_>) -> Poll<io::Result<Seen>> {
         let coop = ready!(coop::poll_proceed(cx));
         let seen = ready!(self.poll(cx));
         coop.made_progress();
@@ -253,12 +330,12 @@ impl Direction {
     }
 
     /// Polls for [`ready`](Self::ready), as the one task that polls this direction.
-    pub(crate) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_ready(self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_seen(cx).map_ok(drop)
     }
 }
 
-/// The future of [`Direction::news`].
+/// The future of [`Side::news`].
 #[derive(Debug)]
 pub(crate) struct WaitForNews<'a> {
     direction: &'a Direction,
@@ -298,7 +375,13 @@ mod tests {
     /// Whether the direction is ready after an operation that went through, `short` or not.
     fn ready_after(news: News, short: bool) -> bool {
         let direction = Direction::new(news, Wait::Readable);
-        let done = attempt(&direction, direction.look(), &mut || Ok(1), |_| short);
+        let done = attempt(
+            &direction,
+            direction.look(),
+            &mut || Ok(1),
+            |_| short,
+            || {},
+        );
         assert!(matches!(done, Some(Ok(1))));
         direction.look().is_ready()
     }
@@ -336,7 +419,10 @@ mod tests {
             let direction = Direction::new(news, Wait::Readable);
             let would_block = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
             let seen = direction.look();
-            assert!(attempt(&direction, seen, &mut { would_block }, |_| false).is_none());
+            let mut rearmed = false;
+            let rearm = || rearmed = true;
+            let done = attempt(&direction, seen, &mut { would_block }, |_| false, rearm);
+            assert!(done.is_none() && rearmed);
             assert!(!direction.look().is_ready(), "{news:?}");
             direction.set(News::READY, &mut Vec::new());
             assert!(direction.look().is_ready() && direction.look().may_be_drained());

@@ -36,7 +36,7 @@ use std::task::Waker;
 use heist_sync::sys::{Arc, CachePadded, thread};
 use mio::Interest;
 
-use crate::poller::Poller;
+use crate::poller::{Pollable, Registry};
 use crate::readiness::{News, Source};
 use table::Table;
 
@@ -44,7 +44,7 @@ pub(crate) mod table;
 
 /// The sources of one reactor.
 pub(crate) struct Sources {
-    registry: mio::Registry,
+    registry: Registry,
     table: Table<Source>,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Shares {
 
 impl Shares {
     /// No sources yet. `threads` is a power of two: how many threads do not get in each other's way.
-    pub(crate) fn new(registry: mio::Registry, threads: usize) -> Self {
+    pub(crate) fn new(registry: Registry, threads: usize) -> Self {
         let sources = Arc::new(Sources {
             registry,
             table: Table::new(threads),
@@ -100,54 +100,61 @@ impl Sources {
     ///
     /// # Errors
     ///
-    /// If the reactor has been shut down, or if it has no room.
-    pub(crate) fn register<S: mio::event::Source>(
+    /// If the reactor has been shut down, or if it has no room. In the child of a fork.
+    pub(crate) fn register<S: Pollable>(
         &self,
         io: &mut S,
         interest: Interest,
         source: Arc<Source>,
     ) -> io::Result<usize> {
+        if self.registry.is_inherited() {
+            return Err(inherited());
+        }
         let inserted = self.table.insert(thread::number(), source);
         let token = inserted.ok_or_else(shut_down)?;
-        if let Err(error) = self.registry.register(io, mio::Token(token), interest) {
+        if let Err(error) = self.registry.register(io, token, interest) {
             drop(self.table.remove(thread::number(), token));
             return Err(error);
         }
         Ok(token)
     }
 
-    /// Deregisters a source.
-    pub(crate) fn deregister<S: mio::event::Source>(
-        &self,
-        io: &mut S,
-        token: usize,
-    ) -> io::Result<()> {
-        let left = self.registry.deregister(io);
+    /// Deregisters a source. In the child of a fork it does nothing: the poller and the table are the parent's, and there is
+    /// only a copy of the source here.
+    pub(crate) fn deregister<S: Pollable>(&self, io: &mut S, token: usize) -> io::Result<()> {
+        if self.registry.is_inherited() {
+            return Ok(());
+        }
+        let left = self.registry.deregister(io, token);
         let source = self.table.remove(thread::number(), token);
         // Wakers may be dropped with it.
         drop(source);
         left
     }
 
-    /// Tells the sources about a batch of events. Adds the wakers of those who waited to `wakers`.
-    pub(crate) fn dispatch(&self, events: &mio::Events, wakers: &mut Vec<Waker>) {
-        let events = events
-            .iter()
-            .filter(|event| Poller::is_source(event.token()));
-        for event in events {
-            let news = News::NONE.and(event.is_error(), News::ERROR);
-            let read = news
-                .and(event.is_readable(), News::READY)
-                .and(event.is_priority(), News::URGENT)
-                .and(event.is_read_closed(), News::CLOSED);
-            let write = news
-                .and(event.is_writable(), News::READY)
-                .and(event.is_write_closed(), News::CLOSED);
+    /// An operation has found a source not ready for `interest`, and its readiness is cleared: the poller must tell again.
+    #[inline]
+    pub(crate) fn rearm(&self, token: usize, interest: Interest) {
+        self.registry.rearm(token, interest);
+    }
+
+    /// Tells the sources about a batch of events: tokens, and the news of their two directions. A token may be one of a
+    /// source that has left, or none at all: the poller may be anybody's. Adds the wakers of those who waited to `wakers`.
+    pub(crate) fn dispatch(
+        &self,
+        events: impl Iterator<Item = (usize, News, News)>,
+        wakers: &mut Vec<Waker>,
+    ) {
+        for (token, read, write) in events {
             // A source that has left may still have events in the batch.
-            self.table.with(event.token().0, |source| {
-                source.tell(read, write, wakers);
-            });
+            self.table
+                .with(token, |source| source.tell(read, write, wakers));
         }
+    }
+
+    /// What the poller is called.
+    pub(crate) fn backend(&self) -> &str {
+        self.registry.name()
     }
 
     /// Makes everything fail that waits for a source, now or later, and takes the wakers.
@@ -172,4 +179,11 @@ impl fmt::Debug for Sources {
 /// The error of an operation whose reactor has been shut down.
 pub(crate) fn shut_down() -> io::Error {
     io::Error::other("the reactor that this belongs to has been shut down")
+}
+
+/// The error of who registers a source in the child of a fork.
+fn inherited() -> io::Error {
+    io::Error::other(
+        "the reactor belongs to the process that has made it, not to a child made by fork",
+    )
 }

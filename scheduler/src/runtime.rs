@@ -38,6 +38,8 @@ pub use crate::workers::runtime_id::Id;
 pub use crate::workers::stall::Stall;
 pub use builder::Builder;
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
+#[doc(inline)]
+pub use heist_reactor::backend::{self, Backend};
 pub use metrics::RuntimeMetrics;
 pub use shutdown::{ShutdownReport, Unfinished};
 
@@ -71,7 +73,8 @@ use root::Ended;
 /// # After a fork
 ///
 /// If the child of a `fork` inherits a runtime, it has no threads there and shares the parent's poller. Its drop does
-/// nothing in the child. Do nothing else with it in the child, nor with its sockets and timers. The child may build
+/// nothing in the child. The drop of one of its sockets closes the child's copy, and the parent's goes on. To make a socket is an
+/// error there. Do nothing else with it in the child, nor with its sockets and timers. The child may build
 /// runtimes of its own only if the parent had none at the time of the fork, because threads that slept then leave
 /// traces in the tables of the locks. Otherwise the child may only `exec` or exit.
 ///
@@ -219,20 +222,21 @@ impl Runtime {
 
     /// A descriptor that a foreign event loop can wait for between two [turns](Self::turn). It becomes readable when
     /// there is something to do: an event, a deadline, or a task that another thread has woken. It lives as long as the
-    /// runtime. Don't do anything with it but wait. `None` for a multi-thread runtime.
+    /// runtime. Don't do anything with it but wait. `None` for a multi-thread runtime, and if the
+    /// [backend](super::runtime::backend) has none, as `poll(2)`.
     ///
     /// # Examples
     /// ```
-    /// use heist::runtime::Builder;
+    /// use heist::runtime::{Backend, Builder};
     ///
-    /// let runtime = Builder::new_current_thread().build()?;
+    /// let runtime = Builder::new_current_thread().reactor(Backend::Mio).build()?;
     /// assert!(runtime.descriptor().is_some());
     /// # std::io::Result::Ok(())
     /// ```
     #[cfg(unix)]
     pub fn descriptor(&self) -> Option<std::os::fd::RawFd> {
         match &self.kind {
-            Kind::CurrentThread(_) => Some(self.handle.shared().driver.descriptor()),
+            Kind::CurrentThread(_) => self.handle.shared().driver.descriptor(),
             Kind::MultiThread(_) => None,
         }
     }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use heist_sync::sys::{Arc, Condvar, Mutex};
 
+use crate::backend::Backend;
+use crate::readiness::News;
 use crate::timers::Pace;
 use crate::wakeup::Kick;
 
@@ -29,32 +31,27 @@ impl Kick for PollKick {
 
 /// The poller and what a turn works with.
 pub(crate) struct Poller {
-    /// Only for its registry: nobody waits in it.
-    poll: mio::Poll,
-    pub(crate) events: mio::Events,
     pub(crate) pace: Pace,
     bell: Arc<Bell>,
 }
 
 impl Poller {
-    pub(crate) fn new() -> io::Result<(Self, PollKick)> {
+    pub(crate) fn new(_: Backend) -> io::Result<(Self, PollKick)> {
         let bell = Arc::new(Bell::default());
         let poller = Self {
-            poll: mio::Poll::new()?,
-            events: mio::Events::with_capacity(1),
             pace: Pace::default(),
             bell: bell.clone(),
         };
         Ok((poller, PollKick(bell)))
     }
 
-    pub(crate) fn registry(&self) -> io::Result<mio::Registry> {
-        self.poll.registry().try_clone()
+    pub(crate) fn registry(&self) -> io::Result<Registry> {
+        Ok(Registry)
     }
 
     #[cfg(unix)]
-    pub(crate) fn descriptor(&self) -> std::os::fd::RawFd {
-        std::os::fd::AsRawFd::as_raw_fd(&self.poll)
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        None
     }
 
     pub(crate) fn arm(&mut self, _now: Instant, _deadline: Instant) -> Option<Duration> {
@@ -76,8 +73,39 @@ impl Poller {
         }
     }
 
-    pub(crate) fn is_source(_token: mio::Token) -> bool {
-        true
+    pub(crate) fn events(&self) -> impl Iterator<Item = (usize, News, News)> {
+        std::iter::empty()
+    }
+}
+
+/// What a model registers: nothing.
+pub(crate) trait Pollable {}
+
+/// What sources would be registered with.
+pub(crate) struct Registry;
+
+impl Registry {
+    pub(crate) fn name(&self) -> &str {
+        "modelled"
+    }
+
+    pub(crate) fn is_inherited(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn register(
+        &self,
+        _: &mut impl Pollable,
+        _: usize,
+        _: mio::Interest,
+    ) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn rearm(&self, _: usize, _: mio::Interest) {}
+
+    pub(crate) fn deregister(&self, _: &mut impl Pollable, _: usize) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -6,10 +6,11 @@ use std::task::{Context, Poll};
 
 use super::Registered;
 use crate::io::ReadBuf;
+use crate::poller::Pollable;
 use crate::sys::{Descriptor, recv, send, send_vectored};
 
 /// A stream of bytes.
-pub(crate) trait Stream: mio::event::Source + Descriptor {
+pub(crate) trait Stream: Pollable + Descriptor {
     /// Whether an operation that transferred less than it asked for has drained or filled the stream, where the poller
     /// allows us to use that.
     const SHORT_MEANS_DRAINED: bool;

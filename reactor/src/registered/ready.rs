@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use super::{Registered, WaitForNews};
 use crate::io::{Interest, Ready};
+use crate::poller::Pollable;
 use crate::readiness::{Seen, Stale, Wanted};
 use crate::sources::shut_down;
 
@@ -71,7 +72,7 @@ fn wanted(interest: Interest) -> (Option<Wanted>, Option<Wanted>) {
     ((read != Wanted::NONE).then_some(read), write)
 }
 
-impl<S: mio::event::Source> Registered<S> {
+impl<S: Pollable> Registered<S> {
     /// What is known now of what has to do with `interest`.
     pub(crate) fn look(&self, interest: Interest) -> Both {
         let (read, write) = wanted(interest);
@@ -101,10 +102,21 @@ impl<S: mio::event::Source> Registered<S> {
             .and(is_writable, Stale::READY)
             .and(write_closed, Stale::CLOSED);
         let (read, write) = (self.reads(), self.writes());
-        Both {
+        let left = Both {
             read: seen.read.map(|seen| read.clear_part(seen, of_read)),
             write: seen.write.map(|seen| write.clear_part(seen, of_write)),
+        };
+        if seen.read.is_some() && (is_readable || read_closed || error) {
+            read.rearm();
         }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if seen.read.is_some() && which.has_priority() {
+            read.rearm_for(mio::Interest::PRIORITY);
+        }
+        if seen.write.is_some() && (is_writable || write_closed || error) {
+            write.rearm();
+        }
+        left
     }
 
     /// Clears what `interest` asks for, because an operation would block.

@@ -60,7 +60,7 @@ impl Bell {
     /// What the listeners wait for.
     pub(super) fn rings(&self) -> arrivals::Bell<'_> {
         arrivals::Bell {
-            direction: self.pipe.reads(),
+            direction: self.pipe.reads().direction(),
             silencing: &self.silencing,
         }
     }
@@ -75,6 +75,11 @@ impl Bell {
     pub(super) fn silence(&self) {
         let mut bytes = [0; 256];
         while matches!((&mut self.pipe.io()).read(&mut bytes), Ok(1..)) {}
+    }
+
+    /// Makes the poller tell of the pipe again, after it was silenced and its readiness was cleared.
+    pub(super) fn rearm(&self) {
+        self.pipe.reads().rearm();
     }
 }
 

@@ -157,8 +157,15 @@ impl Signal {
         if !bell.is_ours() {
             return Poll::Ready(None);
         }
-        let silence = || bell.silence();
-        self.listener.poll(cx, bell.rings(), silence).map(Some)
+        let mut silenced = false;
+        let heard = self.listener.poll(cx, bell.rings(), || {
+            bell.silence();
+            silenced = true;
+        });
+        if silenced {
+            bell.rearm();
+        }
+        heard.map(Some)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use heist_reactor::backend::Backend;
 use heist_sync::protocol::contain;
 
 use super::current_thread::CurrentThread;
@@ -56,6 +57,7 @@ pub struct Builder {
     hooks: Hooks,
     max_blocking_threads: usize,
     keep_alive: Duration,
+    backend: Backend,
 }
 
 impl Builder {
@@ -88,6 +90,7 @@ impl Builder {
             hooks: Hooks::default(),
             max_blocking_threads: 512,
             keep_alive: Duration::from_secs(10),
+            backend: Backend::Auto,
         }
     }
 
@@ -172,6 +175,26 @@ impl Builder {
     /// Sets how long a thread for blocking jobs waits for the next job before it ends. The default is 10 s.
     pub fn thread_keep_alive(&mut self, duration: Duration) -> &mut Self {
         self.keep_alive = duration;
+        self
+    }
+
+    /// Sets which poller the reactor waits with. The default is [`Backend::Auto`], which lets the environment variable
+    /// `HEIST_REACTOR` choose (`mio`, `poll` or `auto`). Any other choice made here takes precedence over the environment.
+    /// The [module](super::backend) has the details, and the contract for pollers of your own.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::{Backend, Builder};
+    ///
+    /// # #[cfg(unix)]
+    /// # {
+    /// let runtime = Builder::new_multi_thread().reactor(Backend::Poll).build()?;
+    /// assert_eq!(runtime.handle().backend(), "poll");
+    /// # }
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn reactor(&mut self, val: Backend) -> &mut Self {
+        self.backend = val;
         self
     }
 
@@ -347,7 +370,8 @@ impl Builder {
     /// Builds the runtime, and starts its threads.
     ///
     /// # Errors
-    /// Fails if the operating system refuses the poller or a thread. What was started by then has ended again.
+    /// Fails if the operating system refuses the poller or a thread, or if the environment variable `HEIST_REACTOR`, where
+    /// it counts, names no backend. What was started by then has ended again.
     pub fn build(&mut self) -> io::Result<Runtime> {
         heist_sync::protocol::announce_blocking(|wait| relief::give_way(wait));
         let (regular, places, spares) = self.places();
@@ -418,6 +442,7 @@ impl Builder {
             thread_keep_alive: self.keep_alive,
             on_thread_start: self.threads.on_start.clone(),
             on_thread_stop: self.threads.on_stop.clone(),
+            backend: self.backend.clone(),
         }
     }
 }
@@ -440,6 +465,7 @@ impl fmt::Debug for Builder {
             .field("max_blocking_threads", &self.max_blocking_threads)
             .field("thread_keep_alive", &self.keep_alive)
             .field("thread_stack_size", &self.threads.stack_size)
+            .field("reactor", &self.backend)
             .finish_non_exhaustive()
     }
 }

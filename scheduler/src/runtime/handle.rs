@@ -171,6 +171,21 @@ impl Handle {
         self.shared.id
     }
 
+    /// What the poller of this runtime's reactor is called: `"mio"`, `"poll"`, or what
+    /// [the program's own](super::Backend::custom) says.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::{Backend, Builder};
+    ///
+    /// let runtime = Builder::new_current_thread().reactor(Backend::Mio).build()?;
+    /// assert_eq!(runtime.handle().backend(), "mio");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn backend(&self) -> &str {
+        self.shared.driver.backend()
+    }
+
     /// Figures about the runtime.
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::new(self.shared.clone())

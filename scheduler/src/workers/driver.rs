@@ -88,9 +88,14 @@ impl Driver {
         }
     }
 
-    /// The descriptor that becomes readable when there are events, once [armed](Self::arm).
+    /// What the reactor's poller is called.
+    pub(crate) fn backend(&self) -> &str {
+        self.reactor.backend()
+    }
+
+    /// The descriptor that becomes readable when there are events, once [armed](Self::arm). `None` if the poller has none.
     #[cfg(unix)]
-    pub(crate) fn descriptor(&self) -> std::os::fd::RawFd {
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::RawFd> {
         self.reactor.descriptor()
     }
 

@@ -2,9 +2,8 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::process::Child;
-
-use mio::{Interest, Registry, Token, event};
 
 /// There is none.
 #[derive(Debug)]
@@ -20,16 +19,8 @@ impl Pidfd {
     }
 }
 
-impl event::Source for Pidfd {
-    fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        match self.0 {}
-    }
-
-    fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-        match self.0 {}
-    }
-
-    fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+impl AsRawFd for Pidfd {
+    fn as_raw_fd(&self) -> RawFd {
         match self.0 {}
     }
 }

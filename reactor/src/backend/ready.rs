@@ -87,6 +87,12 @@ impl Ready {
         self.has(PRIORITY)
     }
 
+    /// Whether a read may succeed, whether a write may, and which of these directions is closed.
+    #[cfg(unix)]
+    pub(crate) fn parts(self) -> [bool; 4] {
+        [READABLE, WRITABLE, READ_CLOSED, WRITE_CLOSED].map(|part| self.has(part))
+    }
+
     fn has(self, any: u8) -> bool {
         self.0 & any != 0
     }

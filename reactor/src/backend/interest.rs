@@ -90,6 +90,23 @@ impl Interest {
     }
 }
 
+impl From<mio::Interest> for Interest {
+    fn from(interest: mio::Interest) -> Interest {
+        let mut bits = 0;
+        if interest.is_readable() {
+            bits |= Self::READABLE.0;
+        }
+        if interest.is_writable() {
+            bits |= Self::WRITABLE.0;
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if interest.is_priority() {
+            bits |= Self::PRIORITY.0;
+        }
+        Interest(bits)
+    }
+}
+
 impl BitOr for Interest {
     type Output = Interest;
 
