@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use heist_reactor::backend::Backend;
 use heist_reactor::io::unix::AsyncFd;
 use heist_reactor::io::{Interest, Ready};
 use heist_reactor::testing::{CountWakes, block_on, within_limit};
@@ -296,4 +297,67 @@ fn a_reader_leaves_the_urgent_byte_to_whoever_waits_for_it() {
         guard.clear_ready();
         assert!(is_pending(fd.ready(Interest::PRIORITY)));
     });
+}
+
+/// A number, whatever it stands for.
+#[derive(Debug)]
+struct Number(RawFd);
+
+impl AsRawFd for Number {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0
+    }
+}
+
+#[test]
+fn a_descriptor_closed_underneath_hangs_nobody_who_leaves() {
+    for backend in [Backend::Mio, Backend::Poll] {
+        within_limit(|| {
+            let config = Config {
+                backend,
+                ..Config::default()
+            };
+            let reactor = Reactor::new(config).expect("a poller");
+            let _entered = reactor.enter();
+            let (here, _there) = UnixStream::pair().unwrap();
+            // A number that no other test's descriptor takes meanwhile.
+            // SAFETY: it copies an open descriptor.
+            let high = unsafe { libc::fcntl(here.as_raw_fd(), libc::F_DUPFD, 900) };
+            // SAFETY: it breaks the promise to keep the descriptor open, to see what comes of it.
+            let fd = unsafe { AsyncFd::register(Number(high)) }.unwrap();
+            assert!(is_pending(fd.readable()));
+            // SAFETY: nobody else uses it.
+            assert_eq!(unsafe { libc::close(high) }, 0);
+            let mut turn = reactor.try_borrow().expect("free");
+            turn.wait(Some(Duration::ZERO));
+            turn.wait(Some(Duration::ZERO));
+            assert_eq!(fd.into_inner().0, high);
+            // SAFETY: see above. The number stands for nothing any more.
+            let refused = unsafe { AsyncFd::register(Number(high)) };
+            let (_, error) = refused.unwrap_err().into_parts();
+            assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+        });
+    }
+}
+
+#[test]
+fn a_regular_file_is_refused_by_each_poller() {
+    for backend in [Backend::Poll, Backend::Mio] {
+        within_limit(|| {
+            let always = backend_watches_files(&backend);
+            let config = Config {
+                backend,
+                ..Config::default()
+            };
+            let reactor = Reactor::new(config).expect("a poller");
+            let _entered = reactor.enter();
+            let registered = AsyncFd::new(tempfile::tempfile().unwrap());
+            assert!(registered.is_ok() == always);
+        });
+    }
+}
+
+/// kqueue does.
+fn backend_watches_files(backend: &Backend) -> bool {
+    matches!(backend, Backend::Mio) && !cfg!(target_os = "linux")
 }
