@@ -14,8 +14,10 @@ mod at_once;
 pub(crate) use at_once::AtOnce;
 #[cfg(unix)]
 pub(crate) use unix::{
-    Descriptor, as_descriptor, note_sigpipe, own_descriptor, peer_cred, read, recv, send,
-    send_vectored, without_sigpipe,
+    Descriptor, NO_SUCH_FAMILY, as_descriptor, note_sigpipe, own_descriptor, peer_cred, read, recv,
+    send, send_vectored, without_sigpipe,
 };
 #[cfg(windows)]
-pub(crate) use windows::{Descriptor, as_descriptor, own_descriptor, recv, send, send_vectored};
+pub(crate) use windows::{
+    Descriptor, NO_SUCH_FAMILY, as_descriptor, own_descriptor, recv, send, send_vectored,
+};

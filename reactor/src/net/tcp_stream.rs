@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::addr::{ToSocketAddrs, no_address, resolve};
+use super::addr::{ToSocketAddrs, resolve};
 use super::datagram;
+use super::race::connect_any;
 use crate::io::ReadBuf;
 use crate::readiness::News;
 use crate::registered::{Registered, never};
@@ -40,28 +41,29 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Connects to the host. If it has several addresses, they are tried in turn until one answers.
+    /// Connects to the host.
+    ///
+    /// If it has several addresses, they race, as RFC 8305 ("happy eyeballs") says. Attempts start in the order of the
+    /// addresses, but with IPv4 and IPv6 by turns. The next attempt starts when one fails, or after 250 ms. The first one to
+    /// succeed is the connection, and the others are given up. So an address that doesn't answer costs 250 ms. This holds
+    /// for the addresses of a name, in the order in which the system sorts them, and for a list of addresses. (In tokio, an
+    /// attempt starts only after the one before has failed.)
     ///
     /// # Errors
     ///
-    /// If no address answers: the error of the last one. If there is no address.
+    /// If the name can't be resolved, or if there is no address. If no address answers: an error that names all of them. Its
+    /// kind is that of the last one, but errors which only say that there is no way to an address don't count, if there are
+    /// others. If there is only one address, its error is returned as it is.
     ///
     /// # Cancel safety
     ///
-    /// If you drop the future, the attempt is given up.
+    /// If you drop the future, all attempts are given up.
     pub async fn connect<A: ToSocketAddrs>(address: A) -> io::Result<TcpStream> {
-        let mut last = None;
-        for address in resolve(address).await? {
-            let connected = match mio::net::TcpStream::connect(address) {
-                Ok(socket) => Self::connected(socket).await,
-                Err(error) => Err(error),
-            };
-            match connected {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(no_address))
+        connect_any(resolve(address).await?, Self::connect_to).await
+    }
+
+    async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+        Self::connected(mio::net::TcpStream::connect(address)?).await
     }
 
     /// Waits for a connect under way.

@@ -16,6 +16,9 @@ pub(crate) trait Descriptor: AsFd {}
 
 impl<S: AsFd> Descriptor for S {}
 
+/// The error for a socket of a family that the system doesn't have (EAFNOSUPPORT).
+pub(crate) const NO_SUCH_FAMILY: i32 = libc::EAFNOSUPPORT;
+
 /// Reads into what isn't filled of `buffer`. Returns how many bytes.
 #[inline]
 pub(crate) fn read(source: &impl Descriptor, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {

@@ -10,6 +10,9 @@ pub(crate) trait Descriptor {}
 
 impl<S> Descriptor for S {}
 
+/// The error for a socket of a family that the system doesn't have (WSAEAFNOSUPPORT).
+pub(crate) const NO_SUCH_FAMILY: i32 = 10_047;
+
 /// Reads into what isn't filled of `buffer`, which is initialized before. Returns how many bytes.
 pub(crate) fn recv<'a, S>(mut source: &'a S, buffer: &mut ReadBuf<'_>) -> io::Result<usize>
 where
