@@ -130,6 +130,7 @@ mod methods;
 
 mod addr;
 mod datagram;
+mod lookup;
 mod race;
 mod tcp_listener;
 mod tcp_socket;

@@ -1,13 +1,13 @@
-//! What can be turned into socket addresses. Host names are looked up on the blocking pool.
+//! What can be turned into socket addresses.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::vec;
 
-use crate::blocking;
+use super::lookup::look_up;
 
 /// Something that can be turned into socket addresses: an address, a pair of host and port, a string `"host:port"`, or a
-/// reference to one of these. A host name is looked up on the blocking pool.
+/// reference to one of these. A host name is looked up as [`lookup_host`] does it.
 ///
 /// You can't implement this trait outside of heist.
 ///
@@ -23,15 +23,20 @@ pub trait ToSocketAddrs: sealed::Resolve {}
 
 impl<T: sealed::Resolve + ?Sized> ToSocketAddrs for T {}
 
-/// Looks up the addresses of a host, on the blocking pool.
+/// Looks up the addresses of a host. They come in the order in which the system would try them.
+///
+/// The operating system does the look-up, on a thread of a pool that does nothing else. So slow name servers delay no
+/// file and no [`spawn_blocking`](../task/fn.spawn_blocking.html), and a runtime that shuts down does not wait for
+/// them. All runtimes share the pool. It does 64 look-ups at once; more wait in a queue. An address in numbers needs no
+/// thread.
 ///
 /// # Errors
 ///
-/// If the name is malformed or can't be resolved, or if the blocking pool can't run the look-up.
+/// If the name is malformed or can't be resolved, or if no thread can be started.
 ///
 /// # Cancel safety
 ///
-/// If you drop the future, the look-up goes on, and its result is dropped.
+/// If you drop the future, the look-up is skipped. If it has begun, the system finishes it, and its result is dropped.
 ///
 /// ```no_run
 /// # #[heist::main]
@@ -57,16 +62,11 @@ pub(super) fn no_address() -> io::Error {
 
 /// All addresses of a host: at least one, or an error.
 pub(super) async fn resolve<T: ToSocketAddrs>(host: T) -> io::Result<vec::IntoIter<SocketAddr>> {
-    let (host, port) = match host.resolve() {
-        sealed::Resolved::Known(addresses) => return Ok(addresses.into_iter()),
-        sealed::Resolved::Malformed(what) => {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-        }
-        sealed::Resolved::LookUp(host, port) => (host, port),
-    };
-    blocking::spawn(move || std::net::ToSocketAddrs::to_socket_addrs(&(&*host, port)))
-        .await
-        .map_err(io::Error::from)?
+    match host.resolve() {
+        Resolved::Known(addresses) => Ok(addresses.into_iter()),
+        Resolved::Malformed(what) => Err(io::Error::new(io::ErrorKind::InvalidInput, what)),
+        Resolved::LookUp(host, port) => look_up(host, port).await,
+    }
 }
 
 mod sealed {
@@ -161,7 +161,7 @@ impl Resolve for str {
             return Resolved::Malformed("invalid socket address: no port");
         };
         match port.parse() {
-            Ok(port) => Resolved::LookUp(host.to_owned(), port),
+            Ok(port) => (host, port).resolve(),
             Err(_) => {
                 Resolved::Malformed("invalid socket address: the port is not a number up to 65535")
             }

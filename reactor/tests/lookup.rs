@@ -1,0 +1,282 @@
+//! Look-ups of host names. This program has a `getaddrinfo` of its own, which the standard library calls: it knows some names,
+//! and one of them is slow.
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+
+use std::ffi::{CStr, c_char, c_int};
+use std::future::Future;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::ptr;
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use heist::runtime::Builder;
+use heist::task::spawn_blocking;
+use heist_reactor::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
+use heist_reactor::testing::{block_on, within_limit};
+use libc::addrinfo;
+
+/// How many look-ups run at once.
+const THREADS: usize = 64;
+
+/// What has been looked up, and whether slow names are answered.
+struct Names {
+    asked: Vec<String>,
+    under_way: usize,
+    open: bool,
+}
+
+static NAMES: Mutex<Names> = Mutex::new(Names {
+    asked: Vec::new(),
+    under_way: 0,
+    open: false,
+});
+static CHANGED: Condvar = Condvar::new();
+
+fn names() -> MutexGuard<'static, Names> {
+    NAMES.lock().unwrap_or_else(|poison| poison.into_inner())
+}
+
+/// Knows `v4.test`, `v6first.test` with addresses of both families, `slow.test`, and no other.
+///
+/// # Safety
+///
+/// As for the system's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getaddrinfo(
+    node: *const c_char,
+    service: *const c_char,
+    hints: *const addrinfo,
+    result: *mut *mut addrinfo,
+) -> c_int {
+    // SAFETY: the caller passes a string.
+    let name = unsafe { CStr::from_ptr(node) };
+    let name = name.to_str().expect("from a str");
+    let mut all = names();
+    all.asked.push(name.to_owned());
+    all.under_way += 1;
+    CHANGED.notify_all();
+    while name == "slow.test" && !all.open {
+        all = CHANGED.wait(all).expect("no panic");
+    }
+    all.under_way -= 1;
+    drop(all);
+    let addresses: &[&CStr] = match name {
+        "v4.test" | "slow.test" => &[c"127.0.0.1"],
+        "v6first.test" => &[c"::1", c"127.0.0.1"],
+        _ => return libc::EAI_NONAME,
+    };
+    // SAFETY: this is the type of the system's own function, which comes after this one.
+    let system: unsafe extern "C" fn(
+        *const c_char,
+        *const c_char,
+        *const addrinfo,
+        *mut *mut addrinfo,
+    ) -> c_int =
+        unsafe { std::mem::transmute(libc::dlsym(libc::RTLD_NEXT, c"getaddrinfo".as_ptr())) };
+    // A list that the system's `freeaddrinfo` takes apart one by one.
+    let mut end = result;
+    for address in addresses {
+        // SAFETY: as the caller promises; `end` is where the last entry ends.
+        unsafe {
+            *end = ptr::null_mut();
+            assert_eq!(system(address.as_ptr(), service, hints, end), 0);
+            end = &raw mut (**end).ai_next;
+        }
+    }
+    0
+}
+
+/// The tests share the names and the threads, so they take turns. At the end each slow look-up is answered.
+struct Turn {
+    _turn: MutexGuard<'static, ()>,
+}
+
+fn turn() -> Turn {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(|poison| poison.into_inner());
+    let mut names = names();
+    names.asked.clear();
+    names.open = false;
+    Turn { _turn: turn }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        answer();
+    }
+}
+
+/// Waits until that many look-ups have begun and not ended.
+fn wait_for(under_way: usize) {
+    let mut names = names();
+    while names.under_way != under_way {
+        names = CHANGED.wait(names).expect("no panic");
+    }
+}
+
+/// Answers the slow look-ups, and waits until they have ended.
+fn answer() {
+    let mut names = names();
+    names.open = true;
+    CHANGED.notify_all();
+    while names.under_way > 0 {
+        names = CHANGED
+            .wait_timeout(names, Duration::from_millis(1))
+            .expect("no panic")
+            .0;
+    }
+}
+
+fn asked() -> Vec<String> {
+    names().asked.clone()
+}
+
+/// Looks a name up, and returns what comes first.
+async fn first(name: &str) -> SocketAddr {
+    let mut addresses = lookup_host((name, 80)).await.expect("it is known");
+    addresses.next().expect("it has one")
+}
+
+#[test]
+fn slow_look_ups_delay_no_job_and_no_end_of_a_runtime() {
+    within_limit(|| {
+        let _turn = turn();
+        // Fewer threads for jobs than there are look-ups.
+        let runtime = Builder::new_multi_thread()
+            .max_blocking_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        for _ in 0..THREADS + 100 {
+            runtime.spawn(lookup_host("slow.test:80"));
+        }
+        wait_for(THREADS);
+        runtime.block_on(async {
+            assert_eq!(spawn_blocking(|| 7).await.expect("no panic"), 7);
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let address = listener.local_addr().expect("bound").to_string();
+            TcpStream::connect(address).await.expect("it listens");
+        });
+        // It ends while all of them are under way or wait.
+        drop(runtime);
+        wait_for(THREADS);
+        assert_eq!(asked().len(), THREADS, "never more at once");
+        // Those that had not begun are skipped.
+        answer();
+        let _ = block_on(first("v4.test"));
+        assert_eq!(asked().len(), THREADS + 1);
+    });
+}
+
+#[test]
+fn a_look_up_goes_on_when_others_have_been_given_up() {
+    within_limit(|| {
+        let _turn = turn();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut waits = || {
+            let mut look_up = Box::pin(lookup_host("slow.test:80"));
+            assert!(look_up.as_mut().poll(&mut cx).is_pending());
+            look_up
+        };
+        let given_up: Vec<_> = (0..THREADS).map(|_| waits()).collect();
+        let kept = waits();
+        wait_for(THREADS);
+        drop(given_up);
+        answer();
+        let mut addresses = block_on(kept).expect("it is known");
+        assert_eq!(addresses.next(), Some("127.0.0.1:80".parse().unwrap()));
+    });
+}
+
+#[test]
+fn numbers_are_not_looked_up() {
+    within_limit(|| {
+        let _turn = turn();
+        let local = "127.0.0.1:80".parse::<SocketAddr>().unwrap();
+        let local_6 = "[::1]:80".parse::<SocketAddr>().unwrap();
+        // At the first poll.
+        fn at_once<T>(future: impl Future<Output = T>) -> T {
+            match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(done) => done,
+                Poll::Pending => panic!("it is looked up"),
+            }
+        }
+        macro_rules! known {
+            ($host:expr, $address:expr) => {
+                let mut addresses = at_once(lookup_host($host)).expect("an address");
+                assert_eq!((addresses.next(), addresses.next()), (Some($address), None));
+            };
+        }
+        known!("127.0.0.1:80", local);
+        known!(String::from("127.0.0.1:80"), local);
+        known!(("127.0.0.1", 80), local);
+        known!((Ipv4Addr::LOCALHOST, 80), local);
+        known!(local, local);
+        let list = [local];
+        known!(&list[..], local);
+        known!("[::1]:80", local_6);
+        known!("::1:80", local_6);
+        known!(("::1", 80), local_6);
+        known!((String::from("::1"), 80), local_6);
+        known!((Ipv6Addr::LOCALHOST, 80), local_6);
+        assert!(asked().is_empty());
+    });
+}
+
+#[test]
+fn a_name_has_all_its_addresses_in_the_order_of_the_system() {
+    within_limit(|| {
+        let _turn = turn();
+        let both: Vec<_> = block_on(lookup_host("v6first.test:7"))
+            .expect("it is known")
+            .collect();
+        let expected = ["[::1]:7", "127.0.0.1:7"].map(|one| one.parse().unwrap());
+        assert_eq!(both, expected);
+        let unknown = block_on(lookup_host("unknown.test:7"));
+        assert!(unknown.is_err());
+        assert_eq!(asked(), ["v6first.test", "unknown.test"]);
+    });
+}
+
+#[test]
+fn a_name_is_connected_to_by_the_family_that_answers() {
+    within_limit(|| {
+        let _turn = turn();
+        block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let address = listener.local_addr().expect("bound");
+            let name = ("v6first.test", address.port());
+            let stream = TcpStream::connect(name).await.expect("it listens");
+            assert_eq!(stream.peer_addr().expect("connected"), address);
+            drop((stream, listener));
+            let refused = TcpStream::connect(name).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+            let text = refused.to_string();
+            for address in [format!("[::1]:{}", name.1), address.to_string()] {
+                assert!(text.contains(&address), "{text}");
+            }
+            // Others take the first that works, one after the other.
+            let udp = UdpSocket::bind("v4.test:0")
+                .await
+                .expect("an address of ours");
+            assert!(udp.local_addr().expect("bound").is_ipv4());
+        });
+    });
+}
+
+#[test]
+fn a_connect_that_is_dropped_gives_its_look_up_up() {
+    within_limit(|| {
+        let _turn = turn();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut connect = Box::pin(TcpStream::connect("slow.test:80"));
+        assert!(connect.as_mut().poll(&mut cx).is_pending());
+        wait_for(1);
+        drop(connect);
+        answer();
+        let _ = block_on(first("v4.test"));
+    });
+}
