@@ -12,7 +12,7 @@ use std::time::Duration;
 use heist_reactor::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use heist_reactor::net::unix::pipe;
 use heist_reactor::net::{
-    TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream,
+    TcpListener, TcpSocket, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream,
 };
 use heist_reactor::testing::{CountWakes, block_on, within_limit};
 use heist_reactor::time::timeout;
@@ -258,6 +258,233 @@ fn a_writer_waits_for_a_peer_that_does_not_read() {
         peer.read_exact(&mut heard).unwrap();
         assert!(heard.ends_with(b"\x07more"));
         write.join().unwrap().unwrap();
+    });
+}
+
+/// A listener that lets nobody in any more: its backlog is full, and the system drops what comes. And those in the backlog.
+fn full_listener() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut inside = Vec::new();
+    // On this machine a connection is made at once or not at all.
+    while let Ok(connected) = block_on(timeout(
+        Duration::from_millis(300),
+        TcpStream::connect(address),
+    )) {
+        inside.push(connected.unwrap());
+    }
+    (listener, inside)
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/dev/fd").unwrap().count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_connect_that_nobody_answers_is_given_up_and_leaves_nothing() {
+    in_own_process(
+        "a_connect_that_nobody_answers_is_given_up_and_leaves_nothing",
+        async || {
+            let (listener, inside) = full_listener();
+            let full = listener.local_addr().unwrap();
+            let before = descriptors();
+            let mut waiting: Vec<_> = (0..10)
+                .map(|_| Box::pin(TcpStream::connect(full)))
+                .collect();
+            for connect in &mut waiting {
+                assert!(is_pending(connect.as_mut()));
+            }
+            assert_eq!(descriptors(), before + waiting.len());
+            drop(waiting);
+            assert_eq!(descriptors(), before);
+            // It costs the others of a list no more than the delay.
+            let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let second = other.local_addr().unwrap();
+            let before = descriptors();
+            let stream = TcpStream::connect(&[full, full, second][..]).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), second);
+            assert_eq!(descriptors(), before + 1, "the losers are closed");
+            // When those who came first have been let in, there is room again.
+            let connect = std::thread::spawn(move || block_on(TcpStream::connect(full)));
+            for _ in &inside {
+                listener.accept().await.unwrap();
+            }
+            connect.join().unwrap().unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_connect_that_is_dropped_is_the_end_of_the_stream_for_the_listener() {
+    run(async || {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for _ in 0..100 {
+            {
+                let mut connect = pin!(TcpStream::connect(address));
+                let _ = connect
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()));
+            }
+            let (mut gone, _) = listener.accept().await.unwrap();
+            assert_eq!(gone.read(&mut [0; 1]).await.unwrap(), 0);
+        }
+        let mut stays = TcpStream::connect(address).await.unwrap();
+        let (mut accepted, _) = listener.accept().await.unwrap();
+        accepted.write_all(b"x").await.unwrap();
+        stays.read_exact(&mut [0; 1]).await.unwrap();
+    });
+}
+
+#[test]
+fn those_in_the_backlog_of_a_listener_that_is_dropped_are_reset() {
+    run(async || {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            clients.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut rooms = vec![[0; 1]; clients.len()];
+        let mut reads: Vec<_> = clients
+            .iter_mut()
+            .zip(&mut rooms)
+            .map(|(client, room)| Box::pin(client.read(room)))
+            .collect();
+        for read in &mut reads {
+            assert!(is_pending(read.as_mut()));
+        }
+        drop(listener);
+        for read in reads {
+            let reset = read.await.unwrap_err();
+            assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+        }
+        let refused = TcpStream::connect(address).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+/// Two listeners for one queue, as two processes have it. Each event reaches both, and one finds nothing.
+#[test]
+fn those_who_share_a_queue_take_each_connection_once() {
+    run(async || {
+        const CLIENTS: usize = 300;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (taken, all_taken) = std::sync::mpsc::channel();
+        let stop = heist_sync::CancellationToken::new();
+        let accept = |listener: std::net::TcpListener| {
+            let (taken, stop) = (taken.clone(), stop.clone());
+            std::thread::spawn(move || {
+                block_on(stop.run_until_cancelled(async move {
+                    let listener = TcpListener::from_std(listener).unwrap();
+                    loop {
+                        let (_, from) = listener.accept().await.unwrap();
+                        taken.send(from).unwrap();
+                    }
+                }));
+            })
+        };
+        let threads = [accept(listener.try_clone().unwrap()), accept(listener)];
+        let mut clients = std::collections::HashSet::new();
+        for _ in 0..CLIENTS {
+            let client = TcpStream::connect(address).await.unwrap();
+            clients.insert(client.local_addr().unwrap());
+            assert!(clients.contains(&all_taken.recv().unwrap()));
+        }
+        stop.cancel();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert!(all_taken.try_recv().is_err());
+    });
+}
+
+/// Sends a signal to the child.
+fn send(child: &std::process::Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// The name of the environment variable that makes a test the child.
+const ECHOES: &str = "HEIST_TEST_ECHOES";
+
+/// A process that is stopped answers when it goes on.
+#[test]
+fn a_process_that_was_stopped_goes_on() {
+    use rustix::process::Signal;
+    if let Ok(address) = std::env::var(ECHOES) {
+        return run(async move || {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let (mut read, mut write) = stream.into_split();
+            heist_reactor::io::copy(&mut read, &mut write)
+                .await
+                .unwrap();
+        });
+    }
+    run(async || {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "a_process_that_was_stopped_goes_on"]);
+        child.env(ECHOES, listener.local_addr().unwrap().to_string());
+        let mut child = child.stdout(std::process::Stdio::null()).spawn().unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for nth in 0..20 {
+            send(&child, Signal::STOP);
+            stream.write_all(&[nth]).await.unwrap();
+            let mut room = [0; 1];
+            let silent = timeout(Duration::from_millis(10), stream.read_exact(&mut room));
+            let silent = silent.await.is_err();
+            send(&child, Signal::CONT);
+            if silent {
+                stream.read_exact(&mut room).await.unwrap();
+            }
+            assert_eq!(room, [nth]);
+        }
+        drop(stream);
+        assert!(child.wait().unwrap().success());
+    });
+}
+
+/// Whatever the sizes in which bytes are written and read, all of them arrive.
+#[test]
+fn any_sizes_of_reads_and_writes_carry_all_bytes() {
+    run(async || {
+        let mut state = 1_u32;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        for _ in 0..200 {
+            let (mut stream, mut peer) = pair().await;
+            let (mut sent, mut heard) = (0_usize, 0_usize);
+            for _ in 0..20 {
+                let most = [2, 20, 2_000][random(3)];
+                let piece: Vec<u8> = (0..random(most)).map(|nth| (sent + nth) as u8).collect();
+                peer.write_all(&piece).unwrap();
+                sent += piece.len();
+                while heard < sent && random(4) > 0 {
+                    let mut room = vec![0; 1 + random(most)];
+                    if random(3) == 0 {
+                        assert!(stream.peek(&mut room).await.unwrap() > 0);
+                    }
+                    let read = stream.read(&mut room).await.unwrap();
+                    assert!(read > 0);
+                    for &byte in &room[..read] {
+                        assert_eq!(byte, heard as u8);
+                        heard += 1;
+                    }
+                }
+            }
+            drop(peer);
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.unwrap();
+            assert_eq!(heard + rest.len(), sent);
+        }
     });
 }
 

@@ -34,6 +34,10 @@ fn pool() -> &'static Pool {
 /// Asks the system for the addresses of a host. If the future is dropped while the look-up is in the queue, the look-up is
 /// skipped.
 pub(super) async fn look_up(host: String, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
+    look_up_on(pool(), host, port).await
+}
+
+async fn look_up_on(pool: &Pool, host: String, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
     let (answer, answered) = oneshot::channel();
     let job = move || {
         if !answer.is_closed() {
@@ -41,9 +45,30 @@ pub(super) async fn look_up(host: String, port: u16) -> io::Result<vec::IntoIter
             let _ = answer.send((&*host, port).to_socket_addrs());
         }
     };
-    if let Err(Refused::NoThread(_, error)) = pool().submit(Box::new(job)) {
+    if let Err(Refused::NoThread(_, error)) = pool.submit(Box::new(job)) {
         return Err(error);
     }
     let not_run = |_| Err(io::Error::other("no thread can look up the host name"));
     answered.await.unwrap_or_else(not_run)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::look_up_on;
+    use crate::config::Config;
+    use crate::pool::{Pool, PoolConfig};
+    use crate::testing::block_on;
+
+    #[test]
+    fn a_look_up_without_a_thread_fails() {
+        let mut config = PoolConfig::from_config(&Config::default());
+        config.spawner = Box::new(|_, _| Err(io::Error::from_raw_os_error(11)));
+        let pool = Pool::new(config);
+        let look_up = || block_on(look_up_on(&pool, "localhost".to_owned(), 80));
+        assert_eq!(look_up().unwrap_err().raw_os_error(), Some(11));
+        pool.shutdown();
+        look_up().unwrap_err();
+    }
 }
