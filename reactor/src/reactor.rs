@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::OnceLock;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,11 @@ use crate::relay::Relay;
 use crate::sources::Shares;
 use crate::timers::Timers;
 use crate::wakeup::Signal;
+
+/// How many look-ups of host names run at once; more of them queue up. Their threads do little but wait, so there may be
+/// many more than there are processors. There are enough that some dozen names whose servers don't answer leave threads for
+/// the others. There are few enough for the limits of servers and of descriptors: each look-up has a socket or two.
+const MAX_LOOKUP_THREADS: usize = 64;
 
 /// A shared reference to a poller, its sources and timers, and a pool of threads for blocking jobs.
 ///
@@ -37,6 +43,8 @@ pub(crate) struct Shared {
     timers: Arc<Timers<PollKick>>,
     sources: Shares,
     pool: Pool,
+    /// Made when it is first needed. See [`Reactor::lookup_pool`].
+    lookup_pool: OnceLock<Pool>,
     /// Threads that are the reactor thread, have been it, or stand in for it.
     pub(crate) threads: Pool,
     pub(crate) relay: Relay<Box<Watch>>,
@@ -80,6 +88,7 @@ impl Reactor {
                 max_threads: config.max_blocking_threads.max(2),
                 ..PoolConfig::from_config(&config)
             }),
+            lookup_pool: OnceLock::new(),
             relay,
             keep_alive: config.thread_keep_alive,
             handover: Handover::new(poller),
@@ -125,6 +134,10 @@ impl Reactor {
         self.0.relay.stop(&mut wakers);
         self.0.signal.unpark();
         self.0.threads.shutdown();
+        // A thread that looks up a name ends some time after it.
+        if let Some(pool) = self.0.lookup_pool.get() {
+            pool.shutdown();
+        }
         self.0.timers.close(&mut wakers);
         self.0.sources.shut_down(&mut wakers);
         wake_all(&mut wakers);
@@ -145,6 +158,25 @@ impl Reactor {
     /// The threads for blocking jobs.
     pub fn pool(&self) -> &Pool {
         &self.0.pool
+    }
+
+    /// The threads for look-ups of host names. `None` after [`shutdown`](Self::shutdown). Nobody waits for them to end, so they
+    /// call no hooks.
+    pub(crate) fn lookup_pool(&self) -> Option<&Pool> {
+        // While this is held, the reactor isn't shut down, or has been.
+        let life = self.0.life.lock();
+        if life.shut_down {
+            return None;
+        }
+        let config = || {
+            PoolConfig::from_config(&Config {
+                thread_name: std::sync::Arc::new(|| "heist-lookup".to_owned()),
+                max_blocking_threads: MAX_LOOKUP_THREADS,
+                thread_keep_alive: self.0.keep_alive,
+                ..Config::default()
+            })
+        };
+        Some(self.0.lookup_pool.get_or_init(|| Pool::new(config())))
     }
 
     /// What is registered with the poller.

@@ -16,6 +16,7 @@ use heist::runtime::Builder;
 use heist::task::spawn_blocking;
 use heist_reactor::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 use heist_reactor::testing::{block_on, within_limit};
+use heist_reactor::{Config, Reactor};
 use libc::addrinfo;
 
 /// How many look-ups run at once.
@@ -154,25 +155,46 @@ fn slow_look_ups_delay_no_job_and_no_end_of_a_runtime() {
             runtime.spawn(lookup_host("slow.test:80"));
         }
         wait_for(THREADS);
+        let entered = runtime.enter();
+        let mut queued = Box::pin(lookup_host("slow.test:80"));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(queued.as_mut().poll(&mut cx).is_pending());
+        drop(entered);
         runtime.block_on(async {
             assert_eq!(spawn_blocking(|| 7).await.expect("no panic"), 7);
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("bound").to_string();
             TcpStream::connect(address).await.expect("it listens");
         });
-        // It ends while all of them are under way or wait.
-        drop(runtime);
-        wait_for(THREADS);
-        assert_eq!(asked().len(), THREADS, "never more at once");
-        // Those that had not begun are skipped.
-        answer();
+        // Nor do they delay those of another.
         let _ = block_on(first("v4.test"));
+        // It ends while all of them are under way or wait. Those that have not begun never do.
+        drop(runtime);
+        assert!(block_on(queued).is_err());
+        answer();
         assert_eq!(asked().len(), THREADS + 1);
     });
 }
 
 #[test]
-fn a_look_up_goes_on_when_others_have_been_given_up() {
+fn after_the_end_of_its_reactor_a_look_up_fails() {
+    within_limit(|| {
+        let _turn = turn();
+        for used in [false, true] {
+            let reactor = Reactor::new(Config::default()).expect("a poller");
+            let _entered = reactor.enter();
+            if used {
+                let _ = block_on(first("v4.test"));
+            }
+            reactor.shutdown();
+            assert!(block_on(lookup_host("v4.test:80")).is_err());
+            assert!(block_on(TcpStream::connect("v4.test:80")).is_err());
+        }
+    });
+}
+
+#[test]
+fn look_ups_that_are_given_up_are_skipped() {
     within_limit(|| {
         let _turn = turn();
         let mut cx = Context::from_waker(Waker::noop());
@@ -181,13 +203,14 @@ fn a_look_up_goes_on_when_others_have_been_given_up() {
             assert!(look_up.as_mut().poll(&mut cx).is_pending());
             look_up
         };
-        let given_up: Vec<_> = (0..THREADS).map(|_| waits()).collect();
+        let given_up: Vec<_> = (0..THREADS + 100).map(|_| waits()).collect();
         let kept = waits();
         wait_for(THREADS);
         drop(given_up);
         answer();
         let mut addresses = block_on(kept).expect("it is known");
         assert_eq!(addresses.next(), Some("127.0.0.1:80".parse().unwrap()));
+        assert_eq!(asked().len(), THREADS + 1);
     });
 }
 

@@ -27,12 +27,12 @@ impl<T: sealed::Resolve + ?Sized> ToSocketAddrs for T {}
 ///
 /// The operating system does the look-up, on a thread of a pool that does nothing else. So slow name servers delay no
 /// file and no [`spawn_blocking`](../task/fn.spawn_blocking.html), and a runtime that shuts down does not wait for
-/// them. All runtimes share the pool. It does 64 look-ups at once; more wait in a queue. An address in numbers needs no
-/// thread.
+/// them. Each runtime does 64 look-ups at once; more wait in a queue. An address in numbers needs no thread.
 ///
 /// # Errors
 ///
-/// If the name is malformed or can't be resolved, or if no thread can be started.
+/// If the name is malformed or can't be resolved, if no thread can be started, or if the runtime is shut down before the
+/// look-up has begun.
 ///
 /// # Cancel safety
 ///

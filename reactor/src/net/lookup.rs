@@ -1,43 +1,36 @@
 //! Look-ups of host names, on threads of their own.
 //!
 //! The system's look-up blocks its thread. If a name server doesn't answer, that takes up to half a minute, and nothing
-//! can cut it short. So look-ups have their own pool: they delay no file and no blocking job. The pool belongs to the
-//! process, not to a reactor. So a runtime that shuts down waits for none of its threads.
+//! can cut it short. So each reactor has a pool for look-ups alone. They delay no file and no blocking job, and nobody waits
+//! for the threads of this pool when the reactor shuts down.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::OnceLock;
 use std::vec;
 
 use heist_sync::oneshot;
 
-use crate::config::Config;
-use crate::pool::{Pool, PoolConfig, Refused};
+use crate::context;
+use crate::current::default_reactor;
+use crate::pool::{Pool, Refused};
+use crate::reactor::Reactor;
+use crate::sources::shut_down;
 
-/// How many look-ups may run at once; more of them queue up. Their threads do little but wait, so these may be many more
-/// than there are processors. There are enough that some dozen names whose servers don't answer leave threads for the
-/// others. There are few enough for a server's limits, and for the descriptors: each look-up has a socket or two.
-const MAX_THREADS: usize = 64;
-
-/// The pool for look-ups. Its threads start when they are needed, and end when they have been idle for some seconds.
-fn pool() -> &'static Pool {
-    static POOL: OnceLock<Pool> = OnceLock::new();
-    POOL.get_or_init(|| {
-        Pool::new(PoolConfig::from_config(&Config {
-            thread_name: std::sync::Arc::new(|| "heist-lookup".to_owned()),
-            max_blocking_threads: MAX_THREADS,
-            ..Config::default()
-        }))
-    })
-}
+type Answer = io::Result<vec::IntoIter<SocketAddr>>;
 
 /// Asks the system for the addresses of a host. If the future is dropped while the look-up is in the queue, the look-up is
 /// skipped.
-pub(super) async fn look_up(host: String, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
-    look_up_on(pool(), host, port).await
+pub(super) async fn look_up(host: String, port: u16) -> Answer {
+    let answered = match context::with_entered(Reactor::clone) {
+        Some(reactor) => begin(reactor.lookup_pool(), host, port),
+        None => begin(default_reactor()?.lookup_pool(), host, port),
+    };
+    // If the pool is shut down, it drops what is queued.
+    answered?.await.unwrap_or_else(|_| Err(shut_down()))
 }
 
-async fn look_up_on(pool: &Pool, host: String, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
+/// Queues a look-up. Without a pool, the reactor has been shut down.
+fn begin(pool: Option<&Pool>, host: String, port: u16) -> io::Result<oneshot::Receiver<Answer>> {
     let (answer, answered) = oneshot::channel();
     let job = move || {
         if !answer.is_closed() {
@@ -45,30 +38,31 @@ async fn look_up_on(pool: &Pool, host: String, port: u16) -> io::Result<vec::Int
             let _ = answer.send((&*host, port).to_socket_addrs());
         }
     };
-    if let Err(Refused::NoThread(_, error)) = pool.submit(Box::new(job)) {
-        return Err(error);
+    match pool.ok_or_else(shut_down)?.submit(Box::new(job)) {
+        Ok(()) => Ok(answered),
+        Err(Refused::NoThread(_, error)) => Err(error),
+        Err(Refused::Shutdown(_)) => Err(shut_down()),
     }
-    let not_run = |_| Err(io::Error::other("no thread can look up the host name"));
-    answered.await.unwrap_or_else(not_run)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io;
 
-    use super::look_up_on;
+    use super::begin;
     use crate::config::Config;
     use crate::pool::{Pool, PoolConfig};
-    use crate::testing::block_on;
 
     #[test]
     fn a_look_up_without_a_thread_fails() {
         let mut config = PoolConfig::from_config(&Config::default());
         config.spawner = Box::new(|_, _| Err(io::Error::from_raw_os_error(11)));
         let pool = Pool::new(config);
-        let look_up = || block_on(look_up_on(&pool, "localhost".to_owned(), 80));
-        assert_eq!(look_up().unwrap_err().raw_os_error(), Some(11));
+        let look_up = |pool| begin(pool, "localhost".to_owned(), 80).map(drop);
+        let error = look_up(Some(&pool)).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(11));
         pool.shutdown();
-        look_up().unwrap_err();
+        look_up(Some(&pool)).unwrap_err();
+        look_up(None).unwrap_err();
     }
 }
