@@ -282,6 +282,14 @@ fn a_connection_refused_is_an_error() {
 }
 
 #[test]
+fn futures_are_sent_and_shared() {
+    fn check<F: Future + Send + Sync>(_: F) {}
+    check(TcpStream::connect("localhost:1"));
+    check(lookup_host("localhost:1"));
+    check(TcpListener::bind("localhost:1"));
+}
+
+#[test]
 fn addresses_that_are_none_are_errors() {
     run(async || {
         for bad in ["localhost", "localhost:port", "127.0.0.1:65536", ""] {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::vec;
 
 use super::addr::no_address;
 use crate::sys;
@@ -19,16 +20,16 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// has failed, or when the last one to start has taken [`ATTEMPT_DELAY`]. The first to succeed wins, and the others are
 /// dropped.
 pub(super) async fn connect_any<T, F>(
-    addresses: impl Iterator<Item = SocketAddr>,
+    addresses: vec::IntoIter<SocketAddr>,
     mut connect: impl FnMut(SocketAddr) -> F,
 ) -> io::Result<T>
 where
     F: Future<Output = io::Result<T>>,
 {
-    let mut untried = interleaved(addresses).into_iter();
-    if let &[only] = untried.as_slice() {
+    if let &[only] = addresses.as_slice() {
         return connect(only).await;
     }
+    let mut untried = interleaved(addresses).into_iter();
     let mut attempts = Attempts {
         under_way: Vec::new(),
         failed: Vec::new(),
@@ -62,9 +63,9 @@ where
 
 /// The addresses of the two families by turns, as long as there are both. Each family keeps its order, and the first
 /// address stays the first: the system has sorted them by how well it can reach them.
-fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
-    let mut addresses = addresses.peekable();
-    let first_is_ipv4 = addresses.peek().is_some_and(SocketAddr::is_ipv4);
+fn interleaved(addresses: vec::IntoIter<SocketAddr>) -> Vec<SocketAddr> {
+    let first = addresses.as_slice().first();
+    let first_is_ipv4 = first.is_some_and(SocketAddr::is_ipv4);
     let (same, other): (Vec<_>, Vec<_>) =
         addresses.partition(|address| address.is_ipv4() == first_is_ipv4);
     let mut ordered = Vec::with_capacity(same.len() + other.len());

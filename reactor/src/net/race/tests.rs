@@ -202,6 +202,6 @@ fn the_error_of_a_single_address_stays_as_it_is_and_none_is_an_error() {
     let failed = || std::future::ready(Err::<(), _>(io::Error::from_raw_os_error(24)));
     let error = block_on(connect_any(numbered(1).into_iter(), |_| failed())).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(24));
-    let error = block_on(connect_any(std::iter::empty(), |_| failed())).unwrap_err();
+    let error = block_on(connect_any(Vec::new().into_iter(), |_| failed())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
