@@ -64,7 +64,6 @@ fn main() -> ExitCode {
             address.parse().expect("an address"),
             connections.parse().expect("a number of connections"),
             messages.parse().expect("a number of messages"),
-            each.parse().expect("a number of messages"),
         ),
         ["--help" | "-h"] => print!("{HELP}"),
         ["--list"] => {
