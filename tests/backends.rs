@@ -237,7 +237,7 @@ struct Faulty {
 impl Faulty {
     /// True once in `n` times.
     fn once_in(&self, n: u64) -> bool {
-        self.random() % n == 0
+        self.random().is_multiple_of(n)
     }
 
     fn random(&self) -> u64 {
@@ -283,7 +283,7 @@ impl Poller for Faulty {
         let count = self.record.registrations.fetch_add(1, Ordering::Relaxed);
         if count % 80 == 40 {
             std::panic::resume_unwind(Box::new("a fault in register"));
-        } else if count % 20 == 0 {
+        } else if count.is_multiple_of(20) {
             return Err(io::Error::other("refused"));
         }
         self.tokens.lock().unwrap().push(token);

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::panic::AssertUnwindSafe;
 use std::vec;
 
 use heist_sync::oneshot;
@@ -21,12 +22,16 @@ type Answer = io::Result<vec::IntoIter<SocketAddr>>;
 /// Asks the system for the addresses of a host. If the future is dropped while the look-up is in the queue, the look-up is
 /// skipped.
 pub(super) async fn look_up(host: String, port: u16) -> Answer {
-    let answered = match context::with_entered(Reactor::clone) {
-        Some(reactor) => begin(reactor.lookup_pool(), host, port),
-        None => begin(default_reactor()?.lookup_pool(), host, port),
+    let answered = async move {
+        let answered = match context::with_entered(Reactor::clone) {
+            Some(reactor) => begin(reactor.lookup_pool(), host, port),
+            None => begin(default_reactor()?.lookup_pool(), host, port),
+        };
+        // If the pool is shut down, it drops what is queued.
+        answered?.await.unwrap_or_else(|_| Err(shut_down()))
     };
-    // If the pool is shut down, it drops what is queued.
-    answered?.await.unwrap_or_else(|_| Err(shut_down()))
+    // A panic leaves an answer as it is.
+    AssertUnwindSafe(answered).await
 }
 
 /// Queues a look-up. Without a pool, the reactor has been shut down.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use heist_scheduler::runtime::{Builder, Runtime};
 
 /// How long a test may take; Miri interprets, and may share the machine with many of its seeds.
-const LIMIT: Duration = Duration::from_secs(if cfg!(miri) { 3_600 } else { 120 });
+const LIMIT: Duration = Duration::from_secs(if cfg!(miri) { 3_600 } else { 300 });
 
 /// Ends the process if it isn't dropped in time: a test that hangs fails.
 pub struct Watchdog {
