@@ -1,6 +1,6 @@
 //! The choice of the reactor's poller: by the program, by the environment, and by a poller that the program brings. One such
 //! poller injects faults, and nothing gets lost.
-#![cfg(unix)]
+#![cfg(all(unix, not(miri)))]
 
 use std::io;
 use std::os::fd::RawFd;

@@ -164,9 +164,15 @@ impl Origin {
     /// If the system has no memory to note who is to hear of forks.
     pub(super) fn here() -> io::Result<Self> {
         static LISTENS: OnceLock<i32> = OnceLock::new();
-        // SAFETY: the handler does nothing but add to an atomic number, which it may do in the child of a process with threads.
-        let error =
-            *LISTENS.get_or_init(|| unsafe { libc::pthread_atfork(None, None, Some(forked)) });
+        let error = *LISTENS.get_or_init(|| {
+            // Miri knows no such handlers, and nothing forks there.
+            if cfg!(miri) {
+                return 0;
+            }
+            // SAFETY: the handler does nothing but add to an atomic number, which it may do in the child of a process with
+            // threads.
+            unsafe { libc::pthread_atfork(None, None, Some(forked)) }
+        });
         if error != 0 {
             return Err(io::Error::from_raw_os_error(error));
         }
