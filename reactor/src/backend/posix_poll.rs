@@ -107,7 +107,7 @@ impl PosixPoll {
     fn ring(&self, state: &mut State) {
         if state.asleep && !state.rung {
             // If the pipe is full, as a forked child may have filled it, `poll` returns as well.
-            let _ = rustix::io::write(&self.pipe.1, &[0]);
+            let _ = rustix::io::retry_on_intr(|| rustix::io::write(&self.pipe.1, &[0]));
             state.rung = true;
         }
     }

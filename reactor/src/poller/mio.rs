@@ -29,8 +29,8 @@ pub(crate) struct PollKick(mio::Waker);
 
 impl PollKick {
     pub(super) fn kick(&self) {
-        // The only error that the kernel knows here is a full counter, and mio deals with it.
-        let _ = self.0.wake();
+        // mio deals with a full counter. Nothing but a signal is left that can be in the way.
+        while self.0.wake().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
     }
 }
 

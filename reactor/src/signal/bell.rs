@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_int;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::OnceLock;
 
@@ -68,13 +68,20 @@ impl Bell {
     /// Rings it. It is called in signal handlers: it does nothing but write.
     fn ring(&self) {
         // If the pipe is full, the bell rings already.
-        let _ = (&self.rope).write(&[0]);
+        let ring = || (&self.rope).write(&[0]);
+        while ring().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {}
     }
 
     /// Empties the pipe.
     pub(super) fn silence(&self) {
         let mut bytes = [0; 256];
-        while matches!((&mut self.pipe.io()).read(&mut bytes), Ok(1..)) {}
+        loop {
+            match (&mut self.pipe.io()).read(&mut bytes) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => return,
+            }
+        }
     }
 
     /// Makes the poller tell of the pipe again, after it was silenced and its readiness was cleared.
