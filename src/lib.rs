@@ -39,6 +39,7 @@
 //! | read and write files | [`fs`], [`io`] |
 //! | run other programs, on Unix | `process` |
 //! | hear of Ctrl-C and other signals | [`signal`] |
+//! | give a future a value of its own | [`task_local!`] |
 //! | wait for the first of several futures, or for all | [`select!`], [`join!`], [`try_join!`] |
 //! | write callbacks instead of tasks | [`event_loop`] |
 //!
@@ -54,7 +55,7 @@
 //! | `hyper` | the module `hyper`: hyper 1's `rt` traits on heist's types |
 //! | `tracing` | stalls as events of the crate `tracing` |
 //!
-//! [`join!`], [`try_join!`] and [`pin!`] need no feature.
+//! [`join!`], [`try_join!`], [`pin!`] and [`task_local!`] need no feature.
 
 #[cfg(feature = "macros")]
 #[doc(inline)]
@@ -126,6 +127,12 @@ pub mod sync {
     //! }
     //! ```
 
+    pub mod futures {
+        //! Futures that the items of the module above return.
+        #[doc(inline)]
+        pub use heist_sync::{Notified, OwnedNotified};
+    }
+
     #[doc(inline)]
     pub use heist_sync::{
         AcquireError, Barrier, BarrierWaitResult, BrokenBarrier, CancellationToken, Condvar,
@@ -147,12 +154,13 @@ pub mod task {
     //! |---|---|
     //! | run a future beside this one | [`spawn`] |
     //! | the same, up to its first wait at once | [`spawn_eager`] |
-    //! | run a future that isn't `Send` | [`LocalSet`], [`spawn_local`] |
+    //! | run a future that isn't `Send` | [`LocalSet`], [`LocalRuntime`](crate::runtime::LocalRuntime), [`spawn_local`] |
     //! | give a task a name for reports | [`Builder`] |
     //! | wait for tasks as they end | [`JoinSet`] |
     //! | wait for all tasks, and cancel all if one fails | [`TaskGroup`] |
     //! | call blocking code inside a task | [`block_in_place`] |
     //! | run blocking code on a thread of its own | [`spawn_blocking`] |
+    //! | give a task a value of its own | [`task_local!`](crate::task_local) |
     //! | cancel a task | [`JoinHandle::abort`], [`AbortOnDropHandle`] |
     //! | let other tasks run | [`yield_now`], [`consume_budget`] |
     //!
@@ -176,14 +184,14 @@ pub mod task {
 
     #[doc(inline)]
     pub use heist_scheduler::task::{
-        AbortHandle, AbortOnDropHandle, Builder, Id, JoinError, JoinHandle, JoinSet,
-        LocalEnterGuard, LocalSet, TaskGroup, block_in_place, id, join_set, spawn, spawn_blocking,
-        spawn_eager, spawn_local, task_group, try_id, yield_now,
+        AbortHandle, AbortOnDropHandle, AccessError, Builder, Id, JoinError, JoinHandle, JoinSet,
+        LocalEnterGuard, LocalKey, LocalSet, TaskGroup, block_in_place, futures, id, join_set,
+        spawn, spawn_blocking, spawn_eager, spawn_local, task_group, try_id, yield_now,
     };
     #[doc(inline)]
     pub use heist_sync::coop;
     #[doc(inline)]
-    pub use heist_sync::coop::{consume_budget, unconstrained};
+    pub use heist_sync::coop::{Unconstrained, consume_budget, unconstrained};
 }
 
 /// The README's program, so that the tests compile and run it.

@@ -1,6 +1,6 @@
-//! `select!`, `join!`, `try_join!` and `pin!`.
+//! `select!`, `join!`, `try_join!`, `pin!` and `task_local!`.
 //!
-//! The three that need no parser are plain macros. None of them contains unsafe code: each future has a variable of its
+//! Those that need no parser are plain macros. None of them contains unsafe code: each future has a variable of its
 //! own, pinned by `std::pin::pin!`. Every step of [`join!`](crate::join!)'s recursion opens a block with a variable of
 //! the same name, which hygiene keeps apart.
 
@@ -227,5 +227,48 @@ macro_rules! pin {
             #[allow(unused_mut)]
             let mut $name = $crate::macros::support::pin!($name);
         )*
+    };
+}
+
+/// Declares keys of type [`LocalKey`](crate::task::LocalKey). Each gives a future a value of its own, which goes with the
+/// future from thread to thread.
+///
+/// Attributes and visibility are kept. A key has no value until a [`scope`](crate::task::LocalKey::scope) gives it one.
+///
+/// # Examples
+///
+/// ```
+/// heist::task_local! {
+///     pub static REQUEST: u32;
+///
+///     /// Who asked.
+///     static USER: String;
+/// }
+///
+/// #[heist::main(flavor = "current_thread")]
+/// async fn main() {
+///     let answer = REQUEST.scope(7, USER.scope("Ada".to_owned(), async {
+///         heist::task::yield_now().await;
+///         format!("{} for {}", REQUEST.get(), USER.get())
+///     }));
+///     assert_eq!(answer.await, "7 for Ada");
+/// }
+/// ```
+#[macro_export]
+macro_rules! task_local {
+    () => {};
+    ($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty; $($rest:tt)*) => {
+        $crate::task_local! { $(#[$attribute])* $visibility static $name: $type }
+        $crate::task_local! { $($rest)* }
+    };
+    ($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty) => {
+        $(#[$attribute])*
+        $visibility static $name: $crate::task::LocalKey<$type> = {
+            ::std::thread_local! {
+                static __HEIST_SLOT: ::std::cell::RefCell<::std::option::Option<$type>> =
+                    const { ::std::cell::RefCell::new(::std::option::Option::None) };
+            }
+            $crate::task::LocalKey { inner: __HEIST_SLOT }
+        };
     };
 }
