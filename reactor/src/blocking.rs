@@ -13,6 +13,7 @@ use heist_sync::sys::{Arc, Mutex};
 use heist_sync::waits::{self, Wait};
 
 use crate::reactor::Reactor;
+use crate::sources::shut_down;
 
 pub use crate::pool::{Job, Pool, PoolConfig, Refused, Spawner};
 
@@ -200,6 +201,7 @@ impl From<Failed> for io::Error {
     fn from(failed: Failed) -> io::Error {
         match failed {
             Failed::NoThread(error) => error,
+            Failed::ShutDown => shut_down(),
             // The value of a panic is not `Sync`, so the error holds its description instead.
             failed => io::Error::other(failed.to_string()),
         }

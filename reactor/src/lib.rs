@@ -91,6 +91,7 @@ pub use config::{Config, ThreadHook, ThreadName};
 pub use context::EnterGuard;
 pub use monitor::{Monitor, Pace};
 pub use reactor::{Reactor, Turn, wake_all};
+pub use sources::is_shutdown;
 
 #[doc(hidden)]
 pub mod protocol {

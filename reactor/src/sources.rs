@@ -27,6 +27,7 @@
 //! On 64-bit systems a registered source takes 236 bytes, beside the object itself: 208 for the source, 24 for its slot,
 //! and 4 for the slot's index. Wakers that wait in its lists come to it.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
@@ -178,8 +179,24 @@ impl fmt::Debug for Sources {
 
 /// The error of an operation whose reactor has been shut down.
 pub(crate) fn shut_down() -> io::Error {
-    io::Error::other("the reactor that this belongs to has been shut down")
+    io::Error::other(ShutDown)
 }
+
+/// Whether an error says that a reactor has been shut down.
+pub fn is_shutdown(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<ShutDown>())
+}
+
+#[derive(Debug)]
+struct ShutDown;
+
+impl fmt::Display for ShutDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the reactor that this belongs to has been shut down")
+    }
+}
+
+impl Error for ShutDown {}
 
 /// The error of who registers a source in the child of a fork.
 fn inherited() -> io::Error {

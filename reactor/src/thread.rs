@@ -13,6 +13,7 @@ use crate::monitor::{Monitor, Watch};
 use crate::pool::Refused;
 use crate::reactor::{Reactor, Shared, Turn};
 use crate::relay::Next;
+use crate::sources::shut_down;
 
 /// For how long the poller must have been free before the thread takes it. A worker that serves one event after another
 /// frees the poller for some microseconds each time. If the thread took it then, it would get between the worker and
@@ -44,7 +45,7 @@ impl Reactor {
             self.0.life.lock().thread_started = false;
             match refused {
                 Refused::NoThread(_, error) => error,
-                Refused::Shutdown(_) => io::Error::other("the reactor has been shut down"),
+                Refused::Shutdown(_) => shut_down(),
             }
         })
     }

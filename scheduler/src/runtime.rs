@@ -27,6 +27,7 @@ mod current_thread;
 pub(crate) mod eager;
 pub(crate) mod entered;
 mod handle;
+pub(crate) mod local_runtime;
 mod metrics;
 mod multi_thread;
 mod root;
@@ -40,11 +41,13 @@ pub use builder::Builder;
 pub use handle::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 #[doc(inline)]
 pub use heist_reactor::backend::{self, Backend};
+pub use local_runtime::{LocalOptions, LocalRuntime};
 pub use metrics::RuntimeMetrics;
 pub use shutdown::{ShutdownReport, Unfinished};
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::{Duration, Instant};
 
@@ -54,6 +57,46 @@ use crate::workers::{driver, engage, relief, seat};
 use current_thread::CurrentThread;
 use multi_thread::MultiThread;
 use root::Ended;
+
+/// The number of the worker that polls the current task, as the methods of [`RuntimeMetrics`] take it. `None` outside any
+/// worker: on a thread for blocking jobs, on any other thread, and in the `block_on` of a multi-thread runtime.
+///
+/// In a current-thread runtime it is `Some(0)` on the thread that drives the runtime. The number may change at each
+/// `await`. Numbers from [`num_workers`](RuntimeMetrics::num_workers) on are those of spare workers. If a poll takes long
+/// or blocks, another thread may take over the worker, so two threads may have the same number until the poll ends.
+///
+/// # Examples
+/// ```
+/// use heist::runtime::{Builder, worker_index};
+///
+/// let runtime = Builder::new_current_thread().build()?;
+/// assert_eq!(runtime.block_on(async { worker_index() }), Some(0));
+/// assert_eq!(worker_index(), None);
+/// # std::io::Result::Ok(())
+/// ```
+pub fn worker_index() -> Option<usize> {
+    seat::index()
+}
+
+/// Whether an operation failed because the runtime that it belongs to has been shut down.
+///
+/// # Examples
+/// ```
+/// use heist::net::TcpListener;
+/// use heist::runtime::{Builder, is_rt_shutdown_err};
+///
+/// let runtime = Builder::new_current_thread().build()?;
+/// let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+/// drop(runtime);
+///
+/// let other = Builder::new_current_thread().build()?;
+/// let error = other.block_on(listener.accept()).expect_err("its runtime is gone");
+/// assert!(is_rt_shutdown_err(&error));
+/// # std::io::Result::Ok(())
+/// ```
+pub fn is_rt_shutdown_err(err: &io::Error) -> bool {
+    heist_reactor::is_shutdown(err)
+}
 
 /// A runtime: workers that run tasks, a reactor, and a pool of threads for blocking jobs.
 ///

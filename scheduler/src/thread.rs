@@ -5,6 +5,8 @@
 use std::cell::Cell;
 use std::ptr;
 
+use heist_sync::sys::atomic::Ordering;
+use heist_sync::sys::hints::AtomicU64;
 use heist_sync::sys::thread::LocalKey;
 use heist_sync::sys::thread_local_const;
 
@@ -36,6 +38,10 @@ thread_local_const! {
 thread_local_const! {
     /// Whether this thread polls a set of local tasks.
     static LOCAL: Cell<bool> = Cell::new(false);
+}
+thread_local_const! {
+    /// This thread's number, once it was asked for; 0 before that.
+    static NUMBER: Cell<u64> = Cell::new(0);
 }
 thread_local_const! {
     /// How many eager polls are nested on this thread's stack.
@@ -166,4 +172,17 @@ pub(crate) fn eagerly<R>(most: u8, f: impl FnOnce() -> R) -> Option<R> {
 /// Whether this thread polls an eager task, inside whatever spawned it.
 pub(crate) fn polls_eagerly() -> bool {
     EAGER.with(Cell::get) > 0
+}
+
+/// This thread's number. No other thread of the process ever has it. Unlike std's, it can be had while the thread's
+/// locals are being destroyed.
+pub(crate) fn number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    NUMBER.with(|cell| {
+        if cell.get() == 0 {
+            // Ordering: Relaxed: numbers only have to be distinct.
+            cell.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+        cell.get()
+    })
 }

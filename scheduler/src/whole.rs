@@ -39,7 +39,7 @@ impl Whole {
             stalls,
             Hooks::default(),
             driver,
-            Flavor::MultiThread,
+            Flavor::MultiThread.into(),
             run::serve,
         );
         let seats = locals

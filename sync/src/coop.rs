@@ -273,7 +273,7 @@ pub async fn consume_budget() {
 ///     .await;
 /// }
 /// ```
-pub fn unconstrained<F: Future>(future: F) -> Unconstrained<F> {
+pub fn unconstrained<F>(future: F) -> Unconstrained<F> {
     Unconstrained { future }
 }
 

@@ -30,7 +30,11 @@ pub(crate) struct PollKick(mio::Waker);
 impl PollKick {
     pub(super) fn kick(&self) {
         // mio deals with a full counter. Nothing but a signal is left that can be in the way.
-        while self.0.wake().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
+        while self
+            .0
+            .wake()
+            .is_err_and(|error| error.kind() == io::ErrorKind::Interrupted)
+        {}
     }
 }
 

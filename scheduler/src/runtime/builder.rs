@@ -15,7 +15,7 @@ use crate::queue::Local;
 use crate::workers::crew::Crew;
 use crate::workers::driver::Driver;
 use crate::workers::hooks::{Hooks, UnhandledPanic};
-use crate::workers::shared::{Flavor, Remote, Shared, Worker};
+use crate::workers::shared::{self, Flavor, Remote, Shared, Worker};
 use crate::workers::stall::{OnStall, Stall, Stalls};
 use crate::workers::watch::Watch;
 use crate::workers::{relief, run};
@@ -48,6 +48,7 @@ struct Threads {
 /// ```
 pub struct Builder {
     flavor: Flavor,
+    name: Option<String>,
     workers: Option<usize>,
     max_workers: usize,
     max_spares: Option<usize>,
@@ -76,6 +77,7 @@ impl Builder {
     fn new(flavor: Flavor) -> Self {
         Self {
             flavor,
+            name: None,
             workers: None,
             max_workers: 0,
             max_spares: None,
@@ -92,6 +94,27 @@ impl Builder {
             keep_alive: Duration::from_secs(10),
             backend: Backend::Auto,
         }
+    }
+
+    /// Sets the name of the runtime, which [`Handle::name`] returns.
+    ///
+    /// # Panics
+    /// Panics if the name is empty or blank.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_current_thread().name("crawler").build()?;
+    /// assert_eq!(runtime.handle().name(), Some("crawler"));
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn name(&mut self, val: impl Into<String>) -> &mut Self {
+        let name = val.into();
+        assert!(!name.trim().is_empty(), "runtime name shouldn't be empty");
+        self.name = Some(name);
+        self
     }
 
     /// Sets how many workers a multi-thread runtime has. A current-thread runtime always has one.
@@ -367,12 +390,42 @@ impl Builder {
         self
     }
 
+    /// Does nothing but check its argument: heist bounds by itself how many events one look at the reactor takes. It is
+    /// here for programs that are moved from tokio.
+    ///
+    /// # Panics
+    /// Panics if `capacity` is 0.
+    #[track_caller]
+    pub fn max_io_events_per_tick(&mut self, capacity: usize) -> &mut Self {
+        assert!(capacity > 0, "max_io_events_per_tick must be non-zero");
+        self
+    }
+
+    /// The same as [`max_io_events_per_tick`](Self::max_io_events_per_tick).
+    ///
+    /// # Panics
+    /// Panics if `capacity` is 0.
+    #[track_caller]
+    pub fn max_io_events_per_busy_tick(&mut self, capacity: usize) -> &mut Self {
+        assert!(capacity > 0, "max_io_events_per_busy_tick must be non-zero");
+        self
+    }
+
     /// Builds the runtime, and starts its threads.
     ///
     /// # Errors
     /// Fails if the operating system refuses the poller or a thread, or if the environment variable `HEIST_REACTOR`, where
     /// it counts, names no backend. What was started by then has ended again.
     pub fn build(&mut self) -> io::Result<Runtime> {
+        self.build_for(None)
+    }
+
+    pub(super) fn is_multi_thread(&self) -> bool {
+        self.flavor == Flavor::MultiThread
+    }
+
+    /// Builds the runtime, for the one thread with the number `local_to` if there is one.
+    pub(super) fn build_for(&mut self, local_to: Option<u64>) -> io::Result<Runtime> {
         heist_sync::protocol::announce_blocking(|wait| relief::give_way(wait));
         let (regular, places, spares) = self.places();
         let (locals, remotes): (Vec<_>, Vec<_>) = (0..places)
@@ -383,13 +436,18 @@ impl Builder {
         let driver = Driver::new(self.reactor_config(), threads)?;
         let crew = Crew::new(places, regular, spares);
         let stalls = Stalls::new(self.stall_threshold, self.on_stall.clone());
+        let kind = shared::Kind {
+            flavor: self.flavor,
+            name: self.name.as_deref().map(Into::into),
+            local_to,
+        };
         let shared = Shared::new(
             remotes,
             crew,
             stalls,
             self.hooks.clone(),
             driver,
-            self.flavor,
+            kind,
             run::serve,
         );
         let mut workers: Vec<_> = locals
@@ -461,6 +519,7 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("flavor", &self.flavor)
+            .field("name", &self.name)
             .field("worker_threads", &self.workers)
             .field("max_blocking_threads", &self.max_blocking_threads)
             .field("thread_keep_alive", &self.keep_alive)

@@ -18,7 +18,7 @@ thread_local_const! {
 }
 
 thread_local_const! {
-    static NEXT_GUARD: Cell<u64> = Cell::new(0);
+    static NEXT_NUMBER: Cell<u64> = Cell::new(0);
 }
 
 /// The runtime that this thread is in: the one entered last, else the one that it works for.
@@ -28,6 +28,22 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
         .ok()
         .flatten()
         .or_else(|| seat::with_host(|host| host.cloned()))
+}
+
+/// The runtime that was entered last on this thread, and the number of its guard.
+pub(crate) fn innermost() -> Option<(u64, Arc<Shared>)> {
+    let innermost = ENTERED.try_with(|entered| entered.borrow().last().cloned());
+    innermost.ok().flatten()
+}
+
+/// Whether this thread's list of entered runtimes has been destroyed, because the thread ends.
+pub(super) fn is_gone() -> bool {
+    ENTERED.try_with(|_| ()).is_err()
+}
+
+/// A number for what this thread enters now. It is larger than those of all that it has entered before.
+pub(crate) fn next_number() -> u64 {
+    NEXT_NUMBER.with(|next| next.replace(next.get() + 1))
 }
 
 /// Whether [`current`] would return `shared`.
@@ -75,7 +91,7 @@ pub(crate) struct Entered {
 }
 
 pub(crate) fn enter(shared: Arc<Shared>) -> Entered {
-    let number = NEXT_GUARD.with(|next| next.replace(next.get() + 1));
+    let number = next_number();
     let reactor = shared.driver.enter();
     // On a thread whose locals are gone, nothing can be entered, and nothing needs to be left.
     let _ = ENTERED.try_with(|entered| entered.borrow_mut().push((number, shared)));

@@ -70,7 +70,11 @@ impl Handle {
     /// # Errors
     /// Fails if the thread is in no runtime.
     pub fn try_current() -> Result<Self, TryCurrentError> {
-        entered::current().map(Self::of).ok_or(TryCurrentError(()))
+        entered::current()
+            .map(Self::of)
+            .ok_or_else(|| TryCurrentError {
+                thread_ends: entered::is_gone(),
+            })
     }
 
     /// The same as [`Runtime::enter`](super::Runtime::enter).
@@ -156,6 +160,11 @@ impl Handle {
         }
     }
 
+    /// The name that the runtime was given with [`Builder::name`](super::Builder::name).
+    pub fn name(&self) -> Option<&str> {
+        self.shared.name.as_deref()
+    }
+
     /// The id of this runtime.
     ///
     /// # Examples
@@ -196,19 +205,36 @@ impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
             .field("flavor", &self.runtime_flavor())
+            .field("name", &self.name())
             .finish_non_exhaustive()
     }
 }
 
-/// The thread is in no runtime.
+/// The thread is in no runtime. See [`Handle::try_current`].
 #[derive(Debug)]
-pub struct TryCurrentError(());
+pub struct TryCurrentError {
+    thread_ends: bool,
+}
+
+impl TryCurrentError {
+    /// Whether the thread simply is in no runtime.
+    pub fn is_missing_context(&self) -> bool {
+        !self.thread_ends
+    }
+
+    /// Whether the thread is ending, and can't tell any more which runtime it is in.
+    pub fn is_thread_local_destroyed(&self) -> bool {
+        self.thread_ends
+    }
+}
 
 impl fmt::Display for TryCurrentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "there is no runtime here: this must be called from a task, inside `block_on`, or with a runtime entered",
-        )
+        f.write_str(if self.thread_ends {
+            "there is no runtime here: this thread is ending, and its locals are gone"
+        } else {
+            "there is no runtime here: this must be called from a task, inside `block_on`, or with a runtime entered"
+        })
     }
 }
 

@@ -160,7 +160,13 @@ impl RuntimeMetrics {
     /// How many times the worker has gone to sleep.
     #[track_caller]
     pub fn worker_park_count(&self, worker: usize) -> u64 {
-        self.shared.remotes[worker].counters.parks.get()
+        self.worker_park_unpark_count(worker).div_ceil(2)
+    }
+
+    /// How many times the worker has gone to sleep and woken up, together. It is odd while the worker sleeps.
+    #[track_caller]
+    pub fn worker_park_unpark_count(&self, worker: usize) -> u64 {
+        self.shared.remotes[worker].counters.parks_and_unparks.get()
     }
 
     /// How long the worker has been awake in total, up to now.

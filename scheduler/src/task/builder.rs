@@ -85,7 +85,7 @@ impl<'a> Builder<'a> {
     /// None at present.
     ///
     /// # Panics
-    /// Panics if called outside a [`LocalSet`].
+    /// Panics if called outside a [`LocalSet`] and outside a [`LocalRuntime`](crate::runtime::LocalRuntime).
     #[track_caller]
     pub fn spawn_local<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
     where

@@ -194,7 +194,7 @@ impl<T: 'static> JoinSet<T> {
     /// Spawns a task that need not be `Send` into the set, like [`task::spawn_local`](super::spawn_local).
     ///
     /// # Panics
-    /// Panics if called outside a [`LocalSet`].
+    /// Panics if called outside a [`LocalSet`] and outside a [`LocalRuntime`](crate::runtime::LocalRuntime).
     #[track_caller]
     pub fn spawn_local<F>(&mut self, task: F) -> AbortHandle
     where

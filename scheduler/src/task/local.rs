@@ -35,7 +35,8 @@ use heist_sync::protocol::contain;
 use heist_sync::sys::{Arc, Condvar, Mutex, thread_local_const};
 
 use crate::cell::{Id, JoinHandle, Origin, Owned, Runnable, Schedule, TaskRef, new_task_from};
-use crate::runtime::Runtime;
+use crate::runtime::local_runtime::Here;
+use crate::runtime::{self, Runtime, entered};
 use crate::thread::{self, as_own};
 
 /// How many tasks one poll of the set polls before it lets other tasks run.
@@ -88,6 +89,7 @@ pub struct LocalSet {
 struct Local {
     queue: RefCell<VecDeque<Runnable>>,
     remote: Arc<Remote>,
+    id: runtime::Id,
     /// Whether a poll of the set is on the stack. That poll looks at the queue before it ends.
     polled: Cell<bool>,
     next_poller: Cell<u64>,
@@ -135,12 +137,12 @@ struct Polled<'a> {
     _here: thread::PollsLocal,
 }
 
-/// Spawns a task that need not be `Send` into the current [`LocalSet`]. Call it from one of the set's tasks, from the
-/// future of its [`run_until`](LocalSet::run_until) or [`block_on`](LocalSet::block_on), or with the set
-/// [entered](LocalSet::enter).
+/// Spawns a task that need not be `Send` into the current [`LocalSet`] or [`LocalRuntime`](crate::runtime::LocalRuntime),
+/// whichever was entered last. Call it from one of its tasks, from the future of its `block_on` or
+/// [`run_until`](LocalSet::run_until), or with it [entered](LocalSet::enter).
 ///
 /// # Panics
-/// Panics if called outside a [`LocalSet`].
+/// Panics if called outside a [`LocalSet`] and outside a [`LocalRuntime`](crate::runtime::LocalRuntime).
 ///
 /// # Examples
 /// ```
@@ -171,10 +173,14 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let entered = ENTERED.try_with(|entered| entered.borrow().last().map(|(_, set)| set.clone()));
-    match entered {
-        Ok(Some(local)) => local.spawn(future, origin),
-        _ => panic!("`spawn_local` called from outside of a `task::LocalSet`"),
+    let entered = ENTERED.try_with(|entered| entered.borrow().last().cloned());
+    let (number, set) = entered.ok().flatten().unzip();
+    match (Here::entered_after(number), set) {
+        (Some(runtime), _) => runtime.spawn(future, origin),
+        (None, Some(set)) => set.spawn(future, origin),
+        (None, None) => panic!(
+            "`spawn_local` called from outside of a `task::LocalSet` or `runtime::LocalRuntime`"
+        ),
     }
 }
 
@@ -188,6 +194,7 @@ impl LocalSet {
                 inbox: Mutex::default(),
                 arrived: Condvar::new(),
             }),
+            id: runtime::Id::next(),
             polled: Cell::new(false),
             next_poller: Cell::new(0),
         });
@@ -195,6 +202,11 @@ impl LocalSet {
             poller: Poller::new(&local),
             local,
         }
+    }
+
+    /// The id of this set. No runtime and no other set has it.
+    pub fn id(&self) -> runtime::Id {
+        self.local.id
     }
 
     /// Makes this the set into which [`spawn_local`] spawns on this thread, until the guard is dropped. This doesn't
@@ -474,8 +486,7 @@ fn enter(local: &Rc<Local>) -> LocalEnterGuard {
     // On a thread whose locals are gone, nothing can be entered, and nothing needs to be left.
     let entered = ENTERED.try_with(|entered| {
         let mut entered = entered.borrow_mut();
-        // Larger than all numbers that are there now, so no living guard has it.
-        let number = entered.last().map_or(0, |(last, _)| last + 1);
+        let number = entered::next_number();
         entered.push((number, local.clone()));
         number
     });

@@ -11,7 +11,8 @@ pub(crate) struct Counters {
     /// How many budgeted operations its polls have done.
     pub(crate) operations: Counter,
     pub(crate) steals: Counter,
-    pub(crate) parks: Counter,
+    /// How many times it has gone to sleep and woken up. It is odd while the worker sleeps.
+    pub(crate) parks_and_unparks: Counter,
     /// How long it has been awake, in nanoseconds, up to the last time it went to sleep.
     pub(crate) busy_nanos: Counter,
     /// Since when it has been awake, in nanoseconds from the runtime's start; 0 while it sleeps.

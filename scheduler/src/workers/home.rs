@@ -69,8 +69,29 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let home = Home::of(shared);
     // SAFETY: the future and its output are `Send`.
+    unsafe { spawn_here_by(shared, future, id, origin, start) }
+}
+
+/// As [`spawn_by`], for a future that need not be `Send`.
+///
+/// # Safety
+/// If the future or its output isn't `Send`, the runtime's tasks must be run and cancelled on this thread only. The
+/// handle must stay on this thread too.
+#[inline]
+pub(crate) unsafe fn spawn_here_by<F>(
+    shared: &Arc<Shared>,
+    future: F,
+    id: Id,
+    origin: Origin,
+    start: impl FnOnce(Runnable),
+) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let home = Home::of(shared);
+    // SAFETY: the caller's promise. `Home` queues tasks for the runtime's workers, and they alone run them.
     let (task, runnable, handle) =
         unsafe { new_task_from(future, home, id, shared.shard(), origin) };
     if shared.lets_in(&shared.alive.tasks, task) {

@@ -28,6 +28,11 @@ thread_local_const! {
 }
 
 thread_local_const! {
+    /// The number of the worker that this thread has, or had last, while it works.
+    static INDEX: Cell<Option<usize>> = Cell::new(None);
+}
+
+thread_local_const! {
     static SEAT: Cell<Seat> = Cell::new(Seat::Kept);
 }
 
@@ -117,6 +122,12 @@ pub(crate) fn with_host<R>(f: impl FnOnce(Option<&Arc<Shared>>) -> R) -> R {
     f(HOST.with(Cell::get).map(|host| unsafe { host.as_ref() }))
 }
 
+/// The number of the worker for which this thread polls. If the worker was given away during the poll, it is that worker's
+/// number still.
+pub(crate) fn index() -> Option<usize> {
+    INDEX.with(Cell::get)
+}
+
 /// Calls `f` with the worker of `slot` in this thread's seat, as a thread that works for `shared`. Afterwards `slot`
 /// holds the worker that is in the seat then, or nothing, if the worker was given away.
 pub(crate) fn as_worker<R>(
@@ -140,6 +151,8 @@ pub(crate) fn as_worker<R>(
 
     let _host = Restore::after_setting(&HOST, Some(NonNull::from(shared)));
     let _kept = Restore::after_setting(&SEAT, Seat::Kept);
+    let index = slot.as_ref().map(|worker| worker.index);
+    let _index = Restore::after_setting(&INDEX, index);
     let worker = slot.take().map(|worker| NonNull::from(Box::leak(worker)));
     let before = WORKER.with(|cell| cell.replace(worker));
     let _taken = Taken { slot, before };
@@ -155,6 +168,7 @@ pub(super) fn vacate() -> Option<Box<Worker>> {
 }
 
 pub(super) fn sit_down(worker: Box<Worker>) {
+    INDEX.with(|cell| cell.set(Some(worker.index)));
     WORKER.with(|cell| cell.set(Some(NonNull::from(Box::leak(worker)))));
 }
 

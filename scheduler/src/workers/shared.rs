@@ -69,6 +69,9 @@ pub(crate) struct Shared {
     pub(super) serve: Serve,
     pub(crate) flavor: Flavor,
     pub(crate) id: Id,
+    pub(crate) name: Option<Box<str>>,
+    /// The number of the one thread that drives the runtime, if it is a local one.
+    pub(crate) local_to: Option<u64>,
     started: Instant,
 }
 
@@ -81,6 +84,25 @@ pub(crate) type Serve = fn(&Arc<Shared>, Box<Worker>, bool);
 pub(crate) enum Flavor {
     CurrentThread,
     MultiThread,
+}
+
+/// What a runtime is, from its start to its end.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    pub(crate) flavor: Flavor,
+    pub(crate) name: Option<Box<str>>,
+    /// See [`Shared::local_to`].
+    pub(crate) local_to: Option<u64>,
+}
+
+impl From<Flavor> for Kind {
+    fn from(flavor: Flavor) -> Self {
+        Self {
+            flavor,
+            name: None,
+            local_to: None,
+        }
+    }
 }
 
 /// What others see of a worker.
@@ -141,7 +163,7 @@ impl Shared {
         stalls: Stalls,
         hooks: Hooks,
         driver: Driver,
-        flavor: Flavor,
+        kind: Kind,
         serve: Serve,
     ) -> Arc<Self> {
         let places = remotes.len();
@@ -164,8 +186,10 @@ impl Shared {
             wakes: CachePadded::new(hints::AtomicU64::new(0)),
             home: OnceLock::new(),
             serve,
-            flavor,
+            flavor: kind.flavor,
             id: Id::next(),
+            name: kind.name,
+            local_to: kind.local_to,
             started: Instant::now(),
         });
         let _ = shared.home.set(Home::of(&shared));

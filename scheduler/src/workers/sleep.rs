@@ -123,9 +123,10 @@ impl Worker {
         }
         self.count_asleep();
         let remote = self.remote();
-        remote.counters.parks.add(1);
+        remote.counters.parks_and_unparks.add(1);
         let mut woken = self.woken.take();
         shared.driver.park(&remote.parker, limit, &mut woken);
+        remote.counters.parks_and_unparks.add(1);
         self.count_awake();
         // Before any waker is called: that may take long, and the worker to be woken for the batch must not be us.
         self.searching.set(!idle.retract(self.index));

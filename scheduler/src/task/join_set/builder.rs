@@ -67,7 +67,7 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// The same as for [`task::Builder::spawn_local`](crate::task::Builder::spawn_local).
     ///
     /// # Panics
-    /// Panics if called outside a [`LocalSet`].
+    /// Panics if called outside a [`LocalSet`] and outside a [`LocalRuntime`](crate::runtime::LocalRuntime).
     #[track_caller]
     pub fn spawn_local<F>(self, future: F) -> io::Result<AbortHandle>
     where
