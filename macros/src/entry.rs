@@ -21,6 +21,7 @@ pub(crate) enum Kind {
 enum Flavor {
     MultiThread,
     CurrentThread,
+    Local,
 }
 
 /// A function whose body is left as it is, so that completion works in half-typed code.
@@ -52,6 +53,7 @@ impl Parse for Function {
 
 /// The options between the parentheses of the attribute.
 struct Options {
+    name: Option<LitStr>,
     flavor: Flavor,
     worker_threads: Option<LitInt>,
     /// In milliseconds.
@@ -71,10 +73,11 @@ impl Options {
         } else {
             Flavor::CurrentThread
         };
-        let (mut flavor, mut worker_threads) = (None, None);
+        let (mut runtime_name, mut flavor, mut worker_threads) = (None, None, None);
         let (mut shutdown_grace, mut heist) = (None, None);
         for Named { name, value } in syn::parse::Parser::parse2(parser, tokens)? {
             match name.to_string().as_str() {
+                "name" => set(&mut runtime_name, &name, parse_name(&value)?)?,
                 "flavor" => set(&mut flavor, &name, parse_flavor(&value)?)?,
                 "worker_threads" => set(
                     &mut worker_threads,
@@ -85,19 +88,21 @@ impl Options {
                 "crate" => set(&mut heist, &name, parse_crate(&value)?)?,
                 other => {
                     let message = format!(
-                        "unknown option `{other}`; the options are `flavor`, `worker_threads`, `shutdown_grace` and \
-                         `crate`"
+                        "unknown option `{other}`; the options are `name`, `flavor`, `worker_threads`, \
+                         `shutdown_grace` and `crate`"
                     );
                     return Err(Error::new(name.span(), message));
                 }
             }
         }
         let flavor = flavor.unwrap_or(default);
-        if let (Some((name, _)), Flavor::CurrentThread) = (&worker_threads, flavor) {
+        if let (Some((name, _)), Flavor::CurrentThread | Flavor::Local) = (&worker_threads, flavor)
+        {
             let message = "`worker_threads` needs `flavor = \"multi_thread\"`: a current-thread runtime has no workers";
             return Err(Error::new(name.span(), message));
         }
         Ok(Self {
+            name: runtime_name,
             flavor,
             worker_threads: worker_threads.map(|(_, count)| count),
             shutdown_grace,
@@ -139,17 +144,27 @@ fn set<T>(option: &mut Option<T>, name: &Ident, value: T) -> syn::Result<()> {
     Ok(())
 }
 
+fn parse_name(value: &Expr) -> syn::Result<LitStr> {
+    let name = literal_string(value, "`name` takes a string")?;
+    if name.value().trim().is_empty() {
+        return Err(Error::new(name.span(), "`name` may not be empty"));
+    }
+    Ok(name)
+}
+
 fn parse_flavor(value: &Expr) -> syn::Result<Flavor> {
     let text = literal_string(
         value,
-        "`flavor` takes a string: \"multi_thread\" or \"current_thread\"",
+        "`flavor` takes a string: \"multi_thread\", \"current_thread\" or \"local\"",
     )?;
     match text.value().as_str() {
         "multi_thread" => Ok(Flavor::MultiThread),
         "current_thread" => Ok(Flavor::CurrentThread),
+        "local" => Ok(Flavor::Local),
         other => {
-            let message =
-                format!("no flavor `{other}`; there are \"multi_thread\" and \"current_thread\"");
+            let message = format!(
+                "no flavor `{other}`; there are \"multi_thread\", \"current_thread\" and \"local\""
+            );
             Err(Error::new(text.span(), message))
         }
     }
@@ -280,8 +295,13 @@ fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
     signature.asyncness = None;
     let builder = match options.flavor {
         Flavor::MultiThread => quote!(new_multi_thread()),
-        Flavor::CurrentThread => quote!(new_current_thread()),
+        Flavor::CurrentThread | Flavor::Local => quote!(new_current_thread()),
     };
+    let build = match options.flavor {
+        Flavor::Local => quote!(build_local(::core::default::Default::default())),
+        _ => quote!(build()),
+    };
+    let name = options.name.as_ref().map(|name| quote!(.name(#name)));
     let workers = options
         .worker_threads
         .as_ref()
@@ -302,7 +322,8 @@ fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
     let runtime = quote_spanned! {end=>
         #heist::runtime::Builder::#builder
             #workers
-            .build()
+            #name
+            .#build
             .expect("the runtime could not be built")
     };
     let run = match options.shutdown_grace {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use heist_sync::sys::rand::Rand;
 
-use crate::runtime::Runtime;
+use crate::runtime::{LocalRuntime, Runtime, ShutdownReport};
 
 thread_local! {
     static RAND: Rand = Rand::new(RandomState::new().hash_one(()));
@@ -29,9 +29,43 @@ pub fn random_below(bound: u32) -> u32 {
     RAND.try_with(|rand| rand.below(bound)).unwrap_or(0)
 }
 
+/// The runtimes that `#[heist::main]` builds.
+pub trait EntryRuntime {
+    fn block_on<F: Future>(&self, future: F) -> F::Output;
+    fn shutdown(self, grace: Duration) -> ShutdownReport;
+}
+
+impl EntryRuntime for Runtime {
+    #[track_caller]
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.block_on(future)
+    }
+
+    #[track_caller]
+    fn shutdown(self, grace: Duration) -> ShutdownReport {
+        self.shutdown(grace)
+    }
+}
+
+impl EntryRuntime for LocalRuntime {
+    #[track_caller]
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.block_on(future)
+    }
+
+    #[track_caller]
+    fn shutdown(self, grace: Duration) -> ShutdownReport {
+        self.shutdown(grace)
+    }
+}
+
 /// The body of a function with `#[heist::main(shutdown_grace = …)]`.
 #[track_caller]
-pub fn block_on_and_shut_down<F: Future>(runtime: Runtime, body: F, grace_ms: u64) -> F::Output {
+pub fn block_on_and_shut_down<F: Future>(
+    runtime: impl EntryRuntime,
+    body: F,
+    grace_ms: u64,
+) -> F::Output {
     let output = runtime.block_on(body);
     let report = runtime.shutdown(Duration::from_millis(grace_ms));
     if !report.is_clean() {
