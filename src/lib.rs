@@ -43,8 +43,8 @@
 //! | wait for the first of several futures, or for all | [`select!`], [`join!`], [`try_join!`] |
 //! | write callbacks instead of tasks | [`event_loop`] |
 //!
-//! If tokio has the same thing, it has the same name and signature here, and the same contract but for what the README
-//! lists. [`net`], [`fs`] and [`time`] also work outside
+//! If tokio has the same thing, it has the same name and signature here, and the same contract but for what
+//! [`differences`] lists. [`net`], [`fs`] and [`time`] also work outside
 //! any runtime: they use a reactor thread of their own, which starts at first use.
 //!
 //! # Features
@@ -70,6 +70,8 @@ pub use heist_scheduler::runtime;
 #[doc(inline)]
 pub use heist_scheduler::task::spawn;
 
+#[cfg(doc)]
+pub mod differences;
 pub mod event_loop;
 #[cfg(feature = "hyper")]
 pub mod hyper;

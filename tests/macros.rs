@@ -15,6 +15,7 @@ async fn bounded<F: Future>(future: F) -> F::Output {
 }
 
 mod entry {
+    use std::rc::Rc;
     use std::sync::Arc;
     use std::sync::atomic::Ordering::Relaxed;
     use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -37,6 +38,25 @@ mod entry {
         heist::spawn(async { thread::current().id() })
             .await
             .unwrap()
+    }
+
+    #[heist::main(flavor = "local", name = "window")]
+    async fn locally(kept: Rc<u32>) -> (u32, String) {
+        let task = heist::task::spawn_local(async move { *kept });
+        let runtime = heist::runtime::Handle::current();
+        (task.await.unwrap(), runtime.name().unwrap().to_owned())
+    }
+
+    #[heist::main(flavor = "local", shutdown_grace = "1m")]
+    async fn locally_with_a_grace(slow: Slow) {
+        let kept = Rc::new(());
+        heist::task::spawn_local(async move { (slow.run(3).await, kept) });
+    }
+
+    #[heist::main(worker_threads = 1, name = "crawler")]
+    async fn named() -> String {
+        let task = heist::spawn(async { heist::runtime::Handle::current() });
+        task.await.unwrap().name().unwrap().to_owned()
     }
 
     #[heist::main(worker_threads = 1)]
@@ -88,6 +108,8 @@ mod entry {
         assert_eq!(with_defaults(1), 2);
         assert_eq!(on_this_thread(), thread::current().id());
         assert_ne!(on_one_worker(), thread::current().id());
+        assert_eq!(locally(Rc::new(5)), (5, "window".to_owned()));
+        assert_eq!(named(), "crawler");
     }
 
     #[test]
@@ -159,6 +181,7 @@ mod entry {
             ends(&|slow| assert_eq!(leaves_a_slow_task(slow), 7)),
             (3, true)
         );
+        assert_eq!(ends(&|slow| locally_with_a_grace(slow)), (3, true));
         assert_eq!(
             ends(&|slow| assert!(leaves_a_slow_task_to_a_worker(slow).is_err())),
             (3, true)
@@ -190,6 +213,13 @@ mod entry {
         let here = thread::current().id();
         assert_ne!(heist::spawn(async { thread::current().id() }).await?, here);
         Ok(())
+    }
+
+    #[heist::test(flavor = "local", name = "test")]
+    async fn a_test_may_be_local() {
+        let kept = Rc::new(1);
+        let task = heist::task::spawn_local(async move { *kept });
+        assert_eq!(task.await.unwrap(), 1);
     }
 
     #[heist::test]
@@ -524,4 +554,45 @@ async fn pin_makes_a_future_that_can_be_polled_by_reference() {
         let other = async { 2 };
     }
     assert_eq!(other.await, 2);
+}
+
+/// As many branches and futures as tokio takes.
+#[heist::test]
+async fn sixty_four_branches_and_futures() {
+    async fn one() -> u32 {
+        heist::task::yield_now().await;
+        1
+    }
+    macro_rules! sixty_four {
+        ($macro:ident $($one:tt)*) => {
+            $macro! {
+                $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)*
+                $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)*
+                $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)*
+                $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)*
+                $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)*
+                $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)*
+                $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)*
+                $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)* $($one)*
+            }
+        };
+    }
+    macro_rules! select {
+        ($($branches:tt)*) => { heist::select! { $($branches)* } };
+    }
+    macro_rules! biased {
+        ($($branches:tt)*) => { heist::select! { biased; $($branches)* } };
+    }
+    macro_rules! join {
+        ($($futures:tt)*) => { heist::join!(biased; $($futures)*) };
+    }
+    macro_rules! try_join {
+        ($($futures:tt)*) => { heist::try_join!($($futures)*) };
+    }
+    assert_eq!(sixty_four!(select n = one() => n,), 1);
+    assert_eq!(sixty_four!(biased n = one() => n,), 1);
+    let all = sixty_four!(join one(),);
+    assert_eq!((all.0, all.63), (1, 1));
+    let all = sixty_four!(try_join async { Ok::<_, ()>(one().await) },).unwrap();
+    assert_eq!((all.0, all.63), (1, 1));
 }

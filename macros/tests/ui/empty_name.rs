@@ -1,0 +1,2 @@
+#[heist_macros::main(name = " ")]
+async fn main() {}
