@@ -231,6 +231,7 @@ fn tasks_run_here_wherever_they_are_woken() {
     let _dog = watchdog();
     let runtime = local();
     let here = thread::current().id();
+    let messages = if cfg!(miri) { 20 } else { 1_000 };
     let sum = Rc::new(Cell::new(0));
     let (sender, mut receiver) = channel::channel(1);
     let adds = sum.clone();
@@ -241,11 +242,11 @@ fn tasks_run_here_wherever_they_are_woken() {
         }
     });
     let sending = thread::spawn(move || {
-        (0..1_000).for_each(|n| sender.blocking_send(n).expect("the other task receives"));
+        (0..messages).for_each(|n| sender.blocking_send(n).expect("the other task receives"));
     });
     runtime.block_on(adding).expect("no panic");
     sending.join().expect("no panic");
-    assert_eq!(sum.get(), 499_500);
+    assert_eq!(sum.get(), messages * (messages - 1) / 2);
 }
 
 #[test]
@@ -578,4 +579,53 @@ fn thousands_of_local_tasks_are_woken_and_aborted_from_other_threads() {
     assert_eq!(Rc::strong_count(&live), 1);
     waking.join().expect("no panic");
     aborting.join().expect("no panic");
+}
+
+#[test]
+fn guards_that_are_dropped_out_of_order_leave_what_they_entered() {
+    let _dog = watchdog();
+    let (one, other) = (local(), local());
+    let set = LocalSet::new();
+    let spawn = || drop(task::spawn_local(pending::<Rc<()>>()));
+    let alive = || {
+        (
+            one.metrics().num_alive_tasks(),
+            other.metrics().num_alive_tasks(),
+        )
+    };
+    let in_one = one.enter();
+    let in_set = set.enter();
+    let in_other = other.enter();
+    spawn();
+    assert_eq!(alive(), (0, 1));
+    drop(in_set);
+    spawn();
+    assert_eq!(alive(), (0, 2));
+    let in_set = set.enter();
+    drop(in_other);
+    spawn();
+    assert_eq!(alive(), (0, 2));
+    drop(in_set);
+    spawn();
+    assert_eq!(alive(), (1, 2));
+    drop(in_one);
+    let refused = panic_text(catch_unwind(|| drop(task::spawn_local(async {}))));
+    assert!(refused.contains("called from outside"));
+}
+
+#[test]
+fn a_large_future_is_spawned_on_a_small_stack() {
+    let _dog = watchdog();
+    let small = thread::Builder::new().stack_size(2 << 20);
+    let length = small.spawn(|| {
+        let runtime = local();
+        let large = [1_u8; 64 << 10];
+        let task = runtime.spawn_local(async move {
+            task::yield_now().await;
+            large.len()
+        });
+        runtime.block_on(task).expect("no panic")
+    });
+    let length = length.expect("a thread").join().expect("no overflow");
+    assert_eq!(length, 64 << 10);
 }

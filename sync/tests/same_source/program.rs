@@ -107,7 +107,7 @@ fn runtimes(found: &mut Found) {
     let name = runtime.spawn_blocking(|| std::thread::current().name().map(str::to_owned));
     found.note(runtime.block_on(name).expect("no panic"));
     found.note(runtime.block_on(async { rt::runtime::worker_index() }));
-    let index = runtime.spawn(async { rt::runtime::worker_index() < Some(2) });
+    let index = runtime.spawn(async { rt::runtime::worker_index().is_some() });
     found.note(runtime.block_on(index).expect("no panic"));
     let metrics = runtime.metrics();
     found.note((metrics.num_workers(), metrics.num_alive_tasks() < 9));
