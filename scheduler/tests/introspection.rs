@@ -140,7 +140,7 @@ fn parks_and_unparks_are_counted_in_pairs_that_are_odd_in_sleep() {
     waking.join().expect("no panic");
     // It may have been woken for nothing in between.
     let count = metrics.worker_park_unpark_count(0);
-    assert!(count >= 2 && count % 2 == 0, "{count}");
+    assert!(count >= 2 && count.is_multiple_of(2), "{count}");
     assert_eq!(metrics.worker_park_count(0), count / 2);
     for runtime in each_kind() {
         let count = runtime.metrics().worker_park_unpark_count(0);

@@ -39,6 +39,7 @@ pub(super) fn results() -> Vec<String> {
     let mut found = Found::default();
     macros_expand(&mut found);
     runtimes(&mut found);
+    contexts(&mut found);
     tasks(&mut found);
     local_tasks(&mut found);
     task_locals(&mut found);
@@ -87,8 +88,12 @@ fn runtimes(found: &mut Found) {
         .thread_name_fn(|| "another".to_owned())
         .thread_stack_size(3 * 1024 * 1024)
         .thread_keep_alive(Duration::from_millis(10))
-        .on_thread_start(move || drop(starts.fetch_add(1, SeqCst)))
-        .on_thread_stop(move || drop(stops.fetch_sub(1, SeqCst)))
+        .on_thread_start(move || {
+            starts.fetch_add(1, SeqCst);
+        })
+        .on_thread_stop(move || {
+            stops.fetch_sub(1, SeqCst);
+        })
         .on_thread_park(|| ())
         .on_thread_unpark(|| ())
         .global_queue_interval(31)
@@ -124,7 +129,9 @@ fn runtimes(found: &mut Found) {
             .block_on(refused)
             .map_err(|error| error.is_cancelled()),
     );
+}
 
+fn contexts(found: &mut Found) {
     let error = Handle::try_current().expect_err("there is none");
     found.note((
         error.is_missing_context(),
@@ -260,13 +267,13 @@ fn local_tasks(found: &mut Found) {
     found.note(count.get());
     {
         let _inside = local.enter();
-        let _ = rt::task::spawn_local(adds());
+        drop(rt::task::spawn_local(adds()));
     }
     found.note((
         local.metrics().num_alive_tasks(),
         local.handle().name().is_none(),
     ));
-    let job = local.spawn_blocking(|| rt::runtime::worker_index());
+    let job = local.spawn_blocking(rt::runtime::worker_index);
     found.note(local.block_on(job).expect("no panic"));
     local.spawn_local(pending::<Rc<()>>());
     local.shutdown_background();
