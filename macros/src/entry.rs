@@ -5,8 +5,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Error, Expr, ExprLit, Ident, Lit, LitInt, LitStr, MetaNameValue, Path, Signature,
-    Token,
+    Attribute, Error, Expr, ExprLit, Ident, Lit, LitBool, LitInt, LitStr, MetaNameValue, Path,
+    Signature, Token,
 };
 use syn::{Visibility, ext::IdentExt as _, spanned::Spanned as _};
 
@@ -58,6 +58,7 @@ struct Options {
     worker_threads: Option<LitInt>,
     /// In milliseconds.
     shutdown_grace: Option<u64>,
+    start_paused: Option<LitBool>,
     /// The path of the crate, if it isn't `::heist`.
     heist: Option<Path>,
 }
@@ -74,7 +75,7 @@ impl Options {
             Flavor::CurrentThread
         };
         let (mut runtime_name, mut flavor, mut worker_threads) = (None, None, None);
-        let (mut shutdown_grace, mut heist) = (None, None);
+        let (mut shutdown_grace, mut start_paused, mut heist) = (None, None, None);
         for Named { name, value } in syn::parse::Parser::parse2(parser, tokens)? {
             match name.to_string().as_str() {
                 "name" => set(&mut runtime_name, &name, parse_name(&value)?)?,
@@ -85,11 +86,12 @@ impl Options {
                     (name.clone(), parse_workers(&value)?),
                 )?,
                 "shutdown_grace" => set(&mut shutdown_grace, &name, parse_grace(&value)?)?,
+                "start_paused" => set(&mut start_paused, &name, parse_paused(&value)?)?,
                 "crate" => set(&mut heist, &name, parse_crate(&value)?)?,
                 other => {
                     let message = format!(
                         "unknown option `{other}`; the options are `name`, `flavor`, `worker_threads`, \
-                         `shutdown_grace` and `crate`"
+                         `shutdown_grace`, `start_paused` and `crate`"
                     );
                     return Err(Error::new(name.span(), message));
                 }
@@ -106,6 +108,7 @@ impl Options {
             flavor,
             worker_threads: worker_threads.map(|(_, count)| count),
             shutdown_grace,
+            start_paused,
             heist,
         })
     }
@@ -203,6 +206,19 @@ fn parse_grace(value: &Expr) -> syn::Result<u64> {
     unit_ms
         .and_then(|unit_ms| number.parse::<u64>().ok()?.checked_mul(unit_ms))
         .ok_or_else(|| Error::new(text.span(), message))
+}
+
+fn parse_paused(value: &Expr) -> syn::Result<LitBool> {
+    match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Bool(paused),
+            ..
+        }) => Ok(paused.clone()),
+        other => Err(Error::new(
+            other.span(),
+            "`start_paused` takes `true` or `false`",
+        )),
+    }
 }
 
 fn parse_crate(value: &Expr) -> syn::Result<Path> {
@@ -306,6 +322,10 @@ fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
         .worker_threads
         .as_ref()
         .map(|count| quote!(.worker_threads(#count)));
+    let paused = options
+        .start_paused
+        .as_ref()
+        .map(|paused| quote!(.start_paused(#paused)));
     let test = (kind == Kind::Test).then(|| quote!(#[::core::prelude::v1::test]));
     let future = Ident::new("body", Span::mixed_site());
     // If the body's value doesn't have the return type, the error is shown at the end of the body.
@@ -323,6 +343,7 @@ fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
         #heist::runtime::Builder::#builder
             #workers
             #name
+            #paused
             .#build
             .expect("the runtime could not be built")
     };

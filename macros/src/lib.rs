@@ -26,6 +26,7 @@ use proc_macro::TokenStream;
 ///   second more. It does so too when the body returns an error. To tell tasks to end, use a
 ///   `heist::sync::CancellationToken`. If some have to be cancelled, a report that names them goes to standard error; the
 ///   exit code stays. The time is a whole number with the unit `ms`, `s` or `m`.
+/// - `start_paused = true`: time is paused from the start, as by `heist::time::pause`. This is for tests.
 /// - `crate = "path"`: where to find heist, if it is not under the name `heist`.
 ///
 /// # Panics
@@ -70,6 +71,19 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// #[heist::test]
 /// async fn adds() {
 ///     assert_eq!(heist::spawn(async { 1 + 1 }).await.unwrap(), 2);
+/// }
+/// ```
+///
+/// With paused time, a test of something that takes an hour ends at once:
+///
+/// ```
+/// use heist::time::{Duration, Instant, sleep};
+///
+/// #[heist::test(start_paused = true)]
+/// async fn takes_an_hour() {
+///     let start = Instant::now();
+///     sleep(Duration::from_secs(3_600)).await;
+///     assert_eq!(start.elapsed(), Duration::from_secs(3_600));
 /// }
 /// ```
 #[proc_macro_attribute]

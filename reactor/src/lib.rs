@@ -22,8 +22,8 @@
 //
 // | floor | files | what they are |
 // |---|---|---|
-// | 1 | `wakeup`, `handover`, `relay`, `readiness`, then `arrivals` | the protocols: how a wait is cut short, who holds the poller, who calls wakers that may block, whether a socket is worth a system call, how listeners hear of a signal |
-// | 2 | `backend`, then `config`, `monitor` | what a reactor is told from outside, and the contract of its poller |
+// | 1 | `wakeup`, `handover`, `relay`, `readiness`, then `arrivals`, `standstill` | the protocols: how a wait is cut short, who holds the poller, who calls wakers that may block, whether a socket is worth a system call, how listeners hear of a signal, when a paused clock may jump |
+// | 2 | `backend`, then `config`, `clock`, `monitor` | what a reactor is told from outside, the contract of its poller, and what time it is |
 // | 3 | `timers`, `poller`, `sources`, `pool` | the four things that a reactor is made of |
 // | 4 | `reactor`, then `thread` and `registry` | the reactor itself, its thread, and the list of all reactors |
 // | 5 | `context`, `time`, `current`, `blocking` | how a thread finds its reactor; sleeps, and jobs |
@@ -40,9 +40,11 @@ mod arrivals;
 mod handover;
 mod readiness;
 mod relay;
+mod standstill;
 mod wakeup;
 
 pub mod backend;
+mod clock;
 mod config;
 mod monitor;
 
@@ -90,7 +92,7 @@ pub mod testing;
 pub use config::{Config, ThreadHook, ThreadName};
 pub use context::EnterGuard;
 pub use monitor::{Monitor, Pace};
-pub use reactor::{Reactor, Turn, wake_all};
+pub use reactor::{Reactor, Running, Turn, wake_all};
 pub use sources::is_shutdown;
 
 #[doc(hidden)]
@@ -102,6 +104,7 @@ pub mod protocol {
     pub use crate::readiness::{Direction, Listed, News, Seen, Source, Stale, Wanted};
     pub use crate::relay::{Next, Relay};
     pub use crate::sources::table::Table;
+    pub use crate::standstill::Standstill;
     pub use crate::timers::{Closed, Key, Rejected, Shard, Timers};
     pub use crate::wakeup::{Kick, NEVER, Signal};
 }

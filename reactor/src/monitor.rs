@@ -29,6 +29,12 @@ pub trait Monitor: Send + 'static {
         false
     }
 
+    /// Whether nothing of the scheduler's runs or is about to, apart from what [`Running`](crate::Running) counts. A paused
+    /// clock may jump then. It is called often while the clock is paused, and must take no time.
+    fn is_at_rest(&self) -> bool {
+        true
+    }
+
     /// Called as long as there is something to watch. Returns when to call it next.
     ///
     /// When all is quiet, the thread calls this a last time and stops ticking. Once it has woken up it calls this again, and
@@ -79,6 +85,8 @@ pub(crate) struct Watch {
     pub(crate) gave_way: bool,
     /// The wakers that may block. They are to be called after the poller was let go.
     pub(crate) foreign: Vec<Waker>,
+    /// How many of them are counted as running: they may wake what runs (`standstill.rs`).
+    pub(crate) counted: usize,
 }
 
 impl Watch {
@@ -90,6 +98,7 @@ impl Watch {
             quiet: 0,
             gave_way: false,
             foreign: Vec::new(),
+            counted: 0,
         }
     }
 
@@ -123,6 +132,13 @@ impl Watch {
             Pace::Rest => self.quiet.saturating_add(1),
             Pace::Slow | Pace::Fast => 0,
         };
+    }
+
+    /// Calls `collect` with the foreign wakers, and with what says whether the scheduler is at rest.
+    pub(crate) fn collect(&mut self, collect: impl FnOnce(&mut Vec<Waker>, &dyn Fn() -> bool)) {
+        let monitor = &self.monitor;
+        let at_rest = || contain(|| monitor.is_at_rest()).unwrap_or(true);
+        collect(&mut self.foreign, &at_rest);
     }
 
     /// Lets the monitor wake its scheduler's own tasks. If the monitor panics, the wakers that it leaves count as

@@ -59,6 +59,22 @@ pub type Spawner = Box<
         + Sync,
 >;
 
+/// Hears when jobs run.
+pub trait PoolWatch: Send + Sync {
+    /// A thread is about to run a job. The pool is [no longer at rest](Pool::is_at_rest).
+    fn begins(&self);
+    /// A thread has no more jobs to run. The pool may be at rest. This is called under the pool's lock.
+    fn rests(&self);
+}
+
+/// Nobody watches.
+struct Unwatched;
+
+impl PoolWatch for Unwatched {
+    fn begins(&self) {}
+    fn rests(&self) {}
+}
+
 /// How a [`Pool`] is made.
 pub struct PoolConfig {
     /// Names each thread.
@@ -150,6 +166,7 @@ struct Shared {
     /// [`Pool::join`] waits here.
     ended: Condvar,
     config: PoolConfig,
+    watch: Box<dyn PoolWatch>,
 }
 
 struct Queued {
@@ -183,12 +200,18 @@ struct State {
 impl Pool {
     /// A pool that has no thread yet.
     pub fn new(config: PoolConfig) -> Self {
+        Self::watched(config, Box::new(Unwatched))
+    }
+
+    /// A pool that has no thread yet. `watch` hears when its jobs run.
+    pub fn watched(config: PoolConfig, watch: Box<dyn PoolWatch>) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
             queued: AtomicUsize::new(0),
             work: Condvar::new(),
             ended: Condvar::new(),
             config,
+            watch,
         }))
     }
 
@@ -314,6 +337,12 @@ impl Pool {
         self.0.state.lock().queue.len()
     }
 
+    /// Whether no job runs, and none is queued.
+    pub fn is_at_rest(&self) -> bool {
+        let state = self.0.state.lock();
+        state.queue.is_empty() && state.threads == state.idle
+    }
+
     /// How many threads wait for a job.
     pub fn num_idle(&self) -> usize {
         let state = self.0.state.lock();
@@ -431,6 +460,7 @@ impl Shared {
             _ => VecDeque::new(),
         };
         let shut_down = state.shut_down;
+        self.watch.rests();
         drop(state);
         self.ended.notify_all();
         drop_jobs(orphans);
@@ -447,13 +477,13 @@ impl Shared {
         self.state.lock().members.push(own);
         call_hook(self.config.on_thread_start.as_ref());
         let first = first.lock().take();
-        run_job(first.expect("the submitter left it here"));
+        self.run_job(first.expect("the submitter left it here"));
         let mut patience = Patience::new();
         let mut state = self.state.lock();
         loop {
             if let Some(job) = self.dequeue(&mut state) {
                 drop(state);
-                run_job(job);
+                self.run_job(job);
                 state = self.state.lock();
                 let may_linger = state.queue.is_empty() && !state.shut_down;
                 if may_linger && patience.is_worth_it() {
@@ -465,9 +495,16 @@ impl Shared {
         }
         // The lock has been held since the last look at the queue (invariant 2).
         state.threads -= 1;
+        self.watch.rests();
         drop(state);
         call_hook(self.config.on_thread_stop.as_ref());
         self.end(number);
+    }
+
+    /// Runs a job, and contains its panic.
+    fn run_job(&self, job: Job) {
+        self.watch.begins();
+        contain(job);
     }
 
     /// The end of a thread. It has called its hook, and is no longer counted in `threads`.
@@ -512,6 +549,7 @@ impl Shared {
     /// Waits for a claim, idle. Returns false if its time is up or the pool has been shut down.
     fn idle(&self, state: &mut MutexGuard<'_, State>) -> bool {
         state.idle += 1;
+        self.watch.rests();
         let mut late = false;
         while state.claims == 0 {
             if late || state.shut_down {
@@ -526,11 +564,6 @@ impl Shared {
         state.claims -= 1;
         true
     }
-}
-
-/// Runs a job, and contains its panic.
-fn run_job(job: Job) {
-    contain(job);
 }
 
 /// Drops jobs that will not run. If dropping one panics, the others are dropped all the same.

@@ -14,12 +14,13 @@ use crate::config::Config;
 use crate::handover::{Handover, Held};
 use crate::monitor::Watch;
 use crate::poller::{PollKick, Poller};
-use crate::pool::{Pool, PoolConfig};
+use crate::pool::{Pool, PoolConfig, PoolWatch};
 use crate::registry;
 use crate::relay::Relay;
 use crate::sources::Shares;
+use crate::standstill::Standstill;
 use crate::timers::Timers;
-use crate::wakeup::Signal;
+use crate::wakeup::{NEVER, Signal};
 
 /// How many look-ups of host names run at once; more of them queue up. Their threads do little but wait, so there may be
 /// many more than there are processors. There are enough that some dozen names whose servers don't answer leave threads for
@@ -76,6 +77,7 @@ impl Reactor {
         let relay = Relay::new()?;
         let timers = Timers::new(signal.clone(), shards);
         let timers = Arc::new(timers);
+        let jobs = JobsRun(timers.standstill().clone());
         Ok(Reactor(Arc::new(Shared {
             #[cfg(unix)]
             descriptor: poller.descriptor(),
@@ -83,7 +85,7 @@ impl Reactor {
             id: registry::register(timers.clone()),
             timers,
             sources,
-            pool: Pool::new(PoolConfig::from_config(&config)),
+            pool: Pool::watched(PoolConfig::from_config(&config), Box::new(jobs)),
             threads: Pool::new(PoolConfig {
                 max_threads: config.max_blocking_threads.max(2),
                 ..PoolConfig::from_config(&config)
@@ -123,6 +125,39 @@ impl Reactor {
     /// this after getting up to work. If the thread is awake, this costs a fence and two loads.
     pub fn rouse_thread(&self) {
         self.0.handover.rouse(|| self.0.signal.unpark());
+    }
+
+    /// A thread gets up to run code of this runtime. It is seen already (see [`Running`]). Waits while a paused clock
+    /// jumps. This also does what [`rouse_thread`](Self::rouse_thread) does.
+    #[inline]
+    pub fn get_up(&self) {
+        // It has a SeqCst fence.
+        self.rouse_thread();
+        self.0.timers.standstill().pass_after_fence();
+    }
+
+    /// Something that runs code of this runtime, and that isn't counted by [`Running`], is at rest. If the clock is
+    /// paused, this wakes whoever waits in the poller. Call it after a SeqCst fence.
+    #[inline]
+    pub fn rests(&self) {
+        self.0.timers.standstill().rests_after_fence();
+    }
+
+    /// Counts what runs code of this runtime.
+    pub fn running(&self) -> Running {
+        Running(self.0.timers.standstill().clone())
+    }
+
+    /// Pauses the clock, as [`time::pause`](crate::time::pause) does.
+    ///
+    /// # Panics
+    ///
+    /// If it is paused already.
+    #[track_caller]
+    pub fn pause(&self) {
+        if let Err(why) = self.0.timers.pause() {
+            panic!("{why}");
+        }
     }
 
     /// Ends everything but the blocking pool. From now on sources fail with an error, and timers take no more entries. Tasks
@@ -176,7 +211,9 @@ impl Reactor {
                 ..Config::default()
             })
         };
-        Some(self.0.lookup_pool.get_or_init(|| Pool::new(config())))
+        let watch = || Box::new(JobsRun(self.0.timers.standstill().clone()));
+        let pool = || Pool::watched(config(), watch());
+        Some(self.0.lookup_pool.get_or_init(pool))
     }
 
     /// What is registered with the poller.
@@ -202,10 +239,68 @@ impl fmt::Debug for Reactor {
 }
 
 impl Shared {
+    pub(crate) fn standstill(&self) -> &Standstill<PollKick> {
+        self.timers.standstill()
+    }
+
+    /// Whether nobody runs who isn't counted.
+    fn is_at_rest(&self, at_rest: &dyn Fn() -> bool) -> bool {
+        let no_lookup = || self.lookup_pool.get().is_none_or(Pool::is_at_rest);
+        self.pool.is_at_rest() && no_lookup() && at_rest()
+    }
+
+    /// Whether a paused clock would jump now.
+    fn will_jump(&self, at_rest: &dyn Fn() -> bool) -> bool {
+        let at_rest = || self.is_at_rest(at_rest);
+        self.timers.next() != NEVER && self.standstill().is_quiet(at_rest)
+    }
+
     pub(crate) fn try_borrow(&self) -> Option<Turn<'_>> {
         self.handover
             .try_borrow()
             .map(|poller| Turn::new(self, poller))
+    }
+}
+
+/// Counts what runs code of a runtime, so that a paused clock stands still meanwhile. See `standstill.rs`.
+///
+/// What the turn's caller tells of in `at_rest`, and the jobs of the reactor's pool, need not be counted.
+#[derive(Debug, Clone)]
+pub struct Running(Arc<Standstill<PollKick>>);
+
+impl Running {
+    /// Counts `n` more. Call [`pass`](Self::pass) before they run.
+    pub fn begin(&self, n: usize) {
+        self.0.begin(n);
+    }
+
+    /// Counts `n` less.
+    pub fn end(&self, n: usize) {
+        self.0.end(n);
+    }
+
+    /// What was counted, or is seen otherwise, is about to run. Waits while a paused clock jumps.
+    pub fn pass(&self) {
+        self.0.pass();
+    }
+
+    /// What was seen otherwise is at rest. If the clock is paused, this wakes whoever waits in the poller.
+    pub fn rests(&self) {
+        self.0.rests();
+    }
+}
+
+/// The jobs of a reactor's pool run code of its runtime, and look-ups answer to it.
+struct JobsRun(Arc<Standstill<PollKick>>);
+
+impl PoolWatch for JobsRun {
+    fn begins(&self) {
+        // The pool's lock does what the fence does: the look takes it too.
+        self.0.pass_after_fence();
+    }
+
+    fn rests(&self) {
+        self.0.rests_after_fence();
     }
 }
 
@@ -243,35 +338,57 @@ impl<'a> Turn<'a> {
     /// system allows.
     pub fn wait(&mut self, limit: Option<Duration>) -> usize {
         let mut woken = Vec::new();
-        self.collect(limit, &mut woken);
+        self.collect(limit, &mut woken, &|| true);
         wake_all(&mut woken)
     }
 
     /// Like [`wait`](Self::wait), but wakes nobody: it adds the wakers to `woken`. Wakers may be anybody's code, so let the
     /// poller go before you call them.
-    pub fn collect(&mut self, limit: Option<Duration>, woken: &mut Vec<Waker>) {
-        if limit.is_some_and(|limit| limit.is_zero()) {
+    ///
+    /// If the clock is paused, nothing is ready and nobody runs, this makes the clock jump to the next deadline. `at_rest`
+    /// says whether nobody runs, apart from those that [`Running`] counts and the jobs of the pool. If anything was woken,
+    /// the caller must be seen to run before it lets the poller go.
+    pub fn collect(
+        &mut self,
+        limit: Option<Duration>,
+        woken: &mut Vec<Waker>,
+        at_rest: &dyn Fn() -> bool,
+    ) {
+        let before = woken.len();
+        let waits = limit.is_none_or(|limit| !limit.is_zero());
+        if waits {
+            self.sleep(limit, at_rest);
+        } else {
             self.poller.look();
             // If it was armed, the holder has slept until now.
             self.shared.signal.awake();
-        } else {
-            self.sleep(limit);
         }
-        self.shared.sources.dispatch(self.poller.events(), woken);
-        self.shared.timers.expire(&mut self.poller.pace, woken);
+        let (shared, poller) = (self.shared, &mut *self.poller);
+        shared.sources.dispatch(poller.events(), woken);
+        shared.timers.expire(&mut poller.pace, woken);
+        if waits && woken.len() == before && shared.standstill().is_paused() {
+            while woken.len() == before && shared.timers.jump(|| shared.is_at_rest(at_rest)) {
+                shared.timers.expire(&mut poller.pace, woken);
+            }
+        }
     }
 
     /// Leaves the wait to whoever waits for the [descriptor](Reactor::descriptor). From now until the next
     /// [`wait`](Self::wait), whatever would end a wait makes the descriptor readable. Returns for how long one may wait
     /// for it at most. If something has happened already, that is zero. `None` means without a limit.
-    pub fn arm(&mut self) -> Option<Duration> {
+    ///
+    /// `at_rest` is as in [`collect`](Self::collect): the next wait makes a paused clock jump.
+    pub fn arm(&mut self, at_rest: &dyn Fn() -> bool) -> Option<Duration> {
         let shared = self.shared;
         if !shared.signal.announce() {
             return Some(Duration::ZERO);
         }
+        if shared.standstill().is_paused() {
+            return shared.will_jump(at_rest).then_some(Duration::ZERO);
+        }
         let deadline = shared.timers.next();
         shared.signal.settle(deadline);
-        let until = shared.timers.instant(deadline)?;
+        let until = shared.timers.real_instant(deadline)?;
         let now = Instant::now();
         if until <= now {
             return Some(Duration::ZERO);
@@ -280,14 +397,23 @@ impl<'a> Turn<'a> {
     }
 
     /// Announces the wait, so that it can be cut short, and waits.
-    fn sleep(&mut self, limit: Option<Duration>) {
+    fn sleep(&mut self, limit: Option<Duration>, at_rest: &dyn Fn() -> bool) {
         let shared = self.shared;
         if !shared.signal.announce() || shared.handover.is_stopped() {
             self.poller.look();
+        } else if shared.standstill().is_paused() {
+            // No deadline comes by itself. What is ready comes before a jump. Whoever lies down after this look, and
+            // whoever makes the first deadline, ends the wait.
+            match shared.will_jump(at_rest) {
+                true => self.poller.look(),
+                false => self.poller.wait(limit, None),
+            }
         } else {
             let deadline = shared.timers.next();
             shared.signal.settle(deadline);
-            let until = shared.timers.instant(self.poller.pace.wake_for(deadline));
+            let until = shared
+                .timers
+                .real_instant(self.poller.pace.wake_for(deadline));
             self.poller
                 .wait(limit, until.map(|until| (Instant::now(), until)));
         }

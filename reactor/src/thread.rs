@@ -70,12 +70,15 @@ fn serve(shared: &Arc<Shared>, mut watch: Box<Watch>) {
 
 /// Calls the foreign wakers. If one of them blocks, another thread takes the watch over, and this one returns `None`.
 fn call(shared: &Arc<Shared>, mut watch: Box<Watch>) -> Option<Box<Watch>> {
+    watch.count(shared);
+    watch.counted = 0;
     let mut foreign = std::mem::take(&mut watch.foreign);
     if shared.relay.lay_down(watch, &mut foreign) {
         let stand_in = {
             let shared = shared.clone();
             move || {
                 if let Some((mut watch, left)) = shared.relay.stand_in(shared.keep_alive) {
+                    watch.counted = left.len();
                     watch.foreign = left;
                     serve(&shared, watch);
                 }
@@ -87,7 +90,10 @@ fn call(shared: &Arc<Shared>, mut watch: Box<Watch>) -> Option<Box<Watch>> {
     }
     loop {
         match shared.relay.next() {
-            Next::Call(waker) => drop(contain(|| waker.wake())),
+            Next::Call(waker) => {
+                contain(|| waker.wake());
+                shared.standstill().end(1);
+            }
             Next::Watch(mut watch) => {
                 // It is empty: we keep its allocation.
                 watch.foreign = foreign;
@@ -137,6 +143,19 @@ impl Watch {
     /// Waits in the poller, until a worker wants it or there are foreign wakers. They are called after the poller was
     /// let go.
     fn hold(&mut self, mut turn: Turn<'_>) {
+        self.wait(&mut turn);
+        self.count(turn.shared());
+    }
+
+    /// Counts the foreign wakers as running, before the poller is let go. Each is counted until it has been called.
+    fn count(&mut self, shared: &Shared) {
+        if self.foreign.len() > self.counted {
+            shared.standstill().begin(self.foreign.len() - self.counted);
+            self.counted = self.foreign.len();
+        }
+    }
+
+    fn wait(&mut self, turn: &mut Turn<'_>) {
         let handover = &turn.shared().handover;
         while self.foreign.is_empty() {
             let settled = self.may_rest() && {
@@ -148,7 +167,7 @@ impl Watch {
                 self.until_tick()
             });
             let before = self.foreign.len();
-            turn.collect(limit, &mut self.foreign);
+            self.collect(|foreign, at_rest| turn.collect(limit, foreign, at_rest));
             let woken = self.foreign.len() > before;
             self.dispatch();
             handover.unsettle();

@@ -14,6 +14,8 @@
 //! | fired | no | taken by the turn that found the entry due, then woken | – |
 //! | cancelled | no | given back to whoever cancelled | – |
 //!
+//! All times here are those of the reactor's clock (`clock.rs`). Unless that was paused, they are the system's.
+//!
 //! Invariants:
 //! 1. `next` is never later than the earliest deadline in the wheel. It may be earlier, because cancelling leaves it
 //!    alone. So a timer that is made and dropped again and again writes it once, and the poller wakes up for nothing at
@@ -44,6 +46,8 @@ use std::time::{Duration, Instant};
 use heist_sync::sys::atomic::{AtomicU64, Ordering};
 use heist_sync::sys::{Arc, CachePadded, Mutex, MutexGuard, thread};
 
+use crate::clock::{self, Clock};
+use crate::standstill::Standstill;
 use crate::wakeup::{Kick, NEVER, Signal};
 use coarse::Coarse;
 use wheel::{Found, Wheel};
@@ -66,6 +70,8 @@ pub struct Timers<K> {
     shards: Box<[Arc<Shard<K>>]>,
     /// Deadlines are nanoseconds since this moment.
     birth: Instant,
+    clock: Arc<Clock>,
+    standstill: Arc<Standstill<K>>,
 }
 
 /// Some of the timers of one reactor.
@@ -75,6 +81,7 @@ pub struct Shard<K> {
     signal: Arc<Signal<K>>,
     birth: Instant,
     coarse: Coarse,
+    clock: Arc<Clock>,
 }
 
 /// The words that are read without the lock.
@@ -106,10 +113,13 @@ impl<K: Kick> Timers<K> {
     /// Makes `shards` shards without entries. `shards` must be a power of two.
     pub fn new(signal: Arc<Signal<K>>, shards: usize) -> Self {
         let (coarse, birth) = (Coarse::new(), Instant::now());
-        let shard = |_| Arc::new(Shard::new(signal.clone(), birth, coarse));
+        let clock = Arc::new(Clock::new());
+        let shard = |_| Arc::new(Shard::new(signal.clone(), birth, coarse, clock.clone()));
         Self {
             shards: (0..shards).map(shard).collect(),
             birth,
+            clock,
+            standstill: Arc::new(Standstill::new(signal.clone())),
         }
     }
 
@@ -136,16 +146,73 @@ impl<K: Kick> Timers<K> {
         self.birth.checked_add(after)
     }
 
+    /// When that moment comes, by the system's clock. `None` if it doesn't come: for [`NEVER`], and while the clock is
+    /// paused.
+    pub(crate) fn real_instant(&self, deadline: u64) -> Option<Instant> {
+        self.clock.real(self.instant(deadline)?)
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Who runs, and when a paused clock may jump.
+    pub fn standstill(&self) -> &Arc<Standstill<K>> {
+        &self.standstill
+    }
+
+    /// Pauses the clock. `Err` says why not.
+    pub(crate) fn pause(&self) -> Result<(), &'static str> {
+        self.clock.pause()?;
+        self.standstill.set_paused(true);
+        Ok(())
+    }
+
+    /// Resumes the clock. `Err` says why not.
+    pub(crate) fn resume(&self) -> Result<(), &'static str> {
+        self.clock.resume()?;
+        self.standstill.set_paused(false);
+        Ok(())
+    }
+
+    /// Moves the paused clock on, and takes the wakers of all that is due then. `Err` says why not.
+    pub(crate) fn advance(
+        &self,
+        duration: Duration,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), &'static str> {
+        self.clock.advance(duration)?;
+        let now = nanos(self.birth, self.clock.now());
+        while self.next() <= now {
+            self.expire_at(now, wakers);
+        }
+        Ok(())
+    }
+
+    /// Makes the paused clock jump to the earliest deadline, if nobody runs ([`Standstill::jump`]). Returns whether it
+    /// did.
+    pub(crate) fn jump(&self, at_rest: impl Fn() -> bool) -> bool {
+        let jump = || {
+            let first = self.shards.iter().filter_map(|shard| shard.first());
+            let first = first.min();
+            let at = first.and_then(|first| self.instant(first));
+            at.is_some_and(|at| self.clock.jump_to(at))
+        };
+        self.next() != NEVER && self.standstill.jump(at_rest, jump) == Some(true)
+    }
+
     /// Takes the wakers of the entries that are due, at most one batch from each shard. It looks at the clock only if
     /// there are timers at all.
     pub(crate) fn expire(&self, pace: &mut Pace, wakers: &mut Vec<Waker>) {
         if self.next() == NEVER {
             return;
         }
-        let now = nanos(self.birth, Instant::now());
+        let now = nanos(self.birth, self.clock.now());
         let before = wakers.len();
         self.expire_at(now, wakers);
-        if wakers.len() > before {
+        // A paused clock costs no wake-ups.
+        if wakers.len() > before && !self.standstill.is_paused() {
             pace.turned(now);
         }
     }
@@ -173,7 +240,7 @@ impl<K: Kick> Timers<K> {
 }
 
 impl<K: Kick> Shard<K> {
-    fn new(signal: Arc<Signal<K>>, birth: Instant, coarse: Coarse) -> Self {
+    fn new(signal: Arc<Signal<K>>, birth: Instant, coarse: Coarse, clock: Arc<Clock>) -> Self {
         Self {
             words: CachePadded::new(Words {
                 next: AtomicU64::new(NEVER),
@@ -186,6 +253,7 @@ impl<K: Kick> Shard<K> {
             signal,
             birth,
             coarse,
+            clock,
         }
     }
 
@@ -198,7 +266,16 @@ impl<K: Kick> Shard<K> {
     /// Whether a deadline has come.
     #[inline]
     pub fn has_come(&self, deadline: u64) -> bool {
+        if clock::any_was_paused() {
+            // The coarse clock is the system's.
+            return nanos(self.birth, self.now()) >= deadline;
+        }
         !self.coarse.is_before(deadline) && nanos(self.birth, Instant::now()) >= deadline
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
     }
 
     /// Wakes `waker` at `deadline`.
@@ -379,6 +456,16 @@ impl<K: Kick> Shard<K> {
         if passed > self.words.passed.load(Ordering::Relaxed) {
             self.words.passed.store(passed, Ordering::Relaxed);
         }
+    }
+
+    /// The earliest deadline, exactly. From here on `next` tells it too, unless another one comes.
+    fn first(&self) -> Option<u64> {
+        let mut state = self.state.lock();
+        let first = state.wheel.first();
+        // Ordering: Relaxed; see the head of this file.
+        let next = first.unwrap_or(NEVER);
+        self.words.next.store(next, Ordering::Relaxed);
+        first
     }
 
     /// How many entries wait.

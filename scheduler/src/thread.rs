@@ -48,6 +48,11 @@ thread_local_const! {
     static EAGER: Cell<u8> = Cell::new(0);
 }
 
+thread_local_const! {
+    /// The runtime that counts this thread as running, compared and never dereferenced, and how often it does.
+    static COUNTED: Cell<(*const (), usize)> = Cell::new((ptr::null(), 0));
+}
+
 /// Sets a cell back to its old value when dropped.
 pub(crate) struct Restore<T: Copy + 'static>(&'static LocalKey<Cell<T>>, T);
 
@@ -128,6 +133,19 @@ pub(crate) fn is_polling() -> bool {
 /// This thread blocks in the middle of a poll (false), or no longer blocks (true).
 pub(crate) fn set_polling(polling: bool) {
     POLLING.with(|cell| cell.set(polling));
+}
+
+/// Calls `f` on a thread that the runtime at `runtime` counts as running once more.
+pub(crate) fn as_counted<R>(runtime: *const (), f: impl FnOnce() -> R) -> R {
+    let counted = 1 + counted_by(runtime);
+    let _counted = Restore::after_setting(&COUNTED, (runtime, counted));
+    f()
+}
+
+/// How often the runtime at `runtime` counts this thread as running. Zero inside what another runtime counts.
+pub(crate) fn counted_by(runtime: *const ()) -> usize {
+    let (by, counted) = COUNTED.with(Cell::get);
+    if ptr::eq(by, runtime) { counted } else { 0 }
 }
 
 /// Calls `f` as a blocking job of the runtime at `runtime`.

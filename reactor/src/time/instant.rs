@@ -3,14 +3,16 @@
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::time::Duration;
 
+use crate::{clock, context};
+
 /// A moment in time, by a clock that never goes backwards.
 ///
 /// It is a [`std::time::Instant`] inside, and behaves like one. [`From`] converts both ways, and so do
 /// [`from_std`](Self::from_std) and [`into_std`](Self::into_std).
 ///
 /// It is a type of its own, as in tokio, so that heist owns the clock: [`sleep_until`](super::sleep_until) and its like take
-/// only moments that heist's clock has told. If that clock ever differs from the system's, for instance because a test
-/// controls it, the compiler finds the places where a program mixes the two.
+/// only moments that heist's clock has told. In a runtime in which time was [paused](super::pause), that clock differs from
+/// the system's. The compiler finds the places where a program mixes the two.
 ///
 /// ```
 /// use heist::time::{Duration, Instant};
@@ -23,11 +25,22 @@ use std::time::Duration;
 pub struct Instant(std::time::Instant);
 
 impl Instant {
-    /// The present moment.
+    /// The present moment, by the clock of the current runtime. That is the system's, unless time was
+    /// [paused](super::pause) there.
     #[must_use]
     #[inline]
     pub fn now() -> Instant {
+        if clock::any_was_paused() {
+            return Self::now_here();
+        }
         Instant(std::time::Instant::now())
+    }
+
+    /// The present moment, if the clock of the current runtime may differ from the system's.
+    #[cold]
+    fn now_here() -> Instant {
+        let now = context::with_entered(|reactor| reactor.timers().now());
+        Instant(now.unwrap_or_else(std::time::Instant::now))
     }
 
     /// Converts a [`std::time::Instant`].

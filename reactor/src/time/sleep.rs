@@ -12,6 +12,7 @@ use heist_sync::waits::{self, Wait};
 
 use super::Instant;
 use super::nursery;
+use crate::clock;
 use crate::context::{self, Home};
 use crate::poller::PollKick;
 use crate::reactor::Reactor;
@@ -122,7 +123,20 @@ impl Sleep {
 
     /// Whether its deadline has passed.
     pub fn is_elapsed(&self) -> bool {
-        matches!(self.state, State::Elapsed) || Instant::now() >= self.deadline
+        matches!(self.state, State::Elapsed) || self.has_come()
+    }
+
+    /// Whether it is time, by the clock of the runtime that it belongs to.
+    #[inline]
+    fn has_come(&self) -> bool {
+        if clock::any_was_paused()
+            && let State::Nursed(home, _) | State::Waiting(home, _) | State::Reset(home) =
+                self.state
+            && let Some(now) = context::with_shard(home, |shard| shard.now())
+        {
+            return now >= self.deadline.into_std();
+        }
+        Instant::now() >= self.deadline
     }
 
     /// Changes the deadline. A task that waits for the sleep is woken at the new deadline, without another poll. If the sleep
@@ -197,9 +211,7 @@ impl Sleep {
                     Ok(Poll::Ready(())) => State::Elapsed,
                     Err(Closed) => State::Unregistered,
                 },
-                State::Unregistered | State::Reset(_) if Instant::now() >= self.deadline => {
-                    State::Elapsed
-                }
+                State::Unregistered | State::Reset(_) if self.has_come() => State::Elapsed,
                 State::Young | State::Unregistered | State::Reset(_) => {
                     self.state = self.register(cx);
                     if matches!(self.state, State::Nursed(..) | State::Waiting(..)) {

@@ -256,6 +256,16 @@ impl Wheel {
         (earliest != u64::MAX).then_some(earliest)
     }
 
+    /// The earliest deadline, exactly. Unlike [`earliest`](Self::earliest), this looks at each entry of a slot.
+    pub(super) fn first(&mut self) -> Option<u64> {
+        let near = self.first_near();
+        let moving = self.moving.first();
+        // Invariant 1: an entry of another slot isn't earlier.
+        let wheel = self.first_slot().map(|(slot, _)| &self.slots[slot]);
+        let wheel = wheel.and_then(Slot::first);
+        near.into_iter().chain(moving).chain(wheel).min()
+    }
+
     /// Moves on to `now`, or towards it if that takes more than `moves` moves of entries. Returns whether it has come
     /// to `now`. If so, [`pop_due`](Self::pop_due) returns what is due.
     pub(super) fn turn_to(&mut self, now: u64, moves: usize) -> bool {
@@ -424,6 +434,11 @@ impl Slot {
         min: u64::MAX,
         items: Vec::new(),
     };
+
+    /// The earliest deadline in it.
+    fn first(&self) -> Option<u64> {
+        self.items.iter().map(|item| item.0).min()
+    }
 
     /// Takes the last item.
     fn pop(&mut self) -> Option<Item> {

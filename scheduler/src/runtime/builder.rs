@@ -59,6 +59,7 @@ pub struct Builder {
     max_blocking_threads: usize,
     keep_alive: Duration,
     backend: Backend,
+    start_paused: bool,
 }
 
 impl Builder {
@@ -93,6 +94,7 @@ impl Builder {
             max_blocking_threads: 512,
             keep_alive: Duration::from_secs(10),
             backend: Backend::Auto,
+            start_paused: false,
         }
     }
 
@@ -375,6 +377,27 @@ impl Builder {
         self
     }
 
+    /// Sets whether time is paused in the runtime from the start, as `heist::time::pause` pauses it. This is for tests. It
+    /// works for both flavors.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    /// use heist::time::{Duration, Instant, sleep};
+    ///
+    /// let runtime = Builder::new_multi_thread().start_paused(true).build()?;
+    /// runtime.block_on(async {
+    ///     let start = Instant::now();
+    ///     sleep(Duration::from_secs(3_600)).await;
+    ///     assert_eq!(start.elapsed(), Duration::from_secs(3_600));
+    /// });
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn start_paused(&mut self, start_paused: bool) -> &mut Self {
+        self.start_paused = start_paused;
+        self
+    }
+
     /// Does nothing, because sockets and timers always work. It is here for programs that are moved from tokio.
     pub fn enable_all(&mut self) -> &mut Self {
         self
@@ -434,6 +457,9 @@ impl Builder {
             .unzip();
         let threads = places.saturating_add(self.max_blocking_threads);
         let driver = Driver::new(self.reactor_config(), threads)?;
+        if self.start_paused {
+            driver.pause();
+        }
         let crew = Crew::new(places, regular, spares);
         let stalls = Stalls::new(self.stall_threshold, self.on_stall.clone());
         let kind = shared::Kind {

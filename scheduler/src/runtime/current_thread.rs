@@ -1,7 +1,8 @@
 //! A runtime whose one worker belongs to whichever thread blocks on it.
 //!
 //! The worker lies in `worker` until a `block_on` takes it, and is put back at the end. A `block_on` that finds it
-//! taken polls its own future meanwhile, and is woken when the worker becomes free.
+//! taken polls its own future meanwhile, and is woken when the worker becomes free. Paused time doesn't jump while it does,
+//! or has to: whoever has the worker looks at `waiting`.
 
 use heist_sync::sys::atomic::{AtomicBool, Ordering};
 use std::future::Future;
@@ -27,6 +28,8 @@ pub(super) struct CurrentThread {
 /// Wakes a thread that blocks on the runtime, whether it sleeps as the worker or waits for it.
 struct RootWaker {
     woken: AtomicBool,
+    /// Whether a thread that hasn't the worker polls the future, or is about to.
+    polling: AtomicBool,
     thread: Parker,
     shared: Arc<Shared>,
 }
@@ -45,8 +48,18 @@ impl Wake for RootWaker {
     }
 }
 
+impl RootWaker {
+    /// Whether the future has nothing to do, and isn't being polled.
+    fn is_at_rest(&self) -> bool {
+        // Ordering: Acquire pairs with the AcqRel in `poll_if_woken`: if the wake was taken, `polling` is seen. And with the
+        // Release in `poll_aside`.
+        !self.woken.load(Ordering::Acquire) && !self.polling.load(Ordering::Acquire)
+    }
+}
+
 /// A future, which is polled whenever it was woken, and its output.
 struct RootFuture<'a, F: Future> {
+    list: &'a CurrentThread,
     future: Pin<&'a mut F>,
     waker: Waker,
     flag: StdArc<RootWaker>,
@@ -55,14 +68,35 @@ struct RootFuture<'a, F: Future> {
 
 impl<F: Future> RootFuture<'_, F> {
     fn poll_if_woken(&mut self) -> bool {
-        // Ordering: Acquire pairs with the Release in `wake_by_ref`.
+        // Ordering: Acquire pairs with the Release in `wake_by_ref`, and Release with the Acquire in `is_at_rest`.
         if self.output.is_none()
-            && self.flag.woken.swap(false, Ordering::Acquire)
+            && self.flag.woken.swap(false, Ordering::AcqRel)
             && let Poll::Ready(output) = root::poll(self.future.as_mut(), &self.waker)
         {
             self.output = Some(output);
         }
         self.output.is_some()
+    }
+
+    /// As [`poll_if_woken`](Self::poll_if_woken), on a thread that hasn't the worker.
+    fn poll_aside(&mut self, shared: &Shared) -> bool {
+        /// However the poll ends.
+        struct Ends<'a>(&'a RootWaker, &'a Shared);
+
+        impl Drop for Ends<'_> {
+            fn drop(&mut self) {
+                // Ordering: Release pairs with the Acquire in `is_at_rest`.
+                self.0.polling.store(false, Ordering::Release);
+                self.1.driver.running.rests();
+            }
+        }
+
+        let flag = self.flag.clone();
+        // Ordering: Relaxed: `pass` has a fence, and `poll_if_woken` releases it.
+        flag.polling.store(true, Ordering::Relaxed);
+        let _ends = Ends(&flag, shared);
+        shared.driver.running.pass();
+        self.poll_if_woken()
     }
 }
 
@@ -75,9 +109,30 @@ impl<F: Future> Root for RootFuture<'_, F> {
         self.goes_on()
     }
 
+    fn others_rest(&self) -> bool {
+        self.list.roots_rest()
+    }
+
     fn goes_on(&self) -> bool {
         // Ordering: Relaxed: a wake that this misses has left a token.
         self.flag.woken.load(Ordering::Relaxed)
+    }
+}
+
+/// The roots of a turn: those of other threads.
+struct Others<'a>(&'a CurrentThread);
+
+impl Root for Others<'_> {
+    fn turn(&mut self, shared: &Shared) -> bool {
+        shared.modes.is_closed()
+    }
+
+    fn is_woken(&self, shared: &Shared) -> bool {
+        shared.modes.is_closed()
+    }
+
+    fn others_rest(&self) -> bool {
+        self.0.roots_rest()
     }
 }
 
@@ -96,10 +151,12 @@ impl CurrentThread {
     ) -> Result<F::Output, Ended> {
         let flag = StdArc::new(RootWaker {
             woken: AtomicBool::new(true),
+            polling: AtomicBool::new(false),
             thread: Parker::default(),
             shared: shared.clone(),
         });
         let mut root = RootFuture {
+            list: self,
             future: pin!(future),
             waker: Waker::from(flag.clone()),
             flag,
@@ -113,7 +170,7 @@ impl CurrentThread {
             }
             match self.take(shared) {
                 Some(mut taken) => run::run(shared, &mut taken.worker, &mut root),
-                None if !root.poll_if_woken() => root.flag.thread.park(),
+                None if !root.poll_aside(shared) => root.flag.thread.park(),
                 None => {}
             }
             if let Some(output) = root.output.take() {
@@ -129,9 +186,14 @@ impl CurrentThread {
         limit: Option<Duration>,
     ) -> (usize, Option<Duration>) {
         match self.take(shared) {
-            Some(mut taken) => run::turn(shared, &mut taken.worker, limit),
+            Some(mut taken) => run::turn(shared, &mut taken.worker, &Others(self), limit),
             None => (0, None),
         }
+    }
+
+    /// Whether the futures of all threads that block on the runtime have nothing to do.
+    fn roots_rest(&self) -> bool {
+        self.waiting.lock().iter().all(|root| root.is_at_rest())
     }
 
     /// Takes the worker for this thread, if it is there.

@@ -2,11 +2,15 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use heist_sync::coop;
+use heist_sync::sys::atomic::{AtomicBool, Ordering};
 
+use crate::thread;
+use crate::workers::driver::Running;
 use crate::workers::park::Parker;
 use crate::workers::shared::Shared;
 
@@ -15,8 +19,16 @@ const NESTED: &str = "`block_on` was called inside a current-thread runtime, who
                       else: await the future, or block on a thread of `spawn_blocking`";
 
 /// Wakes the thread of a `block_on`.
-#[derive(Debug, Default)]
-struct ThreadWaker(Parker);
+///
+/// The runtime counts the future as running from each wake to the end of the poll that follows. So paused time doesn't jump
+/// while the future has something to do.
+#[derive(Debug)]
+struct ThreadWaker {
+    /// Whether the future has to be polled. If so, it is counted.
+    woken: AtomicBool,
+    thread: Parker,
+    running: Running,
+}
 
 impl Wake for ThreadWaker {
     fn wake(self: Arc<Self>) {
@@ -24,7 +36,52 @@ impl Wake for ThreadWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark(|| {});
+        // Before it can be seen that it was woken, as the poll that follows ends the count.
+        self.running.begin(1);
+        self.set_woken();
+        self.thread.unpark(|| {});
+    }
+}
+
+impl ThreadWaker {
+    fn new(running: Running) -> Self {
+        running.begin(1);
+        Self {
+            woken: AtomicBool::new(true),
+            thread: Parker::default(),
+            running,
+        }
+    }
+
+    /// It was woken, and counted. If it had been before, that was once too often.
+    fn set_woken(&self) {
+        // Ordering: Release pairs with the Acquire in `take_woken`. AcqRel, because two wakes form a chain.
+        if self.woken.swap(true, Ordering::AcqRel) {
+            self.running.end(1);
+        }
+    }
+
+    fn take_woken(&self) -> bool {
+        // Ordering: Acquire pairs with the Release in `set_woken`.
+        self.woken.swap(false, Ordering::Acquire)
+    }
+}
+
+/// Ends what was counted, when dropped: the poll of a future, or, at the end, a last wake.
+struct Counted<'a>(&'a ThreadWaker);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.running.end(1);
+    }
+}
+
+/// The end of a `block_on`, when dropped: its wakers count nothing from here on.
+struct Over<'a>(&'a ThreadWaker);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.set_woken();
     }
 }
 
@@ -54,16 +111,35 @@ pub(super) fn output<T>(came_to: Option<Result<T, Ended>>) -> T {
 /// Polls `future` on this thread until it is done.
 pub(super) fn block_on<F: Future>(shared: &Shared, future: F) -> Result<F::Output, Ended> {
     let mut future = pin!(future);
-    let thread = Arc::new(ThreadWaker::default());
+    let thread = Arc::new(ThreadWaker::new(shared.driver.running.clone()));
+    let _over = Over(&thread);
     let waker = Waker::from(thread.clone());
     let _listening = shared.alarm.listen_if(&shared.hooks, &waker);
     loop {
         if shared.alarm.is_rung() {
             return Err(Ended);
         }
-        if let Poll::Ready(output) = poll(future.as_mut(), &waker) {
-            return Ok(output);
+        if thread.take_woken() {
+            let _counted = Counted(&thread);
+            thread.running.pass();
+            let poll = || poll(future.as_mut(), &waker);
+            if let Poll::Ready(output) = thread::as_counted(ptr::from_ref(shared).cast(), poll) {
+                return Ok(output);
+            }
         }
-        thread.0.park();
+        park(shared, &thread);
     }
+}
+
+/// Waits until the future is woken. If this thread is counted for something else, a poll or a task inside which this is, it
+/// only waits for this future now, so it isn't counted meanwhile.
+fn park(shared: &Shared, thread: &ThreadWaker) {
+    let counted = thread::counted_by(ptr::from_ref(shared).cast());
+    if counted == 0 {
+        return thread.thread.park();
+    }
+    thread.running.end(counted);
+    thread.thread.park();
+    thread.running.begin(counted);
+    thread.running.pass();
 }

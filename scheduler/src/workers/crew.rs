@@ -101,6 +101,13 @@ impl Crew {
         engaged.clone_from(&self.roll.lock().engaged);
     }
 
+    /// Whether each worker that is engaged sleeps.
+    pub(super) fn is_asleep(&self, idle: &Idle) -> bool {
+        let roll = self.roll.lock();
+        let mut workers = roll.engaged.iter().enumerate();
+        workers.all(|(worker, &engaged)| !engaged || idle.is_asleep(worker))
+    }
+
     pub(crate) fn is_spare(&self, worker: usize) -> bool {
         worker >= self.regular()
     }

@@ -8,6 +8,7 @@ use std::io;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
+pub(crate) use heist_reactor::Running;
 use heist_reactor::blocking::{Pool, PoolConfig, Refused};
 use heist_reactor::{Monitor, Reactor};
 
@@ -20,6 +21,8 @@ pub(crate) struct Driver {
     reactor: Reactor,
     /// The threads of a multi-thread runtime's workers, including those that have lost their worker.
     workers: Pool,
+    /// What runs besides workers and blocking jobs, so that paused time stands still meanwhile.
+    pub(crate) running: Running,
 }
 
 impl Driver {
@@ -27,10 +30,17 @@ impl Driver {
     pub(crate) fn new(config: heist_reactor::Config, worker_threads: usize) -> io::Result<Self> {
         let mut workers = PoolConfig::from_config(&config);
         workers.max_threads = worker_threads;
+        let reactor = Reactor::new(config)?;
         Ok(Self {
-            reactor: Reactor::new(config)?,
+            running: reactor.running(),
+            reactor,
             workers: Pool::new(workers),
         })
+    }
+
+    /// Pauses time, before anything runs.
+    pub(crate) fn pause(&self) {
+        self.reactor.pause();
     }
 
     /// Makes a thread do `work`, at once.
@@ -67,11 +77,30 @@ impl Driver {
 
     /// Sleeps until the parker has a token or an event came. If this thread is the one that waits for events, it sleeps
     /// for `limit` at most. The wakers of those events are added to `woken`.
-    pub(crate) fn park(&self, parker: &Parker, limit: Option<Duration>, woken: &mut Vec<Waker>) {
-        match self.reactor.try_borrow() {
-            Some(mut turn) => parker.park_in(|| turn.collect(limit, woken)),
-            None => parker.park(),
+    ///
+    /// The caller has announced that it sleeps, with a SeqCst fence. `at_rest` says whether all workers sleep and nothing is
+    /// queued: paused time may jump then. `gets_up` takes the announcement back, before another thread may make time jump.
+    pub(crate) fn park(
+        &self,
+        parker: &Parker,
+        limit: Option<Duration>,
+        woken: &mut Vec<Waker>,
+        at_rest: &dyn Fn() -> bool,
+        gets_up: impl FnOnce(),
+    ) {
+        if let Some(mut turn) = self.reactor.try_borrow() {
+            parker.park_in(|| turn.collect(limit, woken, at_rest));
+            gets_up();
+        } else {
+            self.rests();
+            parker.park();
+            gets_up();
         }
+    }
+
+    /// A worker is at rest, or isn't engaged any more. There was a SeqCst fence since.
+    pub(crate) fn rests(&self) {
+        self.reactor.rests();
     }
 
     /// Wakes the thread that sleeps with `parker` in [`park`](Self::park). True if the caller has to send one.
@@ -81,9 +110,9 @@ impl Driver {
 
     /// Leaves the wait for events to whatever waits for the [descriptor](Self::descriptor), until the next
     /// [`poll`](Self::poll) or [`park`](Self::park). Returns how long that wait may be at most.
-    pub(crate) fn arm(&self) -> Option<Duration> {
+    pub(crate) fn arm(&self, at_rest: &dyn Fn() -> bool) -> Option<Duration> {
         match self.reactor.try_borrow() {
-            Some(mut turn) => turn.arm(),
+            Some(mut turn) => turn.arm(at_rest),
             None => Some(Duration::ZERO),
         }
     }
@@ -102,11 +131,18 @@ impl Driver {
     /// Adds the wakers of what has happened to `woken`, without waiting.
     pub(crate) fn poll(&self, woken: &mut Vec<Waker>) {
         if let Some(mut turn) = self.reactor.try_borrow() {
-            turn.collect(Some(Duration::ZERO), woken);
+            // Its caller is at work.
+            turn.collect(Some(Duration::ZERO), woken, &|| false);
         }
     }
 
-    /// A worker gets up: the reactor thread, which watches the workers, has to be awake too.
+    /// A worker has got up, and is seen to be awake. It waits here while paused time jumps. The reactor thread, which
+    /// watches the workers, has to be awake too.
+    pub(crate) fn get_up(&self) {
+        self.reactor.get_up();
+    }
+
+    /// There is work: the reactor thread, which watches the workers, has to be awake.
     pub(crate) fn work_begins(&self) {
         self.reactor.rouse_thread();
     }

@@ -55,6 +55,8 @@ pub(crate) fn replace(shared: &Shared, worker: usize) -> bool {
     let called_in = remote.offer.call_in(|| {
         // A thread will be on its way (R2).
         shared.idle.search();
+        // Until its poll has ended (`stop_drifting`).
+        shared.driver.running.begin(1);
         shared.crew.adrift.replace(remote.thread.get());
         remote.thread.clear();
     });
@@ -154,6 +156,7 @@ pub(crate) fn retire(shared: &Shared, worker: Box<Worker>) -> Option<Box<Worker>
         shared.lay_down(worker);
     }
     shared.wake_for(moved);
+    shared.driver.running.rests();
     None
 }
 
@@ -184,6 +187,7 @@ pub(crate) fn strike(shared: &Shared, worker: usize) {
         drop(idle);
         last.then(|| roll.leaving.take())
     };
+    shared.driver.running.rests();
     if let Some(leaving) = left {
         shared.driver.shutdown();
         drop(leaving);

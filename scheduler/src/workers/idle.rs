@@ -176,11 +176,11 @@ impl Idle {
         workers.saturating_sub(self.asleep())
     }
 
-    /// Whether a worker sleeps.
+    /// Whether a worker sleeps, or is about to. If so, whatever it did before is seen.
     pub fn is_asleep(&self, worker: usize) -> bool {
         let (word, bit) = self.place(worker);
-        // Ordering: hint only.
-        word.load(Ordering::Relaxed) & bit != 0
+        // Ordering: Acquire pairs with the AcqRel in `announce`, for who asks whether all is at rest. A hint to others.
+        word.load(Ordering::Acquire) & bit != 0
     }
 
     /// How many workers sleep.

@@ -28,7 +28,8 @@ pub(crate) fn give_way<R>(f: impl FnOnce() -> R) -> R {
     let Some(away) = leave_worker() else {
         return f();
     };
-    let result = catch_unwind(AssertUnwindSafe(|| coop::without_budget(f)));
+    let counted = || thread::as_counted(Arc::as_ptr(&away.shared).cast(), f);
+    let result = catch_unwind(AssertUnwindSafe(|| coop::without_budget(counted)));
     return_to_worker(away);
     result.unwrap_or_else(|panic| resume_unwind(panic))
 }
@@ -39,7 +40,8 @@ pub(crate) fn block_on<R>(f: impl FnOnce() -> R) -> Option<R> {
     block_in_place(|| thread::as_polling(f))
 }
 
-/// A thread that blocks, and has left its worker on its offer, or had none.
+/// A thread that blocks, and has left its worker on its offer, or had none. It is counted as running, so that paused time
+/// stands still: nobody knows what it waits for.
 struct Away {
     shared: Arc<Shared>,
     /// Where it left its worker.
@@ -50,8 +52,10 @@ struct Away {
 fn leave_worker() -> Option<Away> {
     thread::task_id()?;
     seat::end_loan();
-    if seat::stop_drifting() {
+    if seat::is_drifting() {
         let shared = seat::with_host(|host| host.cloned())?;
+        shared.driver.running.begin(1);
+        seat::stop_drifting();
         thread::set_polling(false);
         return Some(Away {
             shared,
@@ -66,6 +70,7 @@ fn leave_worker() -> Option<Away> {
         })
     })?;
     let worker = seat::vacate()?;
+    away.shared.driver.running.begin(1);
     thread::set_polling(false);
     offer(&away.shared, worker);
     Some(away)
@@ -84,8 +89,10 @@ fn return_to_worker(away: Away) {
             // The rest of the poll may block too (R6).
             seat::lend();
         }
+        shared.driver.running.end(1);
     } else {
         go_on_adrift(&shared);
+        // It stays counted until its poll has ended.
         seat::set_adrift();
     }
     thread::set_polling(true);

@@ -90,13 +90,14 @@ const TURN: usize = 256;
 pub(crate) fn turn(
     shared: &Arc<Shared>,
     slot: &mut Option<Box<Worker>>,
+    root: &impl Root,
     limit: Option<Duration>,
 ) -> (usize, Option<Duration>) {
     seated(shared, slot, || {
         let before = run_ready();
         seat::with_seat(|worker| {
             worker.map(|worker| match before {
-                0 => worker.sleep(&NoRoot, limit),
+                0 => worker.sleep(root, limit),
                 _ => worker.look_at_reactor(),
             })
         });
@@ -104,7 +105,7 @@ pub(crate) fn turn(
         let wait = seat::with_seat(|worker| {
             worker.map(|worker| {
                 worker.end_search();
-                worker.arm()
+                worker.arm(root)
             })
         });
         (before + after, wait.flatten())

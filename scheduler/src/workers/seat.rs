@@ -43,9 +43,9 @@ enum Seat {
     Kept,
     /// The thread has lent it for the length of the poll: the worker's number, and the loan's.
     Lent(usize, u64),
-    /// The thread had lent it, and another thread has it by now.
+    /// The thread had lent it, and another thread has it by now. The thread is counted as running.
     Replaced,
-    /// The thread left it to block, and came back when another thread had it.
+    /// The thread left it to block, and came back when another thread had it. The thread is counted as running.
     Adrift,
 }
 
@@ -215,6 +215,11 @@ pub(crate) fn poll_has_ended() {
     }
 }
 
+/// Whether this thread polls a task without a worker.
+pub(super) fn is_drifting() -> bool {
+    matches!(SEAT.with(Cell::get), Seat::Replaced | Seat::Adrift)
+}
+
 /// This thread no longer computes without a worker: it blocks, or its poll has ended. Returns whether it did.
 #[cold]
 pub(super) fn stop_drifting() -> bool {
@@ -222,6 +227,7 @@ pub(super) fn stop_drifting() -> bool {
     with_host(|host| {
         if let (Seat::Replaced | Seat::Adrift, Some(host)) = (seat, host) {
             host.crew.adrift.stop(thread_state::here());
+            host.driver.running.end(1);
         }
     });
     !matches!(seat, Seat::Kept)

@@ -243,6 +243,11 @@ impl Shared {
             })
     }
 
+    /// Whether all workers sleep, and nothing is queued. A worker's slot is empty before it says that it sleeps.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.crew.is_asleep(&self.idle) && !self.has_work()
+    }
+
     /// Whether there is a task that only regular workers may take.
     pub(crate) fn has_yielded(&self) -> bool {
         self.reachable()

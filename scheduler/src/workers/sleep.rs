@@ -15,6 +15,10 @@ pub(crate) trait Root {
     fn turn(&mut self, shared: &Shared) -> bool;
     /// Whether `turn` has something to do.
     fn is_woken(&self, shared: &Shared) -> bool;
+    /// Whether other threads' roots, if there are any, have nothing to do.
+    fn others_rest(&self) -> bool {
+        true
+    }
     /// Whether it woke itself in its turn, so that it could go on for as long as it likes.
     fn goes_on(&self) -> bool {
         false
@@ -37,7 +41,7 @@ impl Root for NoRoot {
 impl Worker {
     /// Falls asleep until [`disarm`](Self::disarm): whatever waits for the driver's descriptor wakes it. Returns how
     /// long that wait may be, which is zero if there is something to do.
-    pub(super) fn arm(&self) -> Option<Duration> {
+    pub(super) fn arm(&self, root: &impl Root) -> Option<Duration> {
         let (shared, idle) = (&self.shared, &self.shared.idle);
         self.empty_slot();
         idle.announce(self.index, false);
@@ -45,7 +49,9 @@ impl Worker {
         let quiet =
             !shared.has_work() && !shared.modes.is_closed() && self.remote().parker.go_elsewhere();
         let wait = match quiet {
-            true => shared.driver.arm(),
+            true => shared
+                .driver
+                .arm(&|| root.others_rest() && shared.is_at_rest()),
             false => Some(Duration::ZERO),
         };
         if wait == Some(Duration::ZERO) {
@@ -115,6 +121,7 @@ impl Worker {
                 idle.search();
             }
             self.searching.set(true);
+            shared.driver.running.pass();
             return;
         }
         if shared.crew.is_spare(self.index) && shared.has_yielded() {
@@ -125,12 +132,16 @@ impl Worker {
         let remote = self.remote();
         remote.counters.parks_and_unparks.add(1);
         let mut woken = self.woken.take();
-        shared.driver.park(&remote.parker, limit, &mut woken);
-        remote.counters.parks_and_unparks.add(1);
-        self.count_awake();
-        // Before any waker is called: that may take long, and the worker to be woken for the batch must not be us.
-        self.searching.set(!idle.retract(self.index));
-        shared.driver.work_begins();
+        let at_rest = || !root.is_woken(shared) && root.others_rest() && shared.is_at_rest();
+        let gets_up = || {
+            remote.counters.parks_and_unparks.add(1);
+            self.count_awake();
+            // Before any waker is called: that may take long, and the worker to be woken for the batch must not be us.
+            self.searching.set(!idle.retract(self.index));
+        };
+        let driver = &shared.driver;
+        driver.park(&remote.parker, limit, &mut woken, &at_rest, gets_up);
+        driver.get_up();
         let tasks = self.wake(woken);
         shared.wake_for(tasks.saturating_sub(1));
     }
@@ -140,7 +151,7 @@ impl Worker {
         let searches = self.shared.place(self.index).get_up(counts);
         self.searching.set(searches);
         self.count_awake();
-        self.shared.driver.work_begins();
+        self.shared.driver.get_up();
     }
 
     /// The worker goes on in the middle of a poll of `task`. Another thread may have had it meanwhile.

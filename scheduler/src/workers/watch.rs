@@ -43,6 +43,10 @@ impl Monitor for Watch {
         self.woke
     }
 
+    fn is_at_rest(&self) -> bool {
+        self.shared.is_at_rest()
+    }
+
     fn tick(&mut self, calls: &mut Vec<Waker>) -> Pace {
         let view = self.stalls.look(&self.shared);
         calls.append(&mut self.stalls.reports);

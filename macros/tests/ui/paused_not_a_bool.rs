@@ -1,0 +1,4 @@
+#[heist_macros::test(start_paused = "yes")]
+async fn waits() {}
+
+fn main() {}

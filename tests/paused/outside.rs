@@ -1,0 +1,205 @@
+//! Paused time and the world outside: sockets, other runtimes, futures that were made elsewhere.
+
+use super::*;
+use heist::io::{AsyncReadExt, AsyncWriteExt};
+use heist::net::{TcpListener, TcpStream};
+
+async fn connected() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (one, other) = heist::join!(TcpStream::connect(address), listener.accept());
+    (one.unwrap(), other.unwrap().0)
+}
+
+#[test]
+fn data_that_has_arrived_comes_before_a_jump() {
+    in_each(|| async {
+        let start = Instant::now();
+        let (mut one, mut other) = connected().await;
+        assert_eq!(
+            start.elapsed(),
+            Duration::ZERO,
+            "nothing waited for a deadline"
+        );
+        let reader = heist::spawn(async move {
+            let mut byte = [0];
+            // The data has arrived when `write_all` returns, as loopback delivers at once.
+            other.read_exact(&mut byte).await.unwrap();
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        });
+        // Until it waits, or may as well.
+        for _ in 0..10 {
+            heist::task::yield_now().await;
+        }
+        one.write_all(b"x").await.unwrap();
+        sleep(ms(100)).await;
+        reader.await.unwrap();
+        assert_eq!(start.elapsed(), ms(100));
+    });
+}
+
+#[test]
+fn a_timeout_on_a_socket_fires_if_no_data_is_there() {
+    in_each(|| async {
+        let start = Instant::now();
+        let (_one, mut other) = connected().await;
+        let mut byte = [0];
+        timeout(HOUR, other.read(&mut byte)).await.unwrap_err();
+        assert_eq!(start.elapsed(), HOUR);
+    });
+}
+
+#[test]
+fn a_blocking_job_keeps_time_from_jumping_while_data_is_on_its_way() {
+    in_each(|| async {
+        let start = Instant::now();
+        let (mut one, other) = connected().await;
+        let sender = heist::spawn(async move {
+            heist::task::spawn_blocking(|| std::thread::sleep(ms(20)))
+                .await
+                .unwrap();
+            one.write_all(b"hello").await.unwrap();
+            one
+        });
+        let received = timeout(HOUR, async move {
+            let mut other = other;
+            let mut bytes = [0; 5];
+            other.read_exact(&mut bytes).await.unwrap();
+            bytes
+        });
+        assert_eq!(received.await.as_ref(), Ok(b"hello"));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        drop(sender.await.unwrap());
+    });
+}
+
+#[test]
+fn a_message_from_another_thread_ends_a_wait_without_a_deadline() {
+    in_each(|| async {
+        let start = Instant::now();
+        for _ in 0..20 {
+            let (sender, receiver) = heist::sync::oneshot::channel();
+            let thread = std::thread::spawn(move || sender.send(()));
+            receiver.await.unwrap();
+            thread.join().unwrap().unwrap();
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    });
+}
+
+/// Other threads wake tasks at any time, also as time jumps: no wake is lost, and in no poll does time move.
+#[test]
+fn time_moves_in_no_poll_while_other_threads_wake_tasks() {
+    within_limit(|| {
+        for workers in [0, 1, 2, 4] {
+            let runtime = paused(workers);
+            let (sender, mut receiver) = heist::sync::mpsc::unbounded_channel::<u64>();
+            let feeders: Vec<_> = (0..3)
+                .map(|_| {
+                    let sender = sender.clone();
+                    std::thread::spawn(move || {
+                        for nth in 0..300 {
+                            sender.send(nth).unwrap();
+                            if nth % 10 == 0 {
+                                std::thread::sleep(Duration::from_micros(50));
+                            }
+                        }
+                    })
+                })
+                .collect();
+            drop(sender);
+            runtime.block_on(async {
+                let ticker = heist::spawn(async {
+                    loop {
+                        sleep(Duration::from_micros(300)).await;
+                    }
+                });
+                let mut received = 0;
+                while let Some(nth) = receiver.recv().await {
+                    received += 1;
+                    heist::spawn(async move {
+                        let before = Instant::now();
+                        let length = Duration::from_micros(1 + nth * 37 % 500);
+                        let mut slept = pin!(sleep_until(before + length));
+                        poll_fn(|cx| {
+                            let _ = slept.as_mut().poll(cx);
+                            std::thread::yield_now();
+                            Poll::Ready(())
+                        })
+                        .await;
+                        assert_eq!(before.elapsed(), Duration::ZERO, "within one poll");
+                        slept.await;
+                        assert_eq!(before.elapsed(), length, "neither early nor late");
+                    })
+                    .await
+                    .unwrap();
+                }
+                assert_eq!(received, 900);
+                ticker.abort();
+            });
+            for feeder in feeders {
+                feeder.join().unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn each_runtime_has_its_own_time() {
+    within_limit(|| {
+        let (still, runs) = (paused(2), Runtime::new().unwrap());
+        let before = std::time::Instant::now();
+        still.block_on(sleep(HOUR));
+        let now = runs.block_on(async { Instant::now() });
+        assert!(now.into_std() >= before && now.into_std() <= std::time::Instant::now());
+        runs.block_on(sleep(ms(1)));
+        assert!(
+            Instant::now().into_std() <= std::time::Instant::now(),
+            "and none outside"
+        );
+        // Time of the one goes on beside the other, and a sleep keeps to the runtime that it was first polled in.
+        let mut slept = Box::pin(still.block_on(async { sleep(ms(1)) }));
+        let _ = runs.block_on(poll_fn(|cx| {
+            Poll::Ready(slept.as_mut().poll(cx).is_pending())
+        }));
+    });
+}
+
+#[test]
+fn a_sleep_made_outside_counts_from_the_systems_time() {
+    in_each(|| async {
+        let inside = Instant::now();
+        let deadline = std::thread::spawn(|| {
+            let slept = sleep(HOUR);
+            (slept.deadline(), slept)
+        });
+        let (deadline, slept) = deadline.join().unwrap();
+        slept.await;
+        assert_eq!(Instant::now(), deadline.max(inside));
+    });
+}
+
+#[test]
+fn a_foreign_loop_that_takes_turns_makes_time_jump() {
+    within_limit(|| {
+        let runtime = paused(0);
+        let start = {
+            let _entered = runtime.enter();
+            Instant::now()
+        };
+        let task = runtime.spawn(async move {
+            for nth in 1..=10 {
+                sleep(HOUR).await;
+                assert_eq!(start.elapsed(), nth * HOUR);
+            }
+        });
+        let mut turns = 0;
+        while !task.is_finished() {
+            let turn = runtime.turn(None);
+            turns += 1;
+            assert!(task.is_finished() || turn.wait() == Some(Duration::ZERO));
+        }
+        assert!(turns <= 25, "{turns} turns");
+        runtime.block_on(task).unwrap();
+    });
+}
