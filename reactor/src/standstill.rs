@@ -26,8 +26,8 @@
 //! that saw nobody, nobody runs any more, and what the last runners left to do stays as it is. The second look sees
 //! that.
 //!
-//! Orderings. One that gets up is seen, has a SeqCst fence, then loads `paused`. The jumper loads `paused`, has a SeqCst
-//! fence, then looks. So if the one misses that the clock is paused, and goes through the gate, then the jumper sees it.
+//! Orderings. One that gets up is seen, has a SeqCst fence, then loads `paused`. The jumper loads `paused` under the lock
+//! under which it is stored, has a SeqCst fence, then looks. So if the one misses that the clock is paused, and goes through the gate, then the jumper sees it.
 //! One that lies down has a fence between being seen no longer and loading `paused`. So it wakes the jumper, or it comes
 //! before the pause, whose caller wakes the jumper. What a runner leaves behind is published by what says that it rests
 //! (`running`, or what `at_rest` reads), with Release and Acquire.
@@ -67,8 +67,10 @@ impl<K: Kick> Standstill<K> {
 
     /// The clock has been paused, or goes on. Makes the holder of the poller look again.
     pub fn set_paused(&self, paused: bool) {
-        // Ordering: Relaxed; see the head of this file. `unpark` publishes it to the holder.
+        let open = self.gate.lock();
+        // Ordering: Relaxed: the lock publishes it to the jumper. For the others, see the head of this file.
         self.paused.store(paused, Ordering::Relaxed);
+        drop(open);
         self.signal.unpark();
     }
 

@@ -262,6 +262,9 @@ fn roots_and_tasks_that_wake_each_other_across_threads_leave_no_gap() {
                 }
             });
             runtime.block_on(async move {
+                // The other thread is in its `block_on` from here on.
+                to.send(0).await.unwrap();
+                answers.recv().await.unwrap();
                 let start = Instant::now();
                 let early = heist::spawn(async move {
                     sleep(ms(1)).await;
