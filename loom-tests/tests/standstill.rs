@@ -59,6 +59,11 @@ impl Scene {
         })
     }
 
+    fn pause(&self) {
+        let pause = || Ok::<(), ()>(());
+        self.standstill.set_paused(true, pause).unwrap();
+    }
+
     fn at_rest(&self) -> bool {
         !self.awake.load(Ordering::Acquire)
     }
@@ -103,7 +108,7 @@ fn time_moves_in_no_run() {
     let counted = census.clone();
     model("time_moves_in_no_run", None, move || {
         let scene = Scene::new();
-        scene.standstill.set_paused(true);
+        scene.pause();
         let one = thread::spawn({
             let scene = scene.clone();
             move || {
@@ -142,7 +147,7 @@ fn time_moves_in_no_run() {
 fn time_jumps_once_the_last_one_rests() {
     model("time_jumps_once_the_last_one_rests", Some(3), || {
         let scene = Scene::new();
-        scene.standstill.set_paused(true);
+        scene.pause();
         scene.awake.store(true, Ordering::Relaxed);
         let (woken, ran) = (
             Arc::new(Doorbell::default()),
@@ -185,7 +190,7 @@ fn time_that_is_paused_beside_a_run_jumps_after_it() {
         let scene = Scene::new();
         let pausing = thread::spawn({
             let scene = scene.clone();
-            move || scene.standstill.set_paused(true)
+            move || scene.pause()
         });
         let running = thread::spawn({
             let scene = scene.clone();

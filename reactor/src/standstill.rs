@@ -65,13 +65,21 @@ impl<K: Kick> Standstill<K> {
         self.paused.load(Ordering::Relaxed)
     }
 
-    /// The clock has been paused, or goes on. Makes the holder of the poller look again.
-    pub fn set_paused(&self, paused: bool) {
+    /// Pauses the clock, or makes it go on: `change` does that, unless it fails. Makes the holder of the poller look
+    /// again.
+    pub fn set_paused<E>(
+        &self,
+        paused: bool,
+        change: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        // One after the other, so that this and the clock agree.
         let open = self.gate.lock();
+        change()?;
         // Ordering: Relaxed: the lock publishes it to the jumper. For the others, see the head of this file.
         self.paused.store(paused, Ordering::Relaxed);
         drop(open);
         self.signal.unpark();
+        Ok(())
     }
 
     /// `n` runners get up, or will. Each must [pass](Self::pass) before it runs.

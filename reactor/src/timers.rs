@@ -164,16 +164,12 @@ impl<K: Kick> Timers<K> {
 
     /// Pauses the clock. `Err` says why not.
     pub(crate) fn pause(&self) -> Result<(), &'static str> {
-        self.clock.pause()?;
-        self.standstill.set_paused(true);
-        Ok(())
+        self.standstill.set_paused(true, || self.clock.pause())
     }
 
     /// Resumes the clock. `Err` says why not.
     pub(crate) fn resume(&self) -> Result<(), &'static str> {
-        self.clock.resume()?;
-        self.standstill.set_paused(false);
-        Ok(())
+        self.standstill.set_paused(false, || self.clock.resume())
     }
 
     /// Moves the paused clock on, and takes the wakers of all that is due then. `Err` says why not.
