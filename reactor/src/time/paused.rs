@@ -35,7 +35,13 @@ use crate::timers::Timers;
 /// something, or data that is still on its way, even from one socket of this process to another. So a timeout on a socket
 /// may fire before the data comes.
 ///
-/// If there is no deadline, time doesn't move.
+/// If there is no deadline, time doesn't move. The grace of a runtime's shutdown is such a deadline.
+///
+/// # Mixing clocks
+///
+/// An [`Instant`](super::Instant) that was told outside of the runtime, or in another one, is of another clock. So a sleep
+/// that was made there has a deadline by that clock, and is compared with the clock of the runtime that polls it first. Tasks
+/// that are due at the same moment may run in any order, and on several workers at once.
 ///
 /// # Panics
 ///
@@ -101,9 +107,11 @@ pub fn resume() {
 /// # }
 /// ```
 pub async fn advance(duration: Duration) {
-    let mut woken = Vec::new();
-    check(with_clock(|timers| timers.advance(duration, &mut woken)));
-    wake_all(&mut woken);
+    {
+        let mut woken = Vec::new();
+        check(with_clock(|timers| timers.advance(duration, &mut woken)));
+        wake_all(&mut woken);
+    }
     let mut yielded = false;
     let yields = poll_fn(|cx| {
         if std::mem::replace(&mut yielded, true) {

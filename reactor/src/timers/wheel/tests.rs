@@ -108,6 +108,7 @@ impl Pair {
         let earliest = self.wheel.earliest();
         assert_eq!(earliest.is_some(), exact.is_some());
         assert!(earliest <= exact, "{earliest:?} is later than {exact:?}");
+        assert_eq!(self.wheel.first(), exact);
     }
 }
 
