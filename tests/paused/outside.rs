@@ -158,7 +158,7 @@ fn each_runtime_has_its_own_time() {
             "and none outside"
         );
         // Time of the one goes on beside the other, and a sleep keeps to the runtime that it was first polled in.
-        let mut slept = Box::pin(still.block_on(async { sleep(ms(1)) }));
+        let mut slept = Box::pin(still.block_on(poll_fn(|_| Poll::Ready(sleep(ms(1))))));
         let _ = runs.block_on(poll_fn(|cx| {
             Poll::Ready(slept.as_mut().poll(cx).is_pending())
         }));
