@@ -120,7 +120,7 @@ fn take(
 fn each_clears_its_own_news_alone() {
     let census = Census::new(&["took both", "left the data", "left the error", "left both"]);
     let counted = census.clone();
-    model("each_clears_its_own_news_alone", None, move || {
+    model("each_clears_its_own_news_alone", Some(3), move || {
         let direction = Arc::new(Direction::new(News::ERROR, Wait::Readable));
         let data = Arc::new(AtomicUsize::new(0));
         let errors = Arc::new(AtomicUsize::new(0));

@@ -19,8 +19,9 @@
 //! functions, any number of them: each has an entry in a list, and removes the entry when it is dropped.
 //!
 //! Invariants:
-//! 1. A clear takes effect only if the word is still the one seen before the operation. An event since then has changed
-//!    the tick, so its news stays. The tick has 57 bits, so it does not wrap around.
+//! 1. A clear takes effect only if the word is still the one seen before the operation, but for WAITS. An event since then
+//!    has changed the tick, so its news stays. The tick has 57 bits, so it does not wrap around. A task that goes to wait
+//!    stands in the way of no clear.
 //! 2. Each direction has its own tick. So an event of one direction never prevents a clear of the other.
 //! 3. While a waker is in place, WAITS is set, or the event that has cleared it has yet to take the wakers out. A waiter
 //!    sets WAITS under the lock, in the same step in which it looks at the word for the last time. Then it puts its
@@ -258,16 +259,24 @@ impl Direction {
     }
 
     /// Clears that part of what was seen, because an operation has found that it is no longer so. Does nothing if there
-    /// was an event since. If somebody else has cleared another part since, or has gone to wait, it does nothing either,
-    /// and the next operation finds the same again. Returns the word as it is now, if it was cleared.
+    /// was an event since. If somebody else has cleared another part since, it does nothing either, and the next
+    /// operation finds the same again. Returns the word as it is now, if it was cleared.
     pub fn clear_part(&self, seen: Seen, stale: Stale) -> Seen {
-        let cleared = seen.0 & !stale.0;
-        // Ordering: Relaxed: this publishes nothing. If it fails, something has come since (invariant 1), and the next
-        // look acquires that.
-        let exchanged =
-            self.word
-                .compare_exchange(seen.0, cleared, Ordering::Relaxed, Ordering::Relaxed);
-        exchanged.map_or(seen, |_| Seen(cleared))
+        let mut word = seen.0;
+        loop {
+            let cleared = word & !stale.0;
+            // Ordering: Relaxed: this publishes nothing. If it fails, something has come since (invariant 1), and the
+            // next look acquires that.
+            let exchanged =
+                self.word
+                    .compare_exchange(word, cleared, Ordering::Relaxed, Ordering::Relaxed);
+            match exchanged {
+                Ok(_) => return Seen(cleared),
+                // Somebody has gone to wait meanwhile. What was seen is as it was.
+                Err(newer) if newer == word | WAITS => word = newer,
+                Err(_) => return seen,
+            }
+        }
     }
 
     /// Records an event, and takes the wakers of all who wait. Wake them while no lock is held.
