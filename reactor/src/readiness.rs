@@ -84,21 +84,19 @@ impl News {
     }
 }
 
-/// Which news one waits for.
+/// Which news one waits for. The end of the reactor is always among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted(u64);
 
 impl Wanted {
     /// None, but for the end of the reactor.
     pub const NONE: Wanted = Wanted(SHUT_DOWN);
-    /// Any: an operation is worth trying.
+    /// An operation is worth trying: data may come or go, or no more will.
     pub const ANY: Wanted = Wanted(READY | CLOSED | SHUT_DOWN);
-    /// That data may come or go, or that no more will.
-    pub const TRANSFER: Wanted = Wanted(READY | CLOSED);
-    /// That there is an urgent byte, or that no more will come.
-    pub const URGENT: Wanted = Wanted(URGENT | CLOSED);
-    /// That an error is to be fetched.
-    pub const ERROR: Wanted = Wanted(ERROR);
+    /// There is an urgent byte, or no more will come.
+    pub const URGENT: Wanted = Wanted(URGENT | CLOSED | SHUT_DOWN);
+    /// An error is to be fetched.
+    pub const ERROR: Wanted = Wanted(ERROR | SHUT_DOWN);
 
     /// Adds `other` if `condition` holds.
     #[must_use]

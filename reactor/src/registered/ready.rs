@@ -65,10 +65,10 @@ impl Both {
 /// What `interest` waits for in each direction; `None` if nothing. Errors are reported to both directions, so one is enough.
 fn wanted(interest: Interest) -> (Option<Wanted>, Option<Wanted>) {
     let read = Wanted::NONE
-        .and(interest.is_readable(), Wanted::TRANSFER)
+        .and(interest.is_readable(), Wanted::ANY)
         .and(interest.is_priority(), Wanted::URGENT)
         .and(interest.is_error(), Wanted::ERROR);
-    let write = interest.is_writable().then_some(Wanted::TRANSFER);
+    let write = interest.is_writable().then_some(Wanted::ANY);
     ((read != Wanted::NONE).then_some(read), write)
 }
 
