@@ -19,7 +19,8 @@
 //!    may work by edges (and do nothing in `rearm`), or report a part once and rest until `rearm`. A report too many costs a
 //!    turn, and nothing else. But it must not report for ever what nobody has consumed: the reactor would never sleep.
 //! 3. **Errors and hang-ups** count as parts of their own. If a descriptor can't be watched any more, because it was closed
-//!    without being deregistered, that is an error to report, or nothing.
+//!    without being deregistered, that is an error to report, or nothing. Once an error or a hang-up was reported, the
+//!    poller may rest with this descriptor until a `rearm` of any part. What becomes so meanwhile is reported then.
 //! 4. **Deregistration.** From the return of [`deregister`](Poller::deregister) on, it doesn't use the descriptor, not even
 //!    in a wait that is under way, so the caller may close it. The reactor ignores events with the tokens of
 //!    descriptors that have left.
@@ -241,7 +242,8 @@ pub trait Poller: Send + Sync + 'static {
     /// An operation has found the descriptor not ready for `interest`. If it is, or once it is, report that again.
     fn rearm(&self, token: usize, interest: Interest);
 
-    /// Doesn't watch the descriptor any more.
+    /// Doesn't watch any more what was registered with `token`. `fd` is the descriptor that its owner has now: another one
+    /// if it was exchanged meanwhile.
     ///
     /// # Errors
     ///

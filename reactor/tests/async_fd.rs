@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::future::Future;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::Arc;
@@ -336,6 +336,47 @@ fn a_descriptor_closed_underneath_hangs_nobody_who_leaves() {
             let refused = unsafe { AsyncFd::register(Number(high)) };
             let (_, error) = refused.unwrap_err().into_parts();
             assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+        });
+    }
+}
+
+#[test]
+fn a_descriptor_that_was_exchanged_is_in_nobodys_way() {
+    for backend in [Backend::Mio, Backend::Poll] {
+        within_limit(|| {
+            let config = Config {
+                backend,
+                ..Config::default()
+            };
+            let reactor = Reactor::new(config).expect("a poller");
+            let _entered = reactor.enter();
+            // At a number that no other test's descriptor takes meanwhile.
+            let high = |socket: UnixStream| {
+                // SAFETY: it copies an open descriptor.
+                let fd = unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_DUPFD, 970) };
+                assert!(fd >= 970);
+                // SAFETY: nobody else has it.
+                unsafe { OwnedFd::from_raw_fd(fd) }
+            };
+            for exchanged_is_dropped in [false, true] {
+                let ((one, _peer), (two, mut peer_of_two)) =
+                    (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+                let mut exchanged = AsyncFd::new(high(one)).unwrap();
+                let number = exchanged.as_raw_fd();
+                *exchanged.get_mut() = tempfile::tempfile().unwrap().into();
+                let exchanged = (!exchanged_is_dropped).then_some(exchanged);
+                // The number is free, so that the next one takes it.
+                let next = AsyncFd::new(high(two)).unwrap();
+                assert_eq!(next.as_raw_fd(), number);
+                peer_of_two.write_all(b"x").unwrap();
+                while is_pending(next.readable()) {
+                    reactor.try_borrow().expect("free").wait(None);
+                }
+                drop(exchanged);
+                assert!(is_pending(next.ready(Interest::ERROR)));
+                peer_of_two.write_all(b"x").unwrap();
+                drop(next);
+            }
         });
     }
 }

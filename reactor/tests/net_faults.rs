@@ -121,6 +121,28 @@ fn a_listener_outlives_the_want_of_descriptors() {
     });
 }
 
+#[test]
+fn events_come_while_more_descriptors_are_open_than_are_allowed_by_now() {
+    let name = "events_come_while_more_descriptors_are_open_than_are_allowed_by_now";
+    in_own_process(name, async || {
+        // Descriptors that a poller can't be asked about one by one: more than the limit below.
+        let pairs: Vec<_> = (0..64).map(|_| UnixStream::pair().unwrap()).collect();
+        limit_descriptors(8);
+        for (here, there) in &pairs {
+            here.try_read(&mut [0; 1]).unwrap_err();
+            let read = async {
+                // Some come while somebody waits, some before.
+                there.writable().await.unwrap();
+                there.try_write(b"x").unwrap();
+                here.readable().await.unwrap();
+                here.try_read(&mut [0; 1])
+            };
+            let read = timeout(Duration::from_secs(20), read).await;
+            assert_eq!(read.expect("it is told").unwrap(), 1);
+        }
+    });
+}
+
 /// What SIGPIPE does to the process, and whether this thread blocks it or has it pending.
 fn sigpipe_state() -> (bool, bool) {
     // SAFETY: the system writes to sets of our own.

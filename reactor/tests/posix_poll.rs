@@ -233,10 +233,8 @@ fn what_cant_be_watched_is_refused_and_forgotten() {
         let fd = here.as_raw_fd();
         poller.register(fd, 1, Interest::READABLE).unwrap();
         assert_eq!(kind_of_refusal(&poller, fd, 2), ErrorKind::AlreadyExists);
-        for (fd, token) in [(fd, 2), (fd + 1000, 1), (-1, 1)] {
-            let error = poller.deregister(fd, token).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::NotFound);
-        }
+        let error = poller.deregister(fd, 2).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
         assert_eq!(wait(&poller, NOW), []);
         poller.deregister(fd, 1).unwrap();
     });
@@ -257,6 +255,98 @@ fn a_descriptor_closed_underneath_is_an_error_reported_once() {
         assert_eq!(wait(&poller, None), [(1, Ready::ERROR)]);
         assert_eq!(wait(&poller, NOW), []);
         poller.deregister(high, 1).unwrap();
+    });
+}
+
+#[test]
+fn a_number_that_stands_for_another_descriptor_by_now_can_be_watched() {
+    within_limit(|| {
+        let (poller, (here, _there)) = (PosixPoll::new().unwrap(), pair());
+        let (other, mut peer) = pair();
+        // A number that no other test's descriptor takes meanwhile.
+        // SAFETY: it copies an open descriptor.
+        let high = unsafe { libc::fcntl(here.as_raw_fd(), libc::F_DUPFD, 950) };
+        assert!(high >= 950);
+        poller.register(high, 1, Interest::READABLE).unwrap();
+        assert_eq!(wait(&poller, NOW), []);
+        // SAFETY: nobody else has this number but the poller, whose mishap this is.
+        assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), high) }, high);
+        poller.register(high, 2, Interest::READABLE).unwrap();
+        peer.write_all(b"a").unwrap();
+        assert_eq!(wait(&poller, None), [(2, Ready::READABLE)]);
+        assert_eq!(kind_of_refusal(&poller, high, 3), ErrorKind::AlreadyExists);
+        // The one before has left by that.
+        assert!(poller.deregister(high, 1).is_err());
+        poller.rearm(2, Interest::READABLE);
+        assert_eq!(wait(&poller, None), [(2, Ready::READABLE)]);
+        poller.deregister(high, 2).unwrap();
+        // SAFETY: nobody uses it any more.
+        assert_eq!(unsafe { libc::close(high) }, 0);
+    });
+}
+
+#[test]
+fn what_leaves_is_known_by_its_token() {
+    within_limit(|| {
+        let (poller, (here, there)) = (PosixPoll::new().unwrap(), pair());
+        let fd = here.as_raw_fd();
+        poller.register(fd, 1, Interest::WRITABLE).unwrap();
+        // Its owner has another descriptor by now.
+        poller.deregister(there.as_raw_fd(), 1).unwrap();
+        assert_eq!(wait(&poller, NOW), []);
+        poller.register(fd, 2, Interest::WRITABLE).unwrap();
+        assert_eq!(wait(&poller, None), [(2, Ready::WRITABLE)]);
+    });
+}
+
+/// A connection with an entry in the queue of errors, which lasts until somebody takes it. This end and the other.
+#[cfg(target_os = "linux")]
+fn with_lasting_error() -> (std::net::TcpStream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut here = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (there, _) = listener.accept().unwrap();
+    // The time at which what is sent was acknowledged.
+    let flags = libc::SOF_TIMESTAMPING_TX_ACK | libc::SOF_TIMESTAMPING_SOFTWARE;
+    // SAFETY: the system reads a number of our own.
+    let set = unsafe {
+        libc::setsockopt(
+            here.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPING,
+            (&raw const flags).cast(),
+            size_of_val(&flags) as libc::socklen_t,
+        )
+    };
+    assert_eq!(set, 0);
+    here.write_all(b"a").unwrap();
+    (here, there)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_error_that_nobody_fetches_hides_nothing_that_comes_later() {
+    within_limit(|| {
+        let (poller, (here, there)) = (PosixPoll::new().unwrap(), with_lasting_error());
+        let interest = Interest::READABLE | Interest::PRIORITY;
+        poller.register(here.as_raw_fd(), 1, interest).unwrap();
+        let [(1, ready)] = wait(&poller, None)[..] else {
+            panic!("one event");
+        };
+        assert!(ready.is_error() && !ready.is_priority(), "{ready:?}");
+        socket2::SockRef::from(&there)
+            .send_out_of_band(b"u")
+            .unwrap();
+        // The reader finds nothing to read. Urgent bytes haven't been reported yet.
+        poller.rearm(1, Interest::READABLE);
+        let mut rounds = 0;
+        while !wait(&poller, None)
+            .iter()
+            .any(|(_, ready)| ready.is_priority())
+        {
+            rounds += 1;
+            assert!(rounds < 1_000, "it is not reported");
+            poller.rearm(1, Interest::READABLE);
+        }
     });
 }
 

@@ -4,7 +4,8 @@
 //! armed parts only. A part that was reported is disarmed, until [`rearm`](Poller::rearm).
 //!
 //! The system reports errors and hang-ups whether they were asked for or not. Once they were reported, the descriptor is
-//! left out of the waits, until a part of it is armed again. Then they may be there still: nobody need have
+//! left out of the waits, until a [`rearm`](Poller::rearm) of any part. The other parts stay armed meanwhile: they haven't
+//! been reported. Then the errors and hang-ups may be there still: nobody need have
 //! fetched the error, and a hang-up stays. Urgent bytes stay as well. These *conditions* are reported at most once in
 //! a [`PAUSE`], so that a program that doesn't deal with them costs a turn now and then, and not a processor. They are
 //! not passed over altogether, as it may be another error each time.
@@ -70,9 +71,13 @@ struct State {
 /// A registered descriptor.
 struct Entry {
     fd: RawFd,
+    /// Which file the descriptor was for when it was registered.
+    file: File,
     /// What it was registered for.
     wanted: PollFlags,
     armed: PollFlags,
+    /// Whether it is left out until a part of it is armed.
+    left_out: bool,
     /// Whether the wait under way has asked about it.
     asked: bool,
     /// When conditions may be reported again.
@@ -133,7 +138,7 @@ impl PosixPoll {
         drop(state);
         // A timeout beyond the range of the clock is none.
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let result = rustix::event::poll(&mut asked, timeout.as_ref());
+        let result = poll(&mut asked, timeout.as_ref());
         let mut state = self.state.lock();
         state.asleep = false;
         state.round += 1;
@@ -156,6 +161,33 @@ impl PosixPoll {
     }
 }
 
+/// Asks the system about all of them. Returns how many it has news of, perhaps none before the timeout is over.
+fn poll(asked: &mut [PollFd<'_>], timeout: Option<&Timespec>) -> Result<usize, Errno> {
+    match rustix::event::poll(asked, timeout) {
+        Err(Errno::INVAL) => poll_in_parts(asked, timeout),
+        result => result,
+    }
+}
+
+/// The system takes no more at once than the process may have descriptors now, and it may have had more before. So this asks
+/// about one part after the other. If there is nothing, it waits with the first part, where the pipe is, for a [`PAUSE`] at most.
+fn poll_in_parts(asked: &mut [PollFd<'_>], timeout: Option<&Timespec>) -> Result<usize, Errno> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    let most = limit.filter(|most| *most > 0).ok_or(Errno::INVAL)?;
+    let mut found = 0;
+    for part in asked.chunks_mut(most) {
+        found += rustix::event::poll(part, Some(&Timespec::default()))?;
+    }
+    if found > 0 {
+        return Ok(found);
+    }
+    let pause = Timespec::try_from(PAUSE).map_err(|_| Errno::INVAL)?;
+    let pause = timeout.map_or(pause, |timeout| pause.min(*timeout));
+    let first = most.min(asked.len());
+    rustix::event::poll(&mut asked[..first], Some(&pause))
+}
+
 impl State {
     /// Hands out those that the system is to be asked about. Returns how long it may take about the answer.
     fn prepare(
@@ -166,7 +198,7 @@ impl State {
         let now = Instant::now();
         for (&token, entry) in &mut self.entries {
             let rest = entry.rest(now);
-            entry.asked = rest.is_zero() && !entry.armed.is_empty();
+            entry.asked = rest.is_zero() && !entry.armed.is_empty() && !entry.left_out;
             if entry.asked {
                 ask(token, entry);
             } else if !rest.is_zero() {
@@ -202,9 +234,7 @@ impl Entry {
             }
         }
         self.armed -= news;
-        if news.intersects(UNASKED) {
-            self.armed = PollFlags::empty();
-        }
+        self.left_out = news.intersects(UNASKED);
         ready(found, news)
     }
 }
@@ -240,20 +270,26 @@ fn flags(interest: Interest) -> PollFlags {
     flags
 }
 
-/// Refuses what has no readiness, as epoll does: `poll` calls it ready at all times.
-fn check(fd: RawFd) -> io::Result<()> {
+/// What tells the files behind descriptors apart: the device and the number there. Some files that the system makes up share
+/// one: those of `eventfd` and `timerfd`.
+type File = (u64, u64);
+
+/// Which file it is. Refuses what has no readiness, as epoll does: `poll` calls it ready at all times.
+fn check(fd: RawFd) -> io::Result<File> {
     if fd < 0 {
         return Err(Errno::BADF.into());
     }
     // SAFETY: it isn't -1. It is lent for the next call only. Whoever registers it says that it is open; if it isn't, the
     // system says so.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    let mode = rustix::fs::fstat(fd)?.st_mode;
-    let kind = rustix::fs::FileType::from_raw_mode(mode);
+    let stat = rustix::fs::fstat(fd)?;
+    let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
     if kind.is_file() || kind.is_dir() {
         return Err(Errno::PERM.into());
     }
-    Ok(())
+    // The types differ between systems.
+    #[allow(clippy::unnecessary_cast)]
+    Ok((stat.st_dev as u64, stat.st_ino as u64))
 }
 
 impl Poller for PosixPoll {
@@ -262,15 +298,24 @@ impl Poller for PosixPoll {
     }
 
     fn register(&self, fd: RawFd, token: usize, interest: Interest) -> io::Result<()> {
-        check(fd)?;
+        let file = check(fd)?;
         let mut state = self.state.lock();
-        if state.tokens.contains_key(&fd) || state.entries.contains_key(&token) {
+        if state.entries.contains_key(&token) {
             return Err(Errno::EXIST.into());
+        }
+        if let Some(&other) = state.tokens.get(&fd) {
+            if state.entries[&other].file == file {
+                return Err(Errno::EXIST.into());
+            }
+            // It was closed without being deregistered, and the number is that of another file now.
+            state.entries.remove(&other);
         }
         let entry = Entry {
             fd,
+            file,
             wanted: flags(interest),
             armed: flags(interest),
+            left_out: false,
             asked: false,
             conditions_after: None,
             rests_until: None,
@@ -286,21 +331,22 @@ impl Poller for PosixPoll {
         let Some(entry) = state.entries.get_mut(&token) else {
             return;
         };
-        let before = entry.armed;
+        let before = (entry.armed, entry.left_out);
         entry.armed |= flags(interest) & entry.wanted;
-        if entry.armed != before {
+        entry.left_out = false;
+        if (entry.armed, entry.left_out) != before {
             self.ring(&mut state);
         }
     }
 
-    fn deregister(&self, fd: RawFd, token: usize) -> io::Result<()> {
+    fn deregister(&self, _: RawFd, token: usize) -> io::Result<()> {
         let mut state = self.state.lock();
-        if state.tokens.get(&fd) != Some(&token) {
+        // By the token: its owner may have another descriptor by now.
+        let Some(entry) = state.entries.remove(&token) else {
             return Err(Errno::NOENT.into());
-        }
-        state.tokens.remove(&fd);
-        let entry = state.entries.remove(&token);
-        if state.asleep && entry.is_some_and(|entry| entry.asked) {
+        };
+        state.tokens.remove(&entry.fd);
+        if state.asleep && entry.asked {
             self.ring(&mut state);
             let round = state.round;
             while state.round == round {
