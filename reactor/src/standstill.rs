@@ -27,8 +27,8 @@
 //! that.
 //!
 //! Orderings. One that gets up is seen, has a SeqCst fence, then loads `paused`. The jumper loads `paused` under the lock
-//! under which it is stored, has a SeqCst fence, then looks. So if the one misses that the clock is paused, and goes through the gate, then the jumper sees it.
-//! One that lies down has a fence between being seen no longer and loading `paused`. So it wakes the jumper, or it comes
+//! under which it is stored, has a SeqCst fence, then looks. So if the one misses that the clock is paused, and goes
+//! through the gate, then the jumper sees it. One that lies down has a fence between being seen no longer and loading `paused`. So it wakes the jumper, or it comes
 //! before the pause, whose caller wakes the jumper. What a runner leaves behind is published by what says that it rests
 //! (`running`, or what `at_rest` reads), with Release and Acquire.
 
