@@ -12,17 +12,26 @@
 //! | [`runtime`](crate::runtime) | all |
 //! | [`task`](crate::task) | all |
 //! | [`sync`](crate::sync) | all but `mpsc::error::RecvError`, which tokio has deprecated and nothing returns |
-//! | [`time`](crate::time) | all but `time::error::Error`, because no timer of heist fails |
-// Rows for `time::pause` and its like, and for each of the modules in the row below, go here.
-//! | `io`, `net`, `fs`, `process`, `signal` | see the README for what isn't there yet |
+//! | [`time`](crate::time) | all but `time::error::Error`, because no timer of heist fails. `pause`, `advance` and `resume` need no feature |
+//! | [`io`](crate::io) | all but `io::bsd::Aio` (`SIGEV_KEVENT` on FreeBSD) |
+//! | [`net`](crate::net) | all but the named pipes of Windows (`net::windows`) |
+//! | [`fs`](crate::fs) | all |
+//! | [`process`](../process/index.html) | all on Unix; the module isn't there on Windows |
+//! | [`signal`](crate::signal) | all on Unix. On Windows there is only `ctrl_c`, and it fails with `Unsupported` |
 //! | what needs `tokio_unstable` | `task::Builder`, `task::join_set`, `Builder::unhandled_panic`, and most metrics are there, and are stable; the rest isn't |
 //!
 //! # Signatures
 //!
-//! None of these keeps a program from compiling that compiles with tokio, unless it relies on a trait being absent.
+//! The first three rows may keep a program from compiling that compiles with tokio. The others don't, unless it relies on a
+//! trait being absent.
 //!
 //! | item | tokio | heist | why |
 //! |---|---|---|---|
+//! | `io::{AsyncRead, AsyncWrite, AsyncBufRead, AsyncSeek}`, `ReadBuf` | tokio's own | heist's own, of the same shape; tokio's readers and writers need [`io::compat`](crate::io::compat) | heist doesn't depend on tokio |
+//! | `AsyncFd::{new, with_interest, try_new, try_with_interest}` | ask for `AsRawFd` | ask for `AsFd` as well; for a mere number there is the unsafe `register` | a number doesn't promise that the descriptor stays open |
+//! | `fs::FileTimes` | a type of tokio's | std's; `set_created` is a method of std's `FileTimesExt` | one type less |
+//! | the futures of `AsyncReadExt` and its like | not `Unpin` | `Unpin` | |
+//! | sockets, `fs::File`, pipes of children | tokio's traits | those of `futures_io` too; `signal::unix::Signal` and the receivers of `mpsc` are `Stream`s | |
 //! | `lock`, `read`, `write`, `acquire`, `reserve` and their `_owned` and `_many` forms, `mpsc::Sender::{send, send_timeout}`, `Barrier::wait` | `async fn` | `fn` that returns `impl Future` | what is free is taken without a future that can wait |
 //! | `map` and `try_map` of the guards of `Mutex` | map to sized types | to unsized ones too | nothing speaks against it |
 //! | `SemaphorePermit::semaphore` | borrows the permit | borrows the semaphore | nothing speaks against it |
@@ -36,6 +45,16 @@
 //! | item | tokio | heist | why |
 //! |---|---|---|---|
 //! | `Builder::{enable_all, enable_io, enable_time}` | without them sockets and timers panic | do nothing: sockets and timers always work | what a program forgets can't hurt it |
+//! | `net`, `fs`, `process`, `signal`, `time` outside any runtime | panic | work, by a thread that starts at first use | |
+//! | a sleep whose runtime has been shut down | panics | moves to the runtime that polls it next | |
+//! | a `Child` whose runtime has been shut down | can't be waited for on Linux | can be waited for anywhere | |
+//! | signals | are heard while some runtime with I/O is driven | are always heard | |
+//! | `TcpStream::connect` to a host with several addresses | tries one after the other | starts the next attempt after 250 ms (RFC 8305), and takes the first that succeeds | an address that doesn't answer costs 250 ms, not minutes |
+//! | look-up of host names | on the blocking pool | on a pool of its own, at most 64 at once | a name server that doesn't answer holds up no file and no shutdown |
+//! | `from_std` of a socket in blocking mode | panics in programs with debug assertions, on Unix | takes it; its operations block the thread | |
+//! | writes to pipes, if the program has undone Rust's ignoring of SIGPIPE | raise SIGPIPE | fail with `BrokenPipe` | |
+//! | `fs::File`: reads | on the blocking pool | at once on Linux, if the bytes are in the page cache; otherwise on the pool | |
+//! | the exit status of a `Child` that is dropped | is taken by some runtime; there is no promise when | is taken when the process ends | no zombie is left |
 //! | `Builder::{max_io_events_per_tick, max_io_events_per_busy_tick}` | bound a look for events | check their argument and do nothing else | heist bounds that by itself |
 //! | `block_on` in a task of a multi-thread runtime | panics | blocks that task alone; another thread takes over its worker | |
 //! | `block_on` in a current-thread runtime | panics | panics | no other thread can take over |
@@ -47,8 +66,10 @@
 //! | polls that take long, or block | hold up the tasks behind them | other workers, or spare ones, take those tasks | |
 //! | `LocalSet` in a `LocalRuntime` | not supported | works; `spawn_local` spawns into whichever was entered last | |
 //! | `task_local!` | | the same; the first poll of a `spawn_eager`, which tokio lacks, is a call inside its spawner and sees the spawner's values | |
-//! | `#[main]`, `#[test]` | options `flavor`, `worker_threads`, `name`, `crate`, `start_paused` | all but `start_paused`; `shutdown_grace` is new | |
+//! | `#[main]`, `#[test]` | options `flavor`, `worker_threads`, `name`, `crate`, `start_paused` | the same; `shutdown_grace` is new | |
 //! | `time::sleep` | ends at the next full millisecond | ends within some tens of microseconds on Linux | |
+//! | `time::pause`, `start_paused` | in current-thread runtimes, with the feature `test-util` | in both flavors, without a feature | |
+//! | paused time | jumps in full milliseconds | jumps to the exact deadline | |
 //! | waits of `sync` | | see *In `sync`* in the README, and `sync/tests/differential/differences.rs` | |
 //!
 //! # What tokio has no counterpart of
@@ -58,4 +79,5 @@
 //! | [`runtime`](crate::runtime) | `Runtime::{shutdown, turn, descriptor}` and those of `LocalRuntime`, `ShutdownReport`, `Handle::{set_worker_threads, spawn_eager}`, `Builder::{max_worker_threads, max_spare_workers, stall_threshold, on_stall, on_worker_start, on_unjoined_panic}` |
 //! | [`task`](crate::task) | `TaskGroup`, `AbortOnDropHandle` (tokio-util has it), `spawn_eager`, `JoinHandle::{blocking_join, blocking_join_timeout}`, `JoinSet::insert`, `coop::{budget, stop}` |
 //! | [`sync`](crate::sync) | `mpmc`, `queue`, `Condvar`, `Event`, `CancellationToken` (tokio-util has it), `futurelock`, `waits`, upgradable reads, `Barrier::{reset, abort, checked_wait}`, `blocking_` forms of most waits |
+//! | [`io`](crate::io) | `SyncIoBridge` and `compat` (tokio-util has both) |
 //! | the crate's root | [`event_loop`](crate::event_loop), and `hyper` with the feature of that name |

@@ -1,10 +1,30 @@
-//! Reading and writing: all that [`heist_reactor::io`] has, and a bridge to code that blocks.
-//!
-//! The table [there](heist_reactor::io) says what to use for what. One row more:
+//! Reading and writing: four traits in tokio's shape, and what is made of them.
 //!
 //! | to | see |
 //! |---|---|
-//! | use an asynchronous stream where a [`std::io::Read`] or [`std::io::Write`] is asked for | [`SyncIoBridge`] |
+//! | read, write, seek | [`AsyncReadExt`], [`AsyncWriteExt`], [`AsyncSeekExt`] |
+//! | read line by line | [`AsyncBufReadExt`] |
+//! | make few large reads or writes of many small ones | [`BufReader`], [`BufWriter`], [`BufStream`] |
+//! | split a stream into a reader and a writer, or join the two | [`split()`], [`join()`] |
+//! | connect two tasks by a stream in memory | [`duplex()`], [`simplex`] |
+//! | read the standard input, write to the standard outputs | [`stdin`], [`stdout`], [`stderr`] |
+//! | read nothing, or one byte for ever; throw away what is written | [`empty`], [`repeat`], [`sink`] |
+//! | copy from a reader to a writer, or both ways | [`copy()`], [`copy_buf`], [`copy_bidirectional`] |
+//! | read or write by a trait of [`std::io`], in code that blocks | [`SyncIoBridge`] |
+//! | implement a reader or a writer | [`AsyncRead`], [`ReadBuf`], [`AsyncWrite`] |
+//! | choose whether to wait for reads or for writes | [`Interest`], [`Ready`] |
+//! | wait for any file descriptor, on Unix | [`unix::AsyncFd`](unix/struct.AsyncFd.html) |
+//! | use a type that has the traits of `futures_io`, or hand out one | [`compat`] |
+//!
+//! The traits are heist's own. They have the signatures of tokio's, so code moves over by changing paths. A type that
+//! implements tokio's traits does not implement these: [`compat`] says what to do.
+//!
+//! Functions that read or write several times try again after [`ErrorKind::Interrupted`]. Each time after the first costs a
+//! unit of the task's [budget](crate::task::coop), so a task that reads from an endless reader still yields. A writer that
+//! claims more bytes than it was given gets an error.
+//!
+//! Sockets, files and the pipes of child processes also implement the traits of `futures_io`, for crates that ask for
+//! those. Buffers, halves of [`split()`], streams in memory and the standard streams don't: wrap them by [`compat`].
 
 use std::io::{BufRead, IoSlice, Read, Seek, Write};
 
@@ -13,14 +33,14 @@ pub use heist_reactor::io::*;
 
 use crate::runtime::Handle;
 
-/// An asynchronous stream as a blocking one: it has std's traits wherever `T` has heist's.
+/// Wraps an asynchronous stream, and has a blocking trait of std for each of heist's traits that `T` has.
 ///
 /// Each call blocks its thread until the stream is ready. So use it in [`spawn_blocking`](crate::task::spawn_blocking), or
 /// on a thread of your own, to hand a stream to a library that can only block. In a task of a multi-thread runtime, another
-/// thread takes over the worker meanwhile. In a task of a current-thread runtime, a call that waits for another task of it
-/// never returns.
+/// thread takes over the worker meanwhile. In a task of a current-thread runtime, a call that waits for another task of the
+/// same runtime never returns.
 ///
-/// The stream is polled inside the runtime in which the bridge was made, if there is one. It has the interface of
+/// The stream is polled inside the runtime in which the bridge was made, if there is one. The bridge has the interface of
 /// `tokio_util::io::SyncIoBridge`.
 ///
 /// Dropping it drops the stream, and neither flushes nor shuts it down.
@@ -54,13 +74,13 @@ pub struct SyncIoBridge<T> {
 }
 
 impl<T: Unpin> SyncIoBridge<T> {
-    /// A bridge to `src`, which is polled inside the current runtime. Outside of any runtime it is polled outside of any.
+    /// Makes a bridge to `src`, which is polled inside the current runtime. If there is none, `src` is polled outside of any.
     pub fn new(src: T) -> Self {
         let runtime = Handle::try_current().ok();
         Self { src, runtime }
     }
 
-    /// A bridge to `src`, which is polled inside the runtime `rt`.
+    /// Makes a bridge to `src`, which is polled inside the runtime `rt`.
     pub fn new_with_handle(src: T, rt: Handle) -> Self {
         let runtime = Some(rt);
         Self { src, runtime }

@@ -35,17 +35,19 @@
 //! | let tasks wait for each other | [`sync`] |
 //! | wait for a point in time | [`time`] |
 //! | talk over TCP, UDP, Unix sockets, pipes | [`net`], [`io`] |
-//! | wait for any descriptor of Unix | [`io::unix::AsyncFd`](io/unix/struct.AsyncFd.html) |
+//! | wait for any file descriptor, on Unix | [`io::unix::AsyncFd`](io/unix/struct.AsyncFd.html) |
 //! | read and write files | [`fs`], [`io`] |
-//! | run other programs, on Unix | `process` |
-//! | hear of Ctrl-C and other signals | [`signal`] |
+//! | run other programs, on Unix | [`process`](process/index.html) |
+//! | listen for Ctrl-C, and for other signals on Unix | [`signal`] |
+//! | test code that waits for a long time | [`time::pause`], [`test`] |
+//! | choose how the runtime waits for sockets, also by `HEIST_REACTOR` | [`runtime::backend`] |
 //! | give a future a value of its own | [`task_local!`] |
 //! | wait for the first of several futures, or for all | [`select!`], [`join!`], [`try_join!`] |
 //! | write callbacks instead of tasks | [`event_loop`] |
 //!
-//! If tokio has the same thing, it has the same name and signature here, and the same contract but for what
-//! [`differences`] lists. [`net`], [`fs`] and [`time`] also work outside
-//! any runtime: they use a reactor thread of their own, which starts at first use.
+//! What heist has in common with tokio has tokio's name and signature, and its contract except for what [`differences`]
+//! lists. Sockets, files, timers, child processes and signals also work outside any runtime: they use a reactor thread of
+//! their own, which starts at first use.
 //!
 //! # Features
 //!
@@ -155,7 +157,7 @@ pub mod task {
     //! | to | use |
     //! |---|---|
     //! | run a future beside this one | [`spawn`] |
-    //! | the same, up to its first wait at once | [`spawn_eager`] |
+    //! | the same, but run it at once up to its first wait | [`spawn_eager`] |
     //! | run a future that isn't `Send` | [`LocalSet`], [`LocalRuntime`](crate::runtime::LocalRuntime), [`spawn_local`] |
     //! | give a task a name for reports | [`Builder`] |
     //! | wait for tasks as they end | [`JoinSet`] |

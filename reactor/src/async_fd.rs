@@ -32,13 +32,16 @@ impl<T: AsRawFd> AsRawFd for Watched<T> {
 /// before the value is dropped. The descriptor should be in non-blocking mode. Some can't be waited for: regular files are
 /// always ready, and the system refuses them.
 ///
-/// A wait returns a guard. The descriptor counts as ready until you tell the guard otherwise, after an operation has failed
-/// with `WouldBlock`: by [`clear_ready`](AsyncFdReadyGuard::clear_ready), or by the guard's
-/// [`try_io`](AsyncFdReadyGuard::try_io), which calls the operation and clears by itself. [`async_io`](Self::async_io) does
-/// all of that. If an event has come since the guard was made, clearing does nothing.
+/// [`async_io`](Self::async_io) is the simplest way to use it: it waits, calls your operation, and waits again if the
+/// operation would block.
 ///
-/// The value should have the same descriptor all the time. If you exchange it through [`get_mut`](Self::get_mut), the new
-/// descriptor is not watched.
+/// [`readable`](Self::readable) and its like return a guard. The descriptor counts as ready until an operation has failed
+/// with `WouldBlock` and you tell the guard so. The guard's [`try_io`](AsyncFdReadyGuard::try_io) calls an operation and does
+/// that by itself; otherwise call [`clear_ready`](AsyncFdReadyGuard::clear_ready). If an event has come since the guard was
+/// made, clearing does nothing.
+///
+/// The value should keep its descriptor. If you exchange it through [`get_mut`](Self::get_mut), the new descriptor is not
+/// watched.
 ///
 /// ```
 /// use heist::io::unix::AsyncFd;
@@ -59,6 +62,27 @@ impl<T: AsRawFd> AsRawFd for Watched<T> {
 ///         Err(_would_block) => continue,
 ///     }
 /// };
+/// assert_eq!(&heard[..length], b"hello");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The same with [`async_io`](Self::async_io):
+///
+/// ```
+/// use heist::io::Interest;
+/// use heist::io::unix::AsyncFd;
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+/// # #[heist::main]
+/// # async fn main() -> std::io::Result<()> {
+/// let (mut there, here) = UnixStream::pair()?;
+/// here.set_nonblocking(true)?;
+/// let here = AsyncFd::new(here)?;
+///
+/// there.write_all(b"hello")?;
+/// let mut heard = [0; 8];
+/// let length = here.async_io(Interest::READABLE, |mut socket| socket.read(&mut heard)).await?;
 /// assert_eq!(&heard[..length], b"hello");
 /// # Ok(())
 /// # }
@@ -128,8 +152,8 @@ impl<T: AsRawFd + AsFd> AsyncFd<T> {
 }
 
 impl<T: AsRawFd> AsyncFd<T> {
-    /// Watches the descriptor of `inner`, for reading and writing. For values that don't implement [`AsFd`]; for the others
-    /// see [`new`](Self::new).
+    /// Watches the descriptor of `inner`, for reading and writing. This is for values that don't implement [`AsFd`], such as
+    /// a number. If yours does, use [`new`](Self::new).
     ///
     /// # Errors
     ///
@@ -240,7 +264,7 @@ impl<T: AsRawFd> AsyncFd<T> {
         )))
     }
 
-    /// Waits until something that `interest` asks for may be so. The guard says what.
+    /// Waits until the descriptor may be ready for something that `interest` asks for. The guard says for what.
     ///
     /// # Errors
     ///
@@ -323,12 +347,12 @@ impl<T: AsRawFd> AsyncFd<T> {
         self.ready_mut(Interest::WRITABLE).await
     }
 
-    /// Calls `f` each time when the descriptor is ready for what `interest` asks for, until `f` doesn't fail with `WouldBlock`
-    /// any more. `f` should do one operation on the descriptor.
+    /// Waits until the descriptor is ready for what `interest` asks for, and calls `f`, which should do one operation on it.
+    /// If `f` fails with `WouldBlock`, this waits again. Any other result of `f` is returned.
     ///
     /// # Errors
     ///
-    /// The error of `f`, or if the runtime that it belongs to has been shut down.
+    /// The error of `f`. Also if the runtime that it belongs to has been shut down.
     ///
     /// # Cancel safety
     ///
@@ -345,7 +369,7 @@ impl<T: AsRawFd> AsyncFd<T> {
     ///
     /// # Errors
     ///
-    /// The error of `f`, or if the runtime that it belongs to has been shut down.
+    /// The error of `f`. Also if the runtime that it belongs to has been shut down.
     ///
     /// # Cancel safety
     ///
@@ -365,8 +389,8 @@ impl<T: AsRawFd> AsyncFd<T> {
         }
     }
 
-    /// Calls `f` if the descriptor is ready for what `interest` asks for. If it fails with `WouldBlock`, the descriptor counts
-    /// as not ready, until there is an event.
+    /// Calls `f` if the descriptor is ready for what `interest` asks for. If `f` fails with `WouldBlock`, the descriptor
+    /// counts as not ready until there is an event.
     ///
     /// # Errors
     ///

@@ -1,9 +1,15 @@
 //! Which poller a reactor waits with, and the contract of pollers.
 //!
 //! A poller tells its reactor which descriptors are ready. The reactor does the rest: tokens, wakers, timers. There are two
-//! pollers here. *mio* is the default: epoll, kqueue or IOCP. *poll* is made of `poll(2)` ([`PosixPoll`], on Unix): it asks the
-//! system about all descriptors each time, so it suits few of them, and systems where mio has nothing better. A program
-//! can bring a poller of its own by [`Backend::custom`].
+//! pollers here:
+//!
+//! - *mio* is the default. It uses epoll, kqueue or IOCP.
+//! - *poll* uses `poll(2)`, on Unix ([`PosixPoll`]). It asks the system about all descriptors each time, so it is for programs
+//!   with few of them, and for systems where mio has nothing better.
+//!
+//! To choose one, run the program with the environment variable `HEIST_REACTOR` set to `mio` or `poll`, or call
+//! [`Builder::reactor`](../struct.Builder.html#method.reactor). A program can bring a poller of its own by
+//! [`Backend::custom`].
 //!
 //! # The contract
 //!
@@ -31,7 +37,7 @@
 //!    makes the reactor pause for a millisecond, as the next call may fail likewise.
 //! 7. **Wake-up.** [`notify`](Poller::notify) ends the wait that is under way, or else the next one. Several calls may
 //!    count as one.
-//! 8. **Alarm.** A wait ends at the timeout, as exactly as the system can: deadlines come from here. It must not end before
+//! 8. **Alarm.** A wait ends at the timeout, as exactly as the system can: deadlines come from here. It must not end early
 //!    again and again.
 //! 9. **Panics** in `register`, `deregister` and `wait` count as errors.
 //!

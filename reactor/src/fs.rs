@@ -8,10 +8,10 @@
 //! | rename, link, remove files | [`rename`], [`hard_link`], [`remove_file`] |
 //! | ask about a file | [`metadata`], [`try_exists`], [`canonicalize`] |
 //!
-//! Systems have no files that tell when they are ready. So what may wait for a disk runs on the pool of blocking threads of
-//! the current runtime; outside any runtime, on that of the default reactor. Each function is one job, so prefer [`read`] to
-//! opening and reading a file. A [`File`] that is read piece by piece doesn't need the pool on Linux if the bytes are in
-//! the page cache.
+//! A file can't tell when it is ready, as a socket can. So what may wait for a disk runs on the blocking pool of the
+//! current runtime. Outside any runtime it runs on a pool that starts at first use. Each function is one job there, so
+//! [`read`] costs less than opening a file and reading it. On Linux, a [`File`] that is read piece by piece doesn't need the
+//! pool for bytes that are in the page cache.
 //!
 //! # Errors
 //!

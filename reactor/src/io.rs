@@ -1,25 +1,6 @@
 //! Reading and writing: four traits in tokio's shape, and what is made of them.
 //!
-//! | to | see |
-//! |---|---|
-//! | read, write, seek | [`AsyncReadExt`], [`AsyncWriteExt`], [`AsyncSeekExt`] |
-//! | read line by line | [`AsyncBufReadExt`] |
-//! | read and write in larger parts than the program does | [`BufReader`], [`BufWriter`], [`BufStream`] |
-//! | make two of one stream, or one of two | [`split()`], [`join()`] |
-//! | connect two tasks by a stream in memory | [`duplex()`], [`simplex`] |
-//! | read the standard input, write to the standard outputs | [`stdin`], [`stdout`], [`stderr`] |
-//! | read nothing, or one byte for ever; throw away what is written | [`empty`], [`repeat`], [`sink`] |
-//! | copy from a reader to a writer, or both ways | [`copy()`], [`copy_buf`], [`copy_bidirectional`] |
-//! | say what one waits for at a source | [`Interest`], [`Ready`] |
-//! | wait for any descriptor of Unix | [`unix::AsyncFd`] |
-//! | use a type with the traits of `futures_io`, or hand it one | [`compat`] |
-//!
-//! Functions that read or write several times try again after [`ErrorKind::Interrupted`]. Each time after the first costs a
-//! unit of the task's [budget](heist_sync::coop), so a task that reads from an endless reader still yields. A writer that
-//! claims more bytes than it was given gets an error.
-//!
-//! The sockets of heist also implement the traits of `futures_io`, for crates that ask for those. What is made here of other
-//! streams has heist's traits only, and so have the streams in memory and the standard ones: wrap them by [`compat`].
+//! The module `io` of the crate `heist` re-exports all of this. Its documentation says what to use for what.
 
 pub mod compat;
 

@@ -1,10 +1,25 @@
 //! TCP, UDP, Unix sockets, pipes, and look-up of host names.
 //!
-//! A socket belongs to the runtime in which it is made. It can be polled anywhere, also by another executor. When its
-//! runtime is shut down, its operations fail. Outside of any runtime, sockets are served by a thread that starts at first use.
+//! | to | use |
+//! |---|---|
+//! | accept connections over TCP | [`TcpListener`] |
+//! | connect over TCP | [`TcpStream`] |
+//! | set options before that | [`TcpSocket`] |
+//! | exchange datagrams over UDP | [`UdpSocket`] |
+//! | talk to processes of the same machine, on Unix | `UnixListener`, `UnixStream`, `UnixDatagram` |
+//! | make a pipe, or open a named one, on Unix | [`unix::pipe`](unix/pipe/index.html) |
+//! | look up the addresses of a host | [`lookup_host`] |
 //!
-//! Streams implement the traits of [`io`](crate::io), which add functions such as `read_exact` and `write_all`. They also
-//! implement those of `futures_io`.
+//! A socket belongs to the runtime in which it is made. It can be polled anywhere, also by another executor. Once its
+//! runtime has been shut down, each operation on it fails. Outside of any runtime, sockets are served by a thread that
+//! starts at first use.
+//!
+//! Streams implement [`AsyncRead`](crate::io::AsyncRead) and [`AsyncWrite`](crate::io::AsyncWrite). Import
+//! [`AsyncReadExt`](crate::io::AsyncReadExt) and [`AsyncWriteExt`](crate::io::AsyncWriteExt) to call functions such as
+//! `read_exact` and `write_all` on them. They also implement the traits of `futures_io`.
+//!
+//! Several tasks may wait for one socket at once by its async functions. Of those that use a `poll_` function, only the
+//! last one in each direction is woken.
 
 /// Implements heist's I/O traits and those of `futures_io` for a stream, or for the half of one. `$stream` has the
 /// registered `socket`, and `$shutdown` closes the writing direction.

@@ -17,18 +17,20 @@
 //! | the same, and take what it prints | [`Command::output`] |
 //! | talk to it while it runs, or kill it | [`Command::spawn`], [`Child`] |
 //!
-//! A [`Child`] can be waited for in any runtime, on another executor, or outside of any; it outlives the runtime that has
-//! started it. Its pipes belong to the runtime in which they were made, as sockets do.
+//! A [`Child`] can be waited for in any runtime, on another executor, or outside of any. It outlives the runtime that started
+//! it. Its pipes belong to the runtime in which they were made, as sockets do.
 //!
-//! No zombie is left. A child that is dropped goes on running, unless [`kill_on_drop`](Command::kill_on_drop) is set.
-//! When it ends, the thread that serves sockets outside of runtimes takes its exit status.
+//! If you drop a [`Child`], the process goes on running, unless [`kill_on_drop`](Command::kill_on_drop) is set. It leaves no
+//! zombie: when it ends, the thread that serves sockets outside of runtimes takes its exit status.
 //!
-//! On Linux each child is watched by a descriptor of its own (a pidfd). Where there is none, in older kernels or because the process
-//! has too many descriptors open, and on other systems, heist listens for SIGCHLD. Then each end of a child costs a look at
-//! every child that is waited for. A process that ignores SIGCHLD, or waits for children that aren't its own, takes away
-//! the exit status: then [`Child::wait`] fails.
+//! On Linux each child is watched by a descriptor of its own, a pidfd. If there is none, heist listens for SIGCHLD instead,
+//! and looks at every child that is waited for whenever one of them ends. That is so on other systems, with older kernels,
+//! and if the process has too many descriptors open.
 //!
-//! Windows: not there yet.
+//! The exit status of a child is lost if the program ignores SIGCHLD, or if another part of it calls a `wait` of the system
+//! for any child. Then [`Child::wait`] fails.
+//!
+//! The module is not there on Windows yet.
 
 mod child;
 mod command;

@@ -1,11 +1,17 @@
 //! Sleeps, timeouts and intervals. They are exact to some tens of microseconds on Linux, and to a millisecond elsewhere.
 //!
+//! | to | use |
+//! |---|---|
+//! | wait for a while, or until a moment | [`sleep()`], [`sleep_until`] |
+//! | give up waiting after a while, or at a moment | [`timeout()`], [`timeout_at`] |
+//! | do something at regular intervals | [`interval()`], [`interval_at`] |
+//! | measure time | [`Instant`] |
+//! | test code that waits for a long time | [`pause`], [`advance`], [`resume`] |
+//!
 //! A sleep belongs to the runtime in which it is first polled. If that runtime is shut down, the sleep moves to the one in
 //! which it is polled next. Outside of any runtime, on any executor, sleeps are served by a thread that starts at first use.
 //!
-//! In a test, time may stand still, and jump to the next deadline when nothing else is left to do: see [`pause`].
-//!
-//! A timeout that doesn't fire, as most don't, is cheap: it takes no lock that threads share.
+//! Most timeouts never fire. Such a timeout is cheap: it takes no lock that threads share.
 
 mod instant;
 mod interval;

@@ -115,11 +115,12 @@ pub fn is_rt_shutdown_err(err: &io::Error) -> bool {
 ///
 /// # After a fork
 ///
-/// If the child of a `fork` inherits a runtime, it has no threads there and shares the parent's poller. Its drop does
-/// nothing in the child. The drop of one of its sockets closes the child's copy, and the parent's goes on. To make a socket is an
-/// error there. Do nothing else with it in the child, nor with its sockets and timers. The child may build
-/// runtimes of its own only if the parent had none at the time of the fork, because threads that slept then leave
-/// traces in the tables of the locks. Otherwise the child may only `exec` or exit.
+/// If the child of a `fork` inherits a runtime, the runtime has no threads there, and shares the parent's poller. In the child
+/// you may drop the runtime, which does nothing, and its sockets, which closes the child's copies alone. Making a socket
+/// fails. Do nothing else with the runtime there, nor with its sockets and timers.
+///
+/// The child may build runtimes of its own only if the parent had none at the time of the fork, because threads that slept
+/// then leave traces in the tables of the locks. Otherwise the child may only `exec` or exit.
 ///
 /// # Examples
 /// ```
@@ -265,8 +266,8 @@ impl Runtime {
 
     /// A descriptor that a foreign event loop can wait for between two [turns](Self::turn). It becomes readable when
     /// there is something to do: an event, a deadline, or a task that another thread has woken. It lives as long as the
-    /// runtime. Don't do anything with it but wait. `None` for a multi-thread runtime, and if the
-    /// [backend](super::runtime::backend) has none, as `poll(2)`.
+    /// runtime. Only wait for it, and do nothing else with it. `None` for a multi-thread runtime, and if the
+    /// [backend] has no descriptor, like *poll*.
     ///
     /// # Examples
     /// ```
@@ -326,7 +327,7 @@ impl Runtime {
     /// If a task's panic ends the runtime (`unhandled_panic`), `grace` is over at that moment.
     ///
     /// Don't call it from a task or a blocking job of this very runtime: it would wait for its own caller until `grace`
-    /// is over. It does not wait for the threads then, so tasks that were cancelled may be reported as left behind.
+    /// is over. After that it would not wait for the threads, so it might report tasks as left behind that were cancelled.
     ///
     /// # Panics
     /// Panics inside a current-thread runtime, as [`block_on`](Self::block_on) does. The runtime then ends as in a

@@ -36,14 +36,15 @@ impl Event {
     }
 }
 
-/// The descriptor of an [`AsyncFd`] is ready. The guard clears that if you find otherwise.
+/// Says that the descriptor of an [`AsyncFd`] is ready. If an operation would block all the same, tell the guard.
 #[must_use = "the descriptor counts as ready until the guard is told otherwise"]
 pub struct AsyncFdReadyGuard<'a, T: AsRawFd> {
     async_fd: &'a AsyncFd<T>,
     event: Option<Event>,
 }
 
-/// The descriptor of an [`AsyncFd`] is ready. The guard clears that if you find otherwise, and lends the value for changes.
+/// Says that the descriptor of an [`AsyncFd`] is ready. If an operation would block all the same, tell the guard. It lends
+/// the value for changes.
 #[must_use = "the descriptor counts as ready until the guard is told otherwise"]
 pub struct AsyncFdReadyMutGuard<'a, T: AsRawFd> {
     async_fd: &'a mut AsyncFd<T>,
@@ -66,9 +67,9 @@ impl Error for TryIoError {}
 macro_rules! guard {
     ($guard:ident) => {
         impl<T: AsRawFd> $guard<'_, T> {
-            /// Makes the descriptor count as not ready, until there is an event. Call this only if an operation has failed
-            /// with `WouldBlock`: nobody else reports once more what was there already. If an event has come since the
-            /// guard was made, this does nothing. A closed direction stays ready.
+            /// Makes the descriptor count as not ready until there is an event. Call this only if an operation has failed
+            /// with `WouldBlock`. Otherwise the next wait may never end, because what is ready already is not reported
+            /// again. If an event has come since the guard was made, this does nothing. A closed direction stays ready.
             pub fn clear_ready(&mut self) {
                 self.clear_ready_matching(Ready::ALL);
             }
@@ -80,7 +81,7 @@ macro_rules! guard {
                 }
             }
 
-            /// Does nothing: the descriptor goes on to count as ready. Call this to say so.
+            /// Does nothing: the descriptor still counts as ready. A call makes that plain to readers of the code.
             pub fn retain_ready(&mut self) {}
 
             /// What the descriptor was ready for when the guard was made, less what has been cleared by it.
@@ -119,8 +120,8 @@ impl<'a, T: AsRawFd> AsyncFdReadyGuard<'a, T> {
         Self { async_fd, event }
     }
 
-    /// Calls `f`, which should do one operation on the descriptor. If it would block, all that the guard was made for is
-    /// cleared.
+    /// Calls `f`, which should do one operation on the descriptor. If `f` fails with `WouldBlock`, the descriptor counts as
+    /// not ready for what the guard was made for, until there is an event.
     ///
     /// # Errors
     ///
@@ -150,8 +151,8 @@ impl<'a, T: AsRawFd> AsyncFdReadyMutGuard<'a, T> {
         Self { async_fd, event }
     }
 
-    /// Calls `f`, which should do one operation on the descriptor. If it would block, all that the guard was made for is
-    /// cleared.
+    /// Calls `f`, which should do one operation on the descriptor. If `f` fails with `WouldBlock`, the descriptor counts as
+    /// not ready for what the guard was made for, until there is an event.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What one waits for at a source.
+//! What to wait for at a source.
 
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};

@@ -35,8 +35,7 @@ pub async fn create_dir(path: impl AsRef<Path>) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// If one of them can't be made. It is no error if the directory exists. Those above may be made though
-/// it fails.
+/// If one of them can't be made. Some of those above may have been made by then. It is no error if the directory exists.
 ///
 /// # Cancel safety
 ///
@@ -129,7 +128,7 @@ impl DirBuilder {
         Self::default()
     }
 
-    /// Whether the directories above are made too if they don't exist. Then it is no error if the directory exists.
+    /// Sets whether directories above that don't exist are made too. If so, it is no error if the directory exists.
     pub fn recursive(&mut self, recursive: bool) -> &mut Self {
         self.recursive = recursive;
         self

@@ -56,7 +56,7 @@ pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 ///
 /// # Errors
 ///
-/// If that can't be found out, for instance as a directory on the way can't be searched.
+/// If the system can't tell, for instance because a directory on the way can't be searched.
 ///
 /// # Cancel safety
 ///
@@ -126,7 +126,7 @@ pub async fn set_permissions(path: impl AsRef<Path>, perm: Permissions) -> io::R
     job::run(move || std::fs::set_permissions(path, perm)).await
 }
 
-/// Renames a file or directory. If `to` is a file, it is replaced, and at no time is there none.
+/// Renames a file or directory. If `to` is a file, it is replaced in one step: others see the old file or the new one.
 ///
 /// # Errors
 ///

@@ -34,20 +34,20 @@ const MAX_BUF_SIZE: usize = 2 * 1024 * 1024;
 ///
 /// Operations run on the blocking pool of the current runtime, one at a time for each file. On Linux a read of what is in
 /// the page cache is done at once, without the pool, if the filesystem can tell (ext4, XFS, Btrfs and others can). It reads
-/// at most 128 KiB. A read may always return less than was asked for; only a read of nothing means the end of the file.
+/// at most 128 KiB. A read may always return less than was asked for. Only 0 bytes mean the end of the file.
 ///
 /// # Writes
 ///
-/// A write completes when its bytes have been copied, and is done on the pool afterwards. The next operation waits for it.
-/// Its error comes from the next write or flush. So call [`flush`](crate::io::AsyncWriteExt::flush) before you drop the file:
-/// it waits until the system has all bytes. If you drop the file without that, they are written too, but you don't hear
-/// of an error, nor when they are. They are written even if the runtime shuts down meanwhile. To wait until they are on
-/// the disk, use [`sync_all`](Self::sync_all).
+/// A write completes when its bytes have been copied to a buffer. The pool writes them afterwards, and the next operation
+/// waits for that. If it fails, the next write or flush returns the error. So call
+/// [`flush`](crate::io::AsyncWriteExt::flush) before you drop the file: it waits until the system has all bytes. If you drop
+/// the file without a flush, the bytes are still written, even if the runtime shuts down meanwhile, but you learn neither
+/// when, nor whether it failed. To wait until they are on the disk, use [`sync_all`](Self::sync_all).
 ///
 /// # Cancel safety
 ///
 /// If you drop the future of a read, no byte is lost: the next read returns what that one has read. If you drop the future
-/// of one write, either nothing was taken of its bytes, or those that were taken are written.
+/// of one `write`, none of its bytes are written. A `write_all` makes several writes, and those that are complete count.
 ///
 /// ```
 /// use heist::fs::File;
@@ -75,7 +75,7 @@ pub struct File {
 }
 
 impl File {
-    /// Makes a file of std's asynchronous. It keeps its position.
+    /// Makes a file from one of std. It keeps its position.
     pub fn from_std(std: StdFile) -> File {
         Self::new(std, AtOnce::UNKNOWN)
     }
@@ -99,7 +99,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Any error from the disk. If the write before has failed, its error comes from the next write or flush, not from here.
+    /// Any error from the disk. If the last write has failed, the next write or flush returns that error, and this doesn't.
     ///
     /// # Cancel safety
     ///
@@ -125,7 +125,7 @@ impl File {
         self.job(|std| std.sync_data()).await
     }
 
-    /// Makes the file so many bytes long. What is beyond is cut off; what is missing becomes zeros. The position stays.
+    /// Makes the file `size` bytes long. What is beyond that is cut off. If it was shorter, zeros are added. The position stays.
     ///
     /// # Errors
     ///
@@ -133,8 +133,7 @@ impl File {
     ///
     /// # Cancel safety
     ///
-    /// If you drop the future, the length may have changed or not. If it is still to change, the next operation waits for
-    /// that.
+    /// If you drop the future, the length may have changed or not, or may still change. The next operation waits for that.
     pub async fn set_len(&self, size: u64) -> io::Result<()> {
         let mut inner = self.inner.lock().await;
         inner.alone(&self.std, move |std| std.set_len(size)).await
@@ -155,7 +154,7 @@ impl File {
     }
 
     /// Another handle of the same open file. Both have one position: if one reads, writes or seeks, the other's position
-    /// moves too. Neither reads at once any more: while one waits for the disk, the position is locked.
+    /// moves too. From then on all their reads use the pool, even of what is in the page cache.
     ///
     /// # Errors
     ///
@@ -173,7 +172,7 @@ impl File {
         Ok(file)
     }
 
-    /// The file as one of std's. Waits for what is under way first.
+    /// Turns this into a file of std. Waits for what is under way first.
     ///
     /// # Panics
     ///
@@ -191,7 +190,7 @@ impl File {
         }
     }
 
-    /// The file as one of std's, if nothing is under way.
+    /// Turns this into a file of std, if nothing is under way.
     ///
     /// # Errors
     ///
@@ -220,7 +219,8 @@ impl File {
         self.job(move |std| std.set_permissions(perm)).await
     }
 
-    /// Changes when the file was last read or changed. Waits for a write that is under way, which changes them too.
+    /// Sets the times at which the file was last read and changed. Waits for a write that is under way first, because that
+    /// sets them too.
     ///
     /// # Errors
     ///
@@ -235,7 +235,7 @@ impl File {
         self.job(move |std| std.set_times(times)).await
     }
 
-    /// Changes when the file was last changed.
+    /// Sets the time at which the file was last changed.
     ///
     /// # Errors
     ///
@@ -248,7 +248,7 @@ impl File {
         self.set_times(FileTimes::new().set_modified(time)).await
     }
 
-    /// Sets how many bytes one read or write moves at most. By default 2 MiB.
+    /// Sets how many bytes one read or write moves at most. The default is 2 MiB.
     ///
     /// # Panics
     ///

@@ -33,43 +33,44 @@ mod windows;
 pub struct OpenOptions(StdOpenOptions);
 
 impl OpenOptions {
-    /// Options that are all off.
+    /// Makes options that are all off.
     pub fn new() -> OpenOptions {
         OpenOptions(StdOpenOptions::new())
     }
 
-    /// Whether the file can be read.
+    /// Sets whether the file can be read.
     pub fn read(&mut self, read: bool) -> &mut OpenOptions {
         self.0.read(read);
         self
     }
 
-    /// Whether the file can be written to. What is in it is overwritten from the start, byte by byte.
+    /// Sets whether the file can be written to. Writes begin at its start, and replace the bytes that are there.
     pub fn write(&mut self, write: bool) -> &mut OpenOptions {
         self.0.write(write);
         self
     }
 
-    /// Whether each write goes to the end of the file, wherever that is then.
+    /// Sets whether each write goes to the end that the file has at that moment.
     pub fn append(&mut self, append: bool) -> &mut OpenOptions {
         self.0.append(append);
         self
     }
 
-    /// Whether what is in the file is removed. It needs [`write`](Self::write).
+    /// Sets whether the file is emptied. This needs [`write`](Self::write).
     pub fn truncate(&mut self, truncate: bool) -> &mut OpenOptions {
         self.0.truncate(truncate);
         self
     }
 
-    /// Whether the file is created if it doesn't exist. It needs [`write`](Self::write) or [`append`](Self::append).
+    /// Sets whether the file is created if it doesn't exist. This needs [`write`](Self::write) or [`append`](Self::append).
     pub fn create(&mut self, create: bool) -> &mut OpenOptions {
         self.0.create(create);
         self
     }
 
-    /// Whether the file has to be created: if it exists, opening it fails. There is no moment between the look and the
-    /// creation. [`create`](Self::create) and [`truncate`](Self::truncate) count for nothing then.
+    /// Sets whether the file must be new: if it exists, [`open`](Self::open) fails with `AlreadyExists`. Nobody else can
+    /// create it between the check and the creation. [`create`](Self::create) and [`truncate`](Self::truncate) have no
+    /// effect then.
     pub fn create_new(&mut self, create_new: bool) -> &mut OpenOptions {
         self.0.create_new(create_new);
         self
@@ -112,7 +113,7 @@ impl File {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves nothing behind.
+    /// If you drop the future, no file stays open.
     ///
     /// ```
     /// # #[heist::main]
@@ -155,7 +156,7 @@ impl File {
         options.open(path).await
     }
 
-    /// Options to open a file with, all off.
+    /// Makes options to open a file with, all off.
     #[must_use]
     pub fn options() -> OpenOptions {
         OpenOptions::new()

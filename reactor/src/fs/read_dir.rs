@@ -100,7 +100,7 @@ impl ReadDir {
     ///
     /// # Errors
     ///
-    /// Any error from the system. You may go on after it.
+    /// Any error from the system. You may call this again after it.
     ///
     /// # Cancel safety
     ///
@@ -166,7 +166,7 @@ impl DirEntry {
         }
     }
 
-    /// Its path: that of the directory as it was given to [`read_dir`], and the name.
+    /// Its path: the path that was given to [`read_dir`], joined with the name.
     pub fn path(&self) -> PathBuf {
         self.std.path()
     }
@@ -176,7 +176,7 @@ impl DirEntry {
         self.std.file_name()
     }
 
-    /// What the system knows of it. Of a symbolic link it is what it knows of the link itself.
+    /// What the system knows of it. For a symbolic link, that is about the link itself.
     ///
     /// # Errors
     ///
@@ -190,12 +190,12 @@ impl DirEntry {
         job::run(move || std.metadata()).await
     }
 
-    /// Whether it is a file, a directory, a symbolic link or something else. Mostly the directory says so, and this completes
-    /// at once.
+    /// Whether it is a file, a directory, a symbolic link or something else. With most filesystems this is known from the
+    /// listing, and completes at once.
     ///
     /// # Errors
     ///
-    /// If it has to be looked for, and doesn't exist any more.
+    /// If the listing didn't tell, and it doesn't exist any more.
     ///
     /// # Cancel safety
     ///

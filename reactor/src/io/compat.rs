@@ -3,7 +3,8 @@
 //! heist's own sockets, files and pipes implement both families already. Use these for other types. They have the interface
 //! of `tokio_util::compat`.
 //!
-//! If a crate holds on to tokio's own traits, go through `futures_io`: `tokio_util::compat` leads from there to tokio's.
+//! If a crate asks for tokio's own traits, go through those of `futures_io`: `tokio_util::compat` turns them into tokio's, and
+//! tokio's into them.
 //!
 //! ```
 //! use futures_io::AsyncRead as FuturesAsyncRead;
@@ -32,7 +33,7 @@ use super::polls::{no_more_than, poll_read_slice};
 use super::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
 pin_project! {
-    /// Round a type with the traits of one family, it has those of the other.
+    /// Wraps a type with the traits of one family, and has those of the other.
     ///
     /// Nothing is buffered. A reader of `futures_io` gets a buffer that was set to zero.
     #[derive(Debug)]

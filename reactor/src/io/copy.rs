@@ -49,7 +49,7 @@ where
     poll_fn(|cx| copying.poll(Pin::new(&mut *reader), Pin::new(&mut *writer), cx)).await
 }
 
-/// Like [`copy`], from a reader that has a buffer already. Nothing is copied into another.
+/// Like [`copy`], from a reader that has a buffer already. It writes from that one, and needs none of its own.
 ///
 /// # Errors
 ///
@@ -111,14 +111,14 @@ where
 /// Copies from `a` to `b` and from `b` to `a` at the same time, until both have come to their ends. Returns how many bytes
 /// went from `a` to `b`, and how many from `b` to `a`. Each direction holds at most 8 KiB at once.
 ///
-/// When nothing more comes from one of them, the other is flushed and shut down. The opposite direction goes on until it
-/// ends too. A stream is also flushed whenever nothing comes for it for now. If both directions have much to do, they take
-/// turns.
+/// When one of them has come to its end, the other is flushed and shut down. The opposite direction goes on until it ends
+/// too. A stream is also flushed whenever there is nothing to copy to it for now. If both directions have much to do, they
+/// take turns.
 ///
 /// # Errors
 ///
-/// Any error from the two except `Interrupted`, and `WriteZero` if one takes no more. The other direction ends with it, and
-/// nothing is shut down.
+/// Any error from the two except `Interrupted`, and `WriteZero` if one takes no more. Then the other direction ends too,
+/// and nothing is shut down.
 ///
 /// # Cancel safety
 ///
@@ -151,7 +151,8 @@ where
     copy_bidirectional_with_sizes(a, b, CHUNK, CHUNK).await
 }
 
-/// Like [`copy_bidirectional`], with so many bytes at most that each direction holds at once.
+/// Like [`copy_bidirectional`], but the direction from `a` to `b` holds at most `a_to_b_buf_size` bytes at once, and the other
+/// one `b_to_a_buf_size`.
 ///
 /// # Errors
 ///

@@ -13,10 +13,10 @@ use heist_sync::waits::{self, Wait};
 
 use super::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf, split};
 
-/// A pair of streams in memory, like a socket and its peer: what is written to one is read from the other. For tests, and
-/// for tasks that talk by a protocol made for sockets.
+/// Makes a pair of streams in memory, like a socket and its peer: what is written to one is read from the other. They are
+/// for tests, and for tasks that talk by a protocol made for sockets.
 ///
-/// In each direction there is room for `max_buf_size` bytes. If they are full, a write waits until something has been read.
+/// Each direction has room for `max_buf_size` bytes. If it is full, a write waits until something has been read.
 ///
 /// # Panics
 ///
@@ -52,9 +52,9 @@ pub fn duplex(max_buf_size: usize) -> (DuplexStream, DuplexStream) {
     (one, other)
 }
 
-/// The two ends of one stream in memory: what is written to the one is read from the other.
+/// Makes a stream in memory with two ends: what is written to one is read from the other.
 ///
-/// There is room for `max_buf_size` bytes. If they are full, a write waits until something has been read.
+/// It has room for `max_buf_size` bytes. If it is full, a write waits until something has been read.
 ///
 /// Dropping one end doesn't tell the other. If no more is to come, call [`shutdown`](super::AsyncWriteExt::shutdown) on the
 /// writing end: the reader gets what was written, and then the end. The ends of a [`duplex`] do tell each other.
@@ -91,7 +91,7 @@ pub struct DuplexStream {
     write: Arc<Mutex<SimplexStream>>,
 }
 
-/// A stream in memory: what is written to it is read from it. Both ends of it are this one value. [`simplex`] splits it.
+/// A stream in memory: what is written to it is read from it. This one value is both ends. [`simplex`] returns them apart.
 #[derive(Debug)]
 pub struct SimplexStream {
     bytes: VecDeque<u8>,

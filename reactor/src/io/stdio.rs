@@ -13,10 +13,10 @@ const MOST: usize = 2 * 1024 * 1024;
 
 /// The standard input of the process.
 ///
-/// It is meant for input from a file or from another program. Each read is a blocking read on a thread of the pool, and
-/// nothing can cancel that. If one is under way when a runtime is dropped, the drop waits until the user presses Enter.
-/// `shutdown_timeout` and `shutdown` wait no longer than you say. For a dialogue with a user, it is better to start a thread
-/// that reads from [`std::io::stdin`].
+/// It is meant for input from a file or from another program. Each read is a blocking read on a thread of the blocking pool,
+/// and nothing can cancel that. If one is under way when the runtime is dropped, the drop waits until the user presses
+/// Enter. `shutdown_timeout` and `shutdown` wait only for a limited time. For a dialogue with a user, it is better to start
+/// a thread that reads from [`std::io::stdin`].
 ///
 /// All handles read from the same input. What a handle has read ahead is lost if you drop it, so use one only. To read
 /// lines, put a [`BufReader`](super::BufReader) round it.
@@ -46,9 +46,10 @@ pub fn stdin() -> Stdin {
 
 /// The standard output of the process.
 ///
-/// A write is taken at once, and a thread of the pool passes it on to [`std::io::stdout`], which keeps what comes after the
-/// last line feed. Call [`flush`](super::AsyncWriteExt::flush) to wait until all has been written. An error of a write is
-/// reported by the next call. If the runtime ends meanwhile, what was taken is written all the same.
+/// A write completes at once, and a thread of the blocking pool passes the bytes on to [`std::io::stdout`]. That keeps what
+/// comes after the last line feed. So call [`flush`](super::AsyncWriteExt::flush), which waits until everything has been
+/// written, before the program ends. The next call returns the error of a write. If the runtime ends meanwhile, the bytes
+/// are still passed on.
 ///
 /// A single write stays in one piece, but [`write_all`](super::AsyncWriteExt::write_all) may make several. Each handle
 /// writes in order. What different handles write may come in any order, so use one only:

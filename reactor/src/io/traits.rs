@@ -80,7 +80,7 @@ pub trait AsyncWrite {
 ///
 /// It has the signature and the contract of tokio's trait of the same name.
 pub trait AsyncBufRead: AsyncRead {
-    /// What the buffer holds. If that is nothing, it is filled first. An empty slice means that the stream has ended.
+    /// Returns what the buffer holds. If it is empty, it is filled first. An empty slice means that the stream has ended.
     ///
     /// The next call returns the same bytes, unless [`consume`](Self::consume) has taken them.
     ///
@@ -89,8 +89,7 @@ pub trait AsyncBufRead: AsyncRead {
     /// Any error from the reader.
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&[u8]>>;
 
-    /// Takes `amt` bytes out of the buffer, which [`poll_fill_buf`](Self::poll_fill_buf) has shown. So it must not be more
-    /// than those.
+    /// Takes `amt` bytes out of the buffer. [`poll_fill_buf`](Self::poll_fill_buf) must have returned at least as many.
     fn consume(self: Pin<&mut Self>, amt: usize);
 }
 

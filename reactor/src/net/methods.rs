@@ -5,7 +5,7 @@ macro_rules! ready_methods {
     ($type:ident, $poll_read_ready:ident, $poll_write_ready:ident) => {
         impl $type {
             /// Waits until one of the operations in `interest` may succeed. Then call a `try_*` function. It can still fail
-            /// with `WouldBlock`: in that case wait again.
+            /// with `WouldBlock`. In that case wait again.
             ///
             /// # Errors
             ///
@@ -72,7 +72,7 @@ macro_rules! ready_methods {
             }
 
             /// Calls `f` if the socket is ready for what `interest` asks for. `f` should do one operation on the socket. If
-            /// it fails with `WouldBlock`, the socket counts as not ready, until there is an event.
+            /// `f` fails with `WouldBlock`, the socket counts as not ready until there is an event.
             ///
             /// # Errors
             ///
@@ -87,12 +87,12 @@ macro_rules! ready_methods {
                     .try_io_for(interest, || self.socket.io().try_io(f))
             }
 
-            /// Calls `f` each time when the socket is ready for what `interest` asks for, until `f` doesn't fail with
-            /// `WouldBlock` any more. `f` should do one operation on the socket.
+            /// Waits until the socket is ready for what `interest` asks for, and calls `f`, which should do one operation on
+            /// the socket. If `f` fails with `WouldBlock`, this waits again. Any other result of `f` is returned.
             ///
             /// # Errors
             ///
-            /// The error of `f`, or if the runtime that the socket belongs to has been shut down.
+            /// The error of `f`. Also if the runtime that the socket belongs to has been shut down.
             ///
             /// # Cancel safety
             ///
@@ -197,7 +197,7 @@ macro_rules! wait_methods {
     ($type:ty: $this:ident => $socket:expr, $wait:ident, $direction:ident) => {
         impl $type {
             /// Waits until one of the operations in `interest` may succeed. Then call a `try_*` function. It can still fail
-            /// with `WouldBlock`: in that case wait again.
+            /// with `WouldBlock`. In that case wait again.
             ///
             /// # Errors
             ///

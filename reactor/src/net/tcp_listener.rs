@@ -64,7 +64,8 @@ impl TcpListener {
         Ok(TcpListener { socket })
     }
 
-    /// Makes a listener from one of the standard library. That one must be in non-blocking mode.
+    /// Makes a listener from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
+    /// operations on this one block their threads.
     ///
     /// # Errors
     ///

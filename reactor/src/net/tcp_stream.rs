@@ -51,9 +51,9 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// If the name can't be resolved, or if there is no address. If no address answers: an error that names all of them. Its
-    /// kind is that of the last one, but errors which only say that there is no way to an address don't count, if there are
-    /// others. If there is only one address, its error is returned as it is.
+    /// If the name can't be resolved, or if there is no address. If no address answers, the error names all of them, and has
+    /// the kind of the last one that failed. For the kind, an attempt that only found no route to its address counts only
+    /// if all did. If there is only one address, its error is returned as it is.
     ///
     /// # Cancel safety
     ///
@@ -91,7 +91,8 @@ impl TcpStream {
         Ok(TcpStream { socket })
     }
 
-    /// Makes a stream from one of the standard library. That one must be in non-blocking mode.
+    /// Makes a stream from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
+    /// operations on this one block their threads.
     ///
     /// # Errors
     ///
@@ -123,7 +124,8 @@ impl TcpStream {
         self.socket.reads().io(peek, never).await
     }
 
-    /// Polls for [`peek`](Self::peek), into what isn't filled of `buffer`. Returns how many bytes it has read. If several tasks poll to read, only the last one is woken.
+    /// Polls for [`peek`](Self::peek), into the unfilled part of `buffer`. Returns how many bytes it has read. If several
+    /// tasks poll to read, only the last one is woken.
     ///
     /// # Errors
     ///

@@ -19,10 +19,10 @@ mod options;
 ///
 /// One socket can exchange datagrams with any number of peers ([`send_to`](Self::send_to) and
 /// [`recv_from`](Self::recv_from)), or with one that it is connected to ([`send`](Self::send) and [`recv`](Self::recv)). All
-/// its functions take `&self`, so tasks can share it in an `Arc`. One receives while another sends.
+/// its functions take `&self`, so tasks can share it in an `Arc`: one receives while another sends.
 ///
-/// A datagram is received in whole: what does not fit into the buffer is lost. If you don't know how long they are, take a
-/// buffer of 65,536 bytes.
+/// Each receive takes one whole datagram. What does not fit into the buffer is lost. If you don't know how long the
+/// datagrams are, take a buffer of 65,536 bytes.
 ///
 /// ```
 /// use heist::net::UdpSocket;
@@ -75,7 +75,8 @@ impl UdpSocket {
         Ok(UdpSocket { socket })
     }
 
-    /// Makes a socket from one of the standard library. That one must be in non-blocking mode.
+    /// Makes a socket from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
+    /// operations on this one block their threads.
     ///
     /// # Errors
     ///
@@ -147,7 +148,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// If the socket isn't connected. `ConnectionRefused` if the peer's machine has refused an earlier datagram. Any other error that the operating system returns.
+    /// If the socket isn't connected. `ConnectionRefused` if the peer's machine has refused an earlier datagram. Any other
+    /// error that the operating system returns.
     ///
     /// # Cancel safety
     ///
@@ -177,7 +179,7 @@ impl UdpSocket {
         self.socket.writes().try_io(send, never)
     }
 
-    /// Sends a datagram to an address, if there are several to the first. Returns its length.
+    /// Sends a datagram to an address. If `address` stands for several, it goes to the first. Returns its length.
     ///
     /// # Errors
     ///
@@ -221,7 +223,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// `ConnectionRefused` if the peer's machine has refused a datagram that was sent. Any other error that the operating system returns.
+    /// `ConnectionRefused` if the peer's machine has refused a datagram that was sent. Any other error that the operating
+    /// system returns.
     ///
     /// # Cancel safety
     ///
@@ -231,7 +234,7 @@ impl UdpSocket {
         self.socket.reads().io(receive, never).await
     }
 
-    /// Polls for [`recv`](Self::recv), into what isn't filled of `buffer`. If several tasks poll to receive, only the last one is
+    /// Polls for [`recv`](Self::recv), into the unfilled part of `buffer`. If several tasks poll to receive, only the last one is
     /// woken.
     ///
     /// # Errors
@@ -294,7 +297,7 @@ impl UdpSocket {
         self.socket.reads().io(receive, never).await
     }
 
-    /// Polls for [`recv_from`](Self::recv_from), into what isn't filled of `buffer`. If several tasks poll to receive, only the
+    /// Polls for [`recv_from`](Self::recv_from), into the unfilled part of `buffer`. If several tasks poll to receive, only the
     /// last one is woken.
     ///
     /// # Errors

@@ -14,8 +14,8 @@ use crate::io::{AsyncRead, AsyncReadExt};
 
 /// A child process. [`Command::spawn`](super::Command::spawn) makes it.
 ///
-/// If you drop it, the process goes on, and its exit status is taken when it ends; so no zombie is left. With
-/// [`kill_on_drop`](super::Command::kill_on_drop) the process is killed.
+/// If you drop it, the process goes on. Its exit status is taken when it ends, so it leaves no zombie. With
+/// [`kill_on_drop`](super::Command::kill_on_drop), the process is killed.
 ///
 /// ```
 /// use heist::io::AsyncWriteExt;
@@ -70,7 +70,11 @@ impl Child {
         })
     }
 
-    /// The number of the process. `None` once its exit status was taken: the number may mean another process then.
+    /// The number of the process. `None` once its exit status was taken, because the number may mean another process then.
+    ///
+    /// To send a signal other than SIGKILL to the process, pass this number to the `kill` of a crate such as `libc` or
+    /// `rustix`. If it is `Some`, the number still means this process: it is not given to another one before the exit status
+    /// was taken.
     pub fn id(&self) -> Option<u32> {
         match &self.state {
             State::Running(running) => Some(running.id()),
@@ -82,7 +86,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// Any error that the operating system returns. If another part of the program has taken the exit status.
+    /// Any error that the operating system returns. Also if another part of the program has taken the exit status.
     pub fn start_kill(&mut self) -> io::Result<()> {
         if self.try_wait()?.is_none()
             && let State::Running(running) = &mut self.state
@@ -114,12 +118,27 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// Any error that the operating system returns. If another part of the program has taken the exit status, or the process ignores
-    /// SIGCHLD, there is none.
+    /// Any error that the operating system returns. Also if another part of the program has taken the exit status, or if this
+    /// program ignores SIGCHLD: then the status is lost.
     ///
     /// # Cancel safety
     ///
-    /// If you drop the future, nothing is lost but the pipe to the child's standard input. Call it again.
+    /// If you drop the future, nothing is lost except the pipe to the child's standard input. You can call this again.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    /// use heist::time::{Duration, timeout};
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let mut child = Command::new("sleep").arg("1000").spawn()?;
+    /// match timeout(Duration::from_millis(10), child.wait()).await {
+    ///     Ok(status) => println!("it has ended: {}", status?),
+    ///     Err(_) => child.kill().await?,
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());
         poll_fn(|cx| self.poll_wait(cx)).await
@@ -139,7 +158,8 @@ impl Child {
         Poll::Ready(exit)
     }
 
-    /// The exit status, if the process has ended. It doesn't wait, and doesn't close the pipe to the child's standard input.
+    /// Returns the exit status if the process has ended. This doesn't wait, and doesn't close the pipe to the child's standard
+    /// input.
     ///
     /// # Errors
     ///
@@ -159,8 +179,8 @@ impl Child {
 
     /// Reads all that the child prints into its pipes, and waits until it has ended and both pipes are closed.
     ///
-    /// It closes the pipe to the child's standard input first. What the child prints elsewhere than into a pipe is not read. A
-    /// process that the child has started may hold the pipes open after the child's end.
+    /// It closes the pipe to the child's standard input first. Only output that goes into a pipe is read. If the child has
+    /// started other processes, these may hold the pipes open after the child's end. Then this waits for them too.
     ///
     /// # Errors
     ///

@@ -10,7 +10,7 @@ use std::process::{Command as StdCommand, ExitStatus, Output, Stdio};
 
 use super::child::Child;
 
-/// What program to start, and how. It has the methods of [`std::process::Command`], and can be used several times.
+/// Says which program to start, and how. It has the methods of [`std::process::Command`], and can be used several times.
 ///
 /// Starting a process blocks the thread for a fraction of a millisecond, longer if the process is large.
 ///
@@ -31,13 +31,13 @@ pub struct Command {
 }
 
 impl Command {
-    /// Starts this program: with no arguments, with the environment, the working directory and the standard streams of this process.
-    /// A name without a slash is searched for in `PATH`.
+    /// Makes a command that starts `program`, without arguments. The child has the environment, the working directory and the
+    /// standard streams of this process. A name without a slash is searched for in `PATH`.
     pub fn new<S: AsRef<OsStr>>(program: S) -> Command {
         Self::from(StdCommand::new(program))
     }
 
-    /// std's command inside, which tells what was set.
+    /// std's command inside. It tells what was set.
     pub fn as_std(&self) -> &StdCommand {
         &self.std
     }
@@ -47,7 +47,7 @@ impl Command {
         &mut self.std
     }
 
-    /// std's command inside. [`kill_on_drop`](Self::kill_on_drop) is lost.
+    /// Turns this into std's command. [`kill_on_drop`](Self::kill_on_drop) is lost.
     pub fn into_std(self) -> StdCommand {
         self.std
     }
@@ -107,7 +107,8 @@ impl Command {
         self
     }
 
-    /// Sets the working directory. From where a relative path of the program counts then differs between systems.
+    /// Sets the working directory of the child. If the path of the program is relative, it depends on the system whether it
+    /// is searched from that directory or from this process's.
     pub fn current_dir<P: AsRef<Path>>(&mut self, dir: P) -> &mut Command {
         self.std.current_dir(dir);
         self
@@ -178,13 +179,12 @@ impl Command {
 
     /// Starts the program.
     ///
-    /// The child's pipes belong to the runtime of this thread; outside of any they are served by a thread that starts at
-    /// first use.
+    /// The child's pipes belong to the current runtime. Outside of any, they are served by a thread that starts at first use.
     ///
     /// # Errors
     ///
     /// If there is no such program, if it may not be run, or if the system has no room for another process. If the pipes can't be
-    /// registered, as after the shutdown of this runtime. When this fails, no process is left running.
+    /// registered, for instance because the current runtime has been shut down. If this fails, no process is left running.
     ///
     /// ```
     /// use heist::process::Command;
@@ -201,7 +201,7 @@ impl Command {
         self.spawn_with(StdCommand::spawn)
     }
 
-    /// Starts the program by `with`, which is given std's command. For systems' own ways to start a process.
+    /// Calls `with` with std's command, to start the program in a way of your own or of the system's.
     ///
     /// # Errors
     ///

@@ -14,7 +14,8 @@ use crate::sys::note_sigpipe;
 
 /// The pipe to a child's standard input. Dropping it closes the pipe: the child reads the end.
 ///
-/// It implements [`AsyncWrite`](crate::io::AsyncWrite) and the trait of `futures_io`. To shut it down does nothing; drop it instead.
+/// It implements [`AsyncWrite`](crate::io::AsyncWrite) and the trait of `futures_io`. Shutting it down does nothing: drop it to
+/// end the stream.
 pub struct ChildStdin {
     socket: Registered<Sender>,
 }
@@ -37,11 +38,12 @@ pub struct ChildStderr {
 macro_rules! pipe {
     ($name:ident: $pipe:ident, $interest:expr) => {
         impl $name {
-            /// Makes one of std's pipe. It belongs to the runtime of this thread.
+            /// Makes this from a pipe of std. It belongs to the current runtime.
             ///
             /// # Errors
             ///
-            /// If the reactor is shut down or has no room, or if the poller can't wait for it, as for a regular file.
+            /// If the system can't watch it for events, for instance because it is a regular file, or if the current runtime
+            /// has been shut down.
             pub fn from_std(inner: std::process::$name) -> io::Result<Self> {
                 note_sigpipe();
                 let pipe = $pipe::from(inner);
@@ -50,7 +52,7 @@ macro_rules! pipe {
                 Ok(Self { socket })
             }
 
-            /// The descriptor, in blocking mode.
+            /// Turns this into a descriptor in blocking mode.
             ///
             /// # Errors
             ///

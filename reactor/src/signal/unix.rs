@@ -49,7 +49,7 @@ kinds! {
     #[cfg(any(target_os = "dragonfly", target_os = "freebsd", target_os = "macos", target_os = "netbsd", target_os = "openbsd", target_os = "illumos"))]
     info: SIGINFO, "somebody asks for the status. By default nothing happens.";
     interrupt: SIGINT, "Ctrl-C. By default it ends the process.";
-    io: SIGIO, "a descriptor is ready. By default nothing happens, or it ends the process.";
+    io: SIGIO, "a descriptor is ready. By default it ends the process on some systems, and does nothing on others.";
     pipe: SIGPIPE, "a write to a pipe that nobody reads. Programs in Rust ignore it from their start.";
     quit: SIGQUIT, "Ctrl-\\\\. By default it ends the process with a core dump.";
     terminate: SIGTERM, "the process is asked to end. By default it does.";
@@ -59,7 +59,7 @@ kinds! {
 }
 
 impl SignalKind {
-    /// The kind of that number. There may be no such signal; then [`signal`] fails. Real-time signals count from
+    /// The kind with this number. If there is no such signal, [`signal`] fails. Real-time signals count from
     /// `libc::SIGRTMIN()`.
     ///
     /// ```
@@ -94,10 +94,10 @@ impl From<SignalKind> for c_int {
 
 /// Listens for signals of one kind.
 ///
-/// It hears of signals that arrive after it was made. Several that arrive before it is asked count as one. If there are several
-/// listeners for one kind, each hears of every signal. It is also a [`Stream`].
+/// It hears of signals that arrive after it was made. Several that arrive before the next [`recv`](Self::recv) count as one. If
+/// there are several listeners for one kind, each hears of every signal. It also implements `Stream` of `futures_core`.
 ///
-/// See [`signal`] for how to make one.
+/// [`signal`] makes one.
 #[derive(Debug)]
 #[must_use = "a listener does nothing unless it is asked"]
 pub struct Signal {
@@ -105,25 +105,43 @@ pub struct Signal {
     bell: &'static Bell,
 }
 
-/// Listens for signals of this kind.
+/// Makes a listener for signals of this kind.
 ///
-/// The first listener of a kind installs a handler, which stays until the process ends, also when all listeners are gone. From
-/// then on the signal no longer does what it does by default. A handler that was there before is called as well. If another part
-/// of the program installs a handler later and doesn't call this one, signals of that kind are heard no more.
+/// The first listener of a kind installs a handler, which stays until the process ends, even if all listeners are gone. From
+/// then on the signal no longer does what it does by default. A handler that was there before is called as well. If another
+/// part of the program installs a handler later and doesn't call this one, the listeners hear nothing more.
 ///
 /// # Errors
 ///
-/// If signals of this kind can't be caught: SIGKILL and SIGSTOP, and SIGILL, SIGFPE and SIGSEGV, which only a handler can deal with.
-/// If there is no such signal. If the system refuses the handler, a pipe, or the thread that serves the listeners. In a child made by `fork`.
+/// For SIGKILL and SIGSTOP, which nobody can catch, and for SIGILL, SIGFPE and SIGSEGV, which have to be dealt with in the
+/// handler itself. If there is no such signal. If the system refuses the handler, a pipe, or the thread that serves the
+/// listeners. In a child made by `fork`.
+///
+/// ```no_run
+/// use heist::signal::unix::{SignalKind, signal};
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let mut hangup = signal(SignalKind::hangup())?;
+///     let mut terminate = signal(SignalKind::terminate())?;
+///     loop {
+///         heist::select! {
+///             _ = hangup.recv() => println!("reading the configuration again"),
+///             _ = terminate.recv() => break,
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let (listener, bell) = listen(kind.0)?;
     Ok(Signal { listener, bell })
 }
 
 impl Signal {
-    /// Completes when a signal has arrived since the last time.
+    /// Waits for a signal. Completes at once if one has arrived since the last call.
     ///
-    /// It is `None` only in a child made by `fork`: the signals that this process receives are not heard there.
+    /// It returns `None` only in a child made by `fork`, because the listener doesn't hear the signals that the child receives.
     ///
     /// # Cancel safety
     ///

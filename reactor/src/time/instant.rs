@@ -10,9 +10,9 @@ use crate::{clock, context};
 /// It is a [`std::time::Instant`] inside, and behaves like one. [`From`] converts both ways, and so do
 /// [`from_std`](Self::from_std) and [`into_std`](Self::into_std).
 ///
-/// It is a type of its own, as in tokio, so that heist owns the clock: [`sleep_until`](super::sleep_until) and its like take
-/// only moments that heist's clock has told. In a runtime in which time was [paused](super::pause), that clock differs from
-/// the system's. The compiler finds the places where a program mixes the two.
+/// It is a type of its own, as in tokio, because heist's clock may differ from the system's: it does in a runtime in which
+/// time was [paused](super::pause). [`sleep_until`](super::sleep_until) and its like take only this type, so the compiler
+/// finds the places where a program mixes the two clocks.
 ///
 /// ```
 /// use heist::time::{Duration, Instant};

@@ -10,8 +10,8 @@ use super::{Instant, Sleep, sleep_until};
 
 /// Makes an [`Interval`] that ticks every `period`. The first tick comes at once.
 ///
-/// Unlike a [`sleep`](super::sleep()) in a loop, it counts the time that you spend between two calls of
-/// [`tick`](Interval::tick). If you miss ticks, [`MissedTickBehavior`] says what happens: by default it catches up.
+/// Unlike a [`sleep`](super::sleep()) in a loop, it takes into account the time that you spend between two calls of
+/// [`tick`](Interval::tick). [`MissedTickBehavior`] says what happens if you miss ticks. By default it catches up.
 ///
 /// # Panics
 ///

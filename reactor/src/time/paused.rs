@@ -13,8 +13,8 @@ use crate::timers::Timers;
 ///
 /// Time moves only by [`advance`], and by jumps: when nothing in the runtime can run any more, time jumps to the earliest
 /// deadline that a [`sleep`](super::sleep()), a [`timeout`](super::timeout()) or an [`interval`](super::interval()) waits
-/// for. So a test of a program that waits for hours takes milliseconds, and what happens in it comes at exact times.
-/// [`std::time::Instant`] goes on as ever.
+/// for. So a test of a program that waits for hours takes milliseconds, and everything in it happens at exact times.
+/// [`std::time::Instant`] is not affected.
 ///
 /// It works in runtimes of both flavors. Other runtimes keep their own time. To pause time from the start, use
 /// `#[heist::test(start_paused = true)]` or `Builder::start_paused`.
@@ -31,17 +31,19 @@ use crate::timers::Timers;
 ///   in a task counts as its future does
 /// - an event that has arrived, such as data on a socket that a task waits for
 ///
-/// It doesn't stand still for what happens outside of the runtime: for another runtime, a thread that is going to send
-/// something, or data that is still on its way, even from one socket of this process to another. So a timeout on a socket
-/// may fire before the data comes.
+/// Time doesn't stand still for what happens outside of the runtime: for another runtime, for a thread that is going to
+/// send something, or for data that is still on its way, even from one socket of this process to another. So a timeout on
+/// a socket may fire before the data comes.
 ///
-/// If there is no deadline, time doesn't move. The grace of a runtime's shutdown is such a deadline.
+/// If there is no deadline, time doesn't move. The grace of a runtime's shutdown is a deadline too.
+///
+/// Tasks that are due at the same moment may run in any order, and on several workers at once.
 ///
 /// # Mixing clocks
 ///
-/// An [`Instant`](super::Instant) that was told outside of the runtime, or in another one, is of another clock. So a sleep
-/// that was made there has a deadline by that clock, and is compared with the clock of the runtime that polls it first. Tasks
-/// that are due at the same moment may run in any order, and on several workers at once.
+/// Each runtime with paused time has a clock of its own. So make sleeps, and call [`Instant::now`](super::Instant::now),
+/// inside the runtime that uses them. A sleep that is made elsewhere has a deadline by another clock, and the runtime that
+/// polls it first compares that with its own clock.
 ///
 /// # Panics
 ///

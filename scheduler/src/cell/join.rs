@@ -28,6 +28,20 @@ use crate::thread;
 ///
 /// # Panics
 /// Panics if polled again after it has returned the output.
+///
+/// # Examples
+/// ```
+/// use heist::time::{Duration, timeout};
+///
+/// # heist::runtime::Runtime::new()?.block_on(async {
+/// let mut task = heist::spawn(std::future::pending::<()>());
+/// if timeout(Duration::from_millis(1), &mut task).await.is_err() {
+///     task.abort();
+/// }
+/// assert!(task.await.expect_err("aborted").is_cancelled());
+/// # });
+/// # std::io::Result::Ok(())
+/// ```
 pub struct JoinHandle<T> {
     raw: RawTask,
     _output: PhantomData<T>,
@@ -75,7 +89,7 @@ impl<T> JoinHandle<T> {
     /// Blocks this thread until the task ends. For threads that are in no runtime, or that may block.
     ///
     /// A task of a multi-thread runtime may call it too, like any `blocking_` operation: another thread takes over the
-    /// worker meanwhile. But a task had better await the handle.
+    /// worker meanwhile. But awaiting the handle costs less there.
     ///
     /// # Errors
     /// The same as for awaiting the handle.

@@ -64,7 +64,7 @@ pub struct Builder {
 
 impl Builder {
     /// Builds a runtime whose workers have a thread each. By default there is one for each processor that the process
-    /// may use (a quota of its control group counts).
+    /// may use. If a control group limits the process to fewer, that counts.
     pub fn new_multi_thread() -> Self {
         Self::new(Flavor::MultiThread)
     }
@@ -141,10 +141,10 @@ impl Builder {
     /// Sets how many spare workers a multi-thread runtime may add while long polls hold up other tasks. The default is
     /// as many as it has workers; 0 means none.
     ///
-    /// This limits how many polls compute at once beside the workers. Polls that block don't count, on Linux, where
-    /// heist can tell them: if the thread of a spare worker blocks, another thread takes over from it, as often as
-    /// needed. With 0 there is no spare worker to take over, so polls that block hold the runtime up. Workers whose
-    /// thread blocks in [`block_in_place`](crate::task::block_in_place) need no spare.
+    /// This limits how many polls compute at once beside the workers. On Linux, where heist can tell which polls block,
+    /// those don't count: if the thread of a spare worker blocks, another thread takes over from it, as often as needed.
+    /// With 0 there is no spare worker to take over, so polls that block hold the runtime up. Workers whose thread blocks
+    /// in [`block_in_place`](crate::task::block_in_place) need no spare.
     pub fn max_spare_workers(&mut self, val: usize) -> &mut Self {
         self.max_spares = Some(val);
         self
@@ -162,8 +162,8 @@ impl Builder {
 
     /// Sets a function that is called once for each stall, while it lasts: a poll that has taken longer than
     /// [`stall_threshold`](Self::stall_threshold) while other tasks waited for its worker. The reactor thread calls it.
-    /// If it blocks, another thread takes over from the reactor thread. If it panics, the panic is printed and has no other effect. If no function is set, a
-    /// stall is an event of the crate `tracing`, with the feature `tracing`.
+    /// If it blocks, another thread takes over from the reactor thread. If it panics, the panic is printed and has no
+    /// other effect. If no function is set, and the feature `tracing` is on, a stall is an event of the crate `tracing`.
     ///
     /// A current-thread runtime reports no stalls, because it has no second thread to watch the first.
     ///
@@ -314,8 +314,9 @@ impl Builder {
         self
     }
 
-    /// Sets after how many polls a worker collects events from the reactor. The default is 61. While a worker is busy
-    /// the reactor thread does that too, but a current-thread runtime has no other way.
+    /// Sets after how many polls a busy worker collects events from the reactor. The default is 61. In a multi-thread
+    /// runtime the reactor thread collects them too. A current-thread runtime has no such thread. If its polls take
+    /// long, it looks once a millisecond.
     ///
     /// # Panics
     /// Panics if `val` is 0.
@@ -437,8 +438,8 @@ impl Builder {
     /// Builds the runtime, and starts its threads.
     ///
     /// # Errors
-    /// Fails if the operating system refuses the poller or a thread, or if the environment variable `HEIST_REACTOR`, where
-    /// it counts, names no backend. What was started by then has ended again.
+    /// Fails if the operating system refuses the poller or a thread, or if the [backend](Backend::Auto) is left to the
+    /// environment variable `HEIST_REACTOR` and that names none. What was started by then has ended again.
     pub fn build(&mut self) -> io::Result<Runtime> {
         self.build_for(None)
     }

@@ -85,7 +85,8 @@ impl Handle {
         }
     }
 
-    /// Like [`task::spawn`](crate::task::spawn), on this runtime. If it has shut down, the task's handle returns a cancelled error.
+    /// Like [`task::spawn`](crate::task::spawn), on this runtime. If it has shut down, the task's handle returns a
+    /// cancelled error.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -115,8 +116,8 @@ impl Handle {
         blocking::spawn(&self.shared, f, Origin::caller())
     }
 
-    /// Polls `future` on this thread until it completes, inside this runtime. It doesn't drive a current-thread
-    /// runtime: its tasks and its reactor wait for [`Runtime::block_on`](super::Runtime::block_on).
+    /// Polls `future` on this thread until it completes, inside this runtime. This doesn't drive a current-thread
+    /// runtime: its tasks, sockets and timers wait until some thread is in [`Runtime::block_on`](super::Runtime::block_on).
     ///
     /// # Panics
     /// The same as for [`Runtime::block_on`](super::Runtime::block_on).

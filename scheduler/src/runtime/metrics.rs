@@ -118,11 +118,10 @@ impl RuntimeMetrics {
             .count(bucket)
     }
 
-    /// How long tasks waited between the moment when the worker queued them itself and their poll. This returns the
-    /// count of a bucket, whose range is that of
-    /// [`poll_time_histogram_bucket_range`](Self::poll_time_histogram_bucket_range). One task in 64 is timed. A task
-    /// that another worker has stolen isn't counted, so if there is much stealing the figures are those of the tasks
-    /// that stayed.
+    /// How many tasks waited for their poll for a time that falls into a bucket. The buckets have the ranges of
+    /// [`poll_time_histogram_bucket_range`](Self::poll_time_histogram_bucket_range). The wait begins when the worker itself
+    /// queues the task. One task in 64 is timed. A task that another worker has stolen isn't counted, so if there is much
+    /// stealing the figures are those of the tasks that stayed.
     ///
     /// # Panics
     /// Panics if there is no such worker or no such bucket.

@@ -163,7 +163,7 @@ impl Unfinished {
     }
 
     /// What the task waited for when the time was over, as far as its last poll has told. If a poll was going on then,
-    /// it is only a hint. A blocking job waits for its first and only poll, or is in it.
+    /// this is only a hint. A blocking job counts as a task with one poll: it waits for that, or is in it.
     pub fn waited_for(&self) -> Wait {
         self.waits
     }

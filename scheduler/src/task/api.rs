@@ -57,8 +57,8 @@ where
 ///
 /// The first poll delays the caller, so use this for tasks that start something and then wait for it. A panic in the
 /// first poll is the task's: the handle returns it, and the caller doesn't see it. The poll has a budget of its own
-/// (see `coop`). Eager tasks may spawn eager tasks up to a bounded depth. Beyond that depth this acts like [`spawn`], as
-/// it does in a waker that a worker calls outside any task.
+/// (see `coop`). Eager tasks may spawn eager tasks up to a bounded depth. Beyond that depth this acts like [`spawn`]. It
+/// does so too in a waker that a worker calls outside any task.
 ///
 /// # Panics
 /// Panics if called outside any runtime.
@@ -89,10 +89,11 @@ where
 
 /// Runs `f` on a thread of the current runtime's blocking pool, where it may block as long as it likes.
 ///
-/// At most `max_blocking_threads` jobs run at once; further jobs wait in a queue. So jobs that wait for other jobs may
+/// At most `max_blocking_threads` jobs run at once. Further jobs wait in a queue. So jobs that wait for other jobs may
 /// wait for ever, if there are as many of them as threads. A job may safely wait for tasks, timers and sockets.
-/// Aborting the handle keeps a job from starting; a job that runs goes on to its end. Dropping the runtime waits for
-/// jobs that run; `shutdown_timeout` and `shutdown_background` don't.
+///
+/// Aborting the handle keeps a job from starting. A job that has begun runs to its end. Dropping the runtime waits for
+/// jobs that run. `shutdown_timeout` waits for a limited time, and `shutdown_background` doesn't wait.
 ///
 /// # Errors
 /// The handle returns a cancelled [`JoinError`](super::JoinError) if the runtime has shut down, or if the operating

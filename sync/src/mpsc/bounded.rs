@@ -698,7 +698,7 @@ macro_rules! receiver_methods {
             }
         }
 
-        /// Yields the messages that [`poll_recv`]($receiver::poll_recv) returns.
+        /// Yields the messages that [`poll_recv`](Self::poll_recv) returns.
         impl<T> Stream for $receiver<T> {
             type Item = T;
 

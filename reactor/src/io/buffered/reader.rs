@@ -14,8 +14,8 @@ use crate::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, CHUNK, ReadBuf};
 pin_project! {
     /// A reader with a buffer, so that many small reads become few large ones, and lines can be read.
     ///
-    /// A read that is as large as the buffer, while that is empty, goes past it. If you drop the reader or call
-    /// [`into_inner`](Self::into_inner), what is left in the buffer is lost. What you write goes past the buffer.
+    /// If the buffer is empty, a read that is at least as large as the buffer doesn't use it. If you drop the reader or call
+    /// [`into_inner`](Self::into_inner), what is left in the buffer is lost. Writes go directly to the stream inside.
     ///
     /// ```
     /// use heist::io::{AsyncBufReadExt, BufReader};

@@ -11,7 +11,7 @@ use crate::io::{AsyncRead, AsyncSeek, AsyncWrite};
 pin_project! {
     /// Something that can be read and written, with a buffer for each. See [`BufReader`] and [`BufWriter`].
     ///
-    /// To seek passes on what was written before, and loses what was read and not taken.
+    /// A seek first writes what is in the buffer for writes, and then throws away what is in the buffer for reads.
     ///
     /// ```
     /// use heist::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
@@ -44,7 +44,7 @@ impl<S: AsyncRead + AsyncWrite> BufStream<S> {
         }
     }
 
-    /// Buffers of so many bytes.
+    /// Makes buffers of `reader_capacity` and `writer_capacity` bytes.
     ///
     /// # Panics
     ///

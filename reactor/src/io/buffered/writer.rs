@@ -15,9 +15,9 @@ use crate::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, CHUNK};
 pin_project! {
     /// A writer with a buffer, so that many small writes become few large ones.
     ///
-    /// A write that is as large as the buffer goes past it. If you drop the writer or call
+    /// A write that is at least as large as the buffer doesn't use it. If you drop the writer or call
     /// [`into_inner`](Self::into_inner), what is left in the buffer is lost: call
-    /// [`flush`](crate::io::AsyncWriteExt::flush) first. What you read comes from the writer inside.
+    /// [`flush`](crate::io::AsyncWriteExt::flush) first. Reads go directly to the stream inside.
     ///
     /// ```
     /// use heist::io::{AsyncWriteExt, BufWriter};

@@ -23,8 +23,8 @@ use crate::io::operation::{Operate, Operation, poll_each};
 /// # }
 /// ```
 pub trait AsyncBufReadExt: AsyncBufRead {
-    /// Reads up to the next `byte`, which is included, or else to the end. Appends it to `buf`. Returns how many bytes were
-    /// read.
+    /// Reads up to the next `byte`, or to the end if there is none. Appends what was read to `buf`, with `byte` itself. Returns
+    /// how many bytes were read. 0 means the end.
     ///
     /// # Errors
     ///
@@ -45,8 +45,8 @@ pub trait AsyncBufReadExt: AsyncBufRead {
         Operate::new(self, ReadUntil { byte, buf, start })
     }
 
-    /// Reads up to the next line feed, which is included, or else to the end. Appends it to `buf`. Returns how many bytes
-    /// were read.
+    /// Reads up to the next line feed, or to the end if there is none. Appends what was read to `buf`, with the line feed
+    /// itself. Returns how many bytes were read. 0 means the end.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ pub trait AsyncBufReadExt: AsyncBufRead {
         Operate::new(self, ReadLine { bytes, buf })
     }
 
-    /// The parts of what is read, between each two bytes of the value `byte`. See [`Split`].
+    /// Splits what is read into parts at each `byte`. See [`Split`].
     fn split(self, byte: u8) -> Split<Self>
     where
         Self: Sized,
@@ -77,7 +77,7 @@ pub trait AsyncBufReadExt: AsyncBufRead {
         }
     }
 
-    /// What the buffer holds. If that is nothing, it is filled first. An empty slice means the end. The bytes stay in the
+    /// Returns what the buffer holds. If it is empty, it is filled first. An empty slice means the end. The bytes stay in the
     /// buffer until you call [`consume`](Self::consume).
     ///
     /// # Errors
@@ -113,7 +113,7 @@ pub trait AsyncBufReadExt: AsyncBufRead {
         Pin::new(self).consume(amt);
     }
 
-    /// The lines of what is read, without their ends. See [`Lines`].
+    /// Splits what is read into lines, without the characters that end them. See [`Lines`].
     fn lines(self) -> Lines<Self>
     where
         Self: Sized,
@@ -219,7 +219,7 @@ pin_project! {
 }
 
 impl<R: AsyncBufRead + Unpin> Lines<R> {
-    /// Reads the next line, without the line feed, or carriage return and line feed, at its end. `None` is the end.
+    /// Reads the next line, without the line feed at its end or the carriage return before that. Returns `None` at the end.
     ///
     /// # Errors
     ///
@@ -308,7 +308,7 @@ struct Part {
 }
 
 impl<R: AsyncBufRead + Unpin> Split<R> {
-    /// Reads the next part, without the byte at its end. `None` is the end.
+    /// Reads the next part, without the byte at its end. Returns `None` at the end.
     ///
     /// # Errors
     ///

@@ -104,8 +104,8 @@ pub trait AsyncReadExt: AsyncRead {
         Operate::new(self, Read(buf))
     }
 
-    /// Reads some bytes into the free part of `buf`, and makes its filled part longer by them. Returns how many. 0 means the
-    /// end, or that `buf` is full. The free part need not be initialized.
+    /// Reads some bytes into the free part of `buf`, such as a `Vec<u8>` with capacity, and makes its filled part longer by
+    /// them. Returns how many. 0 means the end, or that `buf` is full. The free part need not be initialized.
     ///
     /// # Errors
     ///
@@ -164,7 +164,7 @@ pub trait AsyncReadExt: AsyncRead {
         f64, 8: read_f64, read_f64_le;
     }
 
-    /// Reads to the end, and appends it to `buf`. Returns how many bytes were read.
+    /// Reads to the end, and appends what was read to `buf`. Returns how many bytes were read.
     ///
     /// # Errors
     ///
@@ -181,7 +181,7 @@ pub trait AsyncReadExt: AsyncRead {
         Operate::new(self, ReadToEnd { buf, start })
     }
 
-    /// Reads to the end, and appends it to `dst`. Returns how many bytes were read.
+    /// Reads to the end, and appends what was read to `dst`. Returns how many bytes were read.
     ///
     /// # Errors
     ///

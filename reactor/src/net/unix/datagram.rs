@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// A socket for datagrams between processes of one machine.
 ///
-/// Unlike those of UDP, none is lost: a sender waits while its peer's queue is full.
+/// No datagram is lost on the way, unlike with UDP: a sender waits while its peer's queue is full.
 ///
 /// One socket can exchange datagrams with any number of peers ([`send_to`](Self::send_to) and
 /// [`recv_from`](Self::recv_from)), or with one that it is connected to ([`send`](Self::send) and [`recv`](Self::recv)). All
@@ -94,7 +94,8 @@ impl UnixDatagram {
         Ok(UnixDatagram { socket })
     }
 
-    /// Makes a socket from one of the standard library. That one must be in non-blocking mode.
+    /// Makes a socket from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
+    /// operations on this one block their threads.
     ///
     /// # Errors
     ///
@@ -195,8 +196,8 @@ impl UnixDatagram {
         self.socket.writes().try_io(send, never)
     }
 
-    /// Sends a datagram to the socket at a path. Returns its length. Waits while that socket's queue is full. If you send much,
-    /// [`connect`](Self::connect) and [`send`](Self::send) notice sooner that there is room.
+    /// Sends a datagram to the socket at a path. Returns its length. Waits while that socket's queue is full. If you send
+    /// much, [`connect`](Self::connect) first and then [`send`](Self::send): that notices sooner when there is room.
     ///
     /// # Errors
     ///
@@ -221,8 +222,9 @@ impl UnixDatagram {
         }
     }
 
-    /// Polls for [`send_to`](Self::send_to). If several tasks poll to send, only the last one is woken. While the queue of a peer
-    /// that it isn't connected to is full, Linux wakes the task again and again: use [`send_to`](Self::send_to) instead.
+    /// Polls for [`send_to`](Self::send_to). If several tasks poll to send, only the last one is woken. Use
+    /// [`send_to`](Self::send_to) if you can: while the queue of a peer that the socket isn't connected to is full, Linux
+    /// wakes a task that polls again and again.
     ///
     /// # Errors
     ///
@@ -263,7 +265,7 @@ impl UnixDatagram {
         self.socket.reads().io(receive, never).await
     }
 
-    /// Polls for [`recv`](Self::recv), into what isn't filled of `buffer`. If several tasks poll to receive, only the last one is
+    /// Polls for [`recv`](Self::recv), into the unfilled part of `buffer`. If several tasks poll to receive, only the last one is
     /// woken.
     ///
     /// # Errors
@@ -326,7 +328,7 @@ impl UnixDatagram {
         self.socket.reads().io(receive, never).await
     }
 
-    /// Polls for [`recv_from`](Self::recv_from), into what isn't filled of `buffer`. If several tasks poll to receive, only the
+    /// Polls for [`recv_from`](Self::recv_from), into the unfilled part of `buffer`. If several tasks poll to receive, only the
     /// last one is woken.
     ///
     /// # Errors

@@ -62,7 +62,8 @@ impl UnixListener {
         Ok(UnixListener { socket })
     }
 
-    /// Makes a listener from one of the standard library. That one must be in non-blocking mode.
+    /// Makes a listener from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
+    /// operations on this one block their threads.
     ///
     /// # Errors
     ///

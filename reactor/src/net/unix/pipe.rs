@@ -60,7 +60,7 @@ pub struct OpenOptions {
 }
 
 impl OpenOptions {
-    /// The options that you want most of the time.
+    /// Makes options for the usual case: each end is opened for its direction alone, and must be a pipe.
     pub fn new() -> OpenOptions {
         OpenOptions::default()
     }
@@ -80,8 +80,8 @@ impl OpenOptions {
         self
     }
 
-    /// Opens the reading end. This does not wait for a sender, and neither does reading come to the end of the stream before
-    /// there was one.
+    /// Opens the reading end. This does not wait for a sender. A read waits for the first sender: the stream doesn't end
+    /// before one has come.
     ///
     /// # Errors
     ///
@@ -219,7 +219,7 @@ impl Sender {
     }
 
     /// Calls `f` if a write may succeed. `f` should do one operation on the pipe. If it fails with `WouldBlock`, the pipe
-    /// counts as not ready, until there is an event.
+    /// counts as not ready until there is an event.
     ///
     /// # Errors
     ///
@@ -304,7 +304,7 @@ impl Receiver {
     }
 
     /// Calls `f` if a read may succeed. `f` should do one operation on the pipe. If it fails with `WouldBlock`, the pipe
-    /// counts as not ready, until there is an event.
+    /// counts as not ready until there is an event.
     ///
     /// # Errors
     ///

@@ -18,8 +18,8 @@ use crate::sys;
 /// `futures_io`. One task can read while another writes: see [`split`](Self::split) and [`into_split`](Self::into_split).
 /// Dropping the stream closes the connection.
 ///
-/// Descriptors can be passed along by [`try_io`](Self::try_io) or [`async_io`](Self::async_io) with a `sendmsg` of another
-/// crate.
+/// To pass file descriptors to the peer, call the `sendmsg` of another crate in [`async_io`](Self::async_io) or
+/// [`try_io`](Self::try_io).
 ///
 /// ```
 /// use heist::io::{AsyncReadExt, AsyncWriteExt};
@@ -133,7 +133,8 @@ impl UnixStream {
         Ok((Self::register(one)?, Self::register(other)?))
     }
 
-    /// Makes a stream from one of the standard library. That one must be in non-blocking mode.
+    /// Makes a stream from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
+    /// operations on this one block their threads.
     ///
     /// # Errors
     ///
