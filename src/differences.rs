@@ -1,8 +1,8 @@
 //! What differs from tokio, name by name, for programs that are moved.
 //!
 //! heist is compared with the stable interface of tokio 1.54, all features on. "The same" means the same name, the same
-//! signature and the same contract. `sync/tests/same_source` compiles the names with both, and a program that has to come to
-//! the same results. The README tells what heist promises beside that.
+//! signature and the same contract. `sync/tests/same_source` compiles the names with both, and a program of `runtime`, `task`,
+//! `sync` and `time` that has to come to the same results. The README tells what heist promises beside that.
 //!
 //! # What is there
 //!
@@ -13,7 +13,7 @@
 //! | [`task`](crate::task) | all |
 //! | [`sync`](crate::sync) | all but `mpsc::error::RecvError`, which tokio has deprecated and nothing returns |
 //! | [`time`](crate::time) | all but `time::error::Error`, because no timer of heist fails. `pause`, `advance` and `resume` need no feature |
-//! | [`io`](crate::io) | all but `io::bsd::Aio` (`SIGEV_KEVENT` on FreeBSD) |
+//! | [`io`](crate::io) | all but `io::bsd`, which waits for FreeBSD's asynchronous I/O |
 //! | [`net`](crate::net) | all but the named pipes of Windows (`net::windows`) |
 //! | [`fs`](crate::fs) | all |
 //! | [`process`](../process/index.html) | all on Unix; the module isn't there on Windows |
@@ -47,7 +47,6 @@
 //! | `Builder::{enable_all, enable_io, enable_time}` | without them sockets and timers panic | do nothing: sockets and timers always work | what a program forgets can't hurt it |
 //! | `net`, `fs`, `process`, `signal`, `time` outside any runtime | panic | work, by a thread that starts at first use | |
 //! | a sleep whose runtime has been shut down | panics | moves to the runtime that polls it next | |
-//! | a `Child` whose runtime has been shut down | can't be waited for on Linux | can be waited for anywhere | |
 //! | signals | are heard while some runtime with I/O is driven | are always heard | |
 //! | `TcpStream::connect` to a host with several addresses | tries one after the other | starts the next attempt after 250 ms (RFC 8305), and takes the first that succeeds | an address that doesn't answer costs 250 ms, not minutes |
 //! | look-up of host names | on the blocking pool | on a pool of its own, at most 64 at once | a name server that doesn't answer holds up no file and no shutdown |
