@@ -7,12 +7,16 @@
 mod with_tokio {
     use tokio as rt;
     include!("same_source/names.rs");
+    #[cfg(target_os = "linux")]
+    include!("same_source/names_of_io.rs");
     include!("same_source/program.rs");
 }
 
 mod with_heist {
     use heist as rt;
     include!("same_source/names.rs");
+    #[cfg(target_os = "linux")]
+    include!("same_source/names_of_io.rs");
     include!("same_source/program.rs");
 }
 
