@@ -4,7 +4,7 @@
 //! |---|---|
 //! | read or write a whole file | [`read`], [`read_to_string`], [`write()`], [`copy`] |
 //! | read, write and seek piece by piece | [`File`], [`OpenOptions`] |
-//! | list, make and remove directories | [`read_dir`], [`create_dir_all`], [`DirBuilder`], [`remove_dir_all`] |
+//! | list, make and remove directories | [`read_dir()`], [`create_dir_all`], [`DirBuilder`], [`remove_dir_all`] |
 //! | rename, link, remove files | [`rename`], [`hard_link`], [`remove_file`] |
 //! | ask about a file | [`metadata`], [`try_exists`], [`canonicalize`] |
 //!

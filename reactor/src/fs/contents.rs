@@ -36,7 +36,7 @@ pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// As [`read`](super::read), and `InvalidData` if it isn't UTF-8.
+/// As [`read`], and `InvalidData` if it isn't UTF-8.
 ///
 /// # Cancel safety
 ///
