@@ -328,6 +328,56 @@ fn abstract_names_are_addresses_and_leave_nothing_behind() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_receiver_can_answer_a_sender_with_an_abstract_name() {
+    run(async || {
+        for (nth, end) in ["", "\0", "a\0b\0\0"].into_iter().enumerate() {
+            let name = |kind| format!("\0heist-test-{kind}-{nth}-{}{end}", std::process::id());
+            let server = UnixDatagram::bind(name("server")).unwrap();
+            let client = UnixDatagram::bind(name("client")).unwrap();
+            client.send_to(b"ask", name("server")).await.unwrap();
+            let (_, from) = server.recv_from(&mut [0; 8]).await.unwrap();
+            assert_eq!(
+                from.as_abstract_name(),
+                Some(&name("client").as_bytes()[1..])
+            );
+            assert!(from.as_pathname().is_none() && !from.is_unnamed());
+        }
+    });
+}
+
+/// The system takes a path that fills all of an address. The standard library has no room for it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sender_with_the_longest_path_does_no_harm() {
+    run(async || {
+        let (folder, path) = path();
+        let server = UnixDatagram::bind(&path).unwrap();
+        let mut long = folder
+            .path()
+            .join("x")
+            .into_os_string()
+            .into_encoded_bytes();
+        long.resize(108, b'x');
+        // SAFETY: zeros are an address, and the system reads no more of it than its size.
+        let bound = unsafe {
+            let mut address: libc::sockaddr_un = std::mem::zeroed();
+            address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+            for (to, from) in address.sun_path.iter_mut().zip(&long) {
+                *to = *from as libc::c_char;
+            }
+            let client = libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM, 0);
+            let size = size_of_val(&address) as libc::socklen_t;
+            assert_eq!(libc::bind(client, (&raw const address).cast(), size), 0);
+            <std_net::UnixDatagram as std::os::fd::FromRawFd>::from_raw_fd(client)
+        };
+        bound.send_to(b"abc", &path).unwrap();
+        let (length, from) = server.recv_from(&mut [0; 8]).await.unwrap();
+        assert!(length == 3 && from.as_abstract_name().is_none());
+    });
+}
+
 #[test]
 fn paths_that_are_none_are_errors() {
     run(async || {

@@ -73,9 +73,17 @@ impl From<SocketAddr> for net::SocketAddr {
 
 /// What a socket of socket2 has for an address.
 pub(super) fn from_socket2(address: &SockAddr) -> io::Result<SocketAddr> {
-    // The system leaves the whole of it out for a sender without a name.
-    let unnamed = || net::SocketAddr::from_pathname("");
-    address.as_unix().map_or_else(unnamed, Ok).map(SocketAddr)
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = address.as_abstract_namespace() {
+        return net::SocketAddr::from_abstract_name(name).map(SocketAddr);
+    }
+    // The system leaves the whole of it out for a sender without a name. The standard library has no room for a path as long as
+    // the longest that the system takes. Its sender counts as one without a name.
+    let path = address.as_pathname().unwrap_or(Path::new(""));
+    let known = net::SocketAddr::from_pathname(path);
+    known
+        .or_else(|_| net::SocketAddr::from_pathname(""))
+        .map(SocketAddr)
 }
 
 /// The address that a path stands for.
