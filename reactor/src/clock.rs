@@ -24,6 +24,8 @@ pub(crate) struct Clock {
     /// Whether it has ever been paused. If not, it tells the system's time.
     was_paused: hints::AtomicBool,
     state: Mutex<State>,
+    /// It isn't moved on beyond this.
+    end: Option<Instant>,
 }
 
 #[derive(Clone, Copy)]
@@ -42,8 +44,8 @@ impl State {
 }
 
 impl Clock {
-    /// A clock that runs with the system's.
-    pub(crate) fn new() -> Self {
+    /// A clock that runs with the system's. It can be moved on until `end`.
+    pub(crate) fn new(end: Option<Instant>) -> Self {
         let now = Instant::now();
         Self {
             was_paused: hints::AtomicBool::new(false),
@@ -51,6 +53,7 @@ impl Clock {
                 time: now,
                 since: Some(now),
             }),
+            end,
         }
     }
 
@@ -95,6 +98,7 @@ impl Clock {
             return Err("time is not frozen");
         }
         let later = state.time.checked_add(duration);
+        let later = later.filter(|&later| self.end.is_none_or(|end| later <= end));
         state.time = later.ok_or("overflow when adding duration to instant")?;
         Ok(())
     }
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_never_paused_is_the_systems() {
-        let clock = Clock::new();
+        let clock = Clock::new(None);
         let before = Instant::now();
         let now = clock.now();
         assert!(before <= now && now <= Instant::now());
@@ -146,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_paused_clock_stands_still_and_goes_on_from_there() {
-        let clock = Clock::new();
+        let clock = Clock::new(None);
         clock.pause().unwrap();
         let stands = clock.now();
         while stands.elapsed() < Duration::from_millis(2) {}
@@ -168,12 +172,13 @@ mod tests {
 
     #[test]
     fn what_the_clocks_state_forbids_changes_nothing() {
-        let clock = Clock::new();
+        let clock = Clock::new(Instant::now().checked_add(100 * SECOND));
         assert!(clock.resume().is_err() && clock.advance(SECOND).is_err());
         assert!(!clock.jump_to(Instant::now() + SECOND));
         clock.pause().unwrap();
         let stands = clock.now();
         assert!(clock.pause().is_err() && clock.advance(Duration::MAX).is_err());
+        assert!(clock.advance(101 * SECOND).is_err(), "beyond its end");
         assert_eq!(clock.now(), stands);
     }
 }

@@ -335,18 +335,19 @@ impl<'a> Turn<'a> {
     ///
     /// It may return early without waking anybody: after [`Reactor::unpark`], on a signal, or for a timer that is gone. A
     /// `limit` of a millisecond or more is rounded up to whole milliseconds. A shorter one, and deadlines, are as exact as the
-    /// system allows.
+    /// system allows. With a `limit` of zero, a paused clock doesn't jump.
     pub fn wait(&mut self, limit: Option<Duration>) -> usize {
         let mut woken = Vec::new();
-        self.collect(limit, &mut woken, &|| true);
+        let waits = limit.is_none_or(|limit| !limit.is_zero());
+        self.collect(limit, &mut woken, &|| waits);
         wake_all(&mut woken)
     }
 
     /// Like [`wait`](Self::wait), but wakes nobody: it adds the wakers to `woken`. Wakers may be anybody's code, so let the
     /// poller go before you call them.
     ///
-    /// If the clock is paused, nothing is ready and nobody runs, this makes the clock jump to the next deadline. `at_rest`
-    /// says whether nobody runs, apart from those that [`Running`] counts and the jobs of the pool. If anything was woken,
+    /// If the clock is paused, nothing is ready and nobody runs, this makes the clock jump to the next deadline, whatever the
+    /// `limit` is: a jump takes no time. `at_rest` says whether nobody runs, apart from those that [`Running`] counts and the jobs of the pool. If anything was woken,
     /// the caller must be seen to run before it lets the poller go.
     pub fn collect(
         &mut self,
@@ -366,7 +367,7 @@ impl<'a> Turn<'a> {
         let (shared, poller) = (self.shared, &mut *self.poller);
         shared.sources.dispatch(poller.events(), woken);
         shared.timers.expire(&mut poller.pace, woken);
-        if waits && woken.len() == before && shared.standstill().is_paused() {
+        if woken.len() == before && shared.standstill().is_paused() {
             while woken.len() == before && shared.timers.jump(|| shared.is_at_rest(at_rest)) {
                 shared.timers.expire(&mut poller.pace, woken);
             }
@@ -384,7 +385,8 @@ impl<'a> Turn<'a> {
             return Some(Duration::ZERO);
         }
         if shared.standstill().is_paused() {
-            return shared.will_jump(at_rest).then_some(Duration::ZERO);
+            let goes_on = shared.timers.is_due() || shared.will_jump(at_rest);
+            return goes_on.then_some(Duration::ZERO);
         }
         let deadline = shared.timers.next();
         shared.signal.settle(deadline);
@@ -402,9 +404,9 @@ impl<'a> Turn<'a> {
         if !shared.signal.announce() || shared.handover.is_stopped() {
             self.poller.look();
         } else if shared.standstill().is_paused() {
-            // No deadline comes by itself. What is ready comes before a jump. Whoever lies down after this look, and
-            // whoever makes the first deadline, ends the wait.
-            match shared.will_jump(at_rest) {
+            // No deadline comes by itself. But a turn takes only some of those that are due. What is ready comes before a
+            // jump. Whoever lies down after this look, and whoever makes the first deadline, ends the wait.
+            match shared.timers.is_due() || shared.will_jump(at_rest) {
                 true => self.poller.look(),
                 false => self.poller.wait(limit, None),
             }

@@ -113,7 +113,9 @@ impl<K: Kick> Timers<K> {
     /// Makes `shards` shards without entries. `shards` must be a power of two.
     pub fn new(signal: Arc<Signal<K>>, shards: usize) -> Self {
         let (coarse, birth) = (Coarse::new(), Instant::now());
-        let clock = Arc::new(Clock::new());
+        // A deadline can't be further away.
+        let end = birth.checked_add(Duration::from_nanos(NEVER - 1));
+        let clock = Arc::new(Clock::new(end));
         let shard = |_| Arc::new(Shard::new(signal.clone(), birth, coarse, clock.clone()));
         Self {
             shards: (0..shards).map(shard).collect(),
@@ -138,6 +140,11 @@ impl<K: Kick> Timers<K> {
         // Ordering: Relaxed; see the head of this file.
         let next = |shard: &Arc<Shard<K>>| shard.words.next.load(Ordering::Relaxed);
         self.shards.iter().map(next).min().unwrap_or(NEVER)
+    }
+
+    /// Whether some entry may be due. If so, a turn will tell.
+    pub(crate) fn is_due(&self) -> bool {
+        self.next() <= nanos(self.birth, self.clock.now())
     }
 
     /// The moment that a deadline stands for. `None` for [`NEVER`].

@@ -23,6 +23,18 @@ fn each_misuse_panics_and_says_why() {
                 panic_of(too_much),
                 "overflow when adding duration to instant"
             );
+            let years = |n: u32| 365 * 24 * n * HOUR;
+            runtime.block_on(time::advance(years(500)));
+            let too_much = || runtime.block_on(time::advance(years(100)));
+            assert_eq!(
+                panic_of(too_much),
+                "overflow when adding duration to instant"
+            );
+            runtime.block_on(async {
+                let start = Instant::now();
+                sleep(years(80)).await;
+                assert_eq!(start.elapsed(), years(80));
+            });
             time::resume();
             assert_eq!(panic_of(time::resume), "time is not frozen");
             let advance = || runtime.block_on(time::advance(ms(1)));

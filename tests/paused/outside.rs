@@ -203,3 +203,88 @@ fn a_foreign_loop_that_takes_turns_makes_time_jump() {
         runtime.block_on(task).unwrap();
     });
 }
+
+#[test]
+fn turns_that_may_not_wait_make_time_jump() {
+    within_limit(|| {
+        let runtime = paused(0);
+        let task = runtime.spawn(async {
+            let start = Instant::now();
+            for nth in 1..=10 {
+                sleep(HOUR).await;
+                assert_eq!(start.elapsed(), nth * HOUR);
+                let job = heist::task::spawn_blocking(|| std::thread::sleep(ms(1)));
+                job.await.unwrap();
+                assert_eq!(start.elapsed(), nth * HOUR);
+            }
+        });
+        while !task.is_finished() {
+            runtime.turn(Some(Duration::ZERO));
+        }
+        runtime.block_on(task).unwrap();
+    });
+}
+
+#[test]
+fn what_a_thread_from_outside_wakes_by_advance_runs_before_time_jumps() {
+    /// Takes its time to wake nobody.
+    struct Slow;
+
+    impl std::task::Wake for Slow {
+        fn wake(self: Arc<Self>) {
+            std::thread::sleep(ms(20));
+        }
+    }
+
+    within_limit(|| {
+        for workers in [0, 1, 2] {
+            let runtime = paused(workers);
+            let start = {
+                let _entered = runtime.enter();
+                Instant::now()
+            };
+            let handle = runtime.handle().clone();
+            let (go, gone) = std::sync::mpsc::channel();
+            let outside = std::thread::spawn(move || {
+                gone.recv().unwrap();
+                let _entered = handle.enter();
+                // Of several threads, as each has its own share of the timers.
+                let wait = || {
+                    let _entered = handle.enter();
+                    let mut slow_one = Box::pin(sleep(ms(1)));
+                    let slow = Waker::from(Arc::new(Slow));
+                    let polled = slow_one.as_mut().poll(&mut Context::from_waker(&slow));
+                    assert!(polled.is_pending());
+                    slow_one
+                };
+                let _slow = std::thread::scope(|scope| {
+                    let waiting = [(); 4].map(|()| scope.spawn(wait));
+                    waiting.map(|thread| thread.join().unwrap())
+                });
+                let mut advance = pin!(time::advance(ms(2)));
+                let mut cx = Context::from_waker(Waker::noop());
+                while advance.as_mut().poll(&mut cx).is_pending() {}
+            });
+            let elapsed = runtime.block_on(async {
+                // Time stands still as long as this root is polled.
+                let far = heist::spawn(sleep(HOUR));
+                heist::task::yield_now().await;
+                let mut due = pin!(sleep(ms(2)));
+                let mut told = Some(go);
+                poll_fn(|cx| {
+                    let polled = due.as_mut().poll(cx);
+                    if let Some(go) = told.take() {
+                        go.send(()).unwrap();
+                        std::thread::sleep(ms(20));
+                    }
+                    polled
+                })
+                .await;
+                far.abort();
+                start.elapsed()
+            });
+            assert_eq!(elapsed, ms(2));
+            outside.join().unwrap();
+        }
+    });
+}

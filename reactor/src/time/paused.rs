@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::context;
 use crate::poller::PollKick;
-use crate::reactor::wake_all;
+use crate::reactor::{Running, wake_all};
 use crate::timers::Timers;
 
 /// Pauses time in the current runtime: from now on [`Instant::now`](super::Instant::now) tells the same moment there.
@@ -35,7 +35,8 @@ use crate::timers::Timers;
 /// send something, or for data that is still on its way, even from one socket of this process to another. So a timeout on
 /// a socket may fire before the data comes.
 ///
-/// If there is no deadline, time doesn't move. The grace of a runtime's shutdown is a deadline too.
+/// If there is no deadline, time doesn't move. The grace of a runtime's shutdown is a deadline too. Time can be moved by 584
+/// years in all. A sleep that lasts longer ends there.
 ///
 /// Tasks that are due at the same moment may run in any order, and on several workers at once.
 ///
@@ -96,7 +97,7 @@ pub fn resume() {
 ///
 /// # Panics
 ///
-/// If time is not paused, if the sum can't be represented, and outside of any runtime.
+/// If time is not paused, if it would be moved by more than 584 years in all, and outside of any runtime.
 ///
 /// ```
 /// use heist::time::{self, Duration, Instant};
@@ -110,6 +111,8 @@ pub fn resume() {
 /// ```
 pub async fn advance(duration: Duration) {
     {
+        // What is due is counted until it has been woken, as this may be any thread.
+        let _runs = context::with_entered(|reactor| Runs::begin(reactor.running()));
         let mut woken = Vec::new();
         check(with_clock(|timers| timers.advance(duration, &mut woken)));
         wake_all(&mut woken);
@@ -123,6 +126,23 @@ pub async fn advance(duration: Duration) {
         Poll::Pending
     });
     yields.await;
+}
+
+/// This thread counts as running, until this is dropped.
+struct Runs(Running);
+
+impl Runs {
+    fn begin(running: Running) -> Self {
+        running.begin(1);
+        running.pass();
+        Self(running)
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        self.0.end(1);
+    }
 }
 
 /// Calls `f` with the clock of the current runtime, and says why it can't.
