@@ -49,8 +49,17 @@ thread_local_const! {
 }
 
 thread_local_const! {
-    /// The runtime that counts this thread as running, compared and never dereferenced, and how often it does.
-    static COUNTED: Cell<(*const (), usize)> = Cell::new((ptr::null(), 0));
+    /// The innermost of what counts this thread as running, or null.
+    static COUNTED: Cell<*const Counted> = Cell::new(ptr::null());
+}
+
+/// A runtime counts this thread as running once: an entry in a list of such entries. It lies in the frame of
+/// [`as_counted`].
+struct Counted {
+    /// The runtime, compared and never dereferenced.
+    by: *const (),
+    /// The entry around it, or null.
+    outer: *const Counted,
 }
 
 /// Sets a cell back to its old value when dropped.
@@ -137,15 +146,24 @@ pub(crate) fn set_polling(polling: bool) {
 
 /// Calls `f` on a thread that the runtime at `runtime` counts as running once more.
 pub(crate) fn as_counted<R>(runtime: *const (), f: impl FnOnce() -> R) -> R {
-    let counted = 1 + counted_by(runtime);
-    let _counted = Restore::after_setting(&COUNTED, (runtime, counted));
+    let counted = Counted {
+        by: runtime,
+        outer: COUNTED.with(Cell::get),
+    };
+    let _listed = Restore::after_setting(&COUNTED, ptr::from_ref(&counted));
     f()
 }
 
-/// How often the runtime at `runtime` counts this thread as running. Zero inside what another runtime counts.
+/// How often the runtime at `runtime` counts this thread as running, also around what other runtimes count.
 pub(crate) fn counted_by(runtime: *const ()) -> usize {
-    let (by, counted) = COUNTED.with(Cell::get);
-    if ptr::eq(by, runtime) { counted } else { 0 }
+    let (mut next, mut times) = (COUNTED.with(Cell::get), 0);
+    // SAFETY: `as_counted` takes its entry off this thread's list before its frame ends. So each entry that is on the
+    // list is alive, and so is the one around it, whose frame ends later.
+    while let Some(counted) = unsafe { next.as_ref() } {
+        times += usize::from(ptr::eq(counted.by, runtime));
+        next = counted.outer;
+    }
+    times
 }
 
 /// Calls `f` as a blocking job of the runtime at `runtime`.

@@ -343,3 +343,155 @@ fn pausing_again_and_again_beside_busy_workers_loses_no_wake() {
         }
     });
 }
+
+#[test]
+fn an_eager_poll_on_any_thread_keeps_time_from_jumping() {
+    within_limit(|| {
+        let other = Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        for workers in [0, 1, 2] {
+            let runtime = paused(workers);
+            let handle = runtime.handle().clone();
+            let stands = move || {
+                handle.spawn_eager(async {
+                    let before = Instant::now();
+                    std::thread::sleep(ms(20));
+                    assert_eq!(Instant::now(), before);
+                    sleep(ms(1)).await;
+                    assert!(before.elapsed() >= ms(1));
+                })
+            };
+            runtime.block_on(async {
+                let ticks = heist::spawn(async {
+                    loop {
+                        sleep(HOUR).await;
+                    }
+                });
+                stands().await.unwrap();
+                let outside = std::thread::spawn(stands.clone());
+                while !outside.is_finished() {
+                    sleep(ms(1)).await;
+                }
+                outside.join().unwrap().await.unwrap();
+                let there = other.spawn(async move { stands() });
+                there.await.unwrap().await.unwrap();
+                ticks.abort();
+            });
+            // Nothing is counted any more.
+            let elapsed = runtime.block_on(async {
+                let start = Instant::now();
+                sleep(HOUR).await;
+                start.elapsed()
+            });
+            assert_eq!(elapsed, HOUR);
+        }
+    });
+}
+
+#[test]
+fn a_block_on_inside_that_of_another_runtime_waits_without_keeping_time_from_jumping() {
+    within_limit(|| {
+        let between = Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        for workers in [1, 2] {
+            let runtime = paused(workers);
+            let (own, other) = (runtime.handle().clone(), between.handle().clone());
+            let nested = move || {
+                let start = Instant::now();
+                let inner = || own.block_on(async { sleep(HOUR).await });
+                other.block_on(async { inner() });
+                assert_eq!(start.elapsed(), HOUR);
+            };
+            runtime.block_on(async { nested() });
+            let task = runtime.spawn(async move { nested() });
+            runtime.block_on(task).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_crowd_that_is_due_at_once_runs_while_a_job_waits_for_it() {
+    within_limit(|| {
+        const CROWD: usize = 5_000;
+        for workers in [0, 1, 2, 4] {
+            let mut builder = match workers {
+                0 => Builder::new_current_thread(),
+                _ => Builder::new_multi_thread(),
+            };
+            if workers > 0 {
+                builder.worker_threads(workers);
+            }
+            // So that what is due is looked for only when nothing is left to run.
+            builder.event_interval(1_000_000);
+            builder.global_queue_interval(1_000_000);
+            let runtime = builder.start_paused(true).build().unwrap();
+            runtime.block_on(async {
+                let start = Instant::now();
+                let (all_ran, wait) = std::sync::mpsc::channel();
+                let wait = Arc::new(Mutex::new(wait));
+                let ran = Arc::new(AtomicUsize::new(0));
+                let tasks: Vec<_> = (0..CROWD)
+                    .map(|_| {
+                        let (ran, wait, all_ran) = (ran.clone(), wait.clone(), all_ran.clone());
+                        heist::spawn(async move {
+                            sleep(HOUR).await;
+                            match ran.fetch_add(1, Ordering::SeqCst) {
+                                0 => {
+                                    let job = move || wait.lock().unwrap().recv().unwrap();
+                                    spawn_blocking(job).await.unwrap();
+                                }
+                                last if last == CROWD - 1 => all_ran.send(()).unwrap(),
+                                _ => {}
+                            }
+                            assert_eq!(start.elapsed(), HOUR);
+                        })
+                    })
+                    .collect();
+                for task in tasks {
+                    task.await.unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn roots_that_end_after_they_were_woken_again_let_time_jump() {
+    within_limit(|| {
+        let runtime = paused(0);
+        let woken = |panics: bool| {
+            poll_fn(move |cx| {
+                cx.waker().wake_by_ref();
+                if panics {
+                    std::panic::resume_unwind(Box::new(()));
+                }
+                Poll::Ready(())
+            })
+        };
+        for round in 0..200 {
+            let go = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    go.wait();
+                    for nth in 0..round % 5 {
+                        let block = || runtime.block_on(woken(nth % 2 == 1));
+                        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(block));
+                        assert_eq!(ended.is_err(), nth % 2 == 1);
+                    }
+                });
+                runtime.block_on(async {
+                    let start = Instant::now();
+                    go.wait();
+                    for nth in 1..=100 {
+                        sleep(HOUR).await;
+                        assert_eq!(start.elapsed(), nth * HOUR);
+                    }
+                });
+            });
+        }
+    });
+}

@@ -265,5 +265,7 @@ impl Drop for Waiting<'_> {
             .waiting
             .lock()
             .retain(|flag| !StdArc::ptr_eq(flag, &self.flag));
+        // Whoever has the worker may have seen a wake that nobody will take any more.
+        self.flag.shared.driver.running.rests();
     }
 }

@@ -9,6 +9,7 @@ use super::entered;
 use crate::cell::{Id, JoinHandle, Origin, Runnable};
 use crate::thread;
 use crate::workers::home;
+use crate::workers::seat;
 use crate::workers::shared::Shared;
 
 /// How many eager polls may be nested on a thread's stack. A task beyond that is queued instead.
@@ -33,11 +34,34 @@ where
 
 /// Polls a task of `shared` on this thread, whichever it is, inside that runtime.
 fn poll_here(shared: &Arc<Shared>, task: Runnable) {
-    let poll = || thread::as_task(task.id(), || coop::budget(|| task.run()));
+    let run = || thread::as_task(task.id(), || coop::budget(|| task.run()));
+    let poll = || counted(shared, run);
     if entered::is_current(shared) {
         return thread::as_polling(poll);
     }
     let entered = entered::enter(shared.clone());
     thread::as_polling(poll);
     drop(entered);
+}
+
+/// Calls `f`, which runs code of `shared` on this thread, whichever it is. The thread is counted unless it is seen to run
+/// already, so that paused time stands still meanwhile.
+fn counted<R>(shared: &Arc<Shared>, f: impl FnOnce() -> R) -> R {
+    /// However `f` ends.
+    struct Ends<'a>(&'a Shared);
+
+    impl Drop for Ends<'_> {
+        fn drop(&mut self) {
+            self.0.driver.running.end(1);
+        }
+    }
+
+    let runtime = Arc::as_ptr(shared).cast();
+    if seat::is_inside(shared) || thread::counted_by(runtime) > 0 {
+        return f();
+    }
+    shared.driver.running.begin(1);
+    let _ends = Ends(shared);
+    shared.driver.running.pass();
+    thread::as_counted(runtime, f)
 }
