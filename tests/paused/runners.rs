@@ -375,7 +375,7 @@ fn an_eager_poll_on_any_thread_keeps_time_from_jumping() {
                     sleep(ms(1)).await;
                 }
                 outside.join().unwrap().await.unwrap();
-                let there = other.spawn(async move { stands() });
+                let there = other.spawn(poll_fn(move |_| Poll::Ready(stands())));
                 there.await.unwrap().await.unwrap();
                 ticks.abort();
             });
