@@ -347,34 +347,76 @@ fn a_receiver_can_answer_a_sender_with_an_abstract_name() {
     });
 }
 
-/// The system takes a path that fills all of an address. The standard library has no room for it.
+/// A socket of that kind, bound to a path that fills all of an address. The system takes such a path. The standard library has
+/// no room for it.
+#[cfg(target_os = "linux")]
+fn bound_to_the_longest_path(folder: &std::path::Path, kind: libc::c_int) -> std::os::fd::OwnedFd {
+    let name = format!("{kind}");
+    let mut path = folder.join(name).into_os_string().into_encoded_bytes();
+    path.resize(108, b'x');
+    // SAFETY: zeros are an address, and the system reads no more of it than its size. Nobody else has the new descriptor.
+    unsafe {
+        let mut address: libc::sockaddr_un = std::mem::zeroed();
+        address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+        for (to, from) in address.sun_path.iter_mut().zip(&path) {
+            *to = *from as libc::c_char;
+        }
+        let socket = libc::socket(libc::AF_UNIX, kind, 0);
+        let size = size_of_val(&address) as libc::socklen_t;
+        assert_eq!(libc::bind(socket, (&raw const address).cast(), size), 0);
+        FromRawFd::from_raw_fd(socket)
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
-fn a_sender_with_the_longest_path_does_no_harm() {
+fn a_peer_with_the_longest_path_does_no_harm() {
     run(async || {
         let (folder, path) = path();
         let server = UnixDatagram::bind(&path).unwrap();
-        let mut long = folder
-            .path()
-            .join("x")
-            .into_os_string()
-            .into_encoded_bytes();
-        long.resize(108, b'x');
-        // SAFETY: zeros are an address, and the system reads no more of it than its size.
-        let bound = unsafe {
-            let mut address: libc::sockaddr_un = std::mem::zeroed();
-            address.sun_family = libc::AF_UNIX as libc::sa_family_t;
-            for (to, from) in address.sun_path.iter_mut().zip(&long) {
-                *to = *from as libc::c_char;
-            }
-            let client = libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM, 0);
-            let size = size_of_val(&address) as libc::socklen_t;
-            assert_eq!(libc::bind(client, (&raw const address).cast(), size), 0);
-            <std_net::UnixDatagram as std::os::fd::FromRawFd>::from_raw_fd(client)
-        };
-        bound.send_to(b"abc", &path).unwrap();
+        let client = bound_to_the_longest_path(folder.path(), libc::SOCK_DGRAM);
+        let client = std_net::UnixDatagram::from(client);
+        client.send_to(b"abc", &path).unwrap();
         let (length, from) = server.recv_from(&mut [0; 8]).await.unwrap();
         assert!(length == 3 && from.as_abstract_name().is_none());
+
+        let path = folder.path().join("listener");
+        let listener = UnixListener::bind(&path).unwrap();
+        let client = bound_to_the_longest_path(folder.path(), libc::SOCK_STREAM);
+        let client = socket2::Socket::from(client);
+        client
+            .connect(&socket2::SockAddr::unix(&path).unwrap())
+            .unwrap();
+        let (mut stream, from) = listener.accept().await.unwrap();
+        assert!(from.as_abstract_name().is_none());
+        drop((from, stream.peer_addr().unwrap()));
+        client.send(b"abc").unwrap();
+        assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 3);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_listener_tells_the_abstract_name_of_a_peer() {
+    run(async || {
+        let name = |kind| format!("\0heist-test-{kind}-of-stream-{}\0a\0", std::process::id());
+        let listener = UnixListener::bind(name("server")).unwrap();
+        let socket = UnixSocket::new_stream().unwrap();
+        socket.bind(name("client")).unwrap();
+        let stream = socket.connect(name("server")).await.unwrap();
+        let (accepted, from) = listener.accept().await.unwrap();
+        for address in [
+            from,
+            accepted.peer_addr().unwrap(),
+            stream.local_addr().unwrap(),
+        ] {
+            assert_eq!(
+                address.as_abstract_name(),
+                Some(&name("client").as_bytes()[1..])
+            );
+        }
+        drop(UnixStream::connect(name("server")).await.unwrap());
+        assert!(listener.accept().await.unwrap().1.is_unnamed());
     });
 }
 

@@ -1,8 +1,11 @@
 //! A Unix socket that accepts connections.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::task::{Context, Poll, ready};
+
+use socket2::SockRef;
 
 use super::stream::UnixStream;
 use super::{SocketAddr, socket_addr};
@@ -93,9 +96,9 @@ impl UnixListener {
     ///
     /// If you drop the future, no connection is lost.
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let accept = || self.socket.io().accept();
+        let accept = || self.accept_now();
         let (stream, peer) = self.socket.reads().io(accept, never).await?;
-        Ok((UnixStream::register(stream)?, SocketAddr(peer)))
+        Ok((UnixStream::register(stream)?, peer))
     }
 
     /// Polls for the next connection. If several tasks poll, only the last one is woken.
@@ -104,9 +107,23 @@ impl UnixListener {
     ///
     /// See [`accept`](Self::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
-        let accept = || self.socket.io().accept();
+        let accept = || self.accept_now();
         let (stream, peer) = ready!(self.socket.reads().poll_io(cx, accept, never))?;
-        Poll::Ready(UnixStream::register(stream).map(|stream| (stream, SocketAddr(peer))))
+        Poll::Ready(UnixStream::register(stream).map(|stream| (stream, peer)))
+    }
+
+    /// Takes a connection that waits. mio's own function leaves out abstract names, and panics if the peer has a path that
+    /// fills all of its address.
+    fn accept_now(&self) -> io::Result<(mio::net::UnixStream, SocketAddr)> {
+        let listener = SockRef::from(self.socket.io());
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let (stream, peer) = listener.accept4(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)?;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let (stream, peer) = listener.accept()?;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        stream.set_nonblocking(true)?;
+        let peer = socket_addr::from_socket2(&peer)?;
+        Ok((OwnedFd::from(stream).into(), peer))
     }
 
     /// The address that it listens on.
