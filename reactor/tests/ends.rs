@@ -16,14 +16,12 @@ use heist_reactor::net::{
 use heist_reactor::testing::{CountWakes, block_on, within_limit};
 use heist_reactor::{Config, Reactor};
 
+/// One who waits.
+type Wait<'a> = Pin<Box<dyn Future<Output = io::Result<()>> + 'a>>;
+
 /// Those who wait, by name.
 #[derive(Default)]
-struct Waits<'a>(
-    Vec<(
-        &'static str,
-        Pin<Box<dyn Future<Output = io::Result<()>> + 'a>>,
-    )>,
-);
+struct Waits<'a>(Vec<(&'static str, Wait<'a>)>);
 
 impl<'a> Waits<'a> {
     fn add<R>(&mut self, name: &'static str, wait: impl Future<Output = io::Result<R>> + 'a) {
