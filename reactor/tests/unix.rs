@@ -389,7 +389,7 @@ fn a_peer_with_the_longest_path_does_no_harm() {
             .unwrap();
         let (mut stream, from) = listener.accept().await.unwrap();
         assert!(from.as_abstract_name().is_none());
-        drop((from, stream.peer_addr().unwrap()));
+        let _ = (from, stream.peer_addr().unwrap());
         client.send(b"abc").unwrap();
         assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 3);
     });
