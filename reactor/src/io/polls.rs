@@ -122,7 +122,7 @@ pub(crate) fn poll_read_checked<R: AsyncRead + ?Sized>(
 ///
 /// # Panics
 ///
-/// If the reader returns another buffer than the one that it was given, or if `buffer` has less room than `limit`.
+/// If the reader returns another buffer than the one that it was given.
 pub(crate) fn poll_read_limited<R: AsyncRead + ?Sized>(
     reader: Pin<&mut R>,
     cx: &mut Context<'_>,

@@ -76,17 +76,12 @@ impl<'a> ReadBuf<'a> {
         unsafe { self.buffer[..self.filled].assume_init_mut() }
     }
 
-    /// The first `n` bytes after the filled part, as a buffer of its own. What is filled there isn't filled here until you
-    /// call [`advance`](Self::advance).
-    ///
-    /// # Panics
-    ///
-    /// If fewer than `n` bytes are left.
+    /// The first `n` bytes after the filled part, or all of them if fewer are left, as a buffer of its own. What is filled
+    /// there isn't filled here until you call [`advance`](Self::advance).
     #[inline]
     pub fn take(&mut self, n: usize) -> ReadBuf<'_> {
-        let most = self.remaining().min(n);
-        let initialized = (self.initialized - self.filled).min(most);
-        assert!(n <= most, "only {most} bytes are left of {n}");
+        let n = n.min(self.remaining());
+        let initialized = (self.initialized - self.filled).min(n);
         let start = self.filled;
         ReadBuf {
             buffer: &mut self.buffer[start..start + n],
@@ -309,6 +304,9 @@ mod tests {
         assert_eq!(taken.filled(), b"xy");
         buffer.advance(2);
         assert_eq!(buffer.filled(), b"axy");
+        let mut all = buffer.take(usize::MAX);
+        assert_eq!((all.capacity(), all.initialized().len()), (5, 5));
+        all.put_slice(b"12345");
         buffer.clear();
         assert_eq!((buffer.filled(), buffer.initialized().len()), (&b""[..], 8));
     }
