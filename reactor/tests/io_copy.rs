@@ -122,6 +122,18 @@ fn a_buffered_reader_is_copied_and_flushed() {
 }
 
 #[test]
+fn copy_buf_does_not_ask_a_reader_again_that_has_ended() {
+    // What comes after the end is not for this copy.
+    let mut reader = BufReader::new(Scripted::reads([Ok(5), Ok(0), Ok(3)]));
+    let mut writer = Scripted::writes([Ok(5)]);
+    writer.slow = 1;
+    let copied = poll_times(2, copy_buf(&mut reader, &mut writer));
+    assert!(matches!(copied, Poll::Ready(Ok(5))));
+    assert_eq!((writer.written, &*writer.done), (5, &["flush"][..]));
+    assert_eq!(reader.get_ref().reads.len(), 1);
+}
+
+#[test]
 fn what_copy_buf_has_not_written_is_still_in_the_reader() {
     let mut reader = BufReader::new(Scripted::reads([Ok(5)]));
     let mut writer = Scripted::writes([Ok(3), fails(ErrorKind::BrokenPipe)]);

@@ -75,29 +75,30 @@ where
     R: AsyncBufRead + Unpin + ?Sized,
     W: AsyncWrite + Unpin + ?Sized,
 {
-    let (mut copied, mut unflushed) = (0, false);
+    let (mut copied, mut unflushed, mut ended) = (0, false, false);
     poll_fn(|cx| {
         poll_each(cx, |cx| {
             let (mut reader, mut writer) = (Pin::new(&mut *reader), Pin::new(&mut *writer));
-            let filled = match reader.as_mut().poll_fill_buf(cx)? {
-                Poll::Ready(filled) => Some(filled),
-                Poll::Pending => None,
-            };
-            if let Some(filled) = filled.filter(|filled| !filled.is_empty()) {
-                let done = ready!(poll_write(writer, cx, filled))?;
-                if done == 0 {
-                    return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+            // A reader that has ended must not be polled again.
+            if !ended {
+                match reader.as_mut().poll_fill_buf(cx)? {
+                    Poll::Ready([]) => ended = true,
+                    Poll::Ready(filled) => {
+                        let done = ready!(poll_write(writer, cx, filled))?;
+                        if done == 0 {
+                            return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+                        }
+                        reader.consume(done);
+                        copied += done as u64;
+                        unflushed = true;
+                        return Poll::Ready(Ok(None));
+                    }
+                    Poll::Pending if !unflushed => return Poll::Pending,
+                    Poll::Pending => {}
                 }
-                reader.consume(done);
-                copied += done as u64;
-                unflushed = true;
-                return Poll::Ready(Ok(None));
             }
-            let ended = filled.is_some();
-            if ended || unflushed {
-                ready!(writer.as_mut().poll_flush(cx))?;
-                unflushed = false;
-            }
+            ready!(writer.as_mut().poll_flush(cx))?;
+            unflushed = false;
             if ended {
                 return Poll::Ready(Ok(Some(copied)));
             }
