@@ -139,7 +139,10 @@ impl Wake for Looks {
         let mut held = self.0.lock().unwrap();
         if let Some(stream) = &mut *held {
             let (_, waker) = CountWakes::new();
-            assert!(poll_with(&waker, stream.read(&mut [])).is_ready());
+            coop::budget(|| {
+                assert!(poll_with(&waker, stream.read(&mut [])).is_ready());
+                assert!(poll_with(&waker, stream.write(&[])).is_ready());
+            });
         }
         drop(held);
         panic!("a waker panics");
@@ -160,6 +163,29 @@ fn wakers_are_called_when_the_lock_is_free_and_may_panic() {
         assert!(poll_with(&waker, other.read(&mut [0])).is_pending());
         drop(one);
         assert_eq!(block_on(other.read(&mut [0])).unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_task_whose_budget_is_used_up_is_woken_when_the_lock_is_free() {
+    within_limit(|| {
+        for read in [true, false] {
+            let (mut one, other) = duplex(4);
+            let looks = Arc::new(Looks(Mutex::new(Some(other))));
+            let waker = Waker::from(looks.clone());
+            coop::budget(|| {
+                while coop::has_budget_remaining() {
+                    assert!(poll_with(&waker, one.write(&[])).is_ready());
+                }
+                let woken = catch_unwind(AssertUnwindSafe(|| match read {
+                    true => poll_with(&waker, one.read(&mut [0])).map(drop),
+                    false => poll_with(&waker, one.write(b"x")).map(drop),
+                }));
+                assert!(woken.is_err(), "the waker panics");
+            });
+            // It has panicked at its end.
+            assert!(looks.0.lock().is_ok());
+        }
     });
 }
 

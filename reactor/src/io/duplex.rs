@@ -161,12 +161,10 @@ impl SimplexStream {
         buf: &mut ReadBuf<'_>,
         later: &mut Later,
     ) -> Poll<Result<()>> {
-        let coop = ready!(coop::poll_proceed(cx));
         if self.bytes.is_empty() && !self.closed && buf.remaining() > 0 {
             wait_in(&mut self.reader, cx, later, Wait::Readable);
             return Poll::Pending;
         }
-        coop.made_progress();
         let done = self.bytes.len().min(buf.remaining());
         let (front, back) = self.bytes.as_slices();
         let in_front = front.len().min(done);
@@ -185,14 +183,12 @@ impl SimplexStream {
         bufs: &[IoSlice<'_>],
         later: &mut Later,
     ) -> Poll<Result<usize>> {
-        let coop = ready!(coop::poll_proceed(cx));
         let nothing = bufs.iter().all(|buf| buf.is_empty());
         let room = self.most - self.bytes.len();
         if room == 0 && !self.closed && !nothing {
             wait_in(&mut self.writer, cx, later, Wait::Writable);
             return Poll::Pending;
         }
-        coop.made_progress();
         if self.closed {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
@@ -216,6 +212,14 @@ impl SimplexStream {
     }
 }
 
+/// Polls for something that costs a unit of the budget. Without one it wakes the task, so no lock may be held.
+fn at_cost<T>(cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    let coop = ready!(coop::poll_proceed(cx));
+    let done = ready!(poll(cx));
+    coop.made_progress();
+    Poll::Ready(done)
+}
+
 /// Calls `f` with what is behind the lock. What it leaves for later is done when the lock is free.
 fn locked<T>(
     stream: &Mutex<SimplexStream>,
@@ -233,10 +237,12 @@ impl AsyncRead for SimplexStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        let mut later = Later::default();
-        let read = self.poll_read_later(cx, buf, &mut later);
-        later.now();
-        read
+        at_cost(cx, |cx| {
+            let mut later = Later::default();
+            let read = self.poll_read_later(cx, buf, &mut later);
+            later.now();
+            read
+        })
     }
 }
 
@@ -262,10 +268,12 @@ impl AsyncWrite for SimplexStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        let mut later = Later::default();
-        let written = self.poll_write_later(cx, bufs, &mut later);
-        later.now();
-        written
+        at_cost(cx, |cx| {
+            let mut later = Later::default();
+            let written = self.poll_write_later(cx, bufs, &mut later);
+            later.now();
+            written
+        })
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -279,8 +287,10 @@ impl AsyncRead for DuplexStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        locked(&self.read, |stream, later| {
-            stream.poll_read_later(cx, buf, later)
+        at_cost(cx, |cx| {
+            locked(&self.read, |stream, later| {
+                stream.poll_read_later(cx, buf, later)
+            })
         })
     }
 }
@@ -306,8 +316,10 @@ impl AsyncWrite for DuplexStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        locked(&self.write, |stream, later| {
-            stream.poll_write_later(cx, bufs, later)
+        at_cost(cx, |cx| {
+            locked(&self.write, |stream, later| {
+                stream.poll_write_later(cx, bufs, later)
+            })
         })
     }
 
