@@ -408,6 +408,42 @@ fn operations_fail_once_the_pool_has_shut_down() {
 }
 
 #[test]
+fn what_was_read_ahead_is_still_there_after_the_pool_has_refused_a_job() {
+    for what in 0..4 {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        std_fs::write(&path, "abcdef").unwrap();
+        let one_thread = Config {
+            max_blocking_threads: 1,
+            ..Config::default()
+        };
+        let reactor = Reactor::new(one_thread).unwrap();
+        let entered = reactor.enter();
+        let mut file = block_on(async {
+            let (mut file, _clone) = on_the_pool(&path).await;
+            let occupied = occupy(&reactor);
+            assert!(poll_once(file.read(&mut [0; 3])).is_pending());
+            drop(occupied);
+            // This brings the bytes home.
+            file.read(&mut []).await.unwrap();
+            reactor.pool().shutdown();
+            match what {
+                0 => drop(file.write(b"x").await.unwrap_err()),
+                1 => drop(file.stream_position().await.unwrap_err()),
+                2 => drop(file.set_len(1).await.unwrap_err()),
+                _ => drop(file.try_clone().await.unwrap_err()),
+            }
+            file
+        });
+        drop(entered);
+        // In another runtime it goes on.
+        let mut all = String::new();
+        block_on(file.read_to_string(&mut all)).unwrap();
+        assert_eq!(all, "abcdef");
+    }
+}
+
+#[test]
 fn an_error_of_a_write_comes_with_the_next_write_or_flush() {
     run(async |folder| {
         let path = folder.join("file");

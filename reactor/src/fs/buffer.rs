@@ -44,6 +44,13 @@ impl Ahead {
         Ok(())
     }
 
+    /// A copy of the bytes that are left.
+    pub(super) fn copy(&self) -> Self {
+        let bytes = self.bytes[self.start..self.end].to_vec();
+        let (start, end) = (0, bytes.len());
+        Self { bytes, start, end }
+    }
+
     /// By how many bytes the file's position is ahead of the reader's.
     pub(super) fn lead(&self) -> i64 {
         i64::try_from(self.len()).expect("no buffer is longer than an i64 can count")
@@ -77,6 +84,14 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
+    /// Nothing is to be written.
+    pub(super) fn with_ahead(ahead: Ahead) -> Self {
+        Self {
+            ahead,
+            outgoing: Vec::new(),
+        }
+    }
+
     /// Writes all of `outgoing` where the reader's position is.
     pub(super) fn write_to(&mut self, mut file: &File) -> io::Result<()> {
         self.ahead.unread(file)?;

@@ -8,6 +8,9 @@
 //! A poll that wants something else than what is under way waits for that first, and keeps what it brings: the bytes of a
 //! read stay in `ahead`, the error of a write in `write_error` for the next write or flush.
 //!
+//! The pool may refuse a job, or shut down before its turn has come. Then the job is dropped with its `Buffers`, and `ahead`
+//! comes back from a copy. A read takes none along, so a copy is rare.
+//!
 //! Writes are mandatory jobs: a write that was promised to its caller takes place though the pool shuts down.
 
 use std::cmp;
@@ -21,7 +24,7 @@ use std::task::{Context, Poll, ready};
 use heist_sync::coop;
 
 use crate::blocking::{self, Spawned};
-use crate::fs::buffer::Buffers;
+use crate::fs::buffer::{Ahead, Buffers};
 use crate::io::ReadBuf;
 use crate::sys::AtOnce;
 
@@ -38,7 +41,13 @@ pub(super) struct Inner {
 
 enum State {
     Idle(Buffers),
-    Busy(Spawned<(Outcome, Buffers)>),
+    Busy(Job),
+}
+
+struct Job {
+    future: Spawned<(Outcome, Buffers)>,
+    /// A copy of the `ahead` that the job has taken along.
+    ahead: Ahead,
 }
 
 /// What an operation brings.
@@ -73,10 +82,11 @@ impl Inner {
         let State::Busy(job) = &mut self.state else {
             return Poll::Ready(Ok(Outcome::Nothing));
         };
-        let (outcome, buffers) = match ready!(Pin::new(job).poll(cx)) {
+        let (outcome, buffers) = match ready!(Pin::new(&mut job.future).poll(cx)) {
             Ok(done) => done,
             Err(failed) => {
-                self.state = State::Idle(Buffers::default());
+                let ahead = std::mem::take(&mut job.ahead);
+                self.state = State::Idle(Buffers::with_ahead(ahead));
                 return Poll::Ready(Err(failed.into()));
             }
         };
@@ -110,11 +120,12 @@ impl Inner {
     /// Begins an operation, which takes the buffers along.
     fn begin(&mut self, operation: impl FnOnce(&mut Buffers) -> Outcome + Send + 'static) {
         if let State::Idle(buffers) = &mut self.state {
-            let mut buffers = std::mem::take(buffers);
-            self.state = State::Busy(blocking::spawn(move || {
+            let (ahead, mut buffers) = (buffers.ahead.copy(), std::mem::take(buffers));
+            let future = blocking::spawn(move || {
                 let outcome = operation(&mut buffers);
                 (outcome, buffers)
-            }));
+            });
+            self.state = State::Busy(Job { future, ahead });
         }
     }
 
@@ -187,13 +198,22 @@ impl Inner {
         if taken == 0 {
             return Poll::Ready(Ok(0));
         }
-        let (file, mut buffers) = (file.clone(), std::mem::take(buffers));
-        let job = blocking::spawn_mandatory(move || {
+        let (file, ahead) = (file.clone(), buffers.ahead.copy());
+        let mut buffers = std::mem::take(buffers);
+        let begun = blocking::spawn_mandatory(move || {
             let outcome = Outcome::Write(buffers.write_to(&file));
             (outcome, buffers)
-        })?;
-        self.state = State::Busy(job);
-        Poll::Ready(Ok(taken))
+        });
+        match begun {
+            Ok(future) => {
+                self.state = State::Busy(Job { future, ahead });
+                Poll::Ready(Ok(taken))
+            }
+            Err(failed) => {
+                self.state = State::Idle(Buffers::with_ahead(ahead));
+                Poll::Ready(Err(failed.into()))
+            }
+        }
     }
 
     /// Waits until what was written has been taken by the system.
