@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::UdpSocket;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,14 +31,20 @@ fn wait(poller: &PosixPoll, timeout: Option<Duration>) -> Vec<(usize, Ready)> {
 }
 
 /// Waits in a thread of its own until there is an event or a notification. The thread tells what there was.
-fn waiter(poller: &'static PosixPoll) -> mpsc::Receiver<Vec<(usize, Ready)>> {
+fn waiter(poller: &Arc<PosixPoll>) -> mpsc::Receiver<Vec<(usize, Ready)>> {
     let (found, finds) = mpsc::channel();
-    thread::spawn(move || found.send(wait(poller, None)));
+    let poller = poller.clone();
+    thread::spawn(move || {
+        let events = wait(&poller, None);
+        // Before the test goes on and ends.
+        drop(poller);
+        found.send(events)
+    });
     finds
 }
 
-fn leaked() -> &'static PosixPoll {
-    Box::leak(Box::new(PosixPoll::new().unwrap()))
+fn shared() -> Arc<PosixPoll> {
+    Arc::new(PosixPoll::new().unwrap())
 }
 
 #[test]
@@ -118,14 +124,14 @@ fn only_what_was_asked_for_is_reported() {
 #[test]
 fn what_is_registered_or_rearmed_during_a_wait_counts_in_it() {
     within_limit(|| {
-        let (poller, (here, mut there)) = (leaked(), pair());
+        let (poller, (here, mut there)) = (shared(), pair());
         there.write_all(b"a").unwrap();
-        let finds = waiter(poller);
+        let finds = waiter(&poller);
         poller
             .register(here.as_raw_fd(), 1, Interest::READABLE)
             .unwrap();
         assert_eq!(finds.recv().unwrap(), [(1, Ready::READABLE)]);
-        let finds = waiter(poller);
+        let finds = waiter(&poller);
         poller.rearm(1, Interest::READABLE);
         assert_eq!(finds.recv().unwrap(), [(1, Ready::READABLE)]);
     });
@@ -134,19 +140,19 @@ fn what_is_registered_or_rearmed_during_a_wait_counts_in_it() {
 #[test]
 fn a_notification_ends_the_wait_under_way_or_the_next_one() {
     within_limit(|| {
-        let poller = leaked();
+        let poller = shared();
         for _ in 0..100 {
-            let finds = waiter(poller);
+            let finds = waiter(&poller);
             poller.notify();
             assert_eq!(finds.recv().unwrap(), []);
         }
         poller.notify();
         poller.notify();
-        assert_eq!(wait(poller, None), []);
+        assert_eq!(wait(&poller, None), []);
         // The two have counted as one.
         let limit = Duration::from_millis(1);
         let before = Instant::now();
-        assert_eq!(wait(poller, Some(limit)), []);
+        assert_eq!(wait(&poller, Some(limit)), []);
         assert!(before.elapsed() >= limit);
     });
 }
@@ -168,12 +174,12 @@ fn a_notification_hides_no_event() {
 #[test]
 fn what_has_left_during_a_wait_is_closed_at_once() {
     within_limit(|| {
-        let poller = leaked();
+        let poller = shared();
         let (_sentry, mut alarm) = pair();
         poller
             .register(_sentry.as_raw_fd(), 0, Interest::READABLE)
             .unwrap();
-        let finds = waiter(poller);
+        let finds = waiter(&poller);
         for token in 1..200 {
             let (here, mut there) = pair();
             poller
