@@ -182,3 +182,31 @@ fn a_crowd_that_is_due_at_once_leaves_in_one_place_of_time() {
         assert!(counts.iter().all(|count| count.get() == 1), "all at once");
     });
 }
+
+#[test]
+fn a_crowd_that_is_due_leaves_even_if_something_runs_by_then() {
+    within_limit(|| {
+        let reactor = paused();
+        let _entered = reactor.enter();
+        let mut crowd: Vec<_> = (0..5_000).map(|_| Box::pin(sleep(HOUR))).collect();
+        let (count, waker) = CountWakes::new();
+        for slept in &mut crowd {
+            assert!(
+                slept
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+        }
+        let mut turn = reactor.try_borrow().expect("nobody has it");
+        let running = reactor.running();
+        let mut left = crowd.len() - turn.wait(None);
+        assert!(0 < left, "it takes some of them at a time");
+        running.begin(1);
+        while left > 0 {
+            left -= turn.wait(None);
+        }
+        assert_eq!(count.get(), crowd.len());
+        running.end(1);
+    });
+}

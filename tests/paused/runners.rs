@@ -414,52 +414,6 @@ fn a_block_on_inside_that_of_another_runtime_waits_without_keeping_time_from_jum
 }
 
 #[test]
-fn a_crowd_that_is_due_at_once_runs_while_a_job_waits_for_it() {
-    within_limit(|| {
-        const CROWD: usize = 5_000;
-        for workers in [0, 1, 2, 4] {
-            let mut builder = match workers {
-                0 => Builder::new_current_thread(),
-                _ => Builder::new_multi_thread(),
-            };
-            if workers > 0 {
-                builder.worker_threads(workers);
-            }
-            // So that what is due is looked for only when nothing is left to run.
-            builder.event_interval(1_000_000);
-            builder.global_queue_interval(1_000_000);
-            let runtime = builder.start_paused(true).build().unwrap();
-            runtime.block_on(async {
-                let start = Instant::now();
-                let (all_ran, wait) = std::sync::mpsc::channel();
-                let wait = Arc::new(Mutex::new(wait));
-                let ran = Arc::new(AtomicUsize::new(0));
-                let tasks: Vec<_> = (0..CROWD)
-                    .map(|_| {
-                        let (ran, wait, all_ran) = (ran.clone(), wait.clone(), all_ran.clone());
-                        heist::spawn(async move {
-                            sleep(HOUR).await;
-                            match ran.fetch_add(1, Ordering::SeqCst) {
-                                0 => {
-                                    let job = move || wait.lock().unwrap().recv().unwrap();
-                                    spawn_blocking(job).await.unwrap();
-                                }
-                                last if last == CROWD - 1 => all_ran.send(()).unwrap(),
-                                _ => {}
-                            }
-                            assert_eq!(start.elapsed(), HOUR);
-                        })
-                    })
-                    .collect();
-                for task in tasks {
-                    task.await.unwrap();
-                }
-            });
-        }
-    });
-}
-
-#[test]
 fn roots_that_end_after_they_were_woken_again_let_time_jump() {
     within_limit(|| {
         let runtime = paused(0);
