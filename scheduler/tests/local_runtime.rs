@@ -18,31 +18,10 @@ use heist_scheduler::runtime::{
 };
 use heist_scheduler::task::{self, JoinSet, LocalSet};
 use heist_sync::{mpsc as channel, oneshot};
-use watch::{current_thread, each_kind, on_drop, watchdog};
+use watch::{Here, current_thread, each_kind, on_drop, watchdog};
 
 fn local() -> LocalRuntime {
     LocalRuntime::new().expect("a local runtime")
-}
-
-/// Notes the thread on which it is dropped. Not `Send`.
-struct Here {
-    dropped: mpsc::Sender<ThreadId>,
-    _not_send: Rc<()>,
-}
-
-impl Here {
-    fn new(dropped: &mpsc::Sender<ThreadId>) -> Self {
-        Self {
-            dropped: dropped.clone(),
-            _not_send: Rc::new(()),
-        }
-    }
-}
-
-impl Drop for Here {
-    fn drop(&mut self) {
-        let _ = self.dropped.send(thread::current().id());
-    }
 }
 
 fn panic_text(caught: thread::Result<()>) -> String {

@@ -11,32 +11,11 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
-use std::thread::{self, ThreadId};
+use std::thread;
 
 use heist_scheduler::task::{self, JoinSet, LocalSet};
 use heist_sync::{coop, mpsc as channel, oneshot};
-use watch::{Count, current_thread, each_kind, on_drop, watchdog, workers};
-
-/// Notes the thread on which it is dropped. Not `Send`.
-struct Here {
-    dropped: mpsc::Sender<ThreadId>,
-    _not_send: Rc<()>,
-}
-
-impl Here {
-    fn new(dropped: &mpsc::Sender<ThreadId>) -> Self {
-        Self {
-            dropped: dropped.clone(),
-            _not_send: Rc::new(()),
-        }
-    }
-}
-
-impl Drop for Here {
-    fn drop(&mut self) {
-        let _ = self.dropped.send(thread::current().id());
-    }
-}
+use watch::{Count, Here, current_thread, each_kind, on_drop, watchdog, workers};
 
 #[test]
 fn tasks_run_on_the_thread_of_their_set_wherever_they_are_woken() {

@@ -52,6 +52,12 @@ pub async fn lookup_host<T: ToSocketAddrs>(
     resolve(host).await
 }
 
+/// The IP address that an address of `socket2` is.
+pub(super) fn ip(address: &socket2::SockAddr) -> io::Result<SocketAddr> {
+    let not_ip = || io::Error::other("not an IP address");
+    address.as_socket().ok_or_else(not_ip)
+}
+
 /// The error for a host that has no address at all.
 pub(super) fn no_address() -> io::Error {
     io::Error::new(

@@ -1,4 +1,5 @@
-//! What sockets have in common: how to wait for them, and how they come from the standard library and go back.
+//! What sockets have in common: how to wait for them, how to read, write and receive without waiting, their options, and how they
+//! come from the standard library and go back.
 
 /// Waiting for a socket, and operations of the user's own on it. `$type` has the registered `socket`.
 macro_rules! ready_methods {
@@ -226,6 +227,320 @@ macro_rules! wait_methods {
             pub async fn $wait(&self) -> std::io::Result<()> {
                 let $this = self;
                 $socket.$direction().ready().await
+            }
+        }
+    };
+}
+
+/// Receiving datagrams. `$type` has the registered `socket`, `receive` and `receive_from`. `$errors` says which errors there are
+/// when it is connected.
+macro_rules! receive_methods {
+    ($type:ident, $address:ty, $errors:literal) => {
+        impl $type {
+            /// Receives a datagram from the connected peer. Returns its length. What does not fit into `buffer` is lost.
+            ///
+            /// # Errors
+            ///
+            #[doc = $errors]
+            ///
+            /// # Cancel safety
+            ///
+            /// If you drop the future, no datagram is lost.
+            pub async fn recv(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                let receive = || self.receive(&mut crate::io::ReadBuf::new(buffer));
+                self.socket
+                    .reads()
+                    .io(receive, crate::registered::never)
+                    .await
+            }
+
+            /// Polls for [`recv`](Self::recv), into the unfilled part of `buffer`. If several tasks poll to receive, only the last
+            /// one is woken.
+            ///
+            /// # Errors
+            ///
+            /// See [`recv`](Self::recv).
+            pub fn poll_recv(
+                &self,
+                cx: &mut std::task::Context<'_>,
+                buffer: &mut crate::io::ReadBuf<'_>,
+            ) -> std::task::Poll<std::io::Result<()>> {
+                let receive = || self.receive(buffer);
+                self.socket
+                    .reads()
+                    .poll_io(cx, receive, crate::registered::never)
+                    .map_ok(drop)
+            }
+
+            /// Receives a datagram from the connected peer, or fails with `WouldBlock`.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock`, or any other error that the operating system returns.
+            pub fn try_recv(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                let receive = || self.receive(&mut crate::io::ReadBuf::new(buffer));
+                self.socket
+                    .reads()
+                    .try_io(receive, crate::registered::never)
+            }
+
+            /// Receives into the free part of `buffer`, such as a `Vec<u8>` with capacity. Otherwise like [`recv`](Self::recv).
+            ///
+            /// # Errors
+            ///
+            /// See [`recv`](Self::recv).
+            ///
+            /// # Cancel safety
+            ///
+            /// If you drop the future, no datagram is lost.
+            pub async fn recv_buf<B: bytes::BufMut>(
+                &self,
+                buffer: &mut B,
+            ) -> std::io::Result<usize> {
+                let receive = || crate::io::read_into(buffer, |free| self.receive(free));
+                self.socket
+                    .reads()
+                    .io(receive, crate::registered::never)
+                    .await
+            }
+
+            /// Receives into the free part of `buffer`, or fails with `WouldBlock`.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock`, or any other error that the operating system returns.
+            pub fn try_recv_buf<B: bytes::BufMut>(&self, buffer: &mut B) -> std::io::Result<usize> {
+                let receive = || crate::io::read_into(buffer, |free| self.receive(free));
+                self.socket
+                    .reads()
+                    .try_io(receive, crate::registered::never)
+            }
+
+            /// Receives a datagram. Returns its length, and who has sent it. What does not fit into `buffer` is lost.
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            ///
+            /// # Cancel safety
+            ///
+            /// If you drop the future, no datagram is lost.
+            pub async fn recv_from(&self, buffer: &mut [u8]) -> std::io::Result<(usize, $address)> {
+                let receive = || self.receive_from(&mut crate::io::ReadBuf::new(buffer));
+                self.socket
+                    .reads()
+                    .io(receive, crate::registered::never)
+                    .await
+            }
+
+            /// Polls for [`recv_from`](Self::recv_from), into the unfilled part of `buffer`. If several tasks poll to receive, only
+            /// the last one is woken.
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            pub fn poll_recv_from(
+                &self,
+                cx: &mut std::task::Context<'_>,
+                buffer: &mut crate::io::ReadBuf<'_>,
+            ) -> std::task::Poll<std::io::Result<$address>> {
+                let receive = || self.receive_from(buffer);
+                let (_, sender) = std::task::ready!(self.socket.reads().poll_io(
+                    cx,
+                    receive,
+                    crate::registered::never
+                ))?;
+                std::task::Poll::Ready(Ok(sender))
+            }
+
+            /// Receives a datagram, or fails with `WouldBlock`. Returns its length, and who has sent it.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock`, or any other error that the operating system returns.
+            pub fn try_recv_from(&self, buffer: &mut [u8]) -> std::io::Result<(usize, $address)> {
+                let receive = || self.receive_from(&mut crate::io::ReadBuf::new(buffer));
+                self.socket
+                    .reads()
+                    .try_io(receive, crate::registered::never)
+            }
+
+            /// Receives into the free part of `buffer`, such as a `Vec<u8>` with capacity. Otherwise like
+            /// [`recv_from`](Self::recv_from).
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            ///
+            /// # Cancel safety
+            ///
+            /// If you drop the future, no datagram is lost.
+            pub async fn recv_buf_from<B: bytes::BufMut>(
+                &self,
+                buffer: &mut B,
+            ) -> std::io::Result<(usize, $address)> {
+                let receive = || crate::io::read_into(buffer, |free| self.receive_from(free));
+                self.socket
+                    .reads()
+                    .io(receive, crate::registered::never)
+                    .await
+            }
+
+            /// Receives into the free part of `buffer`, or fails with `WouldBlock`. Returns the length, and who has sent the
+            /// datagram.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock`, or any other error that the operating system returns.
+            pub fn try_recv_buf_from<B: bytes::BufMut>(
+                &self,
+                buffer: &mut B,
+            ) -> std::io::Result<(usize, $address)> {
+                let receive = || crate::io::read_into(buffer, |free| self.receive_from(free));
+                self.socket
+                    .reads()
+                    .try_io(receive, crate::registered::never)
+            }
+        }
+    };
+}
+
+/// The options that TCP and UDP share. `$socket` is the socket of `socket2`.
+macro_rules! ip_options {
+    ($type:ident: $this:ident => $socket:expr) => {
+        impl $type {
+            /// The type of service of the IPv4 packets that it sends (`IP_TOS`).
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            #[cfg(not(any(
+                target_os = "fuchsia",
+                target_os = "redox",
+                target_os = "solaris",
+                target_os = "illumos",
+                target_os = "haiku"
+            )))]
+            pub fn tos_v4(&self) -> std::io::Result<u32> {
+                let $this = self;
+                $socket.tos_v4()
+            }
+
+            /// Sets the type of service of the IPv4 packets that it sends (`IP_TOS`). Some systems, such as Windows, take it and
+            /// ignore it.
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            #[cfg(not(any(
+                target_os = "fuchsia",
+                target_os = "redox",
+                target_os = "solaris",
+                target_os = "illumos",
+                target_os = "haiku"
+            )))]
+            pub fn set_tos_v4(&self, tos: u32) -> std::io::Result<()> {
+                let $this = self;
+                $socket.set_tos_v4(tos)
+            }
+
+            /// The older name of [`tos_v4`](Self::tos_v4).
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            #[cfg(not(any(
+                target_os = "fuchsia",
+                target_os = "redox",
+                target_os = "solaris",
+                target_os = "illumos",
+                target_os = "haiku"
+            )))]
+            #[doc(hidden)]
+            #[deprecated(note = "`tos_v4` is the same")]
+            pub fn tos(&self) -> std::io::Result<u32> {
+                self.tos_v4()
+            }
+
+            /// The older name of [`set_tos_v4`](Self::set_tos_v4).
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            #[cfg(not(any(
+                target_os = "fuchsia",
+                target_os = "redox",
+                target_os = "solaris",
+                target_os = "illumos",
+                target_os = "haiku"
+            )))]
+            #[doc(hidden)]
+            #[deprecated(note = "`set_tos_v4` is the same")]
+            pub fn set_tos(&self, tos: u32) -> std::io::Result<()> {
+                self.set_tos_v4(tos)
+            }
+
+            /// The traffic class of the IPv6 packets that it sends (`IPV6_TCLASS`).
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            #[cfg(any(
+                target_os = "android",
+                target_os = "dragonfly",
+                target_os = "freebsd",
+                target_os = "fuchsia",
+                target_os = "linux",
+                target_os = "macos",
+                target_os = "netbsd",
+                target_os = "openbsd"
+            ))]
+            pub fn tclass_v6(&self) -> std::io::Result<u32> {
+                let $this = self;
+                $socket.tclass_v6()
+            }
+
+            /// Sets the traffic class of the IPv6 packets that it sends (`IPV6_TCLASS`).
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            #[cfg(any(
+                target_os = "android",
+                target_os = "dragonfly",
+                target_os = "freebsd",
+                target_os = "fuchsia",
+                target_os = "linux",
+                target_os = "macos",
+                target_os = "netbsd",
+                target_os = "openbsd"
+            ))]
+            pub fn set_tclass_v6(&self, tclass: u32) -> std::io::Result<()> {
+                let $this = self;
+                $socket.set_tclass_v6(tclass)
+            }
+
+            /// The name of the interface that it is bound to, if it is (`SO_BINDTODEVICE`).
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+            pub fn device(&self) -> std::io::Result<Option<Vec<u8>>> {
+                let $this = self;
+                $socket.device()
+            }
+
+            /// Binds it to an interface, such as `b"eth0"`: it uses that one only (`SO_BINDTODEVICE`). `None` undoes
+            /// that.
+            ///
+            /// # Errors
+            ///
+            /// Any error that the operating system returns.
+            #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+            pub fn bind_device(&self, interface: Option<&[u8]>) -> std::io::Result<()> {
+                let $this = self;
+                $socket.bind_device(interface)
             }
         }
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::TcpStream;
+use super::addr::ip;
 
 /// A TCP socket that is neither connected nor listening yet. Use it to set options before you connect or listen.
 ///
@@ -200,133 +201,6 @@ impl TcpSocket {
         self.0.tcp_nodelay()
     }
 
-    /// The type of service of the IPv4 packets that it sends (`IP_TOS`).
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    #[cfg(not(any(
-        target_os = "fuchsia",
-        target_os = "redox",
-        target_os = "solaris",
-        target_os = "illumos",
-        target_os = "haiku"
-    )))]
-    pub fn tos_v4(&self) -> io::Result<u32> {
-        self.0.tos_v4()
-    }
-
-    /// Sets the type of service of the IPv4 packets that it sends (`IP_TOS`). Some systems, such as Windows, take it and ignore
-    /// it.
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    #[cfg(not(any(
-        target_os = "fuchsia",
-        target_os = "redox",
-        target_os = "solaris",
-        target_os = "illumos",
-        target_os = "haiku"
-    )))]
-    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
-        self.0.set_tos_v4(tos)
-    }
-
-    /// The older name of [`tos_v4`](Self::tos_v4).
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    #[cfg(not(any(
-        target_os = "fuchsia",
-        target_os = "redox",
-        target_os = "solaris",
-        target_os = "illumos",
-        target_os = "haiku"
-    )))]
-    #[doc(hidden)]
-    #[deprecated(note = "`tos_v4` is the same")]
-    pub fn tos(&self) -> io::Result<u32> {
-        self.tos_v4()
-    }
-
-    /// The older name of [`set_tos_v4`](Self::set_tos_v4).
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    #[cfg(not(any(
-        target_os = "fuchsia",
-        target_os = "redox",
-        target_os = "solaris",
-        target_os = "illumos",
-        target_os = "haiku"
-    )))]
-    #[doc(hidden)]
-    #[deprecated(note = "`set_tos_v4` is the same")]
-    pub fn set_tos(&self, tos: u32) -> io::Result<()> {
-        self.set_tos_v4(tos)
-    }
-
-    /// The traffic class of the IPv6 packets that it sends (`IPV6_TCLASS`).
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    #[cfg(any(
-        target_os = "android",
-        target_os = "dragonfly",
-        target_os = "freebsd",
-        target_os = "fuchsia",
-        target_os = "linux",
-        target_os = "macos",
-        target_os = "netbsd",
-        target_os = "openbsd"
-    ))]
-    pub fn tclass_v6(&self) -> io::Result<u32> {
-        self.0.tclass_v6()
-    }
-
-    /// Sets the traffic class of the IPv6 packets that it sends (`IPV6_TCLASS`).
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    #[cfg(any(
-        target_os = "android",
-        target_os = "dragonfly",
-        target_os = "freebsd",
-        target_os = "fuchsia",
-        target_os = "linux",
-        target_os = "macos",
-        target_os = "netbsd",
-        target_os = "openbsd"
-    ))]
-    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
-        self.0.set_tclass_v6(tclass)
-    }
-
-    /// The name of the interface that it is bound to, if it is (`SO_BINDTODEVICE`).
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
-    pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
-        self.0.device()
-    }
-
-    /// Binds it to an interface, such as `b"eth0"`: it uses that one only (`SO_BINDTODEVICE`). `None` undoes that.
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
-    pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
-        self.0.bind_device(interface)
-    }
-
     /// Takes the pending error of this socket, if there is one.
     ///
     /// # Errors
@@ -342,7 +216,7 @@ impl TcpSocket {
     ///
     /// Any error that the operating system returns.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()?.as_socket().ok_or_else(not_ip)
+        ip(&self.0.local_addr()?)
     }
 
     /// Binds the socket to a local address.
@@ -392,6 +266,7 @@ impl TcpSocket {
 
 crate::sys::as_descriptor! { TcpSocket: this => this.0 }
 crate::sys::own_descriptor! { TcpSocket, TcpSocket, socket => socket.0 }
+ip_options! { TcpSocket: this => this.0 }
 
 /// Whether a connect that did not complete goes on by itself. Unix then says EINPROGRESS or EINTR, Windows
 /// WSAEWOULDBLOCK.
@@ -404,8 +279,4 @@ pub(super) fn is_in_progress(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
     )
-}
-
-fn not_ip() -> io::Error {
-    io::Error::other("not an IP address")
 }

@@ -4,12 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
-use bytes::BufMut;
-use socket2::{SockAddr, SockRef};
+use socket2::SockRef;
 
-use super::addr::{ToSocketAddrs, no_address, resolve};
+use super::addr::{ToSocketAddrs, ip, no_address, resolve};
 use super::datagram;
-use crate::io::{ReadBuf, read_into};
+use crate::io::ReadBuf;
 use crate::readiness::News;
 use crate::registered::{Registered, never};
 
@@ -46,6 +45,12 @@ pub struct UdpSocket {
 
 ready_methods!(UdpSocket, poll_recv_ready, poll_send_ready);
 std_socket!(UdpSocket, std::net::UdpSocket);
+receive_methods!(
+    UdpSocket,
+    SocketAddr,
+    "`ConnectionRefused` if the peer's machine has refused a datagram that was sent. Any other error that the operating system \
+     returns."
+);
 
 impl UdpSocket {
     /// Binds to an address. If there are several addresses, they are tried in turn until one can be bound. Port 0 picks a
@@ -219,138 +224,6 @@ impl UdpSocket {
         self.socket.writes().try_io(send, never)
     }
 
-    /// Receives a datagram from the connected peer. Returns its length. What does not fit into `buffer` is lost.
-    ///
-    /// # Errors
-    ///
-    /// `ConnectionRefused` if the peer's machine has refused a datagram that was sent. Any other error that the operating
-    /// system returns.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, no datagram is lost.
-    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let receive = || self.receive(&mut ReadBuf::new(buffer));
-        self.socket.reads().io(receive, never).await
-    }
-
-    /// Polls for [`recv`](Self::recv), into the unfilled part of `buffer`. If several tasks poll to receive, only the last one is
-    /// woken.
-    ///
-    /// # Errors
-    ///
-    /// See [`recv`](Self::recv).
-    pub fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let receive = || self.receive(buffer);
-        self.socket.reads().poll_io(cx, receive, never).map_ok(drop)
-    }
-
-    /// Receives a datagram from the connected peer, or fails with `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let receive = || self.receive(&mut ReadBuf::new(buffer));
-        self.socket.reads().try_io(receive, never)
-    }
-
-    /// Receives into the free part of `buffer`, such as a `Vec<u8>` with capacity. Otherwise like [`recv`](Self::recv).
-    ///
-    /// # Errors
-    ///
-    /// See [`recv`](Self::recv).
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, no datagram is lost.
-    pub async fn recv_buf<B: BufMut>(&self, buffer: &mut B) -> io::Result<usize> {
-        let receive = || read_into(buffer, |free| self.receive(free));
-        self.socket.reads().io(receive, never).await
-    }
-
-    /// Receives into the free part of `buffer`, or fails with `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_recv_buf<B: BufMut>(&self, buffer: &mut B) -> io::Result<usize> {
-        let receive = || read_into(buffer, |free| self.receive(free));
-        self.socket.reads().try_io(receive, never)
-    }
-
-    /// Receives a datagram. Returns its length, and who has sent it. What does not fit into `buffer` is lost.
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, no datagram is lost.
-    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let receive = || self.receive_from(&mut ReadBuf::new(buffer));
-        self.socket.reads().io(receive, never).await
-    }
-
-    /// Polls for [`recv_from`](Self::recv_from), into the unfilled part of `buffer`. If several tasks poll to receive, only the
-    /// last one is woken.
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    pub fn poll_recv_from(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<SocketAddr>> {
-        let receive = || self.receive_from(buffer);
-        let (_, sender) = ready!(self.socket.reads().poll_io(cx, receive, never))?;
-        Poll::Ready(Ok(sender))
-    }
-
-    /// Receives a datagram, or fails with `WouldBlock`. Returns its length, and who has sent it.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let receive = || self.receive_from(&mut ReadBuf::new(buffer));
-        self.socket.reads().try_io(receive, never)
-    }
-
-    /// Receives into the free part of `buffer`, such as a `Vec<u8>` with capacity. Otherwise like
-    /// [`recv_from`](Self::recv_from).
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, no datagram is lost.
-    pub async fn recv_buf_from<B: BufMut>(
-        &self,
-        buffer: &mut B,
-    ) -> io::Result<(usize, SocketAddr)> {
-        let receive = || read_into(buffer, |free| self.receive_from(free));
-        self.socket.reads().io(receive, never).await
-    }
-
-    /// Receives into the free part of `buffer`, or fails with `WouldBlock`. Returns the length, and who has sent the datagram.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_recv_buf_from<B: BufMut>(&self, buffer: &mut B) -> io::Result<(usize, SocketAddr)> {
-        let receive = || read_into(buffer, |free| self.receive_from(free));
-        self.socket.reads().try_io(receive, never)
-    }
-
     /// Receives a datagram and leaves it in place: the next receive returns it again.
     ///
     /// # Errors
@@ -488,9 +361,4 @@ impl UdpSocket {
         let io = self.socket.io();
         ip(&io.try_io(|| SockRef::from(io).peek_sender())?)
     }
-}
-
-fn ip(address: &SockAddr) -> io::Result<SocketAddr> {
-    let not_ip = || io::Error::other("not an IP address");
-    address.as_socket().ok_or_else(not_ip)
 }

@@ -87,3 +87,24 @@ impl<F: FnOnce()> Drop for OnDrop<F> {
         }
     }
 }
+
+/// Notes the thread on which it is dropped. Not `Send`.
+pub struct Here {
+    dropped: mpsc::Sender<thread::ThreadId>,
+    _not_send: std::rc::Rc<()>,
+}
+
+impl Here {
+    pub fn new(dropped: &mpsc::Sender<thread::ThreadId>) -> Self {
+        Self {
+            dropped: dropped.clone(),
+            _not_send: std::rc::Rc::new(()),
+        }
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        let _ = self.dropped.send(thread::current().id());
+    }
+}

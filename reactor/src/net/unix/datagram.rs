@@ -3,15 +3,14 @@
 use std::io;
 use std::net::Shutdown;
 use std::path::Path;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BufMut;
 use socket2::SockRef;
 
 use super::SocketAddr;
 use super::socket_addr::{at, at_socket2, from_socket2};
-use crate::io::{ReadBuf, read_into};
+use crate::io::ReadBuf;
 use crate::net::datagram;
 use crate::readiness::News;
 use crate::registered::ready::is_would_block;
@@ -58,6 +57,11 @@ pub struct UnixDatagram {
 
 ready_methods!(UnixDatagram, poll_recv_ready, poll_send_ready);
 std_socket!(UnixDatagram, std::os::unix::net::UnixDatagram);
+receive_methods!(
+    UnixDatagram,
+    SocketAddr,
+    "Any error that the operating system returns."
+);
 
 impl UnixDatagram {
     /// Binds to a path.
@@ -249,137 +253,6 @@ impl UnixDatagram {
         let target = at_socket2(target.as_ref())?;
         let send = || SockRef::from(self.socket.io()).send_to(buffer, &target);
         self.socket.writes().try_io(send, never)
-    }
-
-    /// Receives a datagram from the connected peer. Returns its length. What does not fit into `buffer` is lost.
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, no datagram is lost.
-    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let receive = || self.receive(&mut ReadBuf::new(buffer));
-        self.socket.reads().io(receive, never).await
-    }
-
-    /// Polls for [`recv`](Self::recv), into the unfilled part of `buffer`. If several tasks poll to receive, only the last one is
-    /// woken.
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    pub fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let receive = || self.receive(buffer);
-        self.socket.reads().poll_io(cx, receive, never).map_ok(drop)
-    }
-
-    /// Receives a datagram from the connected peer, or fails with `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let receive = || self.receive(&mut ReadBuf::new(buffer));
-        self.socket.reads().try_io(receive, never)
-    }
-
-    /// Receives into the free part of `buffer`, such as a `Vec<u8>` with capacity. Otherwise like [`recv`](Self::recv).
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, no datagram is lost.
-    pub async fn recv_buf<B: BufMut>(&self, buffer: &mut B) -> io::Result<usize> {
-        let receive = || read_into(buffer, |free| self.receive(free));
-        self.socket.reads().io(receive, never).await
-    }
-
-    /// Receives into the free part of `buffer`, or fails with `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_recv_buf<B: BufMut>(&self, buffer: &mut B) -> io::Result<usize> {
-        let receive = || read_into(buffer, |free| self.receive(free));
-        self.socket.reads().try_io(receive, never)
-    }
-
-    /// Receives a datagram. Returns its length, and who has sent it. What does not fit into `buffer` is lost.
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, no datagram is lost.
-    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let receive = || self.receive_from(&mut ReadBuf::new(buffer));
-        self.socket.reads().io(receive, never).await
-    }
-
-    /// Polls for [`recv_from`](Self::recv_from), into the unfilled part of `buffer`. If several tasks poll to receive, only the
-    /// last one is woken.
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    pub fn poll_recv_from(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<SocketAddr>> {
-        let receive = || self.receive_from(buffer);
-        let (_, sender) = ready!(self.socket.reads().poll_io(cx, receive, never))?;
-        Poll::Ready(Ok(sender))
-    }
-
-    /// Receives a datagram, or fails with `WouldBlock`. Returns its length, and who has sent it.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let receive = || self.receive_from(&mut ReadBuf::new(buffer));
-        self.socket.reads().try_io(receive, never)
-    }
-
-    /// Receives into the free part of `buffer`, such as a `Vec<u8>` with capacity. Otherwise like
-    /// [`recv_from`](Self::recv_from).
-    ///
-    /// # Errors
-    ///
-    /// Any error that the operating system returns.
-    ///
-    /// # Cancel safety
-    ///
-    /// If you drop the future, no datagram is lost.
-    pub async fn recv_buf_from<B: BufMut>(
-        &self,
-        buffer: &mut B,
-    ) -> io::Result<(usize, SocketAddr)> {
-        let receive = || read_into(buffer, |free| self.receive_from(free));
-        self.socket.reads().io(receive, never).await
-    }
-
-    /// Receives into the free part of `buffer`, or fails with `WouldBlock`. Returns the length, and who has sent the datagram.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock`, or any other error that the operating system returns.
-    pub fn try_recv_buf_from<B: BufMut>(&self, buffer: &mut B) -> io::Result<(usize, SocketAddr)> {
-        let receive = || read_into(buffer, |free| self.receive_from(free));
-        self.socket.reads().try_io(receive, never)
     }
 
     fn receive(&self, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {

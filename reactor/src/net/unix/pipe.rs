@@ -170,83 +170,6 @@ impl Sender {
         let socket = Registered::new(pipe, mio::Interest::WRITABLE, News::READY)?;
         Ok(Sender { socket })
     }
-
-    /// Makes this end from a file: one end of a pipe, or a named pipe. Puts it into non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// If the file is no pipe, or not open for writing.
-    pub fn from_file(file: File) -> io::Result<Sender> {
-        check_is_pipe(&file)?;
-        open_for(&file, OFlags::WRONLY, "writing")?;
-        Self::from_file_unchecked(file)
-    }
-
-    /// Makes this end from a descriptor. Otherwise like [`from_file`](Self::from_file).
-    ///
-    /// # Errors
-    ///
-    /// See [`from_file`](Self::from_file).
-    pub fn from_owned_fd(owned_fd: OwnedFd) -> io::Result<Sender> {
-        Self::from_file(owned_fd.into())
-    }
-
-    /// Makes this end from a file, without a check. It must be a pipe, open for writing and in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// If the operating system can't watch it for events.
-    pub fn from_file_unchecked(file: File) -> io::Result<Sender> {
-        Self::from_owned_fd_unchecked(file.into())
-    }
-
-    /// Makes this end from a descriptor, without a check. See [`from_file_unchecked`](Self::from_file_unchecked).
-    ///
-    /// # Errors
-    ///
-    /// If the operating system can't watch it for events.
-    pub fn from_owned_fd_unchecked(owned_fd: OwnedFd) -> io::Result<Sender> {
-        Self::register(owned_fd.into())
-    }
-
-    /// Polls for [`writable`](Self::writable). If several tasks poll, only the last one is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime that it belongs to has been shut down.
-    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.writes().poll_ready(cx)
-    }
-
-    /// Calls `f` if a write may succeed. `f` should do one operation on the pipe. If it fails with `WouldBlock`, the pipe
-    /// counts as not ready until there is an event.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if the pipe isn't ready, or the error of `f`. If the runtime that it belongs to has been shut down.
-    pub fn try_io<R>(&self, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.socket.try_io_for(Interest::WRITABLE, f)
-    }
-
-    /// Turns this end into a descriptor in blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// If the operating system can't stop watching it.
-    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
-        let fd = self.into_nonblocking_fd()?;
-        rustix::fs::fcntl_setfl(&fd, rustix::fs::fcntl_getfl(&fd)? - OFlags::NONBLOCK)?;
-        Ok(fd)
-    }
-
-    /// Turns this end into a descriptor in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// If the operating system can't stop watching it.
-    pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
-        self.socket.into_inner().map(OwnedFd::from)
-    }
 }
 
 impl Receiver {
@@ -255,84 +178,95 @@ impl Receiver {
         let socket = Registered::new(pipe, mio::Interest::READABLE, News::NONE)?;
         Ok(Receiver { socket })
     }
-
-    /// Makes this end from a file: one end of a pipe, or a named pipe. Puts it into non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// If the file is no pipe, or not open for reading.
-    pub fn from_file(file: File) -> io::Result<Receiver> {
-        check_is_pipe(&file)?;
-        open_for(&file, OFlags::RDONLY, "reading")?;
-        Self::from_file_unchecked(file)
-    }
-
-    /// Makes this end from a descriptor. Otherwise like [`from_file`](Self::from_file).
-    ///
-    /// # Errors
-    ///
-    /// See [`from_file`](Self::from_file).
-    pub fn from_owned_fd(owned_fd: OwnedFd) -> io::Result<Receiver> {
-        Self::from_file(owned_fd.into())
-    }
-
-    /// Makes this end from a file, without a check. It must be a pipe, open for reading and in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// If the operating system can't watch it for events.
-    pub fn from_file_unchecked(file: File) -> io::Result<Receiver> {
-        Self::from_owned_fd_unchecked(file.into())
-    }
-
-    /// Makes this end from a descriptor, without a check. See [`from_file_unchecked`](Self::from_file_unchecked).
-    ///
-    /// # Errors
-    ///
-    /// If the operating system can't watch it for events.
-    pub fn from_owned_fd_unchecked(owned_fd: OwnedFd) -> io::Result<Receiver> {
-        Self::register(owned_fd.into())
-    }
-
-    /// Polls for [`readable`](Self::readable). If several tasks poll, only the last one is woken.
-    ///
-    /// # Errors
-    ///
-    /// If the runtime that it belongs to has been shut down.
-    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.reads().poll_ready(cx)
-    }
-
-    /// Calls `f` if a read may succeed. `f` should do one operation on the pipe. If it fails with `WouldBlock`, the pipe
-    /// counts as not ready until there is an event.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if the pipe isn't ready, or the error of `f`. If the runtime that it belongs to has been shut down.
-    pub fn try_io<R>(&self, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.socket.try_io_for(Interest::READABLE, f)
-    }
-
-    /// Turns this end into a descriptor in blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// If the operating system can't stop watching it.
-    pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
-        let fd = self.into_nonblocking_fd()?;
-        rustix::fs::fcntl_setfl(&fd, rustix::fs::fcntl_getfl(&fd)? - OFlags::NONBLOCK)?;
-        Ok(fd)
-    }
-
-    /// Turns this end into a descriptor in non-blocking mode.
-    ///
-    /// # Errors
-    ///
-    /// If the operating system can't stop watching it.
-    pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
-        self.socket.into_inner().map(OwnedFd::from)
-    }
 }
+
+/// What both ends have. `$wait` and `$poll_ready` wait for the end's `$direction`.
+macro_rules! end {
+    ($end:ident: $access:ident, $doing:literal, $interest:ident, $direction:ident, $wait:ident, $poll_ready:ident) => {
+        impl $end {
+            /// Makes this end from a file: one end of a pipe, or a named pipe. Puts it into non-blocking mode.
+            ///
+            /// # Errors
+            ///
+            /// If the file is no pipe, or not open for this direction.
+            pub fn from_file(file: File) -> io::Result<$end> {
+                check_is_pipe(&file)?;
+                open_for(&file, OFlags::$access, $doing)?;
+                Self::from_file_unchecked(file)
+            }
+
+            /// Makes this end from a descriptor. Otherwise like [`from_file`](Self::from_file).
+            ///
+            /// # Errors
+            ///
+            /// See [`from_file`](Self::from_file).
+            pub fn from_owned_fd(owned_fd: OwnedFd) -> io::Result<$end> {
+                Self::from_file(owned_fd.into())
+            }
+
+            /// Makes this end from a file, without a check. It must be a pipe, open for this direction and in non-blocking mode.
+            ///
+            /// # Errors
+            ///
+            /// If the operating system can't watch it for events.
+            pub fn from_file_unchecked(file: File) -> io::Result<$end> {
+                Self::from_owned_fd_unchecked(file.into())
+            }
+
+            /// Makes this end from a descriptor, without a check. See [`from_file_unchecked`](Self::from_file_unchecked).
+            ///
+            /// # Errors
+            ///
+            /// If the operating system can't watch it for events.
+            pub fn from_owned_fd_unchecked(owned_fd: OwnedFd) -> io::Result<$end> {
+                Self::register(owned_fd.into())
+            }
+
+            #[doc = concat!("Polls for [`", stringify!($wait), "`](Self::", stringify!($wait), ").")]
+            /// If several tasks poll, only the last one is woken.
+            ///
+            /// # Errors
+            ///
+            /// If the runtime that it belongs to has been shut down.
+            pub fn $poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.socket.$direction().poll_ready(cx)
+            }
+
+            /// Calls `f` if an operation in this direction may succeed. `f` should do one operation on the pipe. If it fails with
+            /// `WouldBlock`, the pipe counts as not ready until there is an event.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock` if the pipe isn't ready, or the error of `f`. If the runtime that it belongs to has been shut down.
+            pub fn try_io<R>(&self, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+                self.socket.try_io_for(Interest::$interest, f)
+            }
+
+            /// Turns this end into a descriptor in blocking mode.
+            ///
+            /// # Errors
+            ///
+            /// If the operating system can't stop watching it.
+            pub fn into_blocking_fd(self) -> io::Result<OwnedFd> {
+                let fd = self.into_nonblocking_fd()?;
+                rustix::fs::fcntl_setfl(&fd, rustix::fs::fcntl_getfl(&fd)? - OFlags::NONBLOCK)?;
+                Ok(fd)
+            }
+
+            /// Turns this end into a descriptor in non-blocking mode.
+            ///
+            /// # Errors
+            ///
+            /// If the operating system can't stop watching it.
+            pub fn into_nonblocking_fd(self) -> io::Result<OwnedFd> {
+                self.socket.into_inner().map(OwnedFd::from)
+            }
+        }
+    };
+}
+
+end! { Sender: WRONLY, "writing", WRITABLE, writes, writable, poll_write_ready }
+end! { Receiver: RDONLY, "reading", READABLE, reads, readable, poll_read_ready }
 
 fn invalid(what: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what)
