@@ -218,3 +218,24 @@ fn a_thread_without_a_runtime_learns_why() {
     assert!(!missing && gone);
     assert!(text.contains("this thread is ending"), "{text}");
 }
+
+#[test]
+fn what_no_worker_polls_has_no_index_on_the_thread_of_a_worker_either() {
+    let runtime = |workers| {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(workers).build().expect("a runtime")
+    };
+    let (many, one) = (runtime(4), runtime(1));
+    let (own, other) = (many.handle().clone(), one.handle().clone());
+    let task = many.spawn(async move {
+        let index = async { worker_index() };
+        assert_eq!(other.block_on(index), None);
+        assert_eq!(own.block_on(async { worker_index() }), None);
+        let eager = other.spawn_eager(async { worker_index() });
+        assert_eq!(eager.await.expect("no panic"), None);
+        let eager = own.spawn_eager(async { worker_index() });
+        assert!(eager.await.expect("no panic").is_some());
+        assert!(worker_index().is_some());
+    });
+    many.block_on(task).expect("no panic");
+}

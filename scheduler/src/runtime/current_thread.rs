@@ -16,6 +16,7 @@ use heist_sync::sys::{Arc, Mutex};
 use super::root::{self, Ended};
 use crate::workers::park::Parker;
 use crate::workers::run;
+use crate::workers::seat;
 use crate::workers::shared::{Shared, Worker};
 use crate::workers::sleep::Root;
 
@@ -96,7 +97,7 @@ impl<F: Future> RootFuture<'_, F> {
         flag.polling.store(true, Ordering::Relaxed);
         let _ends = Ends(&flag, shared);
         shared.driver.running.pass();
-        self.poll_if_woken()
+        seat::without_index(|| self.poll_if_woken())
     }
 }
 

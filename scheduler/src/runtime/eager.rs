@@ -45,7 +45,7 @@ fn poll_here(shared: &Arc<Shared>, task: Runnable) {
 }
 
 /// Calls `f`, which runs code of `shared` on this thread, whichever it is. The thread is counted unless it is seen to run
-/// already, so that paused time stands still meanwhile.
+/// already, so that paused time stands still meanwhile. If it isn't, it is no worker of `shared` either.
 fn counted<R>(shared: &Arc<Shared>, f: impl FnOnce() -> R) -> R {
     /// However `f` ends.
     struct Ends<'a>(&'a Shared);
@@ -63,5 +63,5 @@ fn counted<R>(shared: &Arc<Shared>, f: impl FnOnce() -> R) -> R {
     shared.driver.running.begin(1);
     let _ends = Ends(shared);
     shared.driver.running.pass();
-    thread::as_counted(runtime, f)
+    thread::as_counted(runtime, || seat::without_index(f))
 }

@@ -12,6 +12,7 @@ use heist_sync::sys::atomic::{AtomicBool, Ordering};
 use crate::thread;
 use crate::workers::driver::Running;
 use crate::workers::park::Parker;
+use crate::workers::seat;
 use crate::workers::shared::Shared;
 
 /// What a `block_on` inside a current-thread runtime is told.
@@ -122,7 +123,7 @@ pub(super) fn block_on<F: Future>(shared: &Shared, future: F) -> Result<F::Outpu
         if thread.take_woken() {
             let _counted = Counted(&thread);
             thread.running.pass();
-            let poll = || poll(future.as_mut(), &waker);
+            let poll = || seat::without_index(|| poll(future.as_mut(), &waker));
             if let Poll::Ready(output) = thread::as_counted(ptr::from_ref(shared).cast(), poll) {
                 return Ok(output);
             }

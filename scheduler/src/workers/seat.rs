@@ -128,6 +128,12 @@ pub(crate) fn index() -> Option<usize> {
     INDEX.with(Cell::get)
 }
 
+/// Calls `f`, which polls for no worker, on a thread that may be a worker's.
+pub(crate) fn without_index<R>(f: impl FnOnce() -> R) -> R {
+    let _index = Restore::after_setting(&INDEX, None);
+    f()
+}
+
 /// Calls `f` with the worker of `slot` in this thread's seat, as a thread that works for `shared`. Afterwards `slot`
 /// holds the worker that is in the seat then, or nothing, if the worker was given away.
 pub(crate) fn as_worker<R>(
