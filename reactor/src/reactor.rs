@@ -368,8 +368,33 @@ impl<'a> Turn<'a> {
         shared.sources.dispatch(poller.events(), woken);
         shared.timers.expire(&mut poller.pace, woken);
         if woken.len() == before && shared.standstill().is_paused() {
-            while woken.len() == before && shared.timers.jump(|| shared.is_at_rest(at_rest)) {
+            self.jump(woken, at_rest);
+        }
+    }
+
+    /// Makes the paused clock jump until somebody is woken, if nobody runs and nothing is ready.
+    fn jump(&mut self, woken: &mut Vec<Waker>, at_rest: &dyn Fn() -> bool) {
+        let (shared, poller) = (self.shared, &mut *self.poller);
+        let before = woken.len();
+        while woken.len() == before {
+            let (mut ready, mut looked) = (false, false);
+            // The last runner may have made something ready since we looked. It can't any more, behind the gate.
+            let nothing_ready = || {
+                poller.look();
+                looked = true;
+                ready = poller.events().next().is_some();
+                !ready
+            };
+            let jumped = shared
+                .timers
+                .jump(|| shared.is_at_rest(at_rest), nothing_ready);
+            if looked {
+                shared.sources.dispatch(poller.events(), woken);
+            }
+            if jumped {
                 shared.timers.expire(&mut poller.pace, woken);
+            } else if !ready {
+                return;
             }
         }
     }

@@ -18,8 +18,9 @@
 //! 2. If a runner has something to do because of another runner, the clock doesn't jump before it has run. (A thread
 //!    from outside may wake a runner at any time. Then it runs before or after the jump.)
 //! 3. Whoever lies down last wakes the jumper, if the clock is paused. So the clock jumps if nothing can run.
-//! 4. Only the holder of the poller jumps, and only with empty hands: it has taken all that was ready, found nothing,
-//!    and has let go of nothing. Wakers that it takes along are seen before it lets the poller go.
+//! 4. Only the holder of the poller jumps, and only with empty hands: it holds no waker, and after the two looks it has
+//!    asked the poller once more, behind the gate, and nothing was ready. (A runner may have written to a socket since the
+//!    holder asked before.) Wakers that it takes along are seen before it lets the poller go.
 //!
 //! Why two looks. A look reads one thing after the other. A runner that it has not come to may wake one that it has
 //! found at rest, and lie down before the look comes to it. But behind the gate nobody begins to run. So after a look

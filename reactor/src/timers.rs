@@ -193,10 +193,17 @@ impl<K: Kick> Timers<K> {
         Ok(())
     }
 
-    /// Makes the paused clock jump to the earliest deadline, if nobody runs ([`Standstill::jump`]). Returns whether it
-    /// did.
-    pub(crate) fn jump(&self, at_rest: impl Fn() -> bool) -> bool {
+    /// Makes the paused clock jump to the earliest deadline, if nobody runs ([`Standstill::jump`]) and `nothing_ready`
+    /// agrees, which is asked last. Returns whether it did.
+    pub(crate) fn jump(
+        &self,
+        at_rest: impl Fn() -> bool,
+        nothing_ready: impl FnOnce() -> bool,
+    ) -> bool {
         let jump = || {
+            if !nothing_ready() {
+                return false;
+            }
             let first = self.shards.iter().filter_map(|shard| shard.first());
             let first = first.min();
             let at = first.and_then(|first| self.instant(first));

@@ -1,11 +1,26 @@
 //! A reactor whose time is paused: a wait jumps to the next deadline, unless something runs.
 
 use std::future::Future;
+#[cfg(unix)]
+use std::io;
+#[cfg(unix)]
+use std::os::fd::RawFd;
 use std::pin::{Pin, pin};
 use std::sync::mpsc;
+#[cfg(unix)]
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+};
 use std::task::Context;
 use std::time::Duration;
 
+#[cfg(unix)]
+use heist_reactor::Running;
+#[cfg(unix)]
+use heist_reactor::backend::{Backend, Event, Interest, Poller, Ready};
+#[cfg(unix)]
+use heist_reactor::io::unix::AsyncFd;
 use heist_reactor::testing::{CountWakes, within_limit};
 use heist_reactor::time::{self, Instant, Sleep, sleep};
 use heist_reactor::{Config, Reactor, blocking};
@@ -208,5 +223,86 @@ fn a_crowd_that_is_due_leaves_even_if_something_runs_by_then() {
         }
         assert_eq!(count.get(), crowd.len());
         running.end(1);
+    });
+}
+
+/// A poller whose first wait without a limit finds nothing, and ends as its one source becomes ready.
+#[cfg(unix)]
+struct Late {
+    ends: Box<dyn Fn() + Send + Sync>,
+    ready: AtomicBool,
+    token: AtomicUsize,
+}
+
+#[cfg(unix)]
+impl Poller for Late {
+    fn name(&self) -> &str {
+        "late"
+    }
+
+    fn register(&self, _: RawFd, token: usize, _: Interest) -> io::Result<()> {
+        self.token.store(token, SeqCst);
+        Ok(())
+    }
+
+    fn rearm(&self, _: usize, _: Interest) {}
+
+    fn deregister(&self, _: RawFd, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        let token = self.token.load(SeqCst);
+        if self.ready.swap(false, SeqCst) {
+            let ready = Ready::READABLE;
+            events.push(Event { token, ready });
+        } else if timeout.is_none() {
+            self.ready.store(true, SeqCst);
+            (self.ends)();
+        }
+        Ok(())
+    }
+
+    fn notify(&self) {}
+}
+
+#[cfg(unix)]
+#[test]
+fn what_the_last_run_made_ready_comes_before_a_jump() {
+    within_limit(|| {
+        let running = Arc::new(OnceLock::<Running>::new());
+        let ends = running.clone();
+        let late = move || {
+            let ends = ends.clone();
+            Ok(Late {
+                ends: Box::new(move || ends.get().expect("it runs").end(1)),
+                ready: AtomicBool::new(false),
+                token: AtomicUsize::new(0),
+            })
+        };
+        let reactor = Reactor::new(Config {
+            backend: Backend::custom(late),
+            ..Config::default()
+        });
+        let reactor = reactor.expect("a poller");
+        reactor.pause();
+        let _entered = reactor.enter();
+        let start = Instant::now();
+        let mut far = pin!(sleep(HOUR));
+        let slept = wait_for(far.as_mut());
+        let source = AsyncFd::new(io::stdin()).expect("registered");
+        let mut readable = pin!(source.readable());
+        let (read, waker) = CountWakes::new();
+        let mut cx = Context::from_waker(&waker);
+        assert!(readable.as_mut().poll(&mut cx).is_pending());
+        let mut turn = reactor.try_borrow().expect("nobody has it");
+        running.get_or_init(|| reactor.running()).begin(1);
+        // The pause ended the first wait before it began.
+        assert_eq!(turn.wait(None), 0);
+        assert_eq!(turn.wait(None), 1);
+        assert_eq!((read.get(), slept.get()), (1, 0));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!(turn.wait(None), 1);
+        assert_eq!(start.elapsed(), HOUR);
     });
 }
