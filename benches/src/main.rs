@@ -15,6 +15,7 @@ mod run;
 mod shapes;
 mod table;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -143,10 +144,13 @@ fn measure(options: &Options) -> Result<(), String> {
             .iter()
             .try_for_each(|shape| take(plan.rows(shape)))?,
     }
-    match folder {
-        Some(folder) => folder.end(&figures, &table).map_err(refused),
-        None => Ok(()),
+    if let Some(folder) = folder {
+        folder.end(&figures, &table).map_err(refused)?;
     }
+    if plan.failed.get() {
+        return Err("some figures are missing: see above".to_owned());
+    }
+    Ok(())
 }
 
 fn options(words: &[&str]) -> Result<Options, String> {
@@ -156,6 +160,7 @@ fn options(words: &[&str]) -> Result<Options, String> {
             runtimes: RUNTIMES.to_vec(),
             rounds: 5,
             workers: 2,
+            failed: Cell::new(false),
         },
         report: None,
         from: None,

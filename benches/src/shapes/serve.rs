@@ -59,18 +59,20 @@ fn start<R: Rt>(runtime: &R, server: Server) -> SocketAddr {
     if let Server::Udp = server {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        drop(runtime.spawn_from_outside(R::udp_echo(socket)));
+        detached(runtime, R::udp_echo(socket));
         return address;
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     match server {
-        Server::Http(micros) => {
-            drop(runtime.spawn_from_outside(R::http(listener, Duration::from_micros(micros))));
-        }
-        _ => drop(runtime.spawn_from_outside(R::echo(listener))),
+        Server::Http(micros) => detached(runtime, R::http(listener, Duration::from_micros(micros))),
+        _ => detached(runtime, R::echo(listener)),
     }
     address
+}
+
+fn detached<R: Rt>(runtime: &R, server: impl Future<Output = ()> + Send + 'static) {
+    runtime.block_on(runtime.spawn_from_outside(async { R::spawn_detached(server) }));
 }
 
 /// The same shape with a bare loop, if there is one for it.
