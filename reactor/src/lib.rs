@@ -91,7 +91,7 @@ pub mod testing;
 
 pub use config::{Config, ThreadHook, ThreadName};
 pub use context::EnterGuard;
-pub use monitor::{Monitor, Pace};
+pub use monitor::{Crew, Monitor, Pace};
 pub use reactor::{Reactor, Running, Turn, wake_all};
 pub use sources::is_shutdown;
 

@@ -23,10 +23,9 @@ pub trait Monitor: Send + 'static {
         let _ = woken;
     }
 
-    /// Called after a turn that has woken somebody. Return true if an idle worker will take the poller. Then the thread lets
-    /// it go, and looks again a tick later.
-    fn wants_poller(&mut self) -> bool {
-        false
+    /// Called after a turn. What the scheduler's own threads did before the turn woke their tasks.
+    fn crew(&mut self) -> Crew {
+        Crew::Nobody
     }
 
     /// Whether nothing of the scheduler's runs or is about to, apart from what [`Running`](crate::Running) counts. A paused
@@ -46,6 +45,20 @@ pub trait Monitor: Send + 'static {
         let _ = calls;
         Pace::Rest
     }
+}
+
+/// What the threads of a scheduler do, which wait in the poller themselves when they have nothing else to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crew {
+    /// There are none.
+    Nobody,
+    /// One of them sleeps. If the turn has woken somebody, that thread gets up, and takes the poller when it has nothing more
+    /// to do. So the reactor thread lets the poller go, and looks again a tick later.
+    Idle,
+    /// All are at work. They look at the poller every now and then. If the reactor thread waited on, the next event
+    /// would take processor time from them, and nobody would be free to serve it. So it lets the poller go, and looks
+    /// again a tick later.
+    Busy,
 }
 
 /// When the reactor thread looks after its [`Monitor`] next.
@@ -81,7 +94,7 @@ pub(crate) struct Watch {
     pace: Pace,
     /// For how many ticks in a row there was nothing to watch.
     quiet: u32,
-    /// Whether the thread has let the poller go so that a worker takes it.
+    /// Whether the thread has let the poller go because the workers look after it.
     pub(crate) gave_way: bool,
     /// The wakers that may block. They are to be called after the poller was let go.
     pub(crate) foreign: Vec<Waker>,
@@ -147,9 +160,9 @@ impl Watch {
         contain(|| self.monitor.dispatch(&mut self.foreign));
     }
 
-    /// Whether there is a worker that will take the poller.
-    pub(crate) fn wants_poller(&mut self) -> bool {
-        contain(|| self.monitor.wants_poller()).unwrap_or(false)
+    /// What the scheduler's threads do.
+    pub(crate) fn crew(&mut self) -> Crew {
+        contain(|| self.monitor.crew()).unwrap_or(Crew::Nobody)
     }
 
     /// Whether it is time for the next tick.

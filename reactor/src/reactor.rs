@@ -344,7 +344,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Like [`wait`](Self::wait), but wakes nobody: it adds the wakers to `woken`. Wakers may be anybody's code, so let the
-    /// poller go before you call them.
+    /// poller go before you call them. Returns how many sources had events.
     ///
     /// If the clock is paused, nothing is ready and nobody runs, this makes the clock jump to the next deadline, whatever the
     /// `limit` is: a jump takes no time. `at_rest` says whether nobody runs, apart from those that [`Running`] counts and the jobs of the pool. If anything was woken,
@@ -354,7 +354,7 @@ impl<'a> Turn<'a> {
         limit: Option<Duration>,
         woken: &mut Vec<Waker>,
         at_rest: &dyn Fn() -> bool,
-    ) {
+    ) -> usize {
         let before = woken.len();
         let waits = limit.is_none_or(|limit| !limit.is_zero());
         if waits {
@@ -365,11 +365,12 @@ impl<'a> Turn<'a> {
             self.shared.signal.awake();
         }
         let (shared, poller) = (self.shared, &mut *self.poller);
-        shared.sources.dispatch(poller.events(), woken);
+        let events = shared.sources.dispatch(poller.events(), woken);
         shared.timers.expire(&mut poller.pace, woken);
         if woken.len() == before && shared.standstill().is_paused() {
             self.jump(woken, at_rest);
         }
+        events
     }
 
     /// Makes the paused clock jump until somebody is woken, if nobody runs and nothing is ready.

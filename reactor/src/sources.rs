@@ -145,12 +145,15 @@ impl Sources {
         &self,
         events: impl Iterator<Item = (usize, News, News)>,
         wakers: &mut Vec<Waker>,
-    ) {
+    ) -> usize {
+        let mut n = 0;
         for (token, read, write) in events {
             // A source that has left may still have events in the batch.
             self.table
                 .with(token, |source| source.tell(read, write, wakers));
+            n += 1;
         }
+        n
     }
 
     /// What the poller is called.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use heist_sync::protocol::contain;
 use heist_sync::sys::Arc;
 
-use crate::monitor::{Monitor, Watch};
+use crate::monitor::{Crew, Monitor, Watch};
 use crate::pool::Refused;
 use crate::reactor::{Reactor, Shared, Turn};
 use crate::relay::Next;
@@ -140,8 +140,8 @@ impl Watch {
         }
     }
 
-    /// Waits in the poller, until a worker wants it or there are foreign wakers. They are called after the poller was
-    /// let go.
+    /// Waits in the poller, until the workers look after it ([`Crew`]) or there are foreign wakers. These are called after the
+    /// poller was let go.
     fn hold(&mut self, mut turn: Turn<'_>) {
         self.wait(&mut turn);
         self.count(turn.shared());
@@ -167,7 +167,8 @@ impl Watch {
                 self.until_tick()
             });
             let before = self.foreign.len();
-            self.collect(|foreign, at_rest| turn.collect(limit, foreign, at_rest));
+            let mut events = 0;
+            self.collect(|foreign, at_rest| events = turn.collect(limit, foreign, at_rest));
             let woken = self.foreign.len() > before;
             self.dispatch();
             handover.unsettle();
@@ -177,9 +178,12 @@ impl Watch {
             if settled {
                 self.wake_up();
             }
-            if woken && self.wants_poller() {
-                // The workers that the turn has woken are at work now.
-                self.gave_way = true;
+            self.gave_way = match self.crew() {
+                Crew::Nobody => false,
+                Crew::Idle => woken,
+                Crew::Busy => events > 0,
+            };
+            if self.gave_way {
                 return;
             }
             if self.is_due() {

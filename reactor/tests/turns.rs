@@ -11,7 +11,7 @@ use heist_reactor::io::ReadBuf;
 use heist_reactor::net::{TcpListener, TcpStream};
 use heist_reactor::testing::{CountWakes, block_on, within_limit};
 use heist_reactor::time::sleep;
-use heist_reactor::{Config, Monitor, Pace, Reactor};
+use heist_reactor::{Config, Crew, Monitor, Pace, Reactor};
 
 fn reactor() -> Reactor {
     Reactor::new(Config::default()).expect("a poller")
@@ -126,27 +126,61 @@ fn the_thread_serves_whoever_lets_the_poller_go() {
     });
 }
 
-#[test]
-fn the_thread_lets_go_when_a_worker_wants_the_poller() {
-    struct Wants;
+/// The monitor of workers that do this all the time.
+struct Has(Crew);
 
-    impl Monitor for Wants {
-        fn wants_poller(&mut self) -> bool {
-            true
-        }
+impl Monitor for Has {
+    fn crew(&mut self) -> Crew {
+        self.0
     }
+}
 
+#[test]
+fn the_thread_lets_go_when_a_worker_gets_up() {
     within_limit(|| {
         let reactor = reactor();
-        reactor.start_thread(Box::new(Wants)).expect("a thread");
+        reactor
+            .start_thread(Box::new(Has(Crew::Idle)))
+            .expect("a thread");
         let _entered = reactor.enter();
         block_on(sleep(Duration::from_millis(1)));
         let mut taken = false;
         while !taken {
-            // Each event frees the poller for a tick; without one, the thread keeps it.
+            // Each wake-up frees the poller for a tick; without one, the thread keeps it.
             block_on(sleep(Duration::from_micros(100)));
             taken = reactor.try_borrow().is_some();
         }
+        reactor.shutdown();
+        assert!(reactor.join_thread(None));
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn the_thread_lets_go_at_an_event_when_all_workers_are_busy() {
+    use heist_reactor::io::unix::AsyncFd;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    within_limit(|| {
+        let reactor = reactor();
+        reactor
+            .start_thread(Box::new(Has(Crew::Busy)))
+            .expect("a thread");
+        let _entered = reactor.enter();
+        let (one, mut other) = UnixStream::pair().unwrap();
+        one.set_nonblocking(true).unwrap();
+        let source = AsyncFd::new(one).unwrap();
+        let mut taken = false;
+        while !taken {
+            // Nobody waits for it.
+            other.write_all(b"x").unwrap();
+            taken = reactor.try_borrow().is_some();
+        }
+        // It comes back, though nobody calls it.
+        block_on(source.readable()).unwrap().retain_ready();
+        block_on(sleep(Duration::from_millis(1)));
+        drop(source);
         reactor.shutdown();
         assert!(reactor.join_thread(None));
     });
@@ -162,7 +196,7 @@ fn a_monitor_that_panics_does_not_end_the_thread() {
             assert!(self.0, "the monitor panics");
         }
 
-        fn wants_poller(&mut self) -> bool {
+        fn crew(&mut self) -> Crew {
             panic!("the monitor panics");
         }
 

@@ -89,7 +89,9 @@ impl Driver {
         gets_up: impl FnOnce(),
     ) {
         if let Some(mut turn) = self.reactor.try_borrow() {
-            parker.park_in(|| turn.collect(limit, woken, at_rest));
+            parker.park_in(|| {
+                turn.collect(limit, woken, at_rest);
+            });
             gets_up();
         } else {
             self.rests();

@@ -46,11 +46,14 @@ use crate::cell::Id;
 
 /// How long a worker may be held up, with tasks waiting, before something is done.
 const PATIENCE: Duration = Duration::from_micros(500);
+/// How often a worker that is busy with short polls looks at the reactor, and after how many polls at least.
+const LOOK_INTERVAL: Duration = Duration::from_micros(250);
+const LOOK_MIN: u32 = 4;
 /// For how long a thread must have been watched before its share of a processor says anything. A poll that lasts an
 /// eighth of this never counts as one that burns.
 const SPELL: Duration = Duration::from_micros(200);
-/// With at most this many polls in a tick, polls count as long.
-const FEW: u64 = 4;
+/// Polls count as long if they last at least this long on average.
+const LONG_POLL: Duration = Duration::from_micros(250);
 /// A spare is dismissed when no worker has been held up for this long.
 const QUIET: Duration = Duration::from_millis(100);
 /// After how long the lookout asks again whether it may rest.
@@ -116,6 +119,8 @@ pub(crate) struct Lookout {
     /// Until when it doesn't ask again: all workers were blocked, and no thread could be brought.
     in_vain_until: Option<Instant>,
     together: Together,
+    /// When it looked last.
+    looked: Instant,
     /// Reports of stalls, still to be made.
     pub(crate) reports: Vec<Waker>,
 }
@@ -207,6 +212,7 @@ impl Lookout {
             last_restless: now,
             in_vain_until: None,
             together: Together::new(now),
+            looked: now,
             reports: Vec::new(),
         }
     }
@@ -263,6 +269,7 @@ impl Lookout {
             queued: injected,
             moved: false,
         };
+        let time = glance.now - std::mem::replace(&mut self.looked, glance.now);
         // Workers beyond reach have gone. If they come again, they are looked at as if for the first time.
         self.sights[shared.reachable().len()..].fill(Sight::first(0, glance.now));
         for (worker, remote) in shared.reachable().iter().enumerate() {
@@ -271,7 +278,11 @@ impl Lookout {
             let polls = remote.counters.polls.get();
             let asleep = !self.engaged[worker] || shared.idle.is_asleep(worker);
             glance.awake += usize::from(!asleep);
-            glance.long_polls |= !asleep && polls.wrapping_sub(sight.polls) <= FEW;
+            let begun = polls.wrapping_sub(sight.polls);
+            glance.long_polls |= !asleep && polls_in(time, LONG_POLL) >= begun;
+            if !asleep && begun > 0 {
+                remote.set_looks_after(looks_after(begun, time));
+            }
             glance.moved |= polls != sight.polls;
             glance.queued |= remote.open.depth() > 0;
             if asleep || polls != sight.polls {
@@ -435,6 +446,17 @@ impl Lookout {
         }
         rests
     }
+}
+
+/// How many polls that last `each` fit into `time`.
+fn polls_in(time: Duration, each: Duration) -> u64 {
+    (time.as_nanos() / each.as_nanos()) as u64
+}
+
+/// After how many polls a worker should look at the reactor that has done `polls` in `time`.
+fn looks_after(polls: u64, time: Duration) -> u32 {
+    let polls = u128::from(polls) * LOOK_INTERVAL.as_nanos() / time.as_nanos().max(1);
+    u32::try_from(polls).unwrap_or(u32::MAX).max(LOOK_MIN)
 }
 
 /// A report, made by waking it, of a poll of `worker` that has lasted for `duration`. The polled task has the number

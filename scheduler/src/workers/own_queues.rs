@@ -3,6 +3,7 @@
 use super::shared::Worker;
 use crate::cell::Runnable;
 use crate::queue::persist;
+use crate::thread;
 
 /// How many polls in a row may come from the slot. It is enough for a request and its answer. Because of the limit, two
 /// tasks that wake each other for ever don't starve the others.
@@ -31,8 +32,12 @@ impl Worker {
     pub(crate) fn push_yielded(&self, task: Runnable) {
         self.remote().counters.pushes.add(1);
         self.is_watched();
+        // If nothing else is here and the task's poll has ended, this worker takes it next.
+        let alone = self.open().depth() == 0 && !self.shared.crew.is_spare(self.index);
         self.local.yielded.push(task);
-        self.shared.wake_regular();
+        if !alone || thread::polls_eagerly() {
+            self.shared.wake_regular();
+        }
     }
 
     fn push_fresh(&self, task: Runnable) {

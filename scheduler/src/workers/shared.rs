@@ -119,6 +119,8 @@ pub(crate) struct Remote {
     pub(super) dismissed: hints::AtomicBool,
     /// Its poll has lasted so long that spares may also take its yielded tasks.
     pub(crate) stalled: hints::AtomicBool,
+    /// After how many polls it should look at the reactor, by the lookout's measure.
+    looks_after: hints::AtomicU32,
 }
 
 /// A worker, which belongs to one thread at a time.
@@ -276,7 +278,20 @@ impl Remote {
             thread: Tid::new(),
             dismissed: hints::AtomicBool::new(false),
             stalled: hints::AtomicBool::new(false),
+            looks_after: hints::AtomicU32::new(u32::MAX),
         }
+    }
+
+    /// Sets after how many polls the worker should look at the reactor. For the lookout only.
+    pub(crate) fn set_looks_after(&self, polls: u32) {
+        // Ordering: hint only.
+        self.looks_after.store(polls, Ordering::Relaxed);
+    }
+
+    /// After how many polls the worker should look at the reactor, unless it has to do so earlier.
+    pub(crate) fn looks_after(&self) -> u32 {
+        // Ordering: hint only.
+        self.looks_after.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_dismissed(&self) -> bool {

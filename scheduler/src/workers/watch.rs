@@ -3,7 +3,7 @@
 
 use std::task::Waker;
 
-use heist_reactor::{Monitor, Pace};
+use heist_reactor::{Crew, Monitor, Pace};
 use heist_sync::sys::Arc;
 
 use super::driver;
@@ -16,9 +16,8 @@ use super::shared::Shared;
 pub(crate) struct Watch {
     shared: Arc<Shared>,
     stalls: Lookout,
-    /// Whether a worker slept when the last batch was published. It was woken then, and takes the poller when it has no
-    /// more work.
-    woke: bool,
+    /// What the workers did when the last batch was published.
+    crew: Crew,
 }
 
 impl Watch {
@@ -26,7 +25,7 @@ impl Watch {
         Self {
             stalls: Lookout::new(&shared),
             shared,
-            woke: false,
+            crew: Crew::Nobody,
         }
     }
 }
@@ -35,12 +34,15 @@ impl Monitor for Watch {
     fn dispatch(&mut self, woken: &mut Vec<Waker>) {
         seat::collect_wakes(&self.shared, &mut || {
             driver::wake_own(woken);
-            self.woke = self.shared.idle.asleep() > 0;
+            self.crew = match self.shared.idle.asleep() {
+                0 => Crew::Busy,
+                _ => Crew::Idle,
+            };
         });
     }
 
-    fn wants_poller(&mut self) -> bool {
-        self.woke
+    fn crew(&mut self) -> Crew {
+        self.crew
     }
 
     fn is_at_rest(&self) -> bool {

@@ -102,7 +102,7 @@ impl Worker {
     pub(super) fn next(&self) -> Option<Runnable> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
-        if due(&self.events_in, || self.shared.hooks.event_interval)
+        if due(&self.events_in, || self.event_interval())
             || self.looks.as_ref().is_some_and(Looks::is_due)
         {
             self.look_at_reactor();
@@ -121,6 +121,13 @@ impl Worker {
             .or_else(|| self.local.fresh.pop())
             .or_else(|| self.injected())
             .or_else(|| self.yielded())
+    }
+
+    /// After how many polls it looks at the reactor next.
+    #[cold]
+    fn event_interval(&self) -> u32 {
+        let interval = self.shared.hooks.event_interval;
+        interval.min(self.remote().looks_after())
     }
 
     /// The next task that yielded. If no other thread looks at the reactor, this does at times. Tasks that its events
