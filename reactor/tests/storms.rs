@@ -1,5 +1,5 @@
-//! System calls that fail, or find nothing, for no fault of their caller. This program has its own `read`, `send`, `epoll_wait`
-//! and so on, which the standard library and all crates call. They are the system's, except in a storm.
+//! System calls that fail, or find nothing, for no fault of their caller. This program has its own `read`, `send`, `epoll_wait`,
+//! `ppoll` and so on, which the standard library and all crates call. They are the system's, except in a storm.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 
 #[path = "storms/calls.rs"]
@@ -138,7 +138,8 @@ fn everything_works_in(storm: Storm) {
         let before = injected();
         in_storm(storm, || block_on(everything_works()));
         let times = injected() - before;
-        assert!(times > 100, "it has struck {times} times");
+        // A poller that asks about a part once, until it is rearmed, can be told of it for nothing once as often.
+        assert!(times > 15, "it has struck {times} times");
     });
 }
 
@@ -244,7 +245,7 @@ fn a_listener_goes_on_after_any_error() {
             assert_eq!(error.unwrap_err().raw_os_error(), Some(errno));
             let (_, from) = block_on(listener.accept()).expect("it is still there");
             assert_eq!(from, peer.local_addr().unwrap());
-            // If it can't be registered, it is closed, and the listener goes on.
+            // If it can't be registered (`epoll_ctl`, or `fstat64` before `poll`), it is closed, and the listener goes on.
             let peer = std::net::TcpStream::connect(address).unwrap();
             let (failed, error) = fail_call(1, errno, || block_on(listener.accept()));
             assert!(failed);

@@ -6,7 +6,10 @@ use std::ffi::{c_int, c_long, c_void};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use libc::{epoll_event, iovec, msghdr, sigset_t, size_t, sockaddr, socklen_t, ssize_t};
+use libc::{
+    epoll_event, iovec, msghdr, nfds_t, pollfd, sigset_t, size_t, sockaddr, socklen_t, ssize_t,
+    stat64, timespec,
+};
 
 /// What goes wrong with every second call.
 #[derive(Clone, Copy, PartialEq)]
@@ -76,10 +79,19 @@ fn strikes() -> bool {
     mixed >> 63 == 1
 }
 
-/// The sockets that a poller watches, by number: the poller and the event.
-static WATCHED: Mutex<BTreeMap<c_int, (c_int, epoll_event)>> = Mutex::new(BTreeMap::new());
+/// How a poller watches a socket.
+#[derive(Clone, Copy)]
+enum Watch {
+    /// By `epoll`: the poller and the event.
+    Epoll(c_int, epoll_event),
+    /// By `poll`, in one of the calls so far. The reactor makes the poller ask about it again.
+    Poll,
+}
 
-fn watched() -> MutexGuard<'static, BTreeMap<c_int, (c_int, epoll_event)>> {
+/// The sockets that a poller watches, by number.
+static WATCHED: Mutex<BTreeMap<c_int, Watch>> = Mutex::new(BTreeMap::new());
+
+fn watched() -> MutexGuard<'static, BTreeMap<c_int, Watch>> {
     WATCHED.lock().unwrap_or_else(|poison| poison.into_inner())
 }
 
@@ -108,20 +120,18 @@ fn transfers(fd: c_int) -> Option<c_int> {
     }
     if storm.has(Storm::Block) && strikes() {
         let watched = watched();
-        let (poller, event) = watched.get(&fd).filter(|(_, event)| !is_own(event))?;
-        let mut event = *event;
+        match *watched.get(&fd)? {
+            Watch::Epoll(_, event) if is_own(&event) => return None,
+            // This makes the system report anew what there is.
+            Watch::Epoll(poller, mut event) => {
+                let change = libc::EPOLL_CTL_MOD;
+                // SAFETY: the event is ours. If the poller no longer watches the descriptor, this fails.
+                unsafe { libc::syscall(libc::SYS_epoll_ctl, poller, change, fd, &mut event) };
+            }
+            // `poll` reports what there is each time.
+            Watch::Poll => {}
+        }
         INJECTED.fetch_add(1, Ordering::Relaxed);
-        // This makes the system report anew what there is.
-        // SAFETY: the event is ours. If the poller no longer watches the descriptor, this fails.
-        unsafe {
-            libc::syscall(
-                libc::SYS_epoll_ctl,
-                *poller,
-                libc::EPOLL_CTL_MOD,
-                fd,
-                &mut event,
-            )
-        };
         return Some(libc::EAGAIN);
     }
     None
@@ -157,6 +167,7 @@ calls! {
     begins() => pipe2(pair: *mut c_int, flags: c_int) -> c_int: SYS_pipe2(pair, flags);
     begins() => epoll_create1(flags: c_int) -> c_int: SYS_epoll_create1(flags);
     begins() => eventfd(count: c_int, flags: c_int) -> c_int: SYS_eventfd2(count, flags);
+    begins() => fstat64(fd: c_int, state: *mut stat64) -> c_int: SYS_fstat(fd, state);
     begins() => timerfd_create(clock: c_int, flags: c_int) -> c_int: SYS_timerfd_create(clock, flags);
     transfers(fd) => read(fd: c_int, buffer: *mut c_void, len: size_t) -> ssize_t: SYS_read(fd, buffer, len);
     transfers(fd) => write(fd: c_int, buffer: *const c_void, len: size_t) -> ssize_t: SYS_write(fd, buffer, len);
@@ -190,9 +201,60 @@ unsafe extern "C" fn epoll_ctl(
         watched.remove(&fd);
     } else if done == 0 {
         // SAFETY: the caller passes an event.
-        watched.insert(fd, (poller, unsafe { *event }));
+        watched.insert(fd, Watch::Epoll(poller, unsafe { *event }));
     }
     done
+}
+
+/// Forgets what is closed: `poll` isn't told.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn close(fd: c_int) -> c_int {
+    watched().remove(&fd);
+    // SAFETY: as the caller promises.
+    unsafe { libc::syscall(libc::SYS_close, fd) as c_int }
+}
+
+/// Remembers what is watched. The first one is the poller's own.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ppoll(
+    asked: *mut pollfd,
+    count: nfds_t,
+    timeout: *const timespec,
+    mask: *const sigset_t,
+) -> c_int {
+    let storm = *STORM.lock().unwrap();
+    if storm.has(Storm::Interrupt) && strikes() {
+        INJECTED.fetch_add(1, Ordering::Relaxed);
+        return fail(libc::EINTR);
+    }
+    // SAFETY: the caller passes so many.
+    let sockets = unsafe { std::slice::from_raw_parts_mut(asked, count as usize) };
+    let sockets = sockets.get_mut(1..).unwrap_or_default();
+    watched().extend(sockets.iter().map(|socket| (socket.fd, Watch::Poll)));
+    // The system changes what it is given.
+    let mut left = (!timeout.is_null()).then(|| {
+        // SAFETY: the caller passes a time, or null.
+        unsafe { *timeout }
+    });
+    let timeout = left
+        .as_mut()
+        .map_or(std::ptr::null_mut(), std::ptr::from_mut);
+    // SAFETY: as the caller promises.
+    let mut found =
+        unsafe { libc::syscall(libc::SYS_ppoll, asked, count, timeout, mask, 8) as c_int };
+    if found < 0 || !storm.has(Storm::Events) {
+        return found;
+    }
+    // Those that have nothing. What is gone isn't asked about: the poller drops the answer for what leaves meanwhile.
+    for socket in sockets {
+        let news = socket.events & (libc::POLLIN | libc::POLLOUT) & !socket.revents;
+        if news != 0 && strikes() {
+            INJECTED.fetch_add(1, Ordering::Relaxed);
+            found += c_int::from(socket.revents == 0);
+            socket.revents |= news;
+        }
+    }
+    found
 }
 
 #[unsafe(no_mangle)]
@@ -231,11 +293,13 @@ unsafe extern "C" fn epoll_wait(
             count += 1;
         }
     };
-    for (its, event) in watched().values() {
+    for watch in watched().values() {
         // One that has nothing, and one that is gone: the tokens of later ones have higher bits set.
         let events = (libc::EPOLLIN | libc::EPOLLOUT) as u32;
-        let token = event.u64;
-        if *its == poller {
+        if let Watch::Epoll(its, event) = watch
+            && *its == poller
+        {
+            let token = event.u64;
             add(epoll_event { events, u64: token });
             add(epoll_event {
                 events,
