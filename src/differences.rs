@@ -50,7 +50,6 @@
 //! | signals | are heard while some runtime with I/O is driven | are always heard | |
 //! | `TcpStream::connect` to a host with several addresses | tries one after the other | starts the next attempt after 250 ms (RFC 8305), and takes the first that succeeds | an address that doesn't answer costs 250 ms, not minutes |
 //! | look-up of host names | on the blocking pool | on a pool of its own, at most 64 at once | a name server that doesn't answer holds up no file and no shutdown |
-//! | `from_std` of a socket in blocking mode | panics in programs with debug assertions, on Unix | takes it; its operations block the thread | |
 //! | writes to pipes, if the program has undone Rust's ignoring of SIGPIPE | raise SIGPIPE | fail with `BrokenPipe` | |
 //! | `fs::File`: reads | on the blocking pool | at once on Linux, if the bytes are in the page cache; otherwise on the pool | |
 //! | the exit status of a `Child` that is dropped | is taken by some runtime; there is no promise when | is taken when the process ends | no zombie is left |
@@ -76,7 +75,7 @@
 //! | module | items |
 //! |---|---|
 //! | [`runtime`](crate::runtime) | `Runtime::{shutdown, turn, descriptor}` and those of `LocalRuntime`, `ShutdownReport`, `Handle::{set_worker_threads, spawn_eager}`, `Builder::{max_worker_threads, max_spare_workers, stall_threshold, on_stall, on_worker_start, on_unjoined_panic}` |
-//! | [`task`](crate::task) | `TaskGroup`, `AbortOnDropHandle` (tokio-util has it), `spawn_eager`, `JoinHandle::{blocking_join, blocking_join_timeout}`, `JoinSet::insert`, `coop::{budget, stop}` |
+//! | [`task`](crate::task) | `TaskGroup`, `AbortOnDropHandle` and `JoinMap` (tokio-util has both), `spawn_eager`, `JoinHandle::{blocking_join, blocking_join_timeout}`, `JoinSet::insert`, `coop::{budget, stop}` |
 //! | [`sync`](crate::sync) | `mpmc`, `queue`, `Condvar`, `Event`, `CancellationToken` (tokio-util has it), `futurelock`, `waits`, upgradable reads, `Barrier::{reset, abort, checked_wait}`, `blocking_` forms of most waits |
 //! | [`io`](crate::io) | `SyncIoBridge` and `compat` (tokio-util has both) |
 //! | the crate's root | [`event_loop`](crate::event_loop), and `hyper` with the feature of that name |

@@ -160,7 +160,7 @@ pub mod task {
     //! | the same, but run it at once up to its first wait | [`spawn_eager`] |
     //! | run a future that isn't `Send` | [`LocalSet`], [`LocalRuntime`](crate::runtime::LocalRuntime), [`spawn_local`] |
     //! | give a task a name for reports | [`Builder`] |
-    //! | wait for tasks as they end | [`JoinSet`] |
+    //! | wait for tasks as they end | [`JoinSet`], [`JoinMap`] if they have keys |
     //! | wait for all tasks, and cancel all if one fails | [`TaskGroup`] |
     //! | call blocking code inside a task | [`block_in_place`] |
     //! | run blocking code on a thread of its own | [`spawn_blocking`] |
@@ -188,9 +188,9 @@ pub mod task {
 
     #[doc(inline)]
     pub use heist_scheduler::task::{
-        AbortHandle, AbortOnDropHandle, AccessError, Builder, Id, JoinError, JoinHandle, JoinSet,
-        LocalEnterGuard, LocalKey, LocalSet, TaskGroup, block_in_place, futures, id, join_set,
-        spawn, spawn_blocking, spawn_eager, spawn_local, task_group, try_id, yield_now,
+        AbortHandle, AbortOnDropHandle, AccessError, Builder, Id, JoinError, JoinHandle, JoinMap,
+        JoinSet, LocalEnterGuard, LocalKey, LocalSet, TaskGroup, block_in_place, futures, id,
+        join_set, spawn, spawn_blocking, spawn_eager, spawn_local, task_group, try_id, yield_now,
     };
     #[doc(inline)]
     pub use heist_sync::coop;
