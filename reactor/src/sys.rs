@@ -14,10 +14,11 @@ mod at_once;
 pub(crate) use at_once::AtOnce;
 #[cfg(unix)]
 pub(crate) use unix::{
-    Descriptor, NO_SUCH_FAMILY, as_descriptor, note_sigpipe, own_descriptor, peer_cred, read, recv,
-    send, send_vectored, without_sigpipe,
+    Descriptor, NO_SUCH_FAMILY, as_descriptor, expect_nonblocking, note_sigpipe, own_descriptor,
+    peer_cred, read, recv, send, send_vectored, without_sigpipe,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
-    Descriptor, NO_SUCH_FAMILY, as_descriptor, own_descriptor, recv, send, send_vectored,
+    Descriptor, NO_SUCH_FAMILY, as_descriptor, expect_nonblocking, own_descriptor, recv, send,
+    send_vectored,
 };

@@ -34,6 +34,7 @@ async fn fail_in_every_way() {
         let file: OwnedFd = std::fs::File::open("/proc/self/status")
             .expect("proc")
             .into();
+        rustix::io::ioctl_fionbio(&file, true).expect("a flag like any other");
         assert!(TcpStream::from_std(file.into()).is_err());
         let bound = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = bound.local_addr().expect("bound");

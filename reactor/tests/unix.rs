@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use heist_reactor::io::{AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
 use heist_reactor::net::unix::SocketAddr;
-use heist_reactor::net::{UnixDatagram, UnixListener, UnixSocket, UnixStream};
+use heist_reactor::net::{
+    TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixSocket, UnixStream,
+};
 use heist_reactor::testing::{CountWakes, block_on, within_limit};
 use heist_reactor::time::timeout;
 use heist_reactor::{Config, Reactor};
@@ -705,5 +707,31 @@ fn tasks_share_a_datagram_socket() {
         for receiver in receivers {
             assert_eq!(receiver.join().unwrap().unwrap(), 1);
         }
+    });
+}
+
+/// In programs with debug assertions, as with tokio.
+#[cfg(debug_assertions)]
+#[test]
+fn a_socket_in_blocking_mode_is_refused() {
+    fn refuses<T>(from_std: impl FnOnce() -> io::Result<T> + std::panic::UnwindSafe) {
+        let panic = std::panic::catch_unwind(|| from_std().map(drop)).unwrap_err();
+        let what = panic.downcast_ref::<&str>().unwrap();
+        assert!(what.contains("set_nonblocking"), "{what}");
+    }
+    run(async || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        refuses(|| TcpStream::from_std(stream));
+        refuses(|| TcpListener::from_std(listener));
+        refuses(|| UdpSocket::try_from(socket));
+        let folder = tempfile::tempdir().unwrap();
+        let listener = std_net::UnixListener::bind(folder.path().join("a")).unwrap();
+        let (stream, _other) = std_net::UnixStream::pair().unwrap();
+        let (datagram, _other) = std_net::UnixDatagram::pair().unwrap();
+        refuses(|| UnixListener::from_std(listener));
+        refuses(|| UnixStream::try_from(stream));
+        refuses(|| UnixDatagram::from_std(datagram));
     });
 }

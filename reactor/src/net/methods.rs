@@ -554,6 +554,7 @@ macro_rules! std_socket {
             type Error = std::io::Error;
 
             /// See [`from_std`](Self::from_std).
+            #[track_caller]
             fn try_from(socket: $std) -> std::io::Result<Self> {
                 Self::from_std(socket)
             }

@@ -8,6 +8,7 @@ use super::addr::{ToSocketAddrs, no_address, resolve};
 use super::{TcpSocket, TcpStream};
 use crate::readiness::News;
 use crate::registered::{Registered, never};
+use crate::sys;
 
 /// A TCP socket that accepts connections.
 ///
@@ -65,12 +66,18 @@ impl TcpListener {
     }
 
     /// Makes a listener from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
-    /// operations on this one block their threads.
+    /// this panics, or operations on this one block their threads.
     ///
     /// # Errors
     ///
     /// If the operating system can't watch the socket for events.
+    ///
+    /// # Panics
+    ///
+    /// If the listener is in blocking mode, on Unix, in programs with debug assertions.
+    #[track_caller]
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        sys::expect_nonblocking(&listener)?;
         Self::register(mio::net::TcpListener::from_std(listener))
     }
 

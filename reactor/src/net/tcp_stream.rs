@@ -13,6 +13,7 @@ use super::race::connect_any;
 use crate::io::ReadBuf;
 use crate::readiness::News;
 use crate::registered::{Registered, never};
+use crate::sys;
 
 /// A TCP connection.
 ///
@@ -92,12 +93,18 @@ impl TcpStream {
     }
 
     /// Makes a stream from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
-    /// operations on this one block their threads.
+    /// this panics, or operations on this one block their threads.
     ///
     /// # Errors
     ///
     /// If the operating system can't watch the socket for events.
+    ///
+    /// # Panics
+    ///
+    /// If the stream is in blocking mode, on Unix, in programs with debug assertions.
+    #[track_caller]
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+        sys::expect_nonblocking(&stream)?;
         Self::register(mio::net::TcpStream::from_std(stream), News::READY)
     }
 

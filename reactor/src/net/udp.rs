@@ -11,6 +11,7 @@ use super::datagram;
 use crate::io::ReadBuf;
 use crate::readiness::News;
 use crate::registered::{Registered, never};
+use crate::sys;
 
 mod options;
 
@@ -81,11 +82,15 @@ impl UdpSocket {
     }
 
     /// Makes a socket from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
-    /// operations on this one block their threads.
+    /// this panics, or operations on this one block their threads.
     ///
     /// # Errors
     ///
     /// If the operating system can't watch the socket for events.
+    ///
+    /// # Panics
+    ///
+    /// If the socket is in blocking mode, on Unix, in programs with debug assertions.
     ///
     /// ```
     /// # #[heist::main]
@@ -96,7 +101,9 @@ impl UdpSocket {
     /// # drop(socket);
     /// # }
     /// ```
+    #[track_caller]
     pub fn from_std(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
+        sys::expect_nonblocking(&socket)?;
         Self::register(mio::net::UdpSocket::from_std(socket))
     }
 

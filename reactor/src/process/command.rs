@@ -134,6 +134,27 @@ impl Command {
 
     /// Sets whether the process is killed when its [`Child`] is dropped before it has ended. By default it is not. A killed process
     /// leaves no zombie, but it may end a moment after the drop.
+    ///
+    /// Only this process is killed, not those that it has started. To end these too, give them a
+    /// [process group](Self::process_group) of their own, and kill the group:
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let mut shell = Command::new("sh")
+    ///     .args(["-c", "sleep 1000 & sleep 1000"])
+    ///     .process_group(0)
+    ///     .spawn()?;
+    /// // The group has the number of its first process.
+    /// let group = shell.id().expect("it has not been waited for") as i32;
+    /// // SAFETY: this call touches no memory. The child has not been waited for, so the number is still that of its group.
+    /// unsafe { libc::kill(-group, libc::SIGKILL) };
+    /// assert!(!shell.wait().await?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn kill_on_drop(&mut self, kill_on_drop: bool) -> &mut Command {
         self.kill_on_drop = kill_on_drop;
         self

@@ -19,6 +19,19 @@ impl<S: AsFd> Descriptor for S {}
 /// The error for a socket of a family that the system doesn't have (EAFNOSUPPORT).
 pub(crate) const NO_SUCH_FAMILY: i32 = libc::EAFNOSUPPORT;
 
+/// Panics if a socket is in blocking mode, in programs with debug assertions. tokio does the same.
+#[track_caller]
+pub(crate) fn expect_nonblocking(socket: &impl Descriptor) -> io::Result<()> {
+    if cfg!(debug_assertions) {
+        let flags = rustix::fs::fcntl_getfl(socket)?;
+        assert!(
+            flags.contains(rustix::fs::OFlags::NONBLOCK),
+            "the socket is in blocking mode: call `set_nonblocking(true)` first"
+        );
+    }
+    Ok(())
+}
+
 /// Reads into what isn't filled of `buffer`. Returns how many bytes.
 #[inline]
 pub(crate) fn read(source: &impl Descriptor, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {

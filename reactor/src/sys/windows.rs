@@ -13,6 +13,11 @@ impl<S> Descriptor for S {}
 /// The error for a socket of a family that the system doesn't have (WSAEAFNOSUPPORT).
 pub(crate) const NO_SUCH_FAMILY: i32 = 10_047;
 
+/// Does nothing: the system doesn't tell whether a socket is in blocking mode.
+pub(crate) fn expect_nonblocking(_: &impl Descriptor) -> io::Result<()> {
+    Ok(())
+}
+
 /// Reads into what isn't filled of `buffer`, which is initialized before. Returns how many bytes.
 pub(crate) fn recv<'a, S>(mut source: &'a S, buffer: &mut ReadBuf<'_>) -> io::Result<usize>
 where

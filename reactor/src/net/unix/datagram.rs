@@ -15,6 +15,7 @@ use crate::net::datagram;
 use crate::readiness::News;
 use crate::registered::ready::is_would_block;
 use crate::registered::{Registered, never};
+use crate::sys;
 use crate::time::sleep;
 
 /// How long a sender waits that has found its peer's queue full. If it isn't connected to the peer, Linux has no event for
@@ -99,12 +100,18 @@ impl UnixDatagram {
     }
 
     /// Makes a socket from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
-    /// operations on this one block their threads.
+    /// this panics, or operations on this one block their threads.
     ///
     /// # Errors
     ///
     /// If the operating system can't watch the socket for events.
+    ///
+    /// # Panics
+    ///
+    /// If the socket is in blocking mode, on Unix, in programs with debug assertions.
+    #[track_caller]
     pub fn from_std(datagram: std::os::unix::net::UnixDatagram) -> io::Result<UnixDatagram> {
+        sys::expect_nonblocking(&datagram)?;
         Self::register(mio::net::UnixDatagram::from_std(datagram))
     }
 

@@ -11,6 +11,7 @@ use super::stream::UnixStream;
 use super::{SocketAddr, socket_addr};
 use crate::readiness::News;
 use crate::registered::{Registered, never};
+use crate::sys;
 
 /// A Unix socket that accepts connections.
 ///
@@ -66,12 +67,18 @@ impl UnixListener {
     }
 
     /// Makes a listener from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
-    /// operations on this one block their threads.
+    /// this panics, or operations on this one block their threads.
     ///
     /// # Errors
     ///
     /// If the operating system can't watch the socket for events.
+    ///
+    /// # Panics
+    ///
+    /// If the listener is in blocking mode, on Unix, in programs with debug assertions.
+    #[track_caller]
     pub fn from_std(listener: std::os::unix::net::UnixListener) -> io::Result<UnixListener> {
+        sys::expect_nonblocking(&listener)?;
         Self::register(mio::net::UnixListener::from_std(listener))
     }
 

@@ -134,12 +134,18 @@ impl UnixStream {
     }
 
     /// Makes a stream from one of the standard library. Call `set_nonblocking(true)` on that first. Otherwise
-    /// operations on this one block their threads.
+    /// this panics, or operations on this one block their threads.
     ///
     /// # Errors
     ///
     /// If the operating system can't watch the socket for events.
+    ///
+    /// # Panics
+    ///
+    /// If the stream is in blocking mode, on Unix, in programs with debug assertions.
+    #[track_caller]
     pub fn from_std(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+        sys::expect_nonblocking(&stream)?;
         Self::register(mio::net::UnixStream::from_std(stream))
     }
 
