@@ -1,6 +1,7 @@
 //! Paused time against those that run: it jumps once the last of them rests, and in no run.
 //!
-//! The jumper waits as the holder of the poller does. That nobody woke it shows as a deadlock.
+//! The jumper waits as the holder of the poller does. That nobody woke it shows as a deadlock. The last model is of the
+//! whole reactor, under loom alone: its poller is the one of models there, which reports what is written to wires.
 
 use heist_reactor::protocol::{Kick, Signal, Standstill};
 use heist_sync::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -207,6 +208,85 @@ fn time_that_is_paused_beside_a_run_jumps_after_it() {
         pausing.join().unwrap();
         let ran_after = running.join().unwrap();
         counted.saw(["before", "after"][ran_after]);
+    });
+    census.assert_all_seen();
+}
+
+/// Whether a task was woken.
+#[cfg(heist_loom)]
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+#[cfg(heist_loom)]
+impl std::task::Wake for Woken {
+    fn wake(self: std::sync::Arc<Self>) {
+        // Ordering: Relaxed: whoever holds the poller wakes and looks.
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Two runners write to one wire each and lie down, one that is counted and one that isn't. The holder of the poller has asked
+/// for events before or after that. Both are told before time jumps.
+#[cfg(heist_loom)]
+#[test]
+fn what_the_last_runners_wrote_comes_before_a_jump() {
+    use heist_reactor::protocol::Wire;
+    use heist_reactor::time::{Duration, Instant, sleep};
+    use heist_reactor::{Config, Reactor, wake_all};
+    use heist_sync::sys::atomic::fence;
+    use std::future::Future;
+    use std::task::{Context, Waker};
+
+    let census = Census::new(&["one turn", "two turns"]);
+    let counted = census.clone();
+    let name = "what_the_last_runners_wrote_comes_before_a_jump";
+    model(name, Some(2), move || {
+        let reactor = Reactor::new(Config::default()).unwrap();
+        let _entered = reactor.enter();
+        reactor.pause();
+        let start = Instant::now();
+        let tasks = [(); 3].map(|()| std::sync::Arc::new(Woken::default()));
+        let [sleeper, readers @ ..] = tasks.each_ref().map(|task| Waker::from(task.clone()));
+        let mut late = std::pin::pin!(sleep(Duration::from_secs(1)));
+        let polled = late.as_mut().poll(&mut Context::from_waker(&sleeper));
+        assert!(polled.is_pending());
+        let wires = readers.map(|reader| {
+            let wire = Arc::new(Wire::new(&reactor));
+            assert!(wire.poll(&mut Context::from_waker(&reader)).is_pending());
+            wire
+        });
+        let awake = Arc::new(AtomicBool::new(true));
+        let running = reactor.running();
+        running.begin(1);
+        let [one, other] = wires.clone();
+        let one = thread::spawn(move || {
+            running.pass();
+            one.write();
+            running.end(1);
+        });
+        let other = thread::spawn({
+            let (reactor, awake) = (reactor.clone(), awake.clone());
+            move || {
+                reactor.get_up();
+                other.write();
+                awake.store(false, Ordering::Release);
+                fence(Ordering::SeqCst);
+                reactor.rests();
+            }
+        });
+        let mut turn = reactor.try_borrow().expect("it is free");
+        let (mut turns, mut woken) = (0, Vec::new());
+        let [late, read @ ..] = &tasks;
+        while !late.0.load(Ordering::Relaxed) {
+            turn.collect(None, &mut woken, &|| !awake.load(Ordering::Acquire));
+            turns += usize::from(wake_all(&mut woken) > 0);
+            let all = read.iter().all(|task| task.0.load(Ordering::Relaxed));
+            assert!(all || Instant::now() == start, "time jumped before");
+        }
+        one.join().unwrap();
+        other.join().unwrap();
+        // The last turn is that of the jump.
+        counted.saw(["one turn", "two turns"][turns - 2]);
     });
     census.assert_all_seen();
 }

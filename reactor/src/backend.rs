@@ -56,6 +56,8 @@ mod interest;
 #[cfg(all(unix, not(heist_loom)))]
 mod posix_poll;
 mod ready;
+#[cfg(unix)]
+pub(crate) mod watchlist;
 
 pub use interest::Interest;
 #[cfg(all(unix, not(heist_loom)))]

@@ -25,7 +25,7 @@
 // | 1 | `wakeup`, `handover`, `relay`, `readiness`, then `arrivals`, `standstill` | the protocols: how a wait is cut short, who holds the poller, who calls wakers that may block, whether a socket is worth a system call, how listeners hear of a signal, when a paused clock may jump |
 // | 2 | `backend`, then `config`, `clock`, `monitor` | what a reactor is told from outside, the contract of its poller, and what time it is |
 // | 3 | `timers`, `poller`, `sources`, `pool` | the four things that a reactor is made of |
-// | 4 | `reactor`, then `thread` and `registry` | the reactor itself, its thread, and the list of all reactors |
+// | 4 | `reactor`, then `thread`, `registry` and `wire` | the reactor itself, its thread, the list of all reactors, and what models wait for |
 // | 5 | `context`, `time`, `current`, `blocking` | how a thread finds its reactor; sleeps, and jobs |
 // | 6 | `io`, `sys`, `registered` | the traits of readers and writers; what the systems do differently; operations on sockets |
 // | 7 | `async_fd`, `fs`, `net`, `signal`, then `process` | what is made of these |
@@ -60,6 +60,8 @@ mod timers;
 mod reactor;
 mod registry;
 mod thread;
+#[cfg(heist_loom)]
+mod wire;
 
 mod context;
 mod current;
@@ -99,6 +101,11 @@ pub use sources::is_shutdown;
 pub mod protocol {
     //! The protocols on their own, for the models.
     pub use crate::arrivals::{Arrivals, Bell, Listener};
+    #[cfg(unix)]
+    pub use crate::backend::{
+        Event, Interest,
+        watchlist::{Asked, File, System, Watchlist},
+    };
     pub use crate::handover::{Handover, Held};
     pub use crate::pool::{Job, Pool, PoolConfig, Refused, Spawner};
     pub use crate::readiness::{Direction, Listed, News, Seen, Source, Stale, Wanted};
@@ -107,4 +114,8 @@ pub mod protocol {
     pub use crate::standstill::Standstill;
     pub use crate::timers::{Closed, Key, Rejected, Shard, Timers};
     pub use crate::wakeup::{Kick, NEVER, Signal};
+    #[cfg(heist_loom)]
+    pub use crate::wire::Wire;
+    #[cfg(unix)]
+    pub use rustix::{event::PollFlags, io::Errno};
 }

@@ -22,6 +22,9 @@
 //!    asked the poller once more, behind the gate, and nothing was ready. (A runner may have written to a socket since the
 //!    holder asked before.) Wakers that it takes along are seen before it lets the poller go.
 //!
+//! Invariant 4 is the promise of `Turn` (`reactor.rs`) and of its callers: the last model of `loom-tests/tests/standstill.rs` is of a
+//! whole reactor. What callers do with the wakers is the scheduler's: the tests in `tests/paused/` of the crate `heist`.
+//!
 //! Why two looks. A look reads one thing after the other. A runner that it has not come to may wake one that it has
 //! found at rest, and lie down before the look comes to it. But behind the gate nobody begins to run. So after a look
 //! that saw nobody, nobody runs any more, and what the last runners left to do stays as it is. The second look sees

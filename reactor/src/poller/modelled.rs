@@ -1,5 +1,5 @@
-//! The poller in a model. No event ever comes, and a wait ends when it is kicked. As with the real poller, a kick
-//! before the wait ends the next wait.
+//! The poller in a model. An event comes when a model writes to a [`Wire`](crate::wire::Wire). A wait ends when there is an event, or
+//! when it is kicked. As with the real poller, a kick before the wait ends the next wait.
 
 use std::fmt;
 use std::io;
@@ -14,9 +14,23 @@ use crate::wakeup::Kick;
 
 /// What ends a wait.
 #[derive(Default)]
-struct Bell {
-    rung: Mutex<bool>,
+pub(crate) struct Bell {
+    state: Mutex<State>,
     ring: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    rung: bool,
+    readable: Vec<usize>,
+}
+
+impl Bell {
+    /// What is registered with `token` is readable.
+    pub(crate) fn report(&self, token: usize) {
+        self.state.lock().readable.push(token);
+        self.ring.notify_all();
+    }
 }
 
 /// Ends a wait in the poller from another thread.
@@ -24,7 +38,7 @@ pub(crate) struct PollKick(Arc<Bell>);
 
 impl Kick for PollKick {
     fn kick(&self) {
-        *self.0.rung.lock() = true;
+        self.0.state.lock().rung = true;
         self.0.ring.notify_all();
     }
 }
@@ -33,6 +47,7 @@ impl Kick for PollKick {
 pub(crate) struct Poller {
     pub(crate) pace: Pace,
     bell: Arc<Bell>,
+    readable: Vec<usize>,
 }
 
 impl Poller {
@@ -41,12 +56,13 @@ impl Poller {
         let poller = Self {
             pace: Pace::default(),
             bell: bell.clone(),
+            readable: Vec::new(),
         };
         Ok((poller, PollKick(bell)))
     }
 
     pub(crate) fn registry(&self) -> io::Result<Registry> {
-        Ok(Registry)
+        Ok(Registry(self.bell.clone()))
     }
 
     #[cfg(unix)]
@@ -59,30 +75,38 @@ impl Poller {
     }
 
     pub(crate) fn look(&mut self) {
-        *self.bell.rung.lock() = false;
+        let mut state = self.bell.state.lock();
+        state.rung = false;
+        self.readable = std::mem::take(&mut state.readable);
     }
 
-    /// Waits until it is kicked. A deadline never comes: time stands still.
+    /// Waits until it is kicked, or there is an event. A deadline never comes: time stands still.
     pub(crate) fn wait(&mut self, limit: Option<Duration>, _deadline: Option<(Instant, Instant)>) {
         if limit.is_some_and(|limit| limit.is_zero()) {
             return self.look();
         }
-        let mut rung = self.bell.rung.lock();
-        while !std::mem::take(&mut *rung) {
-            self.bell.ring.wait(&mut rung);
+        let mut state = self.bell.state.lock();
+        while !state.rung && state.readable.is_empty() {
+            self.bell.ring.wait(&mut state);
         }
+        state.rung = false;
+        self.readable = std::mem::take(&mut state.readable);
     }
 
     pub(crate) fn events(&self) -> impl Iterator<Item = (usize, News, News)> {
-        std::iter::empty()
+        let news = |&token| (token, News::READY, News::NONE);
+        self.readable.iter().map(news)
     }
 }
 
-/// What a model registers: nothing.
-pub(crate) trait Pollable {}
+/// What a model registers.
+pub(crate) trait Pollable {
+    /// It reports to this bell, with this token.
+    fn registered(&mut self, bell: &Arc<Bell>, token: usize);
+}
 
-/// What sources would be registered with.
-pub(crate) struct Registry;
+/// What sources are registered with.
+pub(crate) struct Registry(Arc<Bell>);
 
 impl Registry {
     pub(crate) fn name(&self) -> &str {
@@ -95,10 +119,11 @@ impl Registry {
 
     pub(crate) fn register(
         &self,
-        _: &mut impl Pollable,
-        _: usize,
+        io: &mut impl Pollable,
+        token: usize,
         _: mio::Interest,
     ) -> io::Result<()> {
+        io.registered(&self.0, token);
         Ok(())
     }
 
