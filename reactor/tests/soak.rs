@@ -215,6 +215,17 @@ async fn die(mut stream: TcpStream, chance: &mut Chance) {
     }
 }
 
+/// Connects. Where thousands connect at once, the listener's queue is full for a while. If it stays so for two minutes, the system
+/// gives up: this process may have been stopped meanwhile, or have got no processor.
+async fn connect(address: SocketAddr) -> TcpStream {
+    loop {
+        match TcpStream::connect(address).await {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+            connected => return connected.expect("it listens"),
+        }
+    }
+}
+
 /// One of many connections. Of its rounds, every tenth ends in its death, and another takes its place.
 async fn live(
     address: SocketAddr,
@@ -224,7 +235,7 @@ async fn live(
     died: Arc<AtomicUsize>,
 ) {
     let mut chance = Chance(nth as u64 + 1);
-    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let mut stream = connect(address).await;
     all.wait().await;
     for _ in 0..rounds {
         let (sent, heard) = exchange(&mut stream, &mut chance).await.expect("it lives");
@@ -232,7 +243,7 @@ async fn live(
         if chance.below(10) == 0 {
             died.fetch_add(1, Ordering::Relaxed);
             die(stream, &mut chance).await;
-            stream = TcpStream::connect(address).await.expect("it listens");
+            stream = connect(address).await;
         }
     }
     // All of them are still there.
