@@ -16,8 +16,8 @@
 //! | [`io`](crate::io) | all but `io::bsd`, which waits for FreeBSD's asynchronous I/O |
 //! | [`net`](crate::net) | all but the named pipes of Windows (`net::windows`) |
 //! | [`fs`](crate::fs) | all |
-//! | [`process`](../process/index.html) | all on Unix; the module isn't there on Windows |
-//! | [`signal`](crate::signal) | all on Unix. On Windows there is only `ctrl_c`, and it fails with `Unsupported` |
+//! | [`process`](crate::process) | all. On Windows it is compiled and was never run |
+//! | [`signal`](crate::signal) | all. On Windows it is compiled and was never run |
 //! | what needs `tokio_unstable` | `task::Builder`, `task::join_set`, `Builder::unhandled_panic`, and most metrics are there, and are stable; the rest isn't |
 //!
 //! # Signatures

@@ -37,7 +37,7 @@
 //! | talk over TCP, UDP, Unix sockets, pipes | [`net`], [`io`] |
 //! | wait for any file descriptor, on Unix | [`io::unix::AsyncFd`](io/unix/struct.AsyncFd.html) |
 //! | read and write files | [`fs`], [`io`] |
-//! | run other programs, on Unix | [`process`](process/index.html) |
+//! | run other programs | [`process`] |
 //! | listen for Ctrl-C, and for other signals on Unix | [`signal`] |
 //! | test code that waits for a long time | [`time::pause`], [`test`] |
 //! | choose how the runtime waits for sockets, also by `HEIST_REACTOR` | [`runtime::backend`] |
@@ -63,7 +63,7 @@
 #[doc(inline)]
 pub use heist_macros::{main, test};
 #[doc(inline)]
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 pub use heist_reactor::process;
 #[doc(inline)]
 pub use heist_reactor::{fs, net, signal, time};

@@ -13,7 +13,7 @@
 //! | [`io`] | reading and writing: the traits, and what is made of them |
 //! | [`time`] | sleeps, timeouts, intervals |
 //! | [`signal`] | signals of the operating system |
-//! | `process` | child processes, on Unix |
+//! | `process` | child processes |
 //! | [`backend`] | the choice of the poller, and the contract of pollers |
 //! | [`blocking`] | the pool of threads |
 
@@ -79,7 +79,7 @@ pub mod io;
 #[cfg(not(heist_loom))]
 #[macro_use]
 pub mod net;
-#[cfg(all(unix, not(heist_loom)))]
+#[cfg(all(any(unix, windows), not(heist_loom)))]
 pub mod process;
 #[cfg(not(heist_loom))]
 mod registered;

@@ -1,4 +1,4 @@
-//! Child processes, on Unix.
+//! Child processes.
 //!
 //! ```
 //! use heist::process::Command;
@@ -17,6 +17,9 @@
 //! | the same, and take what it prints | [`Command::output`] |
 //! | talk to it while it runs, or kill it | [`Command::spawn`], [`Child`] |
 //!
+//! On Windows the pipes of a child are read and written by the blocking pool. This part of heist is compiled for each change, but no
+//! machine with Windows has run it yet. The rest of this page is about Unix.
+//!
 //! A [`Child`] can be waited for in any runtime, on another executor, or outside of any. It outlives the runtime that started
 //! it. Its pipes belong to the runtime in which they were made, as sockets do.
 //!
@@ -29,12 +32,12 @@
 //!
 //! The exit status of a child is lost if the program ignores SIGCHLD, or if another part of it calls a `wait` of the system
 //! for any child. Then [`Child::wait`] fails.
-//!
-//! The module is not there on Windows yet.
 
 mod child;
 mod command;
+#[cfg_attr(windows, path = "process/windows/pipes.rs")]
 mod pipes;
+#[cfg_attr(windows, path = "process/windows/running.rs")]
 mod running;
 
 pub use child::Child;
@@ -42,6 +45,7 @@ pub use command::Command;
 pub use pipes::{ChildStderr, ChildStdin, ChildStdout};
 
 // Miri has no processes.
+#[cfg(unix)]
 #[cfg_attr(
     any(not(target_os = "linux"), miri),
     path = "process/pidfd/portable.rs"

@@ -4,38 +4,39 @@
 //! |---|---|
 //! | end the program in order on Ctrl-C | [`ctrl_c`] |
 //! | listen for any signal on Unix | `signal::unix` |
+//! | listen for any event of the console on Windows | `signal::windows` |
 //!
-//! heist installs a handler for a signal when you first listen for it. The process keeps that handler until it ends, even if
+//! On Unix, heist installs a handler for a signal when you first listen for it. The process keeps that handler until it ends, even if
 //! nobody listens any more. So a signal that would have ended the process no longer does. A handler that was there before is
 //! called as well.
 //!
 //! Listeners work in every runtime of the process, on other executors, and in threads without a runtime. The thread that
 //! serves sockets outside of runtimes brings them the signals. So they hear signals even after a runtime has been shut down.
 //!
-//! On systems other than Unix, [`ctrl_c`] fails with [`ErrorKind::Unsupported`](std::io::ErrorKind::Unsupported).
+//! On systems other than Unix and Windows, [`ctrl_c`] fails with [`ErrorKind::Unsupported`](std::io::ErrorKind::Unsupported).
 
 use std::io;
 
-#[cfg(not(unix))]
-#[path = "signal/unsupported.rs"]
-mod system;
-#[cfg(unix)]
-#[path = "signal/interrupt.rs"]
+#[cfg_attr(unix, path = "signal/interrupt.rs")]
+#[cfg_attr(windows, path = "signal/console.rs")]
+#[cfg_attr(not(any(unix, windows)), path = "signal/unsupported.rs")]
 mod system;
 #[cfg(unix)]
 pub mod unix;
+#[cfg(windows)]
+pub mod windows;
 
 #[cfg(unix)]
 mod bell;
 
 /// Completes when the process receives Ctrl-C (SIGINT).
 ///
-/// It listens from the first poll on. From then on Ctrl-C no longer ends the process, even after this has completed. To
+/// It listens from the first poll on. From then on Ctrl-C no longer ends the process, on Unix even after this has completed. To
 /// listen more than once, use `signal::unix::signal` on Unix: it also hears what comes between two waits.
 ///
 /// # Errors
 ///
-/// If the handler can't be installed, in a child made by `fork`, and on systems other than Unix.
+/// If the handler can't be installed, in a child made by `fork`, and on systems other than Unix and Windows.
 ///
 /// # Cancel safety
 ///

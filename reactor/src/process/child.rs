@@ -82,6 +82,15 @@ impl Child {
         }
     }
 
+    /// The handle of the process. `None` once its exit status was taken.
+    #[cfg(windows)]
+    pub fn raw_handle(&self) -> Option<std::os::windows::io::RawHandle> {
+        match &self.state {
+            State::Running(running) => Some(running.raw_handle()),
+            State::Done(_) => None,
+        }
+    }
+
     /// Kills the process (SIGKILL), without waiting until it has ended. Does nothing if it has ended already.
     ///
     /// # Errors

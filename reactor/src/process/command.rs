@@ -1,14 +1,17 @@
 //! What to start, and how.
-#![allow(unsafe_code)]
 
 use std::ffi::OsStr;
 use std::future::Future;
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command as StdCommand, ExitStatus, Output, Stdio};
 
 use super::child::Child;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 /// Says which program to start, and how. It has the methods of [`std::process::Command`], and can be used several times.
 ///
@@ -65,12 +68,6 @@ impl Command {
         S: AsRef<OsStr>,
     {
         self.std.args(args);
-        self
-    }
-
-    /// Sets the name by which the program is called: its argument 0.
-    pub fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
-        self.std.arg0(arg);
         self
     }
 
@@ -135,8 +132,8 @@ impl Command {
     /// Sets whether the process is killed when its [`Child`] is dropped before it has ended. By default it is not. A killed process
     /// leaves no zombie, but it may end a moment after the drop.
     ///
-    /// Only this process is killed, not those that it has started. To end these too, give them a
-    /// [process group](Self::process_group) of their own, and kill the group:
+    /// Only this process is killed, not those that it has started. To end these too on Unix, give them a process group of their
+    /// own, and kill the group:
     ///
     /// ```
     /// use heist::process::Command;
@@ -163,39 +160,6 @@ impl Command {
     /// Whether the process is killed when its [`Child`] is dropped.
     pub fn get_kill_on_drop(&self) -> bool {
         self.kill_on_drop
-    }
-
-    /// Sets the user of the process. This also drops its supplementary groups if this process is root's.
-    pub fn uid(&mut self, id: u32) -> &mut Command {
-        self.std.uid(id);
-        self
-    }
-
-    /// Sets the group of the process.
-    pub fn gid(&mut self, id: u32) -> &mut Command {
-        self.std.gid(id);
-        self
-    }
-
-    /// Sets the process group of the process. 0 makes a new one with the number of the process.
-    pub fn process_group(&mut self, pgroup: i32) -> &mut Command {
-        self.std.process_group(pgroup);
-        self
-    }
-
-    /// Calls `f` in the child, before the program starts. If it fails, so does [`spawn`](Self::spawn), with the same error number.
-    ///
-    /// # Safety
-    ///
-    /// `f` runs after `fork`, in a copy of this process that has one thread. It may call only what POSIX allows in a signal handler:
-    /// it must not allocate, and it must take no lock. See [`CommandExt::pre_exec`].
-    pub unsafe fn pre_exec<F>(&mut self, f: F) -> &mut Command
-    where
-        F: FnMut() -> io::Result<()> + Send + Sync + 'static,
-    {
-        // SAFETY: the caller promises what std asks for.
-        unsafe { self.std.pre_exec(f) };
-        self
     }
 
     /// Starts the program.
