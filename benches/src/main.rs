@@ -30,7 +30,7 @@ Runs heist beside tokio and smol and prints the medians.
     cargo run --release -p benches -- [OPTIONS]
 
     --shapes A,B      only these (all; see --list)
-    --runtimes A,B    of heist-1,heist,tokio,smol (these) and epoll; heist-1: heist with one worker; epoll: a bare loop, for sockets
+    --runtimes A,B    of heist-1,heist,tokio,smol (these) epoll and io_uring; heist-1: heist with one worker; the last two: bare loops, for sockets
     --rounds N        each runtime in turn, so often (5)
     --workers N       worker threads of the others (2)
     --report FOLDER   write a page (index.html), a picture (figures.svg), the table (figures.md), and all rounds (figures.tsv)
@@ -43,6 +43,9 @@ const RUNTIMES: [&str; 4] = [ONE_WORKER, "heist", "tokio", "smol"];
 
 /// No runtime, for the shapes that serve.
 const BARE: &str = "epoll";
+
+/// The same by `io_uring`, for TCP echo of 64 bytes.
+const URING: &str = "io_uring";
 
 /// What the command line asks for.
 struct Options {
@@ -179,7 +182,7 @@ fn options(words: &[&str]) -> Result<Options, String> {
             }
             "--runtimes" => {
                 let asked: Vec<&str> = value.split(',').collect();
-                let known = || RUNTIMES.into_iter().chain([BARE]);
+                let known = || RUNTIMES.into_iter().chain([BARE, URING]);
                 if let Some(name) = asked.iter().find(|name| !known().any(|it| it == **name)) {
                     return Err(format!("no runtime is called {name}"));
                 }
@@ -222,6 +225,8 @@ fn child(runtime: &str, shape: &str, workers: usize) {
         "smol" => on::<rt::smol::Smol>(shape, workers),
         // There is none for most shapes.
         BARE => shapes::bare(shape).unwrap_or_else(|| std::process::exit(0)),
+        #[cfg(target_os = "linux")]
+        URING => shapes::uring::bare(shape).unwrap_or_else(|| std::process::exit(0)),
         _ => panic!("no runtime is called {runtime}"),
     };
     for value in values {

@@ -12,6 +12,8 @@ pub(crate) mod epoll;
 pub(crate) mod heist;
 pub(crate) mod smol;
 pub(crate) mod tokio;
+#[cfg(target_os = "linux")]
+pub(crate) mod uring;
 
 /// How many blocks the file of [`Rt::read_blocks`] has.
 pub(crate) const BLOCKS: usize = 256;
@@ -59,6 +61,8 @@ pub(crate) trait Rt: Send + Sync + Sized + 'static {
     fn channel<T: Send + 'static>(capacity: usize) -> (Self::Tx<T>, Self::Rx<T>);
     /// Starts `true` and waits until it has ended.
     fn run_true() -> impl Future<Output = ()> + Send;
+    /// Looks up the addresses of `host`, at any port. Returns how many there are.
+    fn lookup(host: &'static str) -> impl Future<Output = usize> + Send;
     /// Opens a file of [`BLOCKS`] blocks of 4 KiB, and reads it so many times, block by block.
     fn read_blocks(path: PathBuf, times: usize) -> impl Future<Output = ()> + Send;
     /// Reads a whole file.

@@ -7,10 +7,13 @@ use crate::rt::Rt;
 mod channels;
 mod fairness;
 mod files;
+mod names;
 mod processes;
 mod serve;
 mod spawn;
 mod timers;
+#[cfg(target_os = "linux")]
+pub(crate) mod uring;
 
 pub(crate) use serve::bare;
 
@@ -48,6 +51,8 @@ shapes! {
     "mutex" => channels::mutex: ("async mutex, 64 tasks", "ns a lock");
     "timeout" => timers::timeout_dropped: ("timeout made and dropped", "ns");
     "sleeps" => timers::many_sleeps: ("200,000 sleeps within 500 ms", "CPU ns a sleep");
+    "timeouts" => timers::million_held: ("1,000,000 timeouts at once, made, armed and dropped", "CPU ns a timeout"), ("the same: memory", "bytes a timeout");
+    "timeouts-fire" => timers::million_fire: ("1,000,000 tasks whose timeouts fire within a second", "CPU ns a task"), ("the same: memory", "bytes a task");
     "late" => timers::late: ("how late a 1 ms sleep wakes, p50", "µs");
     "skynet" => spawn::skynet: ("skynet, 1.1 million tasks", "ns a task");
     "fib" => spawn::fib: ("recursive spawn and join, fib(24)", "ns a task");
@@ -61,6 +66,7 @@ shapes! {
     "wake-block" => fairness::wake_then_block: ("a task wakes another, then blocks 100 ms: until that runs, p99", "ms");
     "process" => processes::one_after_the_other: ("`true` started and waited for", "µs a process"), ("the same: CPU of the parent", "µs a process");
     "process-8" => processes::eight_at_a_time: ("the same, 8 at a time", "µs a process");
+    "lookup" => names::look_up: ("`localhost` looked up, one after the other", "µs a name"), ("the same, 64 at a time", "µs a name"), ("an address looked up", "ns an address");
     "echo-1" => serve::echo_1: ("TCP echo, 64 B, 1 connection", "server CPU µs a message"), ("the same: time", "µs a message"), ("the same: latency, p99", "µs");
     "echo-64" => serve::echo_64: ("TCP echo, 64 B, 64 connections", "server CPU µs a message"), ("the same: time", "µs a message"), ("the same: latency, p99", "µs");
     "echo-1000" => serve::echo_1000: ("TCP echo, 64 B, 1,000 connections", "server CPU µs a message"), ("the same: time", "µs a message"), ("the same: latency, p99", "µs");

@@ -80,6 +80,10 @@ impl Rt for Heist {
         assert!(status.unwrap().success());
     }
 
+    async fn lookup(host: &'static str) -> usize {
+        heist::net::lookup_host((host, 80)).await.unwrap().count()
+    }
+
     async fn read_blocks(path: PathBuf, times: usize) {
         let mut file = heist::fs::File::open(path).await.unwrap();
         let mut block = Block([0; 4096]);

@@ -98,6 +98,10 @@ impl Rt for Smol {
         assert!(status.unwrap().success());
     }
 
+    async fn lookup(host: &'static str) -> usize {
+        smol::net::resolve((host, 80)).await.unwrap().len()
+    }
+
     async fn read_blocks(path: PathBuf, times: usize) {
         let mut file = smol::fs::File::open(path).await.unwrap();
         let mut block = Block([0; 4096]);

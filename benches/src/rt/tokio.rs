@@ -86,6 +86,10 @@ impl Rt for Tokio {
         assert!(status.unwrap().success());
     }
 
+    async fn lookup(host: &'static str) -> usize {
+        tokio::net::lookup_host((host, 80)).await.unwrap().count()
+    }
+
     async fn read_blocks(path: PathBuf, times: usize) {
         let mut file = tokio::fs::File::open(path).await.unwrap();
         let mut block = Block([0; 4096]);
