@@ -19,8 +19,12 @@ use url::{Position, Url};
 use crate::error::FetchError;
 use crate::robots;
 
-/// How many header fields an answer may have. hyper's own limit of about 400 KB for all of them together applies too.
-const MOST_FIELDS: usize = 1000;
+/// How long the head of an answer may be, and so may its trailers. Browsers have a limit in bytes too: Chromium's is 256 KiB, and
+/// Firefox's is this one.
+const LONGEST_HEAD: usize = 384 << 10;
+
+/// How many fields a head may have. To browsers their number doesn't matter. This is the most that a `HeaderMap` holds.
+const MOST_FIELDS: usize = 24 << 10;
 
 /// How long to wait for another try if there are no descriptors left.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(20);
@@ -146,8 +150,10 @@ async fn connect(url: &Url) -> Result<Connection, FetchError> {
     // It helps little and harms nothing: a request is one write.
     let _ = stream.set_nodelay(true);
     let (connection, driver) = http1::Builder::new()
+        .max_header_size(LONGEST_HEAD)
         .max_headers(MOST_FIELDS)
-        // What browsers accept as well: folded fields, a space before the colon, lines that are no fields.
+        // What browsers accept as well: folded fields, a space before the colon, lines that are no fields. A NUL is an
+        // error to them and to hyper.
         .allow_obsolete_multiline_headers_in_responses(true)
         .allow_spaces_after_header_name_in_responses(true)
         .ignore_invalid_headers_in_responses(true)

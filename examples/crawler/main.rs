@@ -57,7 +57,7 @@ use crate::crawl::{Options, crawl};
 use crate::fetch::Limits;
 use crate::outcome::Outcome;
 use crate::progress::{Progress, say};
-use crate::report::Worker;
+use crate::report::{Look, Workers};
 use crate::site::Site;
 
 /// The start page can't be fetched, or something fails on the way.
@@ -134,7 +134,7 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
     }
 }
 
-async fn run(args: Args, stop: CancellationToken) -> io::Result<(Outcome, Vec<Worker>)> {
+async fn run(args: Args, stop: CancellationToken) -> io::Result<(Outcome, Workers)> {
     let (site, under) = match (&args.url, &args.serve) {
         (Some(_), _) => (None, None),
         (None, Some(folder)) => (Some(Site::Folder(folder.clone())), None),
@@ -175,18 +175,14 @@ async fn run(args: Args, stop: CancellationToken) -> io::Result<(Outcome, Vec<Wo
         },
     };
     let metrics = Handle::current().metrics();
-    let before = report::workers(&metrics);
+    let before = Look::now(&metrics);
     let outcome = crawl(options, Progress::shown(), stop).await;
-    let after = report::workers(&metrics);
-    let workers = after
-        .iter()
-        .zip(&before)
-        .map(|(after, before)| after.since(before));
-    Ok((outcome, workers.collect()))
+    let workers = before.since(&metrics);
+    Ok((outcome, workers))
 }
 
 /// Writes both reports. If the file can't be written, the table still is.
-fn print(outcome: &Outcome, workers: &[Worker], json: Option<File>) -> io::Result<()> {
+fn print(outcome: &Outcome, workers: &Workers, json: Option<File>) -> io::Result<()> {
     let written = json.map_or(Ok(()), |file| write_json(outcome, file));
     let mut out = BufWriter::new(io::stdout().lock());
     match report::table(&mut out, outcome, workers).and_then(|()| out.flush()) {

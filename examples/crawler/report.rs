@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heist::runtime::RuntimeMetrics;
 use serde_json::{Value, json};
@@ -15,15 +15,50 @@ const HOLDERS: usize = 5;
 /// What one worker did during the crawl.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Worker {
-    /// How long it polled. Divided by the crawl's time, this is the worker's share of a core. If there are more workers
-    /// than cores, it is more than the share: workers poll while they wait for a core, too.
+    /// How long it was awake. That is no CPU time: a worker is also awake while it waits for a core.
     busy: Duration,
     polls: u64,
     steals: u64,
 }
 
+/// What all workers did during the crawl, and how long that took.
+#[derive(Clone, Debug)]
+pub(crate) struct Workers {
+    each: Vec<Worker>,
+    time: Duration,
+}
+
+/// The workers as they were when the crawl began.
+pub(crate) struct Look {
+    each: Vec<Worker>,
+    at: Instant,
+}
+
+impl Look {
+    pub(crate) fn now(metrics: &RuntimeMetrics) -> Look {
+        // The clock first, and last in `since`: so no worker was awake for longer than the time.
+        let at = Instant::now();
+        let each = workers(metrics);
+        Look { each, at }
+    }
+
+    /// What the workers have done since then.
+    pub(crate) fn since(&self, metrics: &RuntimeMetrics) -> Workers {
+        let now = workers(metrics);
+        let since = |(now, before): (&Worker, &Worker)| Worker {
+            busy: now.busy.saturating_sub(before.busy),
+            polls: now.polls.saturating_sub(before.polls),
+            steals: now.steals.saturating_sub(before.steals),
+        };
+        Workers {
+            each: now.iter().zip(&self.each).map(since).collect(),
+            time: self.at.elapsed(),
+        }
+    }
+}
+
 /// What each worker has done so far.
-pub(crate) fn workers(metrics: &RuntimeMetrics) -> Vec<Worker> {
+fn workers(metrics: &RuntimeMetrics) -> Vec<Worker> {
     let worker = |index| Worker {
         busy: metrics.worker_total_busy_duration(index),
         polls: metrics.worker_poll_count(index),
@@ -32,19 +67,8 @@ pub(crate) fn workers(metrics: &RuntimeMetrics) -> Vec<Worker> {
     (0..metrics.num_workers()).map(worker).collect()
 }
 
-impl Worker {
-    /// What it did since an earlier look.
-    pub(crate) fn since(&self, before: &Worker) -> Worker {
-        Worker {
-            busy: self.busy.saturating_sub(before.busy),
-            polls: self.polls.saturating_sub(before.polls),
-            steals: self.steals.saturating_sub(before.steals),
-        }
-    }
-}
-
 /// Writes the table.
-pub(crate) fn table(out: &mut impl Write, outcome: &Outcome, workers: &[Worker]) -> io::Result<()> {
+pub(crate) fn table(out: &mut impl Write, outcome: &Outcome, workers: &Workers) -> io::Result<()> {
     let bytes: usize = outcome.pages.values().map(|page| page.bytes).sum();
     let links: usize = outcome.pages.values().map(|page| page.links).sum();
     let seconds = outcome.elapsed.as_secs_f64();
@@ -82,18 +106,19 @@ pub(crate) fn table(out: &mut impl Write, outcome: &Outcome, workers: &[Worker])
     row("status codes", statuses(outcome))?;
     row("pages/s", format!("{rate:.0}, in {seconds:.3} s"))?;
     row("latency", latency(&outcome.latencies))?;
-    for (index, worker) in workers.iter().enumerate() {
-        let share = 100.0 * worker.busy.as_secs_f64() / seconds.max(f64::EPSILON);
+    for (index, worker) in workers.each.iter().enumerate() {
+        let time = workers.time.as_secs_f64().max(f64::EPSILON);
+        let busy = 100.0 * worker.busy.as_secs_f64() / time;
         let (polls, steals) = (
             grouped(worker.polls as usize),
             grouped(worker.steals as usize),
         );
         row(
             &format!("worker {index}"),
-            format!("CPU share {share:.1} %, {polls} polls, {steals} steals"),
+            format!("busy {busy:.1} % of the time, {polls} polls, {steals} steals"),
         )?;
     }
-    let steals: u64 = workers.iter().map(|worker| worker.steals).sum();
+    let steals: u64 = workers.each.iter().map(|worker| worker.steals).sum();
     row("steals", grouped(steals as usize))?;
     row("broken links", grouped(outcome.broken.len()))?;
     broken(out, outcome)

@@ -6,17 +6,21 @@ use std::fmt::Write;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::Command;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use heist::fs::File;
 use heist::hyper::{HeistIo, HeistTimer};
+use heist::io::{AsyncRead, ReadBuf};
 use heist::net::{TcpListener, TcpStream};
 use heist::task::{JoinHandle, spawn_blocking};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION};
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -24,6 +28,9 @@ use percent_encoding::percent_decode_str;
 
 /// How many pages a generated site has.
 const MADE_PAGES: usize = 400;
+
+/// How much of a file is in memory at once, for each request.
+const PIECE: usize = 64 * 1024;
 
 /// What there is to serve.
 #[derive(Debug)]
@@ -43,7 +50,8 @@ pub(crate) struct Served {
 
 /// What a path leads to.
 enum Found {
-    File(Bytes, &'static str),
+    Page(Bytes),
+    File(FileBody, &'static str),
     Moved(String),
     Failed(StatusCode),
 }
@@ -78,7 +86,7 @@ impl Site {
     async fn find(self: Arc<Self>, path: String) -> Found {
         match &*self {
             Site::Made(pages) => match pages.get(&path) {
-                Some(page) => Found::File(page.clone(), "text/html; charset=utf-8"),
+                Some(page) => Found::Page(page.clone()),
                 None => Found::Failed(StatusCode::NOT_FOUND),
             },
             Site::Folder(folder) => {
@@ -88,10 +96,10 @@ impl Site {
                 let Some(file) = inside(folder, &path) else {
                     return Found::Failed(StatusCode::NOT_FOUND);
                 };
-                // Reading a file may block, so it runs on the blocking pool.
-                let read = spawn_blocking(move || read(&file, &path));
+                // Opening a file may block, so it runs on the blocking pool.
+                let open = spawn_blocking(move || open(&file, &path));
                 let failed = Found::Failed(StatusCode::INTERNAL_SERVER_ERROR);
-                read.await.unwrap_or(failed)
+                open.await.unwrap_or(failed)
             }
         }
     }
@@ -134,8 +142,8 @@ async fn converse(stream: TcpStream, site: Arc<Site>) {
 async fn answer(
     request: Request<Incoming>,
     site: Arc<Site>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut response = Response::new(Full::default());
+) -> Result<Response<Either<Full<Bytes>, FileBody>>, Infallible> {
+    let mut response = Response::new(Either::Left(Full::default()));
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         let allowed = HeaderValue::from_static("GET, HEAD");
@@ -144,10 +152,18 @@ async fn answer(
     }
     // For HEAD, hyper sends only the head.
     match site.find(request.uri().path().to_owned()).await {
+        Found::Page(page) => {
+            let kind = HeaderValue::from_static("text/html; charset=utf-8");
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+            *response.body_mut() = Either::Left(Full::new(page));
+        }
         Found::File(body, kind) => {
             let kind = HeaderValue::from_static(kind);
             response.headers_mut().insert(CONTENT_TYPE, kind);
-            *response.body_mut() = Full::new(body);
+            // hyper says no length for an empty body and HEAD.
+            let length = HeaderValue::from(body.left);
+            response.headers_mut().insert(CONTENT_LENGTH, length);
+            *response.body_mut() = Either::Right(body);
         }
         Found::Moved(path) => match HeaderValue::try_from(path) {
             Ok(path) => {
@@ -187,27 +203,85 @@ fn without_empty_steps(path: &str) -> String {
     clean
 }
 
-fn read(file: &Path, path: &str) -> Found {
-    let as_folder = path.ends_with('/');
-    let content = match std::fs::metadata(file) {
-        Ok(found) if found.is_dir() && !as_folder => return Found::Moved(format!("{path}/")),
-        Ok(found) if found.is_dir() => {
-            let index = file.join("index.html");
-            std::fs::read(&index).map(|content| (content, content_type(&index)))
-        }
-        Ok(_) if as_folder => return Found::Failed(StatusCode::NOT_FOUND),
-        // A pipe or a device may never end.
-        Ok(found) if !found.is_file() => return Found::Failed(StatusCode::FORBIDDEN),
-        Ok(_) => std::fs::read(file).map(|content| (content, content_type(file))),
-        Err(error) => Err(error),
-    };
-    match content {
-        Ok((content, kind)) => Found::File(content.into(), kind),
+fn open(file: &Path, path: &str) -> Found {
+    match find(file, path) {
+        Ok(found) => found,
         Err(error) => Found::Failed(match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => StatusCode::NOT_FOUND,
             io::ErrorKind::PermissionDenied => StatusCode::FORBIDDEN,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }),
+    }
+}
+
+fn find(file: &Path, path: &str) -> io::Result<Found> {
+    let found = std::fs::metadata(file)?;
+    let file = match (found.is_dir(), path.ends_with('/')) {
+        (true, true) => file.join("index.html"),
+        (true, false) => return Ok(Found::Moved(format!("{path}/"))),
+        (false, true) => return Ok(Found::Failed(StatusCode::NOT_FOUND)),
+        (false, false) => file.to_owned(),
+    };
+    // A pipe or a device may never end, and to open one may block for ever.
+    if !std::fs::metadata(&file)?.is_file() {
+        return Ok(Found::Failed(StatusCode::FORBIDDEN));
+    }
+    let opened = std::fs::File::open(&file)?;
+    let length = opened.metadata()?.len();
+    let body = FileBody::new(File::from_std(opened), length);
+    Ok(Found::File(body, content_type(&file)))
+}
+
+/// The first `left` bytes of a file, which are read while they are sent.
+struct FileBody {
+    file: File,
+    left: u64,
+    piece: Vec<u8>,
+}
+
+impl FileBody {
+    fn new(file: File, left: u64) -> FileBody {
+        FileBody {
+            file,
+            left,
+            piece: Vec::new(),
+        }
+    }
+}
+
+impl Body for FileBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = &mut *self;
+        if this.left == 0 {
+            return Poll::Ready(None);
+        }
+        let most = usize::try_from(this.left).map_or(PIECE, |left| left.min(PIECE));
+        this.piece.resize(most, 0);
+        let mut room = ReadBuf::new(&mut this.piece);
+        ready!(Pin::new(&mut this.file).poll_read(cx, &mut room))?;
+        let read = room.filled().len();
+        if read == 0 {
+            // It was cut meanwhile. The head has promised more, so the connection must end.
+            return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
+        }
+        this.left -= read as u64;
+        this.piece.truncate(read);
+        let piece = std::mem::take(&mut this.piece);
+        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
     }
 }
 
@@ -284,8 +358,59 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn only_files_are_served() {
-        let null = read(Path::new("/dev/null"), "/null");
+        let null = open(Path::new("/dev/null"), "/null");
         assert!(matches!(null, Found::Failed(StatusCode::FORBIDDEN)));
+    }
+
+    /// Asks a server for a path in HTTP/1.0, and returns all that it sends.
+    fn ask(address: SocketAddr, method: &str, path: &str) -> (String, Vec<u8>) {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(stream, "{method} {path} HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer
+            .windows(4)
+            .position(|end| end == b"\r\n\r\n")
+            .unwrap()
+            + 4;
+        let body = answer.split_off(end);
+        (String::from_utf8(answer).unwrap(), body)
+    }
+
+    #[test]
+    fn files_of_any_length_are_served_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = heist::runtime::Runtime::new().unwrap();
+        let site = Site::Folder(folder.path().to_owned());
+        let served = runtime.block_on(site.serve()).unwrap();
+        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3_000_001] {
+            let text: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            std::fs::write(folder.path().join("file.txt"), &text).unwrap();
+            for method in ["GET", "HEAD"] {
+                let (head, body) = ask(served.address(), method, "/file.txt");
+                assert!(
+                    head.contains(&format!("content-length: {length}\r\n")),
+                    "{head}"
+                );
+                let expected = if method == "GET" { &*text } else { b"" };
+                assert!(body == expected, "{method} {length}");
+            }
+        }
+    }
+
+    /// A longer file ends where it ended before, and a shorter one is an error: its length was sent already.
+    #[heist::test]
+    async fn a_file_that_changes_while_it_is_sent_keeps_its_length_or_fails() {
+        use http_body_util::BodyExt;
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (length, came) in [(10, Some(5)), (5, Some(5)), (3, None)] {
+            file.as_file().set_len(length).unwrap();
+            let body = FileBody::new(File::from_std(file.reopen().unwrap()), 5);
+            let all = body.collect().await.map(|all| all.to_bytes().len());
+            assert_eq!(all.ok(), came);
+        }
     }
 
     #[test]

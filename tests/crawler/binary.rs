@@ -77,6 +77,16 @@ fn a_run_prints_its_table_and_writes_its_file() {
         ] {
             assert!(table.contains(row), "no {row:?} in:\n{table}");
         }
+        // A worker is busy for the whole time at most.
+        let busy = table.lines().filter_map(|line| {
+            let (_, busy) = line.split_once("busy ")?;
+            busy.split_once(" % of the time")?.0.parse::<f64>().ok()
+        });
+        let busy: Vec<f64> = busy.collect();
+        assert!(
+            busy.len() == 2 && busy.iter().all(|busy| (0.0..=100.0).contains(busy)),
+            "{table}"
+        );
         assert_eq!(text(&output.stderr).matches("error: ").count(), 1);
 
         let json: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
@@ -157,6 +167,25 @@ fn a_file_that_cannot_be_written_costs_the_table_nothing() {
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stdout).contains("pages         1\n"));
         assert!(text(&output.stderr).contains("can't write the JSON"));
+    });
+}
+
+/// The file has more bytes than the program may have memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_file_is_served_piece_by_piece() {
+    watched(|| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("index.html"), "<a href=large>").unwrap();
+        let large = std::fs::File::create(folder.path().join("large")).unwrap();
+        // On disk it is only a length.
+        large.set_len(8 << 30).unwrap();
+        let script =
+            r#"ulimit -v 4000000; exec "$1" --serve "$2" --workers 2 --timeout 60 --json "$3""#;
+        let (output, json) = under_sh(script, folder.path().to_str().unwrap());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(json["pages"].as_array().unwrap().len(), 2, "{json}");
+        assert!(json["broken"].as_array().unwrap().is_empty(), "{json}");
     });
 }
 

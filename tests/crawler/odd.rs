@@ -121,6 +121,10 @@ const CASES: &[Case] = &[
     head("space", b"X-Space : x\r\nContent-Type : text/html\r\n"),
     head("bare-lf", b"X: y\nContent-Type: text/html\n"),
     head("fields-150", b""),
+    head("fields-2000", b""),
+    // The most that fits into a `HeaderMap`, and the least that one field takes.
+    head("fields-24576", b""),
+    head("trailers-2000", b""),
     // In XML an element without content may have no end tag.
     coded(
         "xhtml",
@@ -167,12 +171,30 @@ fn say_case(name: &str, stream: &mut TcpStream) -> io::Result<()> {
     };
     let page = (case.encode)(format!("<a href=/dead/{name}>").as_bytes());
     let mut head = case.head.to_vec();
-    if name == "fields-150" {
-        head = (0..150)
-            .flat_map(|i| format!("X-Field-{i}: {i}\r\n").into_bytes())
-            .collect();
+    if let Some(number) = name.strip_prefix("fields-") {
+        // One of them is the length.
+        head = fields(number.parse::<usize>().unwrap() - 1);
+    }
+    if let Some(number) = name.strip_prefix("trailers-") {
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let size = format!("{:x}\r\n", page.len());
+        let trailers = fields(number.parse().unwrap());
+        let parts = [
+            head,
+            size.as_bytes(),
+            &page,
+            b"\r\n0\r\n",
+            &trailers,
+            b"\r\n",
+        ];
+        return stream.write_all(&parts.concat());
     }
     say(stream, &head, &page)
+}
+
+fn fields(number: usize) -> Vec<u8> {
+    let field = |i| format!("X-{i}:{i}\r\n").into_bytes();
+    (0..number).flat_map(field).collect()
 }
 
 fn broken(outcome: &Outcome) -> BTreeSet<&str> {
@@ -207,16 +229,23 @@ fn what_browsers_bear_costs_no_link() {
     });
 }
 
+/// A body that can't be decoded is an error in Fetch as well. No browser shows it as it is.
 #[test]
 fn a_coding_that_is_not_decoded_or_not_kept_is_named() {
     watched(|| {
         let host = Host::start(|path, stream| match path {
             "/" => say_page(
                 stream,
-                "<a href=zstd><a href=no-gzip><a href=short-gzip><a href=many>",
+                "<a href=zstd><a href=no-gzip><a href=short-gzip><a href=many><img src=image>",
             ),
             "/zstd" => say(stream, b"Content-Encoding: zstd\r\n", b"(\xb5/\xfd"),
             "/no-gzip" => say(stream, b"Content-Encoding: gzip\r\n", b"<a href=x>"),
+            // Nothing is wanted of its body.
+            "/image" => say(
+                stream,
+                b"Content-Encoding: gzip\r\nContent-Type: image/png\r\n",
+                b"\x89PNG",
+            ),
             "/short-gzip" => say(
                 stream,
                 b"Content-Encoding: gzip\r\n",
@@ -240,6 +269,38 @@ fn a_coding_that_is_not_decoded_or_not_kept_is_named() {
             .zip(["codings", "the gzip", "the gzip", "zstd"])
         {
             assert!(reason.contains(expected), "{reason}");
+        }
+    });
+}
+
+/// Fetch has no field values with a NUL, and browsers give up on the whole answer.
+#[test]
+fn a_nul_in_a_head_is_an_error_as_it_is_to_browsers() {
+    const HEADS: &[&[u8]] = &[
+        b"HTTP/1.1 200 O\0K\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX\0: a\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno field \0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\r\n b\0\r\n\r\n",
+    ];
+    watched(|| {
+        let host = Host::start(|path, stream| match path[1..].parse::<usize>() {
+            Ok(head) => {
+                stream.write_all(HEADS[head])?;
+                stream.write_all(b"<a href=never>")
+            }
+            Err(_) => {
+                let link = |head| format!("<a href={head}>");
+                say_page(stream, &(0..HEADS.len()).map(link).collect::<String>())
+            }
+        });
+        let outcome = run(&runtime(2), options(&host.url("/")));
+        let all: Vec<_> = (0..HEADS.len())
+            .map(|head| host.url(&format!("/{head}")))
+            .collect();
+        assert_eq!(broken(&outcome), all.iter().map(|url| &**url).collect());
+        for broken in &outcome.broken {
+            assert!(broken.reason.contains("invalid HTTP"), "{}", broken.reason);
         }
     });
 }

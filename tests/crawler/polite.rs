@@ -161,7 +161,15 @@ fn a_host_without_a_robots_txt_is_open_and_one_in_trouble_is_closed() {
         }
         assert_eq!(crawl(say_missing).1, ALL);
         assert_eq!(crawl(|stream| say_redirect(stream, "/robots.txt")).1, ALL);
-        let (outcome, asked) = crawl(|_| Err(io::ErrorKind::Other.into()));
-        assert!(asked.is_empty() && outcome.start_error.is_some());
+        // What can't be read may hold rules.
+        let garbled =
+            |stream: &mut TcpStream| say(stream, "Content-Encoding: gzip\r\n", b"no gzip");
+        let nul = |stream: &mut TcpStream| say(stream, "X: \0\r\n", b"");
+        let robots: [fn(&mut TcpStream) -> io::Result<()>; 3] =
+            [garbled, nul, |_| Err(io::ErrorKind::Other.into())];
+        for robots in robots {
+            let (outcome, asked) = crawl(robots);
+            assert!(asked.is_empty() && outcome.start_error.is_some());
+        }
     });
 }
