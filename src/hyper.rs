@@ -27,28 +27,27 @@
 //!     Ok(Response::new(format!("hello from {}", request.uri().path())))
 //! }
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # heist::runtime::Runtime::new()?.block_on(async {
-//! let listener = TcpListener::bind("127.0.0.1:0").await?;
-//! let address = listener.local_addr()?;
-//! heist::spawn(async move {
-//!     let (stream, _) = listener.accept().await.unwrap();
-//!     hyper::server::conn::http1::Builder::new()
-//!         .timer(HeistTimer::new())
-//!         .serve_connection(HeistIo::new(stream), service_fn(hello))
-//!         .await
-//!         .unwrap();
-//! });
+//! #[heist::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let listener = TcpListener::bind("127.0.0.1:0").await?;
+//!     let address = listener.local_addr()?;
+//!     heist::spawn(async move {
+//!         let (stream, _) = listener.accept().await.unwrap();
+//!         hyper::server::conn::http1::Builder::new()
+//!             .timer(HeistTimer::new())
+//!             .serve_connection(HeistIo::new(stream), service_fn(hello))
+//!             .await
+//!             .unwrap();
+//!     });
 //!
-//! let stream = TcpStream::connect(address).await?;
-//! let (mut client, connection) = hyper::client::conn::http1::handshake(HeistIo::new(stream)).await?;
-//! heist::spawn(connection);
-//! let request = Request::get("/world").header("host", "localhost").body(String::new())?;
-//! let response = client.send_request(request).await?;
-//! assert_eq!(response.status(), 200);
-//! # Ok(())
-//! # })
-//! # }
+//!     let stream = TcpStream::connect(address).await?;
+//!     let (mut client, connection) = hyper::client::conn::http1::handshake(HeistIo::new(stream)).await?;
+//!     heist::spawn(connection);
+//!     let request = Request::get("/world").header("host", "localhost").body(String::new())?;
+//!     let response = client.send_request(request).await?;
+//!     assert_eq!(response.status(), 200);
+//!     Ok(())
+//! }
 //! ```
 //!
 //! [`TcpStream`]: crate::net::TcpStream
@@ -245,11 +244,12 @@ where
 /// use heist::hyper::HeistTimer;
 /// use hyper::rt::Timer;
 ///
-/// # heist::runtime::Runtime::new().unwrap().block_on(async {
-/// let start = Instant::now();
-/// HeistTimer::new().sleep(Duration::from_millis(2)).await;
-/// assert!(start.elapsed() >= Duration::from_millis(2));
-/// # });
+/// #[heist::main]
+/// async fn main() {
+///     let start = Instant::now();
+///     HeistTimer::new().sleep(Duration::from_millis(2)).await;
+///     assert!(start.elapsed() >= Duration::from_millis(2));
+/// }
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]

@@ -49,23 +49,24 @@ use crate::runtime::Handle;
 /// use std::io::{BufRead, BufReader, Write};
 ///
 /// use heist::io::{AsyncReadExt, AsyncWriteExt, SyncIoBridge, duplex};
-/// # #[heist::main]
-/// # async fn main() {
-/// let (mut one, other) = duplex(16);
-/// let mut bridge = SyncIoBridge::new(other);
-/// let blocking = heist::task::spawn_blocking(move || {
-///     let mut line = String::new();
-///     BufReader::new(&mut bridge).read_line(&mut line).unwrap();
-///     write!(bridge, "{} bytes", line.len()).unwrap();
-///     bridge.shutdown().unwrap();
-/// });
 ///
-/// one.write_all(b"how long is this?\n").await.unwrap();
-/// let mut answer = String::new();
-/// one.read_to_string(&mut answer).await.unwrap();
-/// assert_eq!(answer, "18 bytes");
-/// blocking.await.unwrap();
-/// # }
+/// #[heist::main]
+/// async fn main() {
+///     let (mut one, other) = duplex(16);
+///     let mut bridge = SyncIoBridge::new(other);
+///     let blocking = heist::task::spawn_blocking(move || {
+///         let mut line = String::new();
+///         BufReader::new(&mut bridge).read_line(&mut line).unwrap();
+///         write!(bridge, "{} bytes", line.len()).unwrap();
+///         bridge.shutdown().unwrap();
+///     });
+///
+///     one.write_all(b"how long is this?\n").await.unwrap();
+///     let mut answer = String::new();
+///     one.read_to_string(&mut answer).await.unwrap();
+///     assert_eq!(answer, "18 bytes");
+///     blocking.await.unwrap();
+/// }
 /// ```
 #[derive(Debug)]
 pub struct SyncIoBridge<T> {

@@ -47,24 +47,25 @@ impl<T: AsRawFd> AsRawFd for Watched<T> {
 /// use heist::io::unix::AsyncFd;
 /// use std::io::{Read, Write};
 /// use std::os::unix::net::UnixStream;
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// let (mut there, here) = UnixStream::pair()?;
-/// here.set_nonblocking(true)?;
-/// let here = AsyncFd::new(here)?;
 ///
-/// there.write_all(b"hello")?;
-/// let mut heard = [0; 8];
-/// let length = loop {
-///     let mut guard = here.readable().await?;
-///     match guard.try_io(|fd| fd.get_ref().read(&mut heard)) {
-///         Ok(result) => break result?,
-///         Err(_would_block) => continue,
-///     }
-/// };
-/// assert_eq!(&heard[..length], b"hello");
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let (mut there, here) = UnixStream::pair()?;
+///     here.set_nonblocking(true)?;
+///     let here = AsyncFd::new(here)?;
+///
+///     there.write_all(b"hello")?;
+///     let mut heard = [0; 8];
+///     let length = loop {
+///         let mut guard = here.readable().await?;
+///         match guard.try_io(|fd| fd.get_ref().read(&mut heard)) {
+///             Ok(result) => break result?,
+///             Err(_would_block) => continue,
+///         }
+///     };
+///     assert_eq!(&heard[..length], b"hello");
+///     Ok(())
+/// }
 /// ```
 ///
 /// The same with [`async_io`](Self::async_io):
@@ -74,18 +75,19 @@ impl<T: AsRawFd> AsRawFd for Watched<T> {
 /// use heist::io::unix::AsyncFd;
 /// use std::io::{Read, Write};
 /// use std::os::unix::net::UnixStream;
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// let (mut there, here) = UnixStream::pair()?;
-/// here.set_nonblocking(true)?;
-/// let here = AsyncFd::new(here)?;
 ///
-/// there.write_all(b"hello")?;
-/// let mut heard = [0; 8];
-/// let length = here.async_io(Interest::READABLE, |mut socket| socket.read(&mut heard)).await?;
-/// assert_eq!(&heard[..length], b"hello");
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let (mut there, here) = UnixStream::pair()?;
+///     here.set_nonblocking(true)?;
+///     let here = AsyncFd::new(here)?;
+///
+///     there.write_all(b"hello")?;
+///     let mut heard = [0; 8];
+///     let length = here.async_io(Interest::READABLE, |mut socket| socket.read(&mut heard)).await?;
+///     assert_eq!(&heard[..length], b"hello");
+///     Ok(())
+/// }
 /// ```
 pub struct AsyncFd<T: AsRawFd> {
     io: Registered<Watched<T>>,
@@ -122,17 +124,18 @@ impl<T: AsRawFd + AsFd> AsyncFd<T> {
     ///
     /// ```
     /// use heist::io::unix::AsyncFd;
-    /// # #[heist::main]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let file = std::fs::File::open(std::env::current_exe()?)?;
-    /// # #[cfg(target_os = "linux")]
-    /// # {
-    /// let (file, error) = AsyncFd::try_new(file).unwrap_err().into_parts();
-    /// assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
-    /// # drop(file);
-    /// # }
-    /// # Ok(())
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let file = std::fs::File::open(std::env::current_exe()?)?;
+    ///     # #[cfg(target_os = "linux")]
+    ///     # {
+    ///     let (file, error) = AsyncFd::try_new(file).unwrap_err().into_parts();
+    ///     assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+    ///     # drop(file);
+    ///     # }
+    ///     Ok(())
+    /// }
     /// ```
     pub fn try_new(inner: T) -> Result<AsyncFd<T>, AsyncFdRegisterError<T>> {
         Self::try_with_interest(inner, Interest::READABLE | Interest::WRITABLE)

@@ -3,12 +3,12 @@
 //! ```
 //! use heist::process::Command;
 //!
-//! # #[heist::main]
-//! # async fn main() -> std::io::Result<()> {
-//! let output = Command::new("echo").arg("hello").output().await?;
-//! assert_eq!(output.stdout, b"hello\n");
-//! # Ok(())
-//! # }
+//! #[heist::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let output = Command::new("echo").arg("hello").output().await?;
+//!     assert_eq!(output.stdout, b"hello\n");
+//!     Ok(())
+//! }
 //! ```
 //!
 //! | to | use |

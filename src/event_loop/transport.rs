@@ -435,14 +435,15 @@ impl Transport {
     ///         assert!(transport.set_write_buffer_limits(Some(1), Some(2)).is_err());
     ///     }
     /// }
-    /// # #[heist::main]
-    /// # async fn main() -> std::io::Result<()> {
-    /// #     let event_loop = heist::event_loop::EventLoop::current();
-    /// #     let server = event_loop.create_server(|| Chatty, "127.0.0.1:0").await?;
-    /// #     let (transport, _) = event_loop.create_connection(|| Chatty, server.local_addr()).await?;
-    /// #     assert!(!transport.is_closing());
-    /// #     Ok(())
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///         let event_loop = heist::event_loop::EventLoop::current();
+    ///         let server = event_loop.create_server(|| Chatty, "127.0.0.1:0").await?;
+    ///         let (transport, _) = event_loop.create_connection(|| Chatty, server.local_addr()).await?;
+    ///         assert!(!transport.is_closing());
+    ///         Ok(())
+    /// }
     /// ```
     pub fn set_write_buffer_limits(
         &self,

@@ -54,15 +54,16 @@ use crate::waits::{self, Wait};
 ///     }
 ///     done
 /// }
-/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-/// # let (send, recv) = mpsc::channel(2);
-/// # send.try_send(1).unwrap();
-/// # let stop = CancellationToken::new();
-/// # let mut worker = pin!(work(recv, stop.clone()));
-/// # let mut cx = Context::from_waker(Waker::noop());
-/// # assert!(worker.as_mut().poll(&mut cx).is_pending());
-/// # stop.cancel();
-/// # assert_eq!(worker.as_mut().poll(&mut cx), Poll::Ready(1));
+///
+/// #[heist::main]
+/// async fn main() {
+///     let (sender, jobs) = mpsc::channel(2);
+///     let stop = CancellationToken::new();
+///     let worker = heist::spawn(work(jobs, stop.clone()));
+///     sender.send(1).await.expect("the worker listens");
+///     stop.cancel();
+///     assert!(worker.await.expect("no panic") <= 1);
+/// }
 /// ```
 pub struct CancellationToken {
     node: Arc<Node>,

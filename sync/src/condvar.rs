@@ -73,13 +73,13 @@ const ALL: Outcome = FIRST_OUTCOME + 1;
 ///         queue.pop().expect("it is not empty")
 ///     }
 /// }
-/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-/// # let jobs = Jobs { queue: Mutex::new(vec![]), added: Condvar::new() };
-/// # let mut cx = Context::from_waker(Waker::noop());
-/// # let mut next = pin!(jobs.next());
-/// # assert!(next.as_mut().poll(&mut cx).is_pending());
-/// # assert!(pin!(jobs.add(7)).poll(&mut cx).is_ready());
-/// # assert_eq!(next.poll(&mut cx), Poll::Ready(7));
+///
+/// #[heist::main]
+/// async fn main() {
+///     let jobs = Jobs { queue: Mutex::new(vec![]), added: Condvar::new() };
+///     let (job, ()) = heist::join!(jobs.next(), jobs.add(7));
+///     assert_eq!(job, 7);
+/// }
 /// ```
 pub struct Condvar {
     waiting: AtomicBool,

@@ -246,10 +246,11 @@ impl fmt::Debug for RestoreOnPending {
 ///     }
 ///     sum
 /// }
-/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-/// # let numbers = [1, 2, 3];
-/// # let done = pin!(sum(&numbers)).poll(&mut Context::from_waker(Waker::noop()));
-/// # assert_eq!(done, Poll::Ready(6));
+///
+/// #[heist::main]
+/// async fn main() {
+///     assert_eq!(sum(&[1, 2, 3]).await, 6);
+/// }
 /// ```
 pub async fn consume_budget() {
     std::future::poll_fn(|cx| poll_proceed(cx).map(|unit| unit.made_progress())).await

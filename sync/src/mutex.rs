@@ -38,10 +38,12 @@ use std::sync::Arc;
 ///     *balance += amount;
 ///     *balance
 /// }
-/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-/// # let balance = Mutex::new(1);
-/// # let done = pin!(add(&balance, 2)).poll(&mut Context::from_waker(Waker::noop()));
-/// # assert_eq!(done, Poll::Ready(3));
+///
+/// #[heist::main]
+/// async fn main() {
+///     let balance = Mutex::new(1);
+///     assert_eq!(add(&balance, 2).await, 3);
+/// }
 /// ```
 pub struct Mutex<T: ?Sized> {
     raw: RawMutex,

@@ -28,10 +28,12 @@ use crate::{Semaphore, SemaphorePermit, TryAcquireError};
 /// async fn answer() -> u32 {
 ///     *ANSWER.get_or_init(|| async { 6 * 7 }).await
 /// }
-/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-/// # let mut cx = Context::from_waker(Waker::noop());
-/// # assert_eq!(pin!(answer()).poll(&mut cx), Poll::Ready(42));
-/// assert_eq!(ANSWER.get(), Some(&42));
+///
+/// #[heist::main]
+/// async fn main() {
+///     assert_eq!(answer().await, 42);
+///     assert_eq!(ANSWER.get(), Some(&42));
+/// }
 /// ```
 pub struct OnceCell<T> {
     value: Cell<T>,

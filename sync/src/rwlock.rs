@@ -53,14 +53,19 @@ use crate::park::block_on;
 /// use heist::sync::RwLock;
 ///
 /// async fn add(names: &RwLock<Vec<String>>, name: &str) {
-///     if !names.read().await.iter().any(|known| known == name) {
+///     let is_new = !names.read().await.iter().any(|known| known == name);
+///     if is_new {
 ///         names.write().await.push(name.to_string());
 ///     }
 /// }
-/// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-/// # let names = RwLock::new(vec![]);
-/// # assert!(pin!(add(&names, "Robin")).poll(&mut Context::from_waker(Waker::noop())).is_ready());
-/// # assert_eq!(names.into_inner(), ["Robin"]);
+///
+/// #[heist::main]
+/// async fn main() {
+///     let names = RwLock::new(vec![]);
+///     add(&names, "Robin").await;
+///     add(&names, "Robin").await;
+///     assert_eq!(names.into_inner(), ["Robin"]);
+/// }
 /// ```
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,

@@ -146,10 +146,14 @@ impl Semaphore {
     ///     // No more tasks than there are permits are here at the same time.
     ///     Ok(())
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-    /// # let at_once = Semaphore::new(1);
-    /// # let done = pin!(limited(&at_once)).poll(&mut Context::from_waker(Waker::noop()));
-    /// # assert_eq!(done, Poll::Ready(Ok(())));
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let at_once = Semaphore::new(1);
+    ///     assert_eq!(limited(&at_once).await, Ok(()));
+    ///     at_once.close();
+    ///     assert!(limited(&at_once).await.is_err());
+    /// }
     /// ```
     #[track_caller]
     pub fn acquire(&self) -> impl Future<Output = Result<SemaphorePermit<'_>, AcquireError>> {

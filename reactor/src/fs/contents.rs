@@ -16,14 +16,14 @@ use super::job;
 /// If you drop the future, nothing is lost.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("bytes");
-/// heist::fs::write(&path, [1, 2, 3]).await?;
-/// assert_eq!(heist::fs::read(&path).await?, [1, 2, 3]);
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("bytes");
+///     heist::fs::write(&path, [1, 2, 3]).await?;
+///     assert_eq!(heist::fs::read(&path).await?, [1, 2, 3]);
+///     Ok(())
+/// }
 /// ```
 pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     // Opening alone may wait, even if all is in the cache: on a pipe, on a lease, on who watches the file. So all of it is one
@@ -43,14 +43,14 @@ pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// If you drop the future, nothing is lost.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("text");
-/// heist::fs::write(&path, "hello").await?;
-/// assert_eq!(heist::fs::read_to_string(&path).await?, "hello");
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("text");
+///     heist::fs::write(&path, "hello").await?;
+///     assert_eq!(heist::fs::read_to_string(&path).await?, "hello");
+///     Ok(())
+/// }
 /// ```
 pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
     let path = path.as_ref().to_owned();
@@ -68,15 +68,15 @@ pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("text");
-/// heist::fs::write(&path, "hello").await?;
-/// heist::fs::write(&path, "bye").await?;
-/// assert_eq!(heist::fs::read(&path).await?, b"bye");
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("text");
+///     heist::fs::write(&path, "hello").await?;
+///     heist::fs::write(&path, "bye").await?;
+///     assert_eq!(heist::fs::read(&path).await?, b"bye");
+///     Ok(())
+/// }
 /// ```
 pub async fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<()> {
     let path = path.as_ref().to_owned();
@@ -96,14 +96,14 @@ pub async fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Re
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let (from, to) = (folder.path().join("a"), folder.path().join("b"));
-/// heist::fs::write(&from, "hello").await?;
-/// assert_eq!(heist::fs::copy(&from, &to).await?, 5);
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+///     heist::fs::write(&from, "hello").await?;
+///     assert_eq!(heist::fs::copy(&from, &to).await?, 5);
+///     Ok(())
+/// }
 /// ```
 pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
     let (from, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());

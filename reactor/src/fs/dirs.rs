@@ -19,12 +19,12 @@ mod unix;
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// heist::fs::create_dir(folder.path().join("a")).await?;
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     heist::fs::create_dir(folder.path().join("a")).await?;
+///     Ok(())
+/// }
 /// ```
 pub async fn create_dir(path: impl AsRef<Path>) -> io::Result<()> {
     let path = path.as_ref().to_owned();
@@ -42,12 +42,12 @@ pub async fn create_dir(path: impl AsRef<Path>) -> io::Result<()> {
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// heist::fs::create_dir_all(folder.path().join("a/b/c")).await?;
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     heist::fs::create_dir_all(folder.path().join("a/b/c")).await?;
+///     Ok(())
+/// }
 /// ```
 pub async fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
     let path = path.as_ref().to_owned();
@@ -65,14 +65,14 @@ pub async fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("a");
-/// heist::fs::create_dir(&path).await?;
-/// heist::fs::remove_dir(&path).await?;
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("a");
+///     heist::fs::create_dir(&path).await?;
+///     heist::fs::remove_dir(&path).await?;
+///     Ok(())
+/// }
 /// ```
 pub async fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
     let path = path.as_ref().to_owned();
@@ -90,13 +90,13 @@ pub async fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// heist::fs::create_dir_all(folder.path().join("a/b/c")).await?;
-/// heist::fs::remove_dir_all(folder.path().join("a")).await?;
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     heist::fs::create_dir_all(folder.path().join("a/b/c")).await?;
+///     heist::fs::remove_dir_all(folder.path().join("a")).await?;
+///     Ok(())
+/// }
 /// ```
 pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
     let path = path.as_ref().to_owned();
@@ -106,14 +106,14 @@ pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
 /// How a directory is made.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("a/b");
-/// heist::fs::DirBuilder::new().recursive(true).create(&path).await?;
-/// assert!(heist::fs::metadata(&path).await?.is_dir());
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("a/b");
+///     heist::fs::DirBuilder::new().recursive(true).create(&path).await?;
+///     assert!(heist::fs::metadata(&path).await?.is_dir());
+///     Ok(())
+/// }
 /// ```
 #[derive(Debug, Default)]
 pub struct DirBuilder {

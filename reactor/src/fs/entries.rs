@@ -17,12 +17,12 @@ use super::job;
 /// If you drop the future, nothing is lost.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// assert!(heist::fs::metadata(folder.path()).await?.is_dir());
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     assert!(heist::fs::metadata(folder.path()).await?.is_dir());
+///     Ok(())
+/// }
 /// ```
 pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
     let path = path.as_ref().to_owned();
@@ -40,12 +40,12 @@ pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 /// If you drop the future, nothing is lost.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// assert!(!heist::fs::symlink_metadata(folder.path()).await?.is_symlink());
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     assert!(!heist::fs::symlink_metadata(folder.path()).await?.is_symlink());
+///     Ok(())
+/// }
 /// ```
 pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
     let path = path.as_ref().to_owned();
@@ -63,12 +63,12 @@ pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 /// If you drop the future, nothing is lost.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// assert!(!heist::fs::try_exists(folder.path().join("nothing")).await?);
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     assert!(!heist::fs::try_exists(folder.path().join("nothing")).await?);
+///     Ok(())
+/// }
 /// ```
 pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
     let path = path.as_ref().to_owned();
@@ -86,13 +86,13 @@ pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
 /// If you drop the future, nothing is lost.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let folder = heist::fs::canonicalize(folder.path()).await?;
-/// assert!(folder.is_absolute());
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let folder = heist::fs::canonicalize(folder.path()).await?;
+///     assert!(folder.is_absolute());
+///     Ok(())
+/// }
 /// ```
 pub async fn canonicalize(path: impl AsRef<Path>) -> io::Result<PathBuf> {
     let path = path.as_ref().to_owned();
@@ -110,16 +110,16 @@ pub async fn canonicalize(path: impl AsRef<Path>) -> io::Result<PathBuf> {
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("text");
-/// heist::fs::write(&path, "hello").await?;
-/// let mut permissions = heist::fs::metadata(&path).await?.permissions();
-/// permissions.set_readonly(true);
-/// heist::fs::set_permissions(&path, permissions).await?;
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("text");
+///     heist::fs::write(&path, "hello").await?;
+///     let mut permissions = heist::fs::metadata(&path).await?.permissions();
+///     permissions.set_readonly(true);
+///     heist::fs::set_permissions(&path, permissions).await?;
+///     Ok(())
+/// }
 /// ```
 pub async fn set_permissions(path: impl AsRef<Path>, perm: Permissions) -> io::Result<()> {
     let path = path.as_ref().to_owned();
@@ -137,15 +137,15 @@ pub async fn set_permissions(path: impl AsRef<Path>, perm: Permissions) -> io::R
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let (from, to) = (folder.path().join("a"), folder.path().join("b"));
-/// heist::fs::write(&from, "hello").await?;
-/// heist::fs::rename(&from, &to).await?;
-/// assert_eq!(heist::fs::read(&to).await?, b"hello");
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+///     heist::fs::write(&from, "hello").await?;
+///     heist::fs::rename(&from, &to).await?;
+///     assert_eq!(heist::fs::read(&to).await?, b"hello");
+///     Ok(())
+/// }
 /// ```
 pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
     let (from, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());
@@ -163,15 +163,15 @@ pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("text");
-/// heist::fs::write(&path, "hello").await?;
-/// heist::fs::remove_file(&path).await?;
-/// assert!(!heist::fs::try_exists(&path).await?);
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("text");
+///     heist::fs::write(&path, "hello").await?;
+///     heist::fs::remove_file(&path).await?;
+///     assert!(!heist::fs::try_exists(&path).await?);
+///     Ok(())
+/// }
 /// ```
 pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
     let path = path.as_ref().to_owned();

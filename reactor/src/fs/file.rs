@@ -52,19 +52,20 @@ const MAX_BUF_SIZE: usize = 2 * 1024 * 1024;
 /// ```
 /// use heist::fs::File;
 /// use heist::io::{AsyncReadExt, AsyncWriteExt};
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("greeting");
-/// let mut file = File::create(&path).await?;
-/// file.write_all(b"hello, world").await?;
-/// file.flush().await?;
 ///
-/// let mut greeting = String::new();
-/// File::open(&path).await?.read_to_string(&mut greeting).await?;
-/// assert_eq!(greeting, "hello, world");
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("greeting");
+///     let mut file = File::create(&path).await?;
+///     file.write_all(b"hello, world").await?;
+///     file.flush().await?;
+///
+///     let mut greeting = String::new();
+///     File::open(&path).await?.read_to_string(&mut greeting).await?;
+///     assert_eq!(greeting, "hello, world");
+///     Ok(())
+/// }
 /// ```
 pub struct File {
     std: Arc<StdFile>,

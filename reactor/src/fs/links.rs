@@ -26,15 +26,15 @@ pub use windows::{symlink_dir, symlink_file};
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let (original, link) = (folder.path().join("a"), folder.path().join("b"));
-/// heist::fs::write(&original, "hello").await?;
-/// heist::fs::hard_link(&original, &link).await?;
-/// assert_eq!(heist::fs::read(&link).await?, b"hello");
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let (original, link) = (folder.path().join("a"), folder.path().join("b"));
+///     heist::fs::write(&original, "hello").await?;
+///     heist::fs::hard_link(&original, &link).await?;
+///     assert_eq!(heist::fs::read(&link).await?, b"hello");
+///     Ok(())
+/// }
 /// ```
 pub async fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
     let (original, link) = (original.as_ref().to_owned(), link.as_ref().to_owned());
@@ -52,12 +52,12 @@ pub async fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io
 /// If you drop the future, nothing is lost.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// assert!(heist::fs::read_link(folder.path()).await.is_err());
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     assert!(heist::fs::read_link(folder.path()).await.is_err());
+///     Ok(())
+/// }
 /// ```
 pub async fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
     let path = path.as_ref().to_owned();

@@ -19,15 +19,16 @@ mod windows;
 /// ```
 /// use heist::fs::OpenOptions;
 /// use heist::io::AsyncWriteExt;
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("log");
-/// let mut log = OpenOptions::new().append(true).create(true).open(&path).await?;
-/// log.write_all(b"it has begun\n").await?;
-/// log.flush().await?;
-/// # Ok(())
-/// # }
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("log");
+///     let mut log = OpenOptions::new().append(true).create(true).open(&path).await?;
+///     log.write_all(b"it has begun\n").await?;
+///     log.flush().await?;
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Debug)]
 pub struct OpenOptions(StdOpenOptions);
@@ -116,11 +117,11 @@ impl File {
     /// If you drop the future, no file stays open.
     ///
     /// ```
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// let missing = heist::fs::File::open("/no/such/file").await;
-    /// assert_eq!(missing.unwrap_err().kind(), std::io::ErrorKind::NotFound);
-    /// # }
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let missing = heist::fs::File::open("/no/such/file").await;
+    ///     assert_eq!(missing.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    /// }
     /// ```
     pub async fn open(path: impl AsRef<Path>) -> io::Result<File> {
         Self::options().read(true).open(path).await

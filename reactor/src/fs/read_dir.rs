@@ -32,16 +32,16 @@ const CHUNK: usize = 32;
 /// If you drop the future, nothing is lost.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// heist::fs::write(folder.path().join("a"), "").await?;
-/// let mut entries = heist::fs::read_dir(folder.path()).await?;
-/// while let Some(entry) = entries.next_entry().await? {
-///     assert_eq!(entry.file_name(), "a");
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     heist::fs::write(folder.path().join("a"), "").await?;
+///     let mut entries = heist::fs::read_dir(folder.path()).await?;
+///     while let Some(entry) = entries.next_entry().await? {
+///         assert_eq!(entry.file_name(), "a");
+///     }
+///     Ok(())
 /// }
-/// # Ok(())
-/// # }
 /// ```
 pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
     let path = path.as_ref().to_owned();

@@ -10,17 +10,18 @@
 //! use futures_io::AsyncRead as FuturesAsyncRead;
 //! use heist::io::compat::{FuturesAsyncReadCompatExt, HeistAsyncReadCompatExt};
 //! use heist::io::AsyncReadExt;
-//! # #[heist::main]
-//! # async fn main() {
-//! // A reader with heist's trait...
-//! let ours = (&b"bytes"[..]).take(3);
-//! // ... is one with the other trait...
-//! let theirs: Box<dyn FuturesAsyncRead + Unpin> = Box::new(ours.compat());
-//! // ... and comes back.
-//! let mut all = Vec::new();
-//! FuturesAsyncReadCompatExt::compat(theirs).read_to_end(&mut all).await.unwrap();
-//! assert_eq!(all, b"byt");
-//! # }
+//!
+//! #[heist::main]
+//! async fn main() {
+//!     // A reader with heist's trait...
+//!     let ours = (&b"bytes"[..]).take(3);
+//!     // ... is one with the other trait...
+//!     let theirs: Box<dyn FuturesAsyncRead + Unpin> = Box::new(ours.compat());
+//!     // ... and comes back.
+//!     let mut all = Vec::new();
+//!     FuturesAsyncReadCompatExt::compat(theirs).read_to_end(&mut all).await.unwrap();
+//!     assert_eq!(all, b"byt");
+//! }
 //! ```
 
 use std::io::{IoSlice, Result, SeekFrom};

@@ -24,21 +24,22 @@ use super::{AsyncBufRead, AsyncRead, AsyncWrite, CHUNK};
 /// ```
 /// use heist::io::{AsyncReadExt, AsyncWriteExt, copy};
 /// use heist::net::{TcpListener, TcpStream};
-/// # #[heist::main]
-/// # async fn main() {
-/// let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-/// let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-/// let (mut server, _) = listener.accept().await.unwrap();
-/// client.write_all(b"echo").await.unwrap();
-/// client.shutdown().await.unwrap();
 ///
-/// let (mut read, mut write) = server.split();
-/// assert_eq!(copy(&mut read, &mut write).await.unwrap(), 4);
-/// write.shutdown().await.unwrap();
-/// let mut answer = String::new();
-/// client.read_to_string(&mut answer).await.unwrap();
-/// assert_eq!(answer, "echo");
-/// # }
+/// #[heist::main]
+/// async fn main() {
+///     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+///     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+///     let (mut server, _) = listener.accept().await.unwrap();
+///     client.write_all(b"echo").await.unwrap();
+///     client.shutdown().await.unwrap();
+///
+///     let (mut read, mut write) = server.split();
+///     assert_eq!(copy(&mut read, &mut write).await.unwrap(), 4);
+///     write.shutdown().await.unwrap();
+///     let mut answer = String::new();
+///     client.read_to_string(&mut answer).await.unwrap();
+///     assert_eq!(answer, "echo");
+/// }
 /// ```
 pub async fn copy<R, W>(reader: &mut R, writer: &mut W) -> Result<u64>
 where
@@ -62,13 +63,14 @@ where
 ///
 /// ```
 /// use heist::io::{BufReader, copy_buf};
-/// # #[heist::main]
-/// # async fn main() {
-/// let mut reader = BufReader::new(&b"all of it"[..]);
-/// let mut written = Vec::new();
-/// assert_eq!(copy_buf(&mut reader, &mut written).await.unwrap(), 9);
-/// assert_eq!(written, b"all of it");
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let mut reader = BufReader::new(&b"all of it"[..]);
+///     let mut written = Vec::new();
+///     assert_eq!(copy_buf(&mut reader, &mut written).await.unwrap(), 9);
+///     assert_eq!(written, b"all of it");
+/// }
 /// ```
 pub async fn copy_buf<R, W>(reader: &mut R, writer: &mut W) -> Result<u64>
 where
@@ -127,22 +129,23 @@ where
 ///
 /// ```
 /// use heist::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional, duplex};
-/// # #[heist::main]
-/// # async fn main() {
-/// let (mut client, mut inside) = duplex(64);
-/// let (mut outside, mut server) = duplex(64);
-/// let proxy = heist::spawn(async move { copy_bidirectional(&mut inside, &mut outside).await });
 ///
-/// client.write_all(b"question").await.unwrap();
-/// client.shutdown().await.unwrap();
-/// let mut heard = String::new();
-/// server.read_to_string(&mut heard).await.unwrap();
-/// assert_eq!(heard, "question");
-/// server.write_all(b"yes").await.unwrap();
-/// drop(server);
+/// #[heist::main]
+/// async fn main() {
+///     let (mut client, mut inside) = duplex(64);
+///     let (mut outside, mut server) = duplex(64);
+///     let proxy = heist::spawn(async move { copy_bidirectional(&mut inside, &mut outside).await });
 ///
-/// assert_eq!(proxy.await.unwrap().unwrap(), (8, 3));
-/// # }
+///     client.write_all(b"question").await.unwrap();
+///     client.shutdown().await.unwrap();
+///     let mut heard = String::new();
+///     server.read_to_string(&mut heard).await.unwrap();
+///     assert_eq!(heard, "question");
+///     server.write_all(b"yes").await.unwrap();
+///     drop(server);
+///
+///     assert_eq!(proxy.await.unwrap().unwrap(), (8, 3));
+/// }
 /// ```
 pub async fn copy_bidirectional<A, B>(a: &mut A, b: &mut B) -> Result<(u64, u64)>
 where
@@ -169,18 +172,19 @@ where
 ///
 /// ```
 /// use heist::io::{AsyncWriteExt, copy_bidirectional_with_sizes, duplex};
-/// # #[heist::main]
-/// # async fn main() {
-/// let (mut client, mut inside) = duplex(64);
-/// client.write_all(b"a long upload").await.unwrap();
-/// drop(client);
 ///
-/// let (mut outside, server) = duplex(64);
-/// drop(server);
-/// // Nobody is there to take it.
-/// let copied = copy_bidirectional_with_sizes(&mut inside, &mut outside, 64 * 1024, 1024).await;
-/// assert!(copied.is_err());
-/// # }
+/// #[heist::main]
+/// async fn main() {
+///     let (mut client, mut inside) = duplex(64);
+///     client.write_all(b"a long upload").await.unwrap();
+///     drop(client);
+///
+///     let (mut outside, server) = duplex(64);
+///     drop(server);
+///     // Nobody is there to take it.
+///     let copied = copy_bidirectional_with_sizes(&mut inside, &mut outside, 64 * 1024, 1024).await;
+///     assert!(copied.is_err());
+/// }
 /// ```
 pub async fn copy_bidirectional_with_sizes<A, B>(
     a: &mut A,

@@ -24,18 +24,19 @@ use super::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf, split};
 ///
 /// ```
 /// use heist::io::{AsyncReadExt, AsyncWriteExt, duplex};
-/// # #[heist::main]
-/// # async fn main() {
-/// let (mut client, mut server) = duplex(64);
-/// client.write_all(b"ping").await.unwrap();
-/// let mut word = [0; 4];
-/// server.read_exact(&mut word).await.unwrap();
-/// assert_eq!(&word, b"ping");
 ///
-/// drop(server);
-/// assert_eq!(client.read(&mut word).await.unwrap(), 0);
-/// assert!(client.write_all(b"ping").await.is_err());
-/// # }
+/// #[heist::main]
+/// async fn main() {
+///     let (mut client, mut server) = duplex(64);
+///     client.write_all(b"ping").await.unwrap();
+///     let mut word = [0; 4];
+///     server.read_exact(&mut word).await.unwrap();
+///     assert_eq!(&word, b"ping");
+///
+///     drop(server);
+///     assert_eq!(client.read(&mut word).await.unwrap(), 0);
+///     assert!(client.write_all(b"ping").await.is_err());
+/// }
 /// ```
 #[track_caller]
 pub fn duplex(max_buf_size: usize) -> (DuplexStream, DuplexStream) {
@@ -65,16 +66,17 @@ pub fn duplex(max_buf_size: usize) -> (DuplexStream, DuplexStream) {
 ///
 /// ```
 /// use heist::io::{AsyncReadExt, AsyncWriteExt, simplex};
-/// # #[heist::main]
-/// # async fn main() {
-/// let (mut read, mut write) = simplex(64);
-/// write.write_all(b"one way").await.unwrap();
-/// write.shutdown().await.unwrap();
 ///
-/// let mut all = String::new();
-/// read.read_to_string(&mut all).await.unwrap();
-/// assert_eq!(all, "one way");
-/// # }
+/// #[heist::main]
+/// async fn main() {
+///     let (mut read, mut write) = simplex(64);
+///     write.write_all(b"one way").await.unwrap();
+///     write.shutdown().await.unwrap();
+///
+///     let mut all = String::new();
+///     read.read_to_string(&mut all).await.unwrap();
+///     assert_eq!(all, "one way");
+/// }
 /// ```
 #[track_caller]
 pub fn simplex(max_buf_size: usize) -> (ReadHalf<SimplexStream>, WriteHalf<SimplexStream>) {

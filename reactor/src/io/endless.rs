@@ -16,10 +16,11 @@ pub struct Empty(());
 ///
 /// ```
 /// use heist::io::{self, AsyncReadExt};
-/// # #[heist::main]
-/// # async fn main() {
-/// assert_eq!(io::empty().read(&mut [0; 8]).await.unwrap(), 0);
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     assert_eq!(io::empty().read(&mut [0; 8]).await.unwrap(), 0);
+/// }
 /// ```
 pub fn empty() -> Empty {
     Empty(())
@@ -33,12 +34,13 @@ pub struct Repeat(u8);
 ///
 /// ```
 /// use heist::io::{self, AsyncReadExt};
-/// # #[heist::main]
-/// # async fn main() {
-/// let mut bytes = [0; 3];
-/// io::repeat(7).read_exact(&mut bytes).await.unwrap();
-/// assert_eq!(bytes, [7; 3]);
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let mut bytes = [0; 3];
+///     io::repeat(7).read_exact(&mut bytes).await.unwrap();
+///     assert_eq!(bytes, [7; 3]);
+/// }
 /// ```
 pub const fn repeat(byte: u8) -> Repeat {
     Repeat(byte)
@@ -52,10 +54,11 @@ pub struct Sink(());
 ///
 /// ```
 /// use heist::io::{self, AsyncWriteExt};
-/// # #[heist::main]
-/// # async fn main() {
-/// io::sink().write_all(&[0; 1_000]).await.unwrap();
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     io::sink().write_all(&[0; 1_000]).await.unwrap();
+/// }
 /// ```
 pub fn sink() -> Sink {
     Sink(())

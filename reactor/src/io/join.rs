@@ -22,14 +22,15 @@ pin_project! {
 ///
 /// ```
 /// use heist::io::{self, AsyncReadExt, AsyncWriteExt};
-/// # #[heist::main]
-/// # async fn main() {
-/// let mut both = io::join(&b"in"[..], Vec::new());
-/// let mut read = String::new();
-/// both.read_to_string(&mut read).await.unwrap();
-/// both.write_all(b"out").await.unwrap();
-/// assert_eq!((&*read, &**both.writer()), ("in", &b"out"[..]));
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let mut both = io::join(&b"in"[..], Vec::new());
+///     let mut read = String::new();
+///     both.read_to_string(&mut read).await.unwrap();
+///     both.write_all(b"out").await.unwrap();
+///     assert_eq!((&*read, &**both.writer()), ("in", &b"out"[..]));
+/// }
 /// ```
 pub fn join<R, W>(reader: R, writer: W) -> Join<R, W>
 where

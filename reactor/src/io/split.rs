@@ -29,14 +29,15 @@ pub struct WriteHalf<T>(Arc<Shared<T>>);
 ///
 /// ```
 /// use heist::io::{self, AsyncReadExt, AsyncWriteExt};
-/// # #[heist::main]
-/// # async fn main() {
-/// let (mut reader, mut writer) = io::split(io::join(&b"in"[..], Vec::new()));
-/// let mut read = String::new();
-/// reader.read_to_string(&mut read).await.unwrap();
-/// writer.write_all(b"out").await.unwrap();
-/// assert_eq!(&**reader.unsplit(writer).writer(), b"out");
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let (mut reader, mut writer) = io::split(io::join(&b"in"[..], Vec::new()));
+///     let mut read = String::new();
+///     reader.read_to_string(&mut read).await.unwrap();
+///     writer.write_all(b"out").await.unwrap();
+///     assert_eq!(&**reader.unsplit(writer).writer(), b"out");
+/// }
 /// ```
 pub fn split<T: AsyncRead + AsyncWrite>(stream: T) -> (ReadHalf<T>, WriteHalf<T>) {
     let shared = Arc::new(Shared {

@@ -27,13 +27,14 @@ const MOST: usize = 2 * 1024 * 1024;
 ///
 /// ```no_run
 /// use heist::io::{self, AsyncBufReadExt, BufReader};
-/// # #[heist::main]
-/// # async fn main() {
-/// let mut lines = BufReader::new(io::stdin()).lines();
-/// while let Some(line) = lines.next_line().await.unwrap() {
-///     println!("{} bytes", line.len());
+///
+/// #[heist::main]
+/// async fn main() {
+///     let mut lines = BufReader::new(io::stdin()).lines();
+///     while let Some(line) = lines.next_line().await.unwrap() {
+///         println!("{} bytes", line.len());
+///     }
 /// }
-/// # }
 /// ```
 pub fn stdin() -> Stdin {
     Stdin {
@@ -56,14 +57,15 @@ pub fn stdin() -> Stdin {
 ///
 /// ```
 /// use heist::io::{self, AsyncWriteExt};
-/// # #[heist::main]
-/// # async fn main() {
-/// let mut stdout = io::stdout();
-/// for word in ["hello", " ", "world\n"] {
-///     stdout.write_all(word.as_bytes()).await.unwrap();
+///
+/// #[heist::main]
+/// async fn main() {
+///     let mut stdout = io::stdout();
+///     for word in ["hello", " ", "world\n"] {
+///         stdout.write_all(word.as_bytes()).await.unwrap();
+///     }
+///     stdout.flush().await.unwrap();
 /// }
-/// stdout.flush().await.unwrap();
-/// # }
 /// ```
 ///
 /// The console of Windows takes UTF-8 only. There, a write ends before a character that isn't complete.
@@ -80,10 +82,11 @@ pub fn stdout() -> Stdout {
 ///
 /// ```
 /// use heist::io::{self, AsyncWriteExt};
-/// # #[heist::main]
-/// # async fn main() {
-/// io::stderr().write_all(b"something is wrong\n").await.unwrap();
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     io::stderr().write_all(b"something is wrong\n").await.unwrap();
+/// }
 /// ```
 pub fn stderr() -> Stderr {
     Stderr {

@@ -13,11 +13,12 @@ use super::lookup::look_up;
 ///
 /// ```
 /// use heist::net::lookup_host;
-/// # #[heist::main]
-/// # async fn main() {
-/// let mut addresses = lookup_host(("127.0.0.1", 80)).await.unwrap();
-/// assert_eq!(addresses.next(), Some("127.0.0.1:80".parse().unwrap()));
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let mut addresses = lookup_host(("127.0.0.1", 80)).await.unwrap();
+///     assert_eq!(addresses.next(), Some("127.0.0.1:80".parse().unwrap()));
+/// }
 /// ```
 pub trait ToSocketAddrs: sealed::Resolve {}
 
@@ -39,12 +40,12 @@ impl<T: sealed::Resolve + ?Sized> ToSocketAddrs for T {}
 /// If you drop the future, the look-up is skipped. If it has begun, the system finishes it, and its result is dropped.
 ///
 /// ```no_run
-/// # #[heist::main]
-/// # async fn main() {
-/// for address in heist::net::lookup_host("localhost:3000").await.unwrap() {
-///     println!("{address}");
+/// #[heist::main]
+/// async fn main() {
+///     for address in heist::net::lookup_host("localhost:3000").await.unwrap() {
+///         println!("{address}");
+///     }
 /// }
-/// # }
 /// ```
 pub async fn lookup_host<T: ToSocketAddrs>(
     host: T,

@@ -14,13 +14,14 @@ use crate::sys;
 ///
 /// ```
 /// use heist::net::{TcpListener, TcpStream};
-/// # #[heist::main]
-/// # async fn main() {
-/// let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-/// let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-/// let (_server, peer) = listener.accept().await.unwrap();
-/// assert_eq!(peer, client.local_addr().unwrap());
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+///     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+///     let (_server, peer) = listener.accept().await.unwrap();
+///     assert_eq!(peer, client.local_addr().unwrap());
+/// }
 /// ```
 pub struct TcpListener {
     socket: Registered<mio::net::TcpListener>,

@@ -13,15 +13,16 @@ use super::addr::ip;
 ///
 /// ```
 /// use heist::net::TcpSocket;
-/// # #[heist::main]
-/// # async fn main() {
-/// let socket = TcpSocket::new_v4().unwrap();
-/// socket.set_reuseaddr(true).unwrap();
-/// socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-/// let listener = socket.listen(128).unwrap();
-/// let client = TcpSocket::new_v4().unwrap();
-/// client.connect(listener.local_addr().unwrap()).await.unwrap();
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let socket = TcpSocket::new_v4().unwrap();
+///     socket.set_reuseaddr(true).unwrap();
+///     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+///     let listener = socket.listen(128).unwrap();
+///     let client = TcpSocket::new_v4().unwrap();
+///     client.connect(listener.local_addr().unwrap()).await.unwrap();
+/// }
 /// ```
 #[derive(Debug)]
 pub struct TcpSocket(pub(super) Socket);
@@ -249,15 +250,15 @@ impl TcpSocket {
     /// Makes a socket from a stream of the standard library. That one must be in non-blocking mode, and not connected yet.
     ///
     /// ```
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// use socket2::{Domain, Socket, Type};
+    /// #[heist::main]
+    /// async fn main() {
+    ///     use socket2::{Domain, Socket, Type};
     ///
-    /// let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    /// socket.set_nonblocking(true).unwrap();
-    /// let socket = heist::net::TcpSocket::from_std_stream(socket.into());
-    /// # drop(socket);
-    /// # }
+    ///     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    ///     socket.set_nonblocking(true).unwrap();
+    ///     let socket = heist::net::TcpSocket::from_std_stream(socket.into());
+    ///     drop(socket);
+    /// }
     /// ```
     pub fn from_std_stream(stream: std::net::TcpStream) -> TcpSocket {
         TcpSocket(stream.into())

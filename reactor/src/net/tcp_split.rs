@@ -12,24 +12,25 @@ halves! {
     /// ```
     /// use heist::io::{AsyncReadExt, AsyncWriteExt};
     /// use heist::net::{TcpListener, TcpStream};
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    /// let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    /// let (mut server, _) = listener.accept().await.unwrap();
     ///
-    /// let (mut read, mut write) = client.into_split();
-    /// write.write_all(b"all that there is").await.unwrap();
-    /// drop(write); // the server reads the end of the stream
-    /// let mut heard = Vec::new();
-    /// server.read_to_end(&mut heard).await.unwrap();
-    /// server.write_all(&heard).await.unwrap();
-    /// drop(server);
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    ///     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    ///     let (mut server, _) = listener.accept().await.unwrap();
     ///
-    /// let mut answer = String::new();
-    /// read.read_to_string(&mut answer).await.unwrap();
-    /// assert_eq!(answer, "all that there is");
-    /// # }
+    ///     let (mut read, mut write) = client.into_split();
+    ///     write.write_all(b"all that there is").await.unwrap();
+    ///     drop(write); // the server reads the end of the stream
+    ///     let mut heard = Vec::new();
+    ///     server.read_to_end(&mut heard).await.unwrap();
+    ///     server.write_all(&heard).await.unwrap();
+    ///     drop(server);
+    ///
+    ///     let mut answer = String::new();
+    ///     read.read_to_string(&mut answer).await.unwrap();
+    ///     assert_eq!(answer, "all that there is");
+    /// }
     /// ```
 }
 

@@ -25,17 +25,18 @@ use crate::sys;
 /// ```
 /// use heist::io::{AsyncReadExt, AsyncWriteExt};
 /// use heist::net::{TcpListener, TcpStream};
-/// # #[heist::main]
-/// # async fn main() {
-/// let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-/// let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-/// let (mut server, _) = listener.accept().await.unwrap();
 ///
-/// client.write_all(b"hello").await.unwrap();
-/// let mut heard = [0; 5];
-/// server.read_exact(&mut heard).await.unwrap();
-/// assert_eq!(&heard, b"hello");
-/// # }
+/// #[heist::main]
+/// async fn main() {
+///     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+///     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+///     let (mut server, _) = listener.accept().await.unwrap();
+///
+///     client.write_all(b"hello").await.unwrap();
+///     let mut heard = [0; 5];
+///     server.read_exact(&mut heard).await.unwrap();
+///     assert_eq!(&heard, b"hello");
+/// }
 /// ```
 pub struct TcpStream {
     pub(super) socket: Registered<mio::net::TcpStream>,

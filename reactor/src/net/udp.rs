@@ -26,19 +26,20 @@ mod options;
 ///
 /// ```
 /// use heist::net::UdpSocket;
-/// # #[heist::main]
-/// # async fn main() {
-/// let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-/// let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-/// client.connect(server.local_addr().unwrap()).await.unwrap();
 ///
-/// client.send(b"hello").await.unwrap();
-/// let mut buffer = [0; 1500];
-/// let (length, peer) = server.recv_from(&mut buffer).await.unwrap();
-/// server.send_to(&buffer[..length], peer).await.unwrap();
-/// assert_eq!(client.recv(&mut buffer).await.unwrap(), 5);
-/// assert_eq!(&buffer[..5], b"hello");
-/// # }
+/// #[heist::main]
+/// async fn main() {
+///     let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+///     let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+///     client.connect(server.local_addr().unwrap()).await.unwrap();
+///
+///     client.send(b"hello").await.unwrap();
+///     let mut buffer = [0; 1500];
+///     let (length, peer) = server.recv_from(&mut buffer).await.unwrap();
+///     server.send_to(&buffer[..length], peer).await.unwrap();
+///     assert_eq!(client.recv(&mut buffer).await.unwrap(), 5);
+///     assert_eq!(&buffer[..5], b"hello");
+/// }
 /// ```
 pub struct UdpSocket {
     socket: Registered<mio::net::UdpSocket>,
@@ -93,13 +94,13 @@ impl UdpSocket {
     /// If the socket is in blocking mode, on Unix, in programs with debug assertions.
     ///
     /// ```
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    /// socket.set_nonblocking(true).unwrap();
-    /// let socket = heist::net::UdpSocket::from_std(socket).unwrap();
-    /// # drop(socket);
-    /// # }
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    ///     socket.set_nonblocking(true).unwrap();
+    ///     let socket = heist::net::UdpSocket::from_std(socket).unwrap();
+    ///     drop(socket);
+    /// }
     /// ```
     #[track_caller]
     pub fn from_std(socket: std::net::UdpSocket) -> io::Result<UdpSocket> {

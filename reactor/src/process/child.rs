@@ -22,18 +22,18 @@ use crate::io::{AsyncRead, AsyncReadExt};
 /// use heist::process::Command;
 /// use std::process::Stdio;
 ///
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// let mut sort = Command::new("sort")
-///     .stdin(Stdio::piped())
-///     .stdout(Stdio::piped())
-///     .spawn()?;
-/// sort.stdin.as_mut().unwrap().write_all(b"b\na\n").await?;
-/// // This closes the pipe, so that `sort` comes to the end of its input.
-/// let output = sort.wait_with_output().await?;
-/// assert_eq!(output.stdout, b"a\nb\n");
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let mut sort = Command::new("sort")
+///         .stdin(Stdio::piped())
+///         .stdout(Stdio::piped())
+///         .spawn()?;
+///     sort.stdin.as_mut().unwrap().write_all(b"b\na\n").await?;
+///     // This closes the pipe, so that `sort` comes to the end of its input.
+///     let output = sort.wait_with_output().await?;
+///     assert_eq!(output.stdout, b"a\nb\n");
+///     Ok(())
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Child {
@@ -138,15 +138,15 @@ impl Child {
     /// use heist::process::Command;
     /// use heist::time::{Duration, timeout};
     ///
-    /// # #[heist::main]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let mut child = Command::new("sleep").arg("1000").spawn()?;
-    /// match timeout(Duration::from_millis(10), child.wait()).await {
-    ///     Ok(status) => println!("it has ended: {}", status?),
-    ///     Err(_) => child.kill().await?,
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut child = Command::new("sleep").arg("1000").spawn()?;
+    ///     match timeout(Duration::from_millis(10), child.wait()).await {
+    ///         Ok(status) => println!("it has ended: {}", status?),
+    ///         Err(_) => child.kill().await?,
+    ///     }
+    ///     Ok(())
     /// }
-    /// # Ok(())
-    /// # }
     /// ```
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());

@@ -20,12 +20,12 @@ mod windows;
 /// ```
 /// use heist::process::Command;
 ///
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// let status = Command::new("sh").args(["-c", "exit 3"]).status().await?;
-/// assert_eq!(status.code(), Some(3));
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let status = Command::new("sh").args(["-c", "exit 3"]).status().await?;
+///     assert_eq!(status.code(), Some(3));
+///     Ok(())
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Command {
@@ -174,13 +174,13 @@ impl Command {
     /// ```
     /// use heist::process::Command;
     ///
-    /// # #[heist::main]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let mut child = Command::new("sleep").arg("1000").spawn()?;
-    /// child.kill().await?;
-    /// assert!(!child.wait().await?.success());
-    /// # Ok(())
-    /// # }
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut child = Command::new("sleep").arg("1000").spawn()?;
+    ///     child.kill().await?;
+    ///     assert!(!child.wait().await?.success());
+    ///     Ok(())
+    /// }
     /// ```
     pub fn spawn(&mut self) -> io::Result<Child> {
         self.spawn_with(StdCommand::spawn)

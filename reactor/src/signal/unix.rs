@@ -2,14 +2,15 @@
 //!
 //! ```
 //! use heist::signal::unix::{SignalKind, signal};
-//! # #[heist::main]
-//! # async fn main() -> std::io::Result<()> {
-//! let mut hangups = signal(SignalKind::hangup())?;
-//! # rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP)?;
-//! hangups.recv().await;
-//! println!("reading the configuration again");
-//! # Ok(())
-//! # }
+//!
+//! #[heist::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let mut hangups = signal(SignalKind::hangup())?;
+//!     # rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP)?;
+//!     hangups.recv().await;
+//!     println!("reading the configuration again");
+//!     Ok(())
+//! }
 //! ```
 
 use std::ffi::c_int;
@@ -149,13 +150,14 @@ impl Signal {
     ///
     /// ```
     /// use heist::signal::unix::{SignalKind, signal};
-    /// # #[heist::main]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let mut resized = signal(SignalKind::window_change())?;
-    /// # rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::WINCH)?;
-    /// assert_eq!(resized.recv().await, Some(()));
-    /// # Ok(())
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut resized = signal(SignalKind::window_change())?;
+    ///     # rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::WINCH)?;
+    ///     assert_eq!(resized.recv().await, Some(()));
+    ///     Ok(())
+    /// }
     /// ```
     pub async fn recv(&mut self) -> Option<()> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await

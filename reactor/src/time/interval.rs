@@ -19,15 +19,16 @@ use super::{Instant, Sleep, sleep_until};
 ///
 /// ```
 /// use heist::time::{Duration, Instant, interval};
-/// # #[heist::main]
-/// # async fn main() {
-/// let start = Instant::now();
-/// let mut interval = interval(Duration::from_millis(1));
-/// for _ in 0..3 {
-///     interval.tick().await;
+///
+/// #[heist::main]
+/// async fn main() {
+///     let start = Instant::now();
+///     let mut interval = interval(Duration::from_millis(1));
+///     for _ in 0..3 {
+///         interval.tick().await;
+///     }
+///     assert!(start.elapsed() >= Duration::from_millis(2));
 /// }
-/// assert!(start.elapsed() >= Duration::from_millis(2));
-/// # }
 /// ```
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
@@ -42,12 +43,13 @@ pub fn interval(period: Duration) -> Interval {
 ///
 /// ```
 /// use heist::time::{Duration, Instant, interval_at};
-/// # #[heist::main]
-/// # async fn main() {
-/// let start = Instant::now() + Duration::from_millis(1);
-/// let mut interval = interval_at(start, Duration::from_millis(1));
-/// assert_eq!(interval.tick().await, start);
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let start = Instant::now() + Duration::from_millis(1);
+///     let mut interval = interval_at(start, Duration::from_millis(1));
+///     assert_eq!(interval.tick().await, start);
+/// }
 /// ```
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {

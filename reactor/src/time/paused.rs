@@ -52,13 +52,14 @@ use crate::timers::Timers;
 ///
 /// ```
 /// use heist::time::{self, Duration, Instant};
-/// # #[heist::main(flavor = "current_thread")]
-/// # async fn main() {
-/// time::pause();
-/// let start = Instant::now();
-/// time::sleep(Duration::from_secs(3_600)).await;
-/// assert_eq!(start.elapsed(), Duration::from_secs(3_600));
-/// # }
+///
+/// #[heist::main(flavor = "current_thread")]
+/// async fn main() {
+///     time::pause();
+///     let start = Instant::now();
+///     time::sleep(Duration::from_secs(3_600)).await;
+///     assert_eq!(start.elapsed(), Duration::from_secs(3_600));
+/// }
 /// ```
 #[track_caller]
 pub fn pause() {
@@ -73,13 +74,14 @@ pub fn pause() {
 ///
 /// ```
 /// use heist::time::{self, Duration, Instant};
-/// # #[heist::main(flavor = "current_thread")]
-/// # async fn main() {
-/// time::pause();
-/// time::advance(Duration::from_secs(60)).await;
-/// time::resume();
-/// time::sleep(Duration::from_millis(1)).await;
-/// # }
+///
+/// #[heist::main(flavor = "current_thread")]
+/// async fn main() {
+///     time::pause();
+///     time::advance(Duration::from_secs(60)).await;
+///     time::resume();
+///     time::sleep(Duration::from_millis(1)).await;
+/// }
 /// ```
 #[track_caller]
 pub fn resume() {
@@ -101,13 +103,14 @@ pub fn resume() {
 ///
 /// ```
 /// use heist::time::{self, Duration, Instant};
-/// # #[heist::main(flavor = "current_thread")]
-/// # async fn main() {
-/// time::pause();
-/// let start = Instant::now();
-/// time::advance(Duration::from_micros(1_500)).await;
-/// assert_eq!(start.elapsed(), Duration::from_micros(1_500));
-/// # }
+///
+/// #[heist::main(flavor = "current_thread")]
+/// async fn main() {
+///     time::pause();
+///     let start = Instant::now();
+///     time::advance(Duration::from_micros(1_500)).await;
+///     assert_eq!(start.elapsed(), Duration::from_micros(1_500));
+/// }
 /// ```
 pub async fn advance(duration: Duration) {
     {

@@ -31,12 +31,13 @@ use crate::timers::{Closed, Key, Rejected, Shard};
 ///
 /// ```
 /// use heist::time::{Duration, Instant, sleep};
-/// # #[heist::main]
-/// # async fn main() {
-/// let start = Instant::now();
-/// sleep(Duration::from_millis(2)).await;
-/// assert!(start.elapsed() >= Duration::from_millis(2));
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let start = Instant::now();
+///     sleep(Duration::from_millis(2)).await;
+///     assert!(start.elapsed() >= Duration::from_millis(2));
+/// }
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep::lasting(duration)
@@ -50,12 +51,13 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// ```
 /// use heist::time::{Duration, Instant, sleep_until};
-/// # #[heist::main]
-/// # async fn main() {
-/// let deadline = Instant::now() + Duration::from_millis(2);
-/// sleep_until(deadline).await;
-/// assert!(Instant::now() >= deadline);
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let deadline = Instant::now() + Duration::from_millis(2);
+///     sleep_until(deadline).await;
+///     assert!(Instant::now() >= deadline);
+/// }
 /// ```
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
@@ -144,12 +146,13 @@ impl Sleep {
     ///
     /// ```
     /// use heist::time::{Duration, Instant, sleep};
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// let mut sleep = std::pin::pin!(sleep(Duration::from_secs(3_600)));
-    /// sleep.as_mut().reset(Instant::now() + Duration::from_millis(1));
-    /// sleep.await;
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut sleep = std::pin::pin!(sleep(Duration::from_secs(3_600)));
+    ///     sleep.as_mut().reset(Instant::now() + Duration::from_millis(1));
+    ///     sleep.await;
+    /// }
     /// ```
     pub fn reset(self: Pin<&mut Self>, deadline: Instant) {
         let this = self.get_mut();

@@ -32,12 +32,13 @@ use super::{Instant, Sleep, sleep_until};
 ///
 /// ```
 /// use heist::time::{Duration, timeout};
-/// # #[heist::main]
-/// # async fn main() {
-/// assert_eq!(timeout(Duration::from_secs(1), async { 7 }).await, Ok(7));
-/// let never = std::future::pending::<()>();
-/// assert!(timeout(Duration::from_millis(1), never).await.is_err());
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     assert_eq!(timeout(Duration::from_secs(1), async { 7 }).await, Ok(7));
+///     let never = std::future::pending::<()>();
+///     assert!(timeout(Duration::from_millis(1), never).await.is_err());
+/// }
 /// ```
 #[inline]
 pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
@@ -64,11 +65,12 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
 ///
 /// ```
 /// use heist::time::{Duration, Instant, timeout_at};
-/// # #[heist::main]
-/// # async fn main() {
-/// let deadline = Instant::now() + Duration::from_millis(1);
-/// assert!(timeout_at(deadline, std::future::pending::<()>()).await.is_err());
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let deadline = Instant::now() + Duration::from_millis(1);
+///     assert!(timeout_at(deadline, std::future::pending::<()>()).await.is_err());
+/// }
 /// ```
 #[inline]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {

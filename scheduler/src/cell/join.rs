@@ -33,14 +33,14 @@ use crate::thread;
 /// ```
 /// use heist::time::{Duration, timeout};
 ///
-/// # heist::runtime::Runtime::new()?.block_on(async {
-/// let mut task = heist::spawn(std::future::pending::<()>());
-/// if timeout(Duration::from_millis(1), &mut task).await.is_err() {
-///     task.abort();
+/// #[heist::main]
+/// async fn main() {
+///     let mut task = heist::spawn(std::future::pending::<()>());
+///     if timeout(Duration::from_millis(1), &mut task).await.is_err() {
+///         task.abort();
+///     }
+///     assert!(task.await.expect_err("aborted").is_cancelled());
 /// }
-/// assert!(task.await.expect_err("aborted").is_cancelled());
-/// # });
-/// # std::io::Result::Ok(())
 /// ```
 pub struct JoinHandle<T> {
     raw: RawTask,
@@ -301,17 +301,17 @@ impl fmt::Debug for AbortHandle {
 /// # Examples
 /// ```
 /// use std::future::pending;
-/// use heist::{runtime::Runtime, task::{self, AbortOnDropHandle}};
+/// use heist::task::{self, AbortOnDropHandle};
 ///
-/// # Runtime::new()?.block_on(async {
-/// let task = AbortOnDropHandle::new(task::spawn(pending::<()>()));
-/// let abort = task.abort_handle();
-/// drop(task);
-/// while !abort.is_finished() {
-///     task::yield_now().await;
+/// #[heist::main]
+/// async fn main() {
+///     let task = AbortOnDropHandle::new(task::spawn(pending::<()>()));
+///     let abort = task.abort_handle();
+///     drop(task);
+///     while !abort.is_finished() {
+///         task::yield_now().await;
+///     }
 /// }
-/// # });
-/// # std::io::Result::Ok(())
 /// ```
 #[must_use = "dropping the handle aborts the task"]
 #[derive(Debug)]

@@ -25,19 +25,17 @@ pub(super) const NO_RUNTIME: &str = "there is no runtime here: this must be call
 ///
 /// # Examples
 /// ```
-/// use heist::{runtime::Runtime, task};
+/// use heist::task;
 ///
-/// let runtime = Runtime::new()?;
-/// let sum = runtime.block_on(async {
+/// #[heist::main]
+/// async fn main() {
 ///     let parts: Vec<_> = (0..10).map(|i| task::spawn(async move { i * i })).collect();
 ///     let mut sum = 0;
 ///     for part in parts {
 ///         sum += part.await.expect("no task panicked");
 ///     }
-///     sum
-/// });
-/// assert_eq!(sum, 285);
-/// # std::io::Result::Ok(())
+///     assert_eq!(sum, 285);
+/// }
 /// ```
 #[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
@@ -65,15 +63,14 @@ where
 ///
 /// # Examples
 /// ```
-/// use heist::{runtime::Runtime, task};
+/// use heist::task;
 ///
-/// let runtime = Runtime::new()?;
-/// runtime.block_on(async {
+/// #[heist::main]
+/// async fn main() {
 ///     let begun = task::spawn_eager(async { 42 });
 ///     assert!(begun.is_finished());
 ///     assert_eq!(begun.await.expect("no panic"), 42);
-/// });
-/// # std::io::Result::Ok(())
+/// }
 /// ```
 #[track_caller]
 pub fn spawn_eager<F>(future: F) -> JoinHandle<F::Output>
@@ -104,13 +101,13 @@ where
 ///
 /// # Examples
 /// ```
-/// use heist::{runtime::Runtime, task};
+/// use heist::task;
 ///
-/// # Runtime::new()?.block_on(async {
-/// let words = task::spawn_blocking(|| "read from a slow disk".split(' ').count());
-/// assert_eq!(words.await.expect("no panic"), 5);
-/// # });
-/// # std::io::Result::Ok(())
+/// #[heist::main]
+/// async fn main() {
+///     let words = task::spawn_blocking(|| "read from a slow disk".split(' ').count());
+///     assert_eq!(words.await.expect("no panic"), 5);
+/// }
 /// ```
 #[track_caller]
 pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
@@ -139,15 +136,15 @@ where
 ///
 /// # Examples
 /// ```
-/// use heist::{runtime::Runtime, task};
+/// use heist::task;
 ///
-/// # Runtime::new()?.block_on(async {
-/// let words = task::spawn(async {
-///     task::block_in_place(|| "read from a slow disk".split(' ').count())
-/// });
-/// assert_eq!(words.await.expect("no panic"), 5);
-/// # });
-/// # std::io::Result::Ok(())
+/// #[heist::main]
+/// async fn main() {
+///     let words = task::spawn(async {
+///         task::block_in_place(|| "read from a slow disk".split(' ').count())
+///     });
+///     assert_eq!(words.await.expect("no panic"), 5);
+/// }
 /// ```
 #[track_caller]
 pub fn block_in_place<F, R>(f: F) -> R

@@ -15,15 +15,14 @@ use crate::workers::home;
 ///
 /// # Examples
 /// ```
-/// use heist::{runtime::Runtime, task};
+/// use heist::task;
 ///
-/// let runtime = Runtime::new()?;
-/// let answer = runtime.block_on(async {
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
 ///     let task = task::Builder::new().name("the answer").spawn(async { 42 })?;
-///     std::io::Result::Ok(task.await.expect("no panic"))
-/// })?;
-/// assert_eq!(answer, 42);
-/// # std::io::Result::Ok(())
+///     assert_eq!(task.await.expect("no panic"), 42);
+///     Ok(())
+/// }
 /// ```
 #[derive(Debug, Default, Clone)]
 pub struct Builder<'a> {

@@ -42,20 +42,18 @@ pub use builder::Builder;
 ///
 /// # Examples
 /// ```
-/// use heist::{runtime::Runtime, task::JoinSet};
+/// use heist::task::JoinSet;
 ///
-/// let runtime = Runtime::new()?;
-/// let mut squares = runtime.block_on(async {
+/// #[heist::main]
+/// async fn main() {
 ///     let mut set: JoinSet<u32> = (0..10).map(|i| async move { i * i }).collect();
 ///     let mut squares = Vec::new();
 ///     while let Some(square) = set.join_next().await {
 ///         squares.push(square.expect("no task panicked"));
 ///     }
-///     squares
-/// });
-/// squares.sort();
-/// assert_eq!(squares[9], 81);
-/// # std::io::Result::Ok(())
+///     squares.sort();
+///     assert_eq!(squares[9], 81);
+/// }
 /// ```
 pub struct JoinSet<T> {
     handles: Slab<JoinHandle<T>>,
@@ -219,15 +217,15 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Examples
     /// ```
-    /// use heist::{runtime::Runtime, task::JoinSet};
+    /// use heist::task::JoinSet;
     ///
-    /// # Runtime::new()?.block_on(async {
-    /// let mut set = JoinSet::new();
-    /// set.spawn_blocking(|| 1);
-    /// set.spawn(async { 2 });
-    /// assert_eq!(set.join_all().await.iter().sum::<i32>(), 3);
-    /// # });
-    /// # std::io::Result::Ok(())
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn_blocking(|| 1);
+    ///     set.spawn(async { 2 });
+    ///     assert_eq!(set.join_all().await.iter().sum::<i32>(), 3);
+    /// }
     /// ```
     #[track_caller]
     pub fn spawn_blocking<F>(&mut self, f: F) -> AbortHandle
@@ -252,14 +250,15 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Examples
     /// ```
-    /// use heist::{runtime::Runtime, task::JoinSet};
+    /// use heist::task::JoinSet;
     ///
-    /// # Runtime::new()?.block_on(async {
-    /// let mut set = JoinSet::new();
-    /// set.build_task().name("parser").spawn(async { 1 })?;
-    /// assert_eq!(set.join_all().await, [1]);
-    /// # std::io::Result::Ok(()) })?;
-    /// # std::io::Result::Ok(())
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut set = JoinSet::new();
+    ///     set.build_task().name("parser").spawn(async { 1 })?;
+    ///     assert_eq!(set.join_all().await, [1]);
+    ///     Ok(())
+    /// }
     /// ```
     pub fn build_task(&mut self) -> Builder<'_, T> {
         Builder::new(self)

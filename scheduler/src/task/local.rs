@@ -251,16 +251,16 @@ impl LocalSet {
     ///
     /// # Examples
     /// ```
-    /// use heist::{runtime::Runtime, task};
+    /// use heist::task;
     ///
-    /// # Runtime::new()?.block_on(async {
-    /// let local = task::LocalSet::new();
-    /// let answer = local.run_until(async {
-    ///     task::spawn_local(async { 42 }).await.expect("no panic")
-    /// });
-    /// assert_eq!(answer.await, 42);
-    /// # });
-    /// # std::io::Result::Ok(())
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let local = task::LocalSet::new();
+    ///     let answer = local.run_until(async {
+    ///         task::spawn_local(async { 42 }).await.expect("no panic")
+    ///     });
+    ///     assert_eq!(answer.await, 42);
+    /// }
     /// ```
     pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
         let poller = Poller::new(&self.local);

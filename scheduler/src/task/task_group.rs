@@ -53,24 +53,24 @@ pub use error::{Failure, GroupError};
 ///
 /// # Examples
 /// ```
-/// use heist::{runtime::Runtime, task::TaskGroup};
+/// use heist::task::TaskGroup;
 ///
-/// # let runtime = Runtime::new()?;
-/// # runtime.block_on(async {
-/// let mut group = TaskGroup::new();
-/// for word in ["1", "2", "three"] {
-///     group.spawn(async move { word.parse::<u32>() });
-/// }
-/// let error = group.join().await.expect_err("one word is no number");
-/// assert_eq!(error.to_string(), "a task of the group failed: invalid digit found in string");
+/// #[heist::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let mut group = TaskGroup::new();
+///     for word in ["1", "2", "three"] {
+///         group.spawn(async move { word.parse::<u32>() });
+///     }
+///     let error = group.join().await.expect_err("one word is no number");
+///     assert_eq!(error.to_string(), "a task of the group failed: invalid digit found in string");
 ///
-/// let mut group = TaskGroup::new();
-/// for word in ["1", "2", "3"] {
-///     group.spawn(async move { word.parse::<u32>() });
+///     let mut group = TaskGroup::new();
+///     for word in ["1", "2", "3"] {
+///         group.spawn(async move { word.parse::<u32>() });
+///     }
+///     assert_eq!(group.join().await?, [1, 2, 3]);
+///     Ok(())
 /// }
-/// assert_eq!(group.join().await?, [1, 2, 3]);
-/// # Ok::<_, Box<dyn std::error::Error>>(()) }).expect("all numbers");
-/// # std::io::Result::Ok(())
 /// ```
 #[must_use = "a group that is dropped cancels its tasks; `join` it"]
 pub struct TaskGroup<T, E> {
@@ -83,7 +83,7 @@ pub struct TaskGroup<T, E> {
 ///
 /// # Examples
 /// ```
-/// use heist::{runtime::Runtime, task::{TaskGroup, task_group::Spawner}};
+/// use heist::task::{TaskGroup, task_group::Spawner};
 ///
 /// /// A node of a binary tree of this depth, each node in a task.
 /// fn node(depth: u32, children: Spawner<(), ()>) -> impl Future<Output = Result<(), ()>> + Send {
@@ -97,13 +97,12 @@ pub struct TaskGroup<T, E> {
 ///     }
 /// }
 ///
-/// # let runtime = Runtime::new()?;
-/// # runtime.block_on(async {
-/// let mut group = TaskGroup::new();
-/// group.spawn(node(5, group.spawner()));
-/// assert_eq!(group.join().await.expect("no failure").len(), 63);
-/// # });
-/// # std::io::Result::Ok(())
+/// #[heist::main]
+/// async fn main() {
+///     let mut group = TaskGroup::new();
+///     group.spawn(node(5, group.spawner()));
+///     assert_eq!(group.join().await.expect("no failure").len(), 63);
+/// }
 /// ```
 pub struct Spawner<T, E> {
     group: Arc<Group<T, E>>,

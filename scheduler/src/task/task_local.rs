@@ -90,13 +90,13 @@ impl<T: 'static> LocalKey<T> {
     ///     static DEPTH: u32;
     /// }
     ///
-    /// # heist::runtime::Runtime::new()?.block_on(
-    /// DEPTH.scope(1, async {
-    ///     DEPTH.scope(2, async { assert_eq!(DEPTH.get(), 2) }).await;
-    ///     assert_eq!(DEPTH.get(), 1);
-    /// })
-    /// # );
-    /// # std::io::Result::Ok(())
+    /// #[heist::main]
+    /// async fn main() {
+    ///     DEPTH.scope(1, async {
+    ///         DEPTH.scope(2, async { assert_eq!(DEPTH.get(), 2) }).await;
+    ///         assert_eq!(DEPTH.get(), 1);
+    ///     }).await;
+    /// }
     /// ```
     pub fn scope<F>(&'static self, value: T, f: F) -> TaskLocalFuture<T, F>
     where
@@ -265,14 +265,14 @@ impl<T: 'static, F> TaskLocalFuture<T, F> {
     ///     static COUNT: Cell<u32>;
     /// }
     ///
-    /// # heist::runtime::Runtime::new()?.block_on(async {
-    /// let mut counted = Box::pin(COUNT.scope(Cell::new(0), async {
-    ///     COUNT.with(|count| count.set(count.get() + 1));
-    /// }));
-    /// counted.as_mut().await;
-    /// assert_eq!(counted.as_mut().take_value(), Some(Cell::new(1)));
-    /// # });
-    /// # std::io::Result::Ok(())
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut counted = Box::pin(COUNT.scope(Cell::new(0), async {
+    ///         COUNT.with(|count| count.set(count.get() + 1));
+    ///     }));
+    ///     counted.as_mut().await;
+    ///     assert_eq!(counted.as_mut().take_value(), Some(Cell::new(1)));
+    /// }
     /// ```
     pub fn take_value(self: Pin<&mut Self>) -> Option<T> {
         self.project().slot.take()

@@ -47,11 +47,17 @@ impl<T> Receiver<T> {
     ///     }
     ///     sum
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-    /// # let (sender, receiver) = mpmc::unbounded();
-    /// # (1..4).for_each(|i| sender.try_send(i).unwrap());
-    /// # drop(sender);
-    /// # assert_eq!(pin!(sum(&receiver)).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(6));
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = mpmc::unbounded();
+    ///     let sum = heist::spawn(async move { sum(&receiver).await });
+    ///     for number in 1..4 {
+    ///         sender.send(number).await.expect("the receiver is there");
+    ///     }
+    ///     drop(sender);
+    ///     assert_eq!(sum.await.expect("no panic"), 6);
+    /// }
     /// ```
     pub async fn recv(&self) -> Option<T> {
         // A message that is there is taken without a future that can wait. It is no variable here, because the future
@@ -142,11 +148,16 @@ impl<T> Receiver<T> {
     ///     let squares = numbers.stream().map(|number| number * number);
     ///     squares.fold(0, async |sum, square| sum + square).await
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-    /// # let (sender, receiver) = mpmc::unbounded();
-    /// # (1..4).for_each(|i| sender.try_send(i).unwrap());
-    /// # drop(sender);
-    /// # assert_eq!(pin!(sum(receiver)).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(14));
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = mpmc::unbounded();
+    ///     for number in 1..4 {
+    ///         sender.send(number).await.expect("the receiver is there");
+    ///     }
+    ///     drop(sender);
+    ///     assert_eq!(sum(receiver).await, 14);
+    /// }
     /// ```
     pub fn stream(&self) -> RecvStream<'_, T> {
         RecvStream::new(&self.inner)
@@ -163,11 +174,13 @@ impl<T> Receiver<T> {
     /// fn squares(numbers: mpmc::Receiver<u32>) -> impl Stream<Item = u32> {
     ///     numbers.into_stream().map(|number| number * number)
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-    /// # let (sender, receiver) = mpmc::unbounded();
-    /// # sender.try_send(3).unwrap();
-    /// # let mut squares = squares(receiver);
-    /// # assert_eq!(pin!(squares.next()).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Some(9)));
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = mpmc::unbounded();
+    ///     sender.send(3).await.expect("the receiver is there");
+    ///     assert_eq!(squares(receiver).next().await, Some(9));
+    /// }
     /// ```
     pub fn into_stream(self) -> OwnedRecvStream<T> {
         OwnedRecvStream::new(self)

@@ -51,10 +51,13 @@ impl<T> Sender<T> {
     ///         println!("nobody listens any more: {}", unsent.0);
     ///     }
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-    /// # let (sender, receiver) = mpmc::bounded(1);
-    /// # assert!(pin!(greet(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    /// # assert_eq!(receiver.try_recv().unwrap(), "hello");
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = mpmc::bounded(1);
+    ///     greet(&sender).await;
+    ///     assert_eq!(receiver.recv().await.as_deref(), Some("hello"));
+    /// }
     /// ```
     #[track_caller]
     pub fn send(&self, message: T) -> impl Future<Output = Result<(), SendError<T>>> {
@@ -115,10 +118,13 @@ impl<T> Sender<T> {
     ///         println!("nobody wants {}", unsent.0);
     ///     }
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-    /// # let (sender, receiver) = mpmc::unbounded();
-    /// # assert!(pin!(count(sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    /// # assert_eq!(receiver.len(), 100);
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = mpmc::unbounded();
+    ///     count(sender).await;
+    ///     assert_eq!(receiver.len(), 100);
+    /// }
     /// ```
     pub fn sink(&self) -> SendSink<'_, T> {
         SendSink::new(&self.inner)

@@ -95,10 +95,13 @@ impl<T> Sender<T> {
     ///         println!("nobody listens any more");
     ///     }
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-    /// # let (sender, mut receiver) = mpsc::channel(1);
-    /// # assert!(pin!(greet(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    /// # assert_eq!(receiver.try_recv().unwrap(), "hello");
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, mut receiver) = mpsc::channel(1);
+    ///     greet(&sender).await;
+    ///     assert_eq!(receiver.recv().await.as_deref(), Some("hello"));
+    /// }
     /// ```
     #[track_caller]
     pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> {
@@ -153,10 +156,13 @@ impl<T> Sender<T> {
     ///         Err(SendTimeoutError::Closed(_)) => println!("nobody is there"),
     ///     }
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-    /// # let (sender, mut receiver) = mpsc::channel(1);
-    /// # assert!(pin!(offer(&sender, 7)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    /// # assert_eq!(receiver.try_recv(), Ok(7));
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, mut receiver) = mpsc::channel(1);
+    ///     offer(&sender, 7).await;
+    ///     assert_eq!(receiver.recv().await, Some(7));
+    /// }
     /// ```
     #[track_caller]
     pub fn send_timeout(
@@ -220,10 +226,13 @@ impl<T> Sender<T> {
     ///         permit.send(6 * 7);
     ///     }
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-    /// # let (sender, mut receiver) = mpsc::channel(1);
-    /// # assert!(pin!(answer(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    /// # assert_eq!(receiver.try_recv(), Ok(42));
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, mut receiver) = mpsc::channel(1);
+    ///     answer(&sender).await;
+    ///     assert_eq!(receiver.recv().await, Some(42));
+    /// }
     /// ```
     #[track_caller]
     pub fn reserve(&self) -> impl Future<Output = Result<Permit<'_, T>, SendError<()>>> {
@@ -256,10 +265,14 @@ impl<T> Sender<T> {
     ///         permit.send(word);
     ///     }
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-    /// # let (sender, mut receiver) = mpsc::channel(2);
-    /// # assert!(pin!(send_pair(&sender)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    /// # assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok("hello"), Ok("world")));
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, mut receiver) = mpsc::channel(2);
+    ///     send_pair(&sender).await;
+    ///     assert_eq!(receiver.recv().await, Some("hello"));
+    ///     assert_eq!(receiver.recv().await, Some("world"));
+    /// }
     /// ```
     #[track_caller]
     pub fn reserve_many(
@@ -292,16 +305,16 @@ impl<T> Sender<T> {
     /// ```
     /// use heist::sync::mpsc;
     ///
-    /// async fn hold(sender: mpsc::Sender<u32>) -> Option<mpsc::OwnedPermit<u32>> {
-    ///     sender.reserve_owned().await.ok()
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, mut receiver) = mpsc::channel(1);
+    ///     let permit = sender.reserve_owned().await.expect("the receiver is there");
+    ///     // The permit gives the sender back.
+    ///     let sender = permit.send(1);
+    ///     assert_eq!(receiver.recv().await, Some(1));
+    ///     drop(sender);
+    ///     assert_eq!(receiver.recv().await, None);
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-    /// # let (sender, mut receiver) = mpsc::channel(1);
-    /// # let Poll::Ready(permit) = pin!(hold(sender)).poll(&mut Context::from_waker(Waker::noop())) else { panic!() };
-    /// # let permit = permit.unwrap();
-    /// let sender = permit.send(1);
-    /// assert_eq!(receiver.try_recv(), Ok(1));
-    /// # drop(sender);
     /// ```
     #[track_caller]
     pub fn reserve_owned(self) -> impl Future<Output = Result<OwnedPermit<T>, SendError<()>>> {
@@ -572,11 +585,17 @@ macro_rules! receiver_methods {
             ///     }
             ///     sum
             /// }
-            /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-            /// # let (sender, receiver) = mpsc::channel(3);
-            /// # (1..4).for_each(|i| sender.try_send(i).unwrap());
-            /// # drop(sender);
-            /// # assert_eq!(pin!(sum(receiver)).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(6));
+            ///
+            /// #[heist::main]
+            /// async fn main() {
+            ///     let (sender, receiver) = mpsc::channel(3);
+            ///     let sum = heist::spawn(sum(receiver));
+            ///     for number in 1..4 {
+            ///         sender.send(number).await.expect("the receiver is there");
+            ///     }
+            ///     drop(sender);
+            ///     assert_eq!(sum.await.expect("no panic"), 6);
+            /// }
             /// ```
             pub async fn recv(&mut self) -> Option<T> {
                 poll_fn(|cx| self.poll_recv(cx)).await

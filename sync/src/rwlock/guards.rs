@@ -234,10 +234,14 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
     ///         RwLockUpgradableReadGuard::upgrade(guard).await.push(number);
     ///     }
     /// }
-    /// # use std::{future::Future, pin::pin, task::{Context, Waker}};
-    /// # let seen = RwLock::new(vec![]);
-    /// # assert!(pin!(count(&seen, 7)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    /// # assert_eq!(seen.into_inner(), [7]);
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let seen = RwLock::new(vec![]);
+    ///     count(&seen, 7).await;
+    ///     count(&seen, 7).await;
+    ///     assert_eq!(seen.into_inner(), [7]);
+    /// }
     /// ```
     #[track_caller]
     pub fn upgrade(this: Self) -> impl Future<Output = RwLockWriteGuard<'a, T>> {

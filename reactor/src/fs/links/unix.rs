@@ -16,14 +16,14 @@ use crate::fs::job;
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// # let folder = tempfile::tempdir()?;
-/// let (original, link) = (folder.path().join("a"), folder.path().join("b"));
-/// heist::fs::symlink(&original, &link).await?;
-/// assert_eq!(heist::fs::read_link(&link).await?, original);
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let (original, link) = (folder.path().join("a"), folder.path().join("b"));
+///     heist::fs::symlink(&original, &link).await?;
+///     assert_eq!(heist::fs::read_link(&link).await?, original);
+///     Ok(())
+/// }
 /// ```
 pub async fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
     let (original, link) = (original.as_ref().to_owned(), link.as_ref().to_owned());

@@ -16,11 +16,11 @@ use crate::fs::job;
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```no_run
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// heist::fs::symlink_dir("original", "link").await?;
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     heist::fs::symlink_dir("original", "link").await?;
+///     Ok(())
+/// }
 /// ```
 pub async fn symlink_dir(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
     let (original, link) = (original.as_ref().to_owned(), link.as_ref().to_owned());
@@ -38,11 +38,11 @@ pub async fn symlink_dir(original: impl AsRef<Path>, link: impl AsRef<Path>) -> 
 /// If you drop the future after its first poll, this happens all the same.
 ///
 /// ```no_run
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// heist::fs::symlink_file("original", "link").await?;
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     heist::fs::symlink_file("original", "link").await?;
+///     Ok(())
+/// }
 /// ```
 pub async fn symlink_file(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
     let (original, link) = (original.as_ref().to_owned(), link.as_ref().to_owned());

@@ -19,14 +19,15 @@ pin_project! {
     ///
     /// ```
     /// use heist::io::{AsyncBufReadExt, BufReader};
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// let mut reader = BufReader::new(&b"one\ntwo"[..]);
-    /// let mut line = String::new();
-    /// reader.read_line(&mut line).await.unwrap();
-    /// assert_eq!(line, "one\n");
-    /// assert_eq!(reader.buffer(), b"two");
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut reader = BufReader::new(&b"one\ntwo"[..]);
+    ///     let mut line = String::new();
+    ///     reader.read_line(&mut line).await.unwrap();
+    ///     assert_eq!(line, "one\n");
+    ///     assert_eq!(reader.buffer(), b"two");
+    /// }
     /// ```
     pub struct BufReader<R> {
         #[pin]

@@ -16,18 +16,19 @@ pin_project! {
     /// ```
     /// use heist::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
     /// use heist::net::{TcpListener, TcpStream};
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// # let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    /// # let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    /// # client.write_all(b"hello\n").await.unwrap();
-    /// let (server, _) = listener.accept().await.unwrap();
-    /// let mut server = BufStream::new(server);
-    /// let mut line = String::new();
-    /// server.read_line(&mut line).await.unwrap();
-    /// server.write_all(line.as_bytes()).await.unwrap();
-    /// server.flush().await.unwrap();
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    ///     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    ///     client.write_all(b"hello\n").await.unwrap();
+    ///     let (server, _) = listener.accept().await.unwrap();
+    ///     let mut server = BufStream::new(server);
+    ///     let mut line = String::new();
+    ///     server.read_line(&mut line).await.unwrap();
+    ///     server.write_all(line.as_bytes()).await.unwrap();
+    ///     server.flush().await.unwrap();
+    /// }
     /// ```
     #[derive(Debug)]
     pub struct BufStream<S> {

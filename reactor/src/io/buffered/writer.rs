@@ -21,14 +21,15 @@ pin_project! {
     ///
     /// ```
     /// use heist::io::{AsyncWriteExt, BufWriter};
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// let mut writer = BufWriter::new(Vec::new());
-    /// writer.write_all(b"some").await.unwrap();
-    /// assert!(writer.get_ref().is_empty());
-    /// writer.flush().await.unwrap();
-    /// assert_eq!(writer.into_inner(), b"some");
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut writer = BufWriter::new(Vec::new());
+    ///     writer.write_all(b"some").await.unwrap();
+    ///     assert!(writer.get_ref().is_empty());
+    ///     writer.flush().await.unwrap();
+    ///     assert_eq!(writer.into_inner(), b"some");
+    /// }
     /// ```
     pub struct BufWriter<W> {
         #[pin]

@@ -14,13 +14,14 @@ use crate::io::operation::{Operate, Operation, poll_each};
 ///
 /// ```
 /// use heist::io::AsyncBufReadExt;
-/// # #[heist::main]
-/// # async fn main() {
-/// let mut lines = (&b"one\ntwo\n"[..]).lines();
-/// while let Some(line) = lines.next_line().await.unwrap() {
-///     assert!(line == "one" || line == "two");
+///
+/// #[heist::main]
+/// async fn main() {
+///     let mut lines = (&b"one\ntwo\n"[..]).lines();
+///     while let Some(line) = lines.next_line().await.unwrap() {
+///         assert!(line == "one" || line == "two");
+///     }
 /// }
-/// # }
 /// ```
 pub trait AsyncBufReadExt: AsyncBufRead {
     /// Reads up to the next `byte`, or to the end if there is none. Appends what was read to `buf`, with `byte` itself. Returns
@@ -90,13 +91,14 @@ pub trait AsyncBufReadExt: AsyncBufRead {
     ///
     /// ```
     /// use heist::io::AsyncBufReadExt;
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// let mut reader = &b"12 apples"[..];
-    /// assert_eq!(reader.fill_buf().await.unwrap(), b"12 apples");
-    /// reader.consume(3);
-    /// assert_eq!(reader.fill_buf().await.unwrap(), b"apples");
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut reader = &b"12 apples"[..];
+    ///     assert_eq!(reader.fill_buf().await.unwrap(), b"12 apples");
+    ///     reader.consume(3);
+    ///     assert_eq!(reader.fill_buf().await.unwrap(), b"apples");
+    /// }
     /// ```
     fn fill_buf(&mut self) -> FillBuf<'_, Self>
     where
@@ -281,14 +283,15 @@ pin_project! {
     ///
     /// ```
     /// use heist::io::AsyncBufReadExt;
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// // Slices have a `split` of their own, so it is called by its trait's name here.
-    /// let mut parts = AsyncBufReadExt::split(&b"a,b"[..], b',');
-    /// assert_eq!(parts.next_segment().await.unwrap().unwrap(), b"a");
-    /// assert_eq!(parts.next_segment().await.unwrap().unwrap(), b"b");
-    /// assert_eq!(parts.next_segment().await.unwrap(), None);
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     // Slices have a `split` of their own, so it is called by its trait's name here.
+    ///     let mut parts = AsyncBufReadExt::split(&b"a,b"[..], b',');
+    ///     assert_eq!(parts.next_segment().await.unwrap().unwrap(), b"a");
+    ///     assert_eq!(parts.next_segment().await.unwrap().unwrap(), b"b");
+    ///     assert_eq!(parts.next_segment().await.unwrap(), None);
+    /// }
     /// ```
     #[derive(Debug)]
     #[must_use = "nothing is read until you call `next_segment`"]

@@ -53,32 +53,34 @@ macro_rules! read_numbers {
 /// ```
 /// use heist::io::{AsyncReadExt, AsyncWriteExt};
 /// use heist::net::{TcpListener, TcpStream};
-/// # #[heist::main]
-/// # async fn main() {
-/// let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-/// let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-/// let (mut server, _) = listener.accept().await.unwrap();
-/// client.write_all(b"to the last byte").await.unwrap();
-/// client.shutdown().await.unwrap();
 ///
-/// let mut start = [0; 2];
-/// server.read_exact(&mut start).await.unwrap();
-/// let mut rest = Vec::new();
-/// assert_eq!(server.read_to_end(&mut rest).await.unwrap(), 14);
-/// assert_eq!(rest, b" the last byte");
-/// # }
+/// #[heist::main]
+/// async fn main() {
+///     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+///     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+///     let (mut server, _) = listener.accept().await.unwrap();
+///     client.write_all(b"to the last byte").await.unwrap();
+///     client.shutdown().await.unwrap();
+///
+///     let mut start = [0; 2];
+///     server.read_exact(&mut start).await.unwrap();
+///     let mut rest = Vec::new();
+///     assert_eq!(server.read_to_end(&mut rest).await.unwrap(), 14);
+///     assert_eq!(rest, b" the last byte");
+/// }
 /// ```
 pub trait AsyncReadExt: AsyncRead {
     /// A reader that reads this one to its end, and then `next`.
     ///
     /// ```
     /// use heist::io::AsyncReadExt;
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// let mut all = String::new();
-    /// (&b"one, "[..]).chain(&b"two"[..]).read_to_string(&mut all).await.unwrap();
-    /// assert_eq!(all, "one, two");
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut all = String::new();
+    ///     (&b"one, "[..]).chain(&b"two"[..]).read_to_string(&mut all).await.unwrap();
+    ///     assert_eq!(all, "one, two");
+    /// }
     /// ```
     fn chain<R>(self, next: R) -> Chain<Self, R>
     where
@@ -117,12 +119,13 @@ pub trait AsyncReadExt: AsyncRead {
     ///
     /// ```
     /// use heist::io::AsyncReadExt;
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// let mut received = Vec::with_capacity(64);
-    /// assert_eq!((&b"bytes"[..]).read_buf(&mut received).await.unwrap(), 5);
-    /// assert_eq!(received, b"bytes");
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut received = Vec::with_capacity(64);
+    ///     assert_eq!((&b"bytes"[..]).read_buf(&mut received).await.unwrap(), 5);
+    ///     assert_eq!(received, b"bytes");
+    /// }
     /// ```
     fn read_buf<'a, B>(&'a mut self, buf: &'a mut B) -> Operate<'a, Self, ReadInto<'a, B>>
     where
@@ -208,12 +211,13 @@ pub trait AsyncReadExt: AsyncRead {
     ///
     /// ```
     /// use heist::io::AsyncReadExt;
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// let mut some = String::new();
-    /// (&b"hello, world"[..]).take(5).read_to_string(&mut some).await.unwrap();
-    /// assert_eq!(some, "hello");
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut some = String::new();
+    ///     (&b"hello, world"[..]).take(5).read_to_string(&mut some).await.unwrap();
+    ///     assert_eq!(some, "hello");
+    /// }
     /// ```
     fn take(self, limit: u64) -> Take<Self>
     where

@@ -12,14 +12,15 @@ use crate::io::operation::{Operate, Operation};
 /// ```
 /// use heist::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 /// use std::io::Cursor;
-/// # #[heist::main]
-/// # async fn main() {
-/// let mut cursor = Cursor::new(b"hello, world");
-/// assert_eq!(cursor.seek(SeekFrom::End(-5)).await.unwrap(), 7);
-/// let mut end = String::new();
-/// cursor.read_to_string(&mut end).await.unwrap();
-/// assert_eq!(end, "world");
-/// # }
+///
+/// #[heist::main]
+/// async fn main() {
+///     let mut cursor = Cursor::new(b"hello, world");
+///     assert_eq!(cursor.seek(SeekFrom::End(-5)).await.unwrap(), 7);
+///     let mut end = String::new();
+///     cursor.read_to_string(&mut end).await.unwrap();
+///     assert_eq!(end, "world");
+/// }
 /// ```
 pub trait AsyncSeekExt: AsyncSeek {
     /// Moves to `pos`. Returns the position from the start.

@@ -117,13 +117,14 @@ pub trait AsyncWriteExt: AsyncWrite {
     ///
     /// ```
     /// use heist::io::AsyncWriteExt;
-    /// # #[heist::main]
-    /// # async fn main() {
-    /// let (mut message, mut written) = (&b"all of it"[..], Vec::new());
-    /// written.write_all_buf(&mut message).await.unwrap();
-    /// assert_eq!(written, b"all of it");
-    /// assert!(message.is_empty());
-    /// # }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (mut message, mut written) = (&b"all of it"[..], Vec::new());
+    ///     written.write_all_buf(&mut message).await.unwrap();
+    ///     assert_eq!(written, b"all of it");
+    ///     assert!(message.is_empty());
+    /// }
     /// ```
     fn write_all_buf<'a, B>(&'a mut self, src: &'a mut B) -> Operate<'a, Self, WriteAllBuf<'a, B>>
     where

@@ -37,20 +37,21 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 ///
 /// ```
 /// use heist::net::UnixDatagram;
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("socket");
-/// let server = UnixDatagram::bind(&path)?;
-/// let client = UnixDatagram::unbound()?;
-/// client.send_to(b"hello", &path).await?;
 ///
-/// let mut buffer = [0; 64];
-/// let (length, peer) = server.recv_from(&mut buffer).await?;
-/// assert_eq!(&buffer[..length], b"hello");
-/// assert!(peer.is_unnamed());
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("socket");
+///     let server = UnixDatagram::bind(&path)?;
+///     let client = UnixDatagram::unbound()?;
+///     client.send_to(b"hello", &path).await?;
+///
+///     let mut buffer = [0; 64];
+///     let (length, peer) = server.recv_from(&mut buffer).await?;
+///     assert_eq!(&buffer[..length], b"hello");
+///     assert!(peer.is_unnamed());
+///     Ok(())
+/// }
 /// ```
 pub struct UnixDatagram {
     socket: Registered<mio::net::UnixDatagram>,
@@ -161,13 +162,13 @@ impl UnixDatagram {
     /// ```
     /// use std::net::Shutdown;
     ///
-    /// # #[heist::main]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let (one, other) = heist::net::UnixDatagram::pair()?;
-    /// one.shutdown(Shutdown::Both)?;
-    /// assert!(other.send(b"too late").await.is_err());
-    /// # Ok(())
-    /// # }
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, other) = heist::net::UnixDatagram::pair()?;
+    ///     one.shutdown(Shutdown::Both)?;
+    ///     assert!(other.send(b"too late").await.is_err());
+    ///     Ok(())
+    /// }
     /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.socket.io().shutdown(how)

@@ -21,20 +21,21 @@ use crate::sys;
 /// ```
 /// use heist::io::{AsyncReadExt, AsyncWriteExt};
 /// use heist::net::{UnixListener, UnixStream};
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("socket");
-/// let listener = UnixListener::bind(&path)?;
-/// let mut client = UnixStream::connect(&path).await?;
-/// let (mut server, _) = listener.accept().await?;
 ///
-/// client.write_all(b"hello").await?;
-/// let mut heard = [0; 5];
-/// server.read_exact(&mut heard).await?;
-/// assert_eq!(&heard, b"hello");
-/// # Ok(())
-/// # }
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("socket");
+///     let listener = UnixListener::bind(&path)?;
+///     let mut client = UnixStream::connect(&path).await?;
+///     let (mut server, _) = listener.accept().await?;
+///
+///     client.write_all(b"hello").await?;
+///     let mut heard = [0; 5];
+///     server.read_exact(&mut heard).await?;
+///     assert_eq!(&heard, b"hello");
+///     Ok(())
+/// }
 /// ```
 pub struct UnixListener {
     socket: Registered<mio::net::UnixListener>,

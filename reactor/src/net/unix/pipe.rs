@@ -24,16 +24,17 @@ use crate::sys::{self, as_descriptor, note_sigpipe, without_sigpipe};
 /// ```
 /// use heist::io::{AsyncReadExt, AsyncWriteExt};
 /// use heist::net::unix::pipe;
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// let (mut sender, mut receiver) = pipe::pipe()?;
-/// sender.write_all(b"hello").await?;
-/// drop(sender);
-/// let mut heard = String::new();
-/// receiver.read_to_string(&mut heard).await?;
-/// assert_eq!(heard, "hello");
-/// # Ok(())
-/// # }
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let (mut sender, mut receiver) = pipe::pipe()?;
+///     sender.write_all(b"hello").await?;
+///     drop(sender);
+///     let mut heard = String::new();
+///     receiver.read_to_string(&mut heard).await?;
+///     assert_eq!(heard, "hello");
+///     Ok(())
+/// }
 /// ```
 pub fn pipe() -> io::Result<(Sender, Receiver)> {
     let (sender, receiver) = mio::unix::pipe::new()?;
@@ -45,13 +46,14 @@ pub fn pipe() -> io::Result<(Sender, Receiver)> {
 /// ```no_run
 /// use heist::io::AsyncReadExt;
 /// use heist::net::unix::pipe;
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// let mut receiver = pipe::OpenOptions::new().open_receiver("/run/commands")?;
-/// let mut line = String::new();
-/// receiver.read_to_string(&mut line).await?;
-/// # Ok(())
-/// # }
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let mut receiver = pipe::OpenOptions::new().open_receiver("/run/commands")?;
+///     let mut line = String::new();
+///     receiver.read_to_string(&mut line).await?;
+///     Ok(())
+/// }
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {

@@ -16,17 +16,18 @@ use super::stream::UnixStream;
 ///
 /// ```
 /// use heist::net::{UnixSocket, UnixStream};
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("socket");
-/// let socket = UnixSocket::new_stream()?;
-/// socket.bind(&path)?;
-/// let listener = socket.listen(16)?;
-/// let _stream = UnixStream::connect(&path).await?;
-/// listener.accept().await?;
-/// # Ok(())
-/// # }
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     let path = folder.path().join("socket");
+///     let socket = UnixSocket::new_stream()?;
+///     socket.bind(&path)?;
+///     let listener = socket.listen(16)?;
+///     let _stream = UnixStream::connect(&path).await?;
+///     listener.accept().await?;
+///     Ok(())
+/// }
 /// ```
 #[derive(Debug)]
 pub struct UnixSocket(Socket);

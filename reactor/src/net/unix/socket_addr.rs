@@ -17,18 +17,18 @@ use socket2::SockAddr;
 /// Where a function takes a path, it takes an abstract name as well, on Linux: a path that begins with a zero byte.
 ///
 /// ```
-/// # #[cfg(target_os = "linux")]
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
 /// use heist::net::{UnixListener, UnixStream};
 ///
-/// let name = format!("\0heist-example-{}", std::process::id());
-/// let listener = UnixListener::bind(&name)?;
-/// let stream = UnixStream::connect(&name).await?;
-/// assert_eq!(stream.peer_addr()?.as_abstract_name(), Some(&name.as_bytes()[1..]));
-/// # drop(listener);
-/// # Ok(())
-/// # }
+/// # #[cfg(target_os = "linux")]
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let name = format!("\0heist-example-{}", std::process::id());
+///     let listener = UnixListener::bind(&name)?;
+///     let stream = UnixStream::connect(&name).await?;
+///     assert_eq!(stream.peer_addr()?.as_abstract_name(), Some(&name.as_bytes()[1..]));
+///     drop(listener);
+///     Ok(())
+/// }
 /// # #[cfg(not(target_os = "linux"))]
 /// # fn main() {}
 /// ```

@@ -24,16 +24,17 @@ use crate::sys;
 /// ```
 /// use heist::io::{AsyncReadExt, AsyncWriteExt};
 /// use heist::net::UnixStream;
-/// # #[heist::main]
-/// # async fn main() -> std::io::Result<()> {
-/// let (mut one, mut other) = UnixStream::pair()?;
-/// one.write_all(b"hello").await?;
-/// drop(one);
-/// let mut heard = String::new();
-/// other.read_to_string(&mut heard).await?;
-/// assert_eq!(heard, "hello");
-/// # Ok(())
-/// # }
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let (mut one, mut other) = UnixStream::pair()?;
+///     one.write_all(b"hello").await?;
+///     drop(one);
+///     let mut heard = String::new();
+///     other.read_to_string(&mut heard).await?;
+///     assert_eq!(heard, "hello");
+///     Ok(())
+/// }
 /// ```
 pub struct UnixStream {
     pub(super) socket: Registered<mio::net::UnixStream>,
@@ -184,14 +185,14 @@ impl UnixStream {
     /// Any error that the operating system returns. `Unsupported` if it can't tell.
     ///
     /// ```
-    /// # #[heist::main]
-    /// # async fn main() -> std::io::Result<()> {
-    /// let (one, _other) = heist::net::UnixStream::pair()?;
-    /// let peer = one.peer_cred()?;
-    /// # #[cfg(target_os = "linux")]
-    /// assert_eq!(peer.pid(), Some(std::process::id() as i32));
-    /// # Ok(())
-    /// # }
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, _other) = heist::net::UnixStream::pair()?;
+    ///     let peer = one.peer_cred()?;
+    ///     # #[cfg(target_os = "linux")]
+    ///     assert_eq!(peer.pid(), Some(std::process::id() as i32));
+    ///     Ok(())
+    /// }
     /// ```
     pub fn peer_cred(&self) -> io::Result<UCred> {
         let (pid, uid, gid) = sys::peer_cred(self.as_fd())?;
