@@ -209,6 +209,18 @@ impl Runtime {
     /// # Panics
     /// Panics if `future` does. Panics too inside a current-thread runtime, because no other thread can take over from
     /// its one thread.
+    ///
+    /// ```
+    /// use heist::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let sum = runtime.block_on(async {
+    ///     let one = heist::spawn(async { 1 });
+    ///     one.await.expect("no panic") + 1
+    /// });
+    /// assert_eq!(sum, 2);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         root::output(self.try_block_on(future))

@@ -100,6 +100,26 @@ impl Barrier {
     ///
     /// Panics if the barrier is broken or is reset meanwhile. Only [`abort`](Self::abort) and [`reset`](Self::reset) do
     /// that; if you use them, call [`checked_wait`](Self::checked_wait) instead. The panic's message names the caller.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::Barrier;
+    /// use heist::task::JoinSet;
+    /// use std::sync::Arc;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let barrier = Arc::new(Barrier::new(3));
+    ///     let mut tasks = JoinSet::new();
+    ///     for _ in 0..3 {
+    ///         let barrier = barrier.clone();
+    ///         tasks.spawn(async move { barrier.wait().await.is_leader() });
+    ///     }
+    ///     let leaders = tasks.join_all().await;
+    ///     assert_eq!(leaders.into_iter().filter(|leads| *leads).count(), 1);
+    /// }
+    /// ```
     #[track_caller]
     pub fn wait(&self) -> impl Future<Output = BarrierWaitResult> {
         let place = Location::caller();

@@ -134,6 +134,21 @@ impl<T> Sender<T> {
     ///
     /// Fails if there is no receiver. A receiver that is made later does not get the value, but sending may succeed
     /// then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::broadcast;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, mut one) = broadcast::channel(16);
+    ///     let mut other = sender.subscribe();
+    ///     assert_eq!(sender.send("news").expect("there are receivers"), 2);
+    ///     assert_eq!(one.recv().await, Ok("news"));
+    ///     assert_eq!(other.recv().await, Ok("news"));
+    /// }
+    /// ```
     pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
         self.ring.send(value).map_err(SendError)
     }

@@ -160,6 +160,25 @@ impl Notify {
     ///
     /// Dropping the future gives up the place in the queue. If a `notify_one` had already reached it, that goes to the
     /// next task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::Notify;
+    /// use std::sync::Arc;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let notify = Arc::new(Notify::new());
+    ///     let waiting = heist::spawn({
+    ///         let notify = notify.clone();
+    ///         async move { notify.notified().await }
+    ///     });
+    ///     // It doesn't matter which comes first: the notification is kept for the task.
+    ///     notify.notify_one();
+    ///     waiting.await.expect("no panic");
+    /// }
+    /// ```
     #[inline]
     pub fn notified(&self) -> Notified<'_> {
         Notified {

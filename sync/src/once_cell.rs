@@ -151,6 +151,21 @@ impl<T> OnceCell<T> {
     /// # Panics
     ///
     /// The same as for [`get_or_init`](Self::get_or_init).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::OnceCell;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let port = OnceCell::new();
+    ///     assert!(port.get_or_try_init(|| async { "none".parse::<u16>() }).await.is_err());
+    ///     assert_eq!(port.get_or_try_init(|| async { "80".parse::<u16>() }).await, Ok(&80));
+    ///     // From now on it is there.
+    ///     assert_eq!(port.get(), Some(&80));
+    /// }
+    /// ```
     pub async fn get_or_try_init<E, F, Fut>(&self, f: F) -> Result<&T, E>
     where
         F: FnOnce() -> Fut,

@@ -105,6 +105,22 @@ impl File {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// ```
+    /// use heist::fs::File;
+    /// use heist::io::AsyncWriteExt;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let folder = tempfile::tempdir()?;
+    ///     let mut file = File::create(folder.path().join("ledger")).await?;
+    ///     file.write_all(b"paid").await?;
+    ///     file.flush().await?;
+    ///     file.sync_all().await?;
+    ///     // Now it outlives a loss of power.
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn sync_all(&self) -> io::Result<()> {
         let mut inner = self.inner.lock().await;
         inner.settle().await;
@@ -135,6 +151,19 @@ impl File {
     /// # Cancel safety
     ///
     /// If you drop the future, the length may have changed or not, or may still change. The next operation waits for that.
+    ///
+    /// ```
+    /// use heist::fs::File;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let folder = tempfile::tempdir()?;
+    ///     let file = File::create(folder.path().join("room")).await?;
+    ///     file.set_len(1 << 20).await?;
+    ///     assert_eq!(file.metadata().await?.len(), 1 << 20);
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn set_len(&self, size: u64) -> io::Result<()> {
         let mut inner = self.inner.lock().await;
         inner.alone(&self.std, move |std| std.set_len(size)).await

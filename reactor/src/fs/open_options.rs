@@ -87,6 +87,21 @@ impl OpenOptions {
     /// # Cancel safety
     ///
     /// If you drop the future after its first poll, the file is opened, created or truncated all the same, and closed.
+    ///
+    /// ```
+    /// use heist::fs::OpenOptions;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let folder = tempfile::tempdir()?;
+    ///     let path = folder.path().join("lock");
+    ///     // Only one process gets it.
+    ///     let first = OpenOptions::new().write(true).create_new(true).open(&path).await;
+    ///     let second = OpenOptions::new().write(true).create_new(true).open(&path).await;
+    ///     assert!(first.is_ok() && second.is_err());
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
         let (options, path) = (self.0.clone(), path.as_ref().to_owned());
         job::run(move || options.open(path).map(File::opened)).await

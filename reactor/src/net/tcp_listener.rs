@@ -39,6 +39,18 @@ impl TcpListener {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing stays bound.
+    ///
+    /// ```
+    /// use heist::net::TcpListener;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     // The system chooses a free port.
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     println!("listening on {}", listener.local_addr()?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<TcpListener> {
         let addresses = resolve(address).await?;
         let mut last = None;
@@ -101,6 +113,19 @@ impl TcpListener {
     /// # Cancel safety
     ///
     /// If you drop the future, no connection is lost.
+    ///
+    /// ```
+    /// use heist::net::{TcpListener, TcpStream};
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (_server, peer) = listener.accept().await?;
+    ///     assert_eq!(peer, client.local_addr()?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let accepted = self.socket.reads().io(|| self.socket.io().accept(), never);
         let (stream, peer) = accepted.await?;

@@ -60,6 +60,24 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// If you drop the future, all attempts are given up.
+    ///
+    /// ```
+    /// use heist::io::{AsyncReadExt, AsyncWriteExt};
+    /// use heist::net::{TcpListener, TcpStream};
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("localhost:0").await?;
+    ///     let mut client = TcpStream::connect(("localhost", listener.local_addr()?.port())).await?;
+    ///     client.write_all(b"hello").await?;
+    ///
+    ///     let (mut server, _) = listener.accept().await?;
+    ///     let mut word = [0; 5];
+    ///     server.read_exact(&mut word).await?;
+    ///     assert_eq!(&word, b"hello");
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn connect<A: ToSocketAddrs>(address: A) -> io::Result<TcpStream> {
         connect_any(resolve(address).await?, Self::connect_to).await
     }
@@ -127,6 +145,28 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// ```
+    /// use heist::io::{AsyncReadExt, AsyncWriteExt};
+    /// use heist::net::{TcpListener, TcpStream};
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let mut client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     client.write_all(b"GET /").await?;
+    ///
+    ///     let (mut server, _) = listener.accept().await?;
+    ///     let mut first = [0; 1];
+    ///     server.peek(&mut first).await?;
+    ///     assert_eq!(&first, b"G");
+    ///     // It is still there.
+    ///     let mut all = [0; 5];
+    ///     server.read_exact(&mut all).await?;
+    ///     assert_eq!(&all, b"GET /");
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let peek = || self.socket.io().peek(buffer);
         self.socket.reads().io(peek, never).await

@@ -128,6 +128,23 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// If you drop the future, the socket has the peer that it had before.
+    ///
+    /// ```
+    /// use heist::net::UdpSocket;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let server = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     let client = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     client.connect(server.local_addr()?).await?;
+    ///     client.send(b"hello").await?;
+    ///
+    ///     let mut buffer = [0; 16];
+    ///     let (length, peer) = server.recv_from(&mut buffer).await?;
+    ///     assert_eq!((&buffer[..length], peer), (&b"hello"[..], client.local_addr()?));
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn connect<A: ToSocketAddrs>(&self, address: A) -> io::Result<()> {
         let mut last = None;
         for address in resolve(address).await? {
@@ -201,6 +218,19 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// If you drop the future before it is ready, nothing has been sent.
+    ///
+    /// ```
+    /// use heist::net::UdpSocket;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, other) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    ///     assert_eq!(one.send_to(b"hello", other.local_addr()?).await?, 5);
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(other.recv_from(&mut buffer).await?, (5, one.local_addr()?));
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn send_to<A: ToSocketAddrs>(&self, buffer: &[u8], address: A) -> io::Result<usize> {
         let address = resolve(address).await?.next().ok_or_else(no_address)?;
         let send = || self.socket.io().send_to(buffer, address);
@@ -279,6 +309,21 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// If you drop the future, no datagram is lost.
+    ///
+    /// ```
+    /// use heist::net::UdpSocket;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, other) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    ///     one.send_to(b"hello", other.local_addr()?).await?;
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(other.peek_from(&mut buffer).await?, (5, one.local_addr()?));
+    ///     // It is still there.
+    ///     assert_eq!(other.recv_from(&mut buffer).await?, (5, one.local_addr()?));
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let peek = || self.look_from(&mut ReadBuf::new(buffer));
         self.socket.reads().io(peek, never).await

@@ -115,6 +115,18 @@ impl Child {
     /// # Cancel safety
     ///
     /// If you drop the future after its first poll, the process has been killed. [`wait`](Self::wait) waits for its end.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut child = Command::new("sleep").arg("1000").spawn()?;
+    ///     child.kill().await?;
+    ///     assert_eq!(child.wait().await?.code(), None);
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn kill(&mut self) -> io::Result<()> {
         self.start_kill()?;
         self.wait().await.map(drop)
@@ -198,6 +210,19 @@ impl Child {
     /// # Cancel safety
     ///
     /// If you drop the future, the child is dropped, and what was read is lost.
+    ///
+    /// ```
+    /// use std::process::Stdio;
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+    ///     let output = child.wait_with_output().await?;
+    ///     assert_eq!(output.stdout, b"hello\n");
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn wait_with_output(mut self) -> io::Result<Output> {
         let (mut stdout, mut stderr) = (self.stdout.take(), self.stderr.take());
         let mut wait = pin!(self.wait());

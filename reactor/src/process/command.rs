@@ -209,6 +209,17 @@ impl Command {
     /// # Cancel safety
     ///
     /// If you drop the future, the child is dropped: it goes on, unless [`kill_on_drop`](Self::kill_on_drop) is set.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let status = Command::new("sh").args(["-c", "exit 3"]).status().await?;
+    ///     assert_eq!(status.code(), Some(3));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn status(&mut self) -> impl Future<Output = io::Result<ExitStatus>> + use<> {
         let child = self.spawn();
         async {
@@ -230,6 +241,18 @@ impl Command {
     /// # Cancel safety
     ///
     /// If you drop the future, the child is dropped: it goes on, unless [`kill_on_drop`](Self::kill_on_drop) is set.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let output = Command::new("echo").arg("hello").output().await?;
+    ///     assert!(output.status.success());
+    ///     assert_eq!(output.stdout, b"hello\n");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> + use<> {
         self.std.stdout(Stdio::piped());
         self.std.stderr(Stdio::piped());

@@ -351,6 +351,18 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Panics
     /// Panics if a task panicked, with its panic, or was cancelled. The other tasks are then aborted.
+    ///
+    /// ```
+    /// use heist::task::JoinSet;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let set: JoinSet<u32> = (0..4).map(|i| async move { i * i }).collect();
+    ///     let mut squares = set.join_all().await;
+    ///     squares.sort();
+    ///     assert_eq!(squares, [0, 1, 4, 9]);
+    /// }
+    /// ```
     pub async fn join_all(mut self) -> Vec<T> {
         let mut outputs = Vec::with_capacity(self.len());
         while let Some(result) = self.join_next().await {

@@ -416,6 +416,20 @@ impl<T, E> TaskGroup<T, E> {
     ///
     /// # Cancel safety
     /// Dropping the future cancels all children and loses their outputs.
+    ///
+    /// ```
+    /// use heist::task::TaskGroup;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut group = TaskGroup::new();
+    ///     for number in 1..4 {
+    ///         group.spawn(async move { Ok::<_, ()>(number * 10) });
+    ///     }
+    ///     // The results are in the order in which the tasks were spawned.
+    ///     assert_eq!(group.join().await.expect("no failure"), [10, 20, 30]);
+    /// }
+    /// ```
     pub async fn join(self) -> Result<Vec<T>, GroupError<E>> {
         poll_fn(|cx| self.group.poll_join(cx)).await
     }

@@ -218,6 +218,21 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// If you drop the future before it is ready, nothing has been sent.
+    ///
+    /// ```
+    /// use heist::net::UnixDatagram;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let folder = tempfile::tempdir()?;
+    ///     let path = folder.path().join("socket");
+    ///     let (server, client) = (UnixDatagram::bind(&path)?, UnixDatagram::unbound()?);
+    ///     client.send_to(b"hello", &path).await?;
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(server.recv(&mut buffer).await?, 5);
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn send_to<P: AsRef<Path>>(&self, buffer: &[u8], target: P) -> io::Result<usize> {
         let target = at_socket2(target.as_ref())?;
         let writes = self.socket.writes();

@@ -103,6 +103,21 @@ impl UnixListener {
     /// # Cancel safety
     ///
     /// If you drop the future, no connection is lost.
+    ///
+    /// ```
+    /// use heist::net::{UnixListener, UnixStream};
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let folder = tempfile::tempdir()?;
+    ///     let path = folder.path().join("socket");
+    ///     let listener = UnixListener::bind(&path)?;
+    ///     let _client = UnixStream::connect(&path).await?;
+    ///     let (server, _) = listener.accept().await?;
+    ///     assert_eq!(server.local_addr()?.as_pathname(), Some(&*path));
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let accept = || self.accept_now();
         let (stream, peer) = self.socket.reads().io(accept, never).await?;

@@ -85,6 +85,26 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// If you drop the future, the attempt is given up.
+    ///
+    /// ```
+    /// use heist::io::{AsyncReadExt, AsyncWriteExt};
+    /// use heist::net::{UnixListener, UnixStream};
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let folder = tempfile::tempdir()?;
+    ///     let listener = UnixListener::bind(folder.path().join("socket"))?;
+    ///     let mut client = UnixStream::connect(folder.path().join("socket")).await?;
+    ///     client.write_all(b"hello").await?;
+    ///     drop(client);
+    ///
+    ///     let (mut server, _) = listener.accept().await?;
+    ///     let mut all = String::new();
+    ///     server.read_to_string(&mut all).await?;
+    ///     assert_eq!(all, "hello");
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixStream> {
         let address = socket_addr::at(path.as_ref())?;
         Self::connect_addr(&SocketAddr(address)).await
