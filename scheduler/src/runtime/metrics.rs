@@ -171,12 +171,8 @@ impl RuntimeMetrics {
     /// How long the worker has been awake in total, up to now.
     #[track_caller]
     pub fn worker_total_busy_duration(&self, worker: usize) -> Duration {
-        let counters = &self.shared.remotes[worker].counters;
-        let stretch = match counters.awake_since.get() {
-            0 => 0,
-            since => self.shared.nanos().saturating_sub(since),
-        };
-        Duration::from_nanos(counters.busy_nanos.get() + stretch)
+        let busy = &self.shared.remotes[worker].counters.busy;
+        Duration::from_nanos(busy.total(self.shared.nanos()))
     }
 
     /// The number of threads in the blocking pool.

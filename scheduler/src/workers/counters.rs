@@ -13,10 +13,7 @@ pub(crate) struct Counters {
     pub(crate) steals: Counter,
     /// How many times it has gone to sleep and woken up. It is odd while the worker sleeps.
     pub(crate) parks_and_unparks: Counter,
-    /// How long it has been awake, in nanoseconds, up to the last time it went to sleep.
-    pub(crate) busy_nanos: Counter,
-    /// Since when it has been awake, in nanoseconds from the runtime's start; 0 while it sleeps.
-    pub(crate) awake_since: Counter,
+    pub(crate) busy: BusyTime,
     /// How many tasks it has queued in its own queues.
     pub(crate) pushes: Counter,
     /// The lengths of the polls that were timed.
@@ -24,4 +21,52 @@ pub(crate) struct Counters {
     pub(crate) mean_poll_nanos: Counter,
     /// How long tasks that it queued waited until it polled them.
     pub(crate) latencies: Histogram,
+}
+
+/// How long a worker has been awake in total. Moments are nanoseconds from the runtime's start.
+///
+/// It is one word, so that a look at any time sees a sum that is right. While the worker sleeps, the word is twice the
+/// sum. While it is awake, the word is twice the moment at which it would have woken if it had never slept, plus one.
+#[derive(Debug, Default)]
+pub(crate) struct BusyTime(Counter);
+
+impl BusyTime {
+    /// The worker wakes.
+    pub(crate) fn wakes(&self, now: u64) {
+        self.0.set(now.saturating_sub(self.total(now)) * 2 + 1);
+    }
+
+    /// The worker goes to sleep.
+    pub(crate) fn sleeps(&self, now: u64) {
+        self.0.set(self.total(now) * 2);
+    }
+
+    pub(crate) fn total(&self, now: u64) -> u64 {
+        let word = self.0.get();
+        match word % 2 {
+            0 => word / 2,
+            _ => now.saturating_sub(word / 2),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BusyTime;
+
+    #[test]
+    fn the_time_that_a_worker_is_awake_is_counted_once() {
+        let busy = BusyTime::default();
+        assert_eq!(busy.total(5), 0);
+        busy.wakes(10);
+        assert_eq!((busy.total(10), busy.total(17)), (0, 7));
+        // It wakes twice if a thread takes over the worker of another.
+        busy.wakes(17);
+        assert_eq!(busy.total(20), 10);
+        busy.sleeps(20);
+        assert_eq!(busy.total(1_000), 10);
+        busy.sleeps(1_000);
+        busy.wakes(1_000);
+        assert_eq!(busy.total(1_001), 11);
+    }
 }

@@ -162,18 +162,14 @@ impl Worker {
     }
 
     pub(crate) fn count_awake(&self) {
-        self.remote().counters.awake_since.set(self.shared.nanos());
+        self.remote().counters.busy.wakes(self.shared.nanos());
     }
 
     pub(crate) fn count_asleep(&self) {
         // If a poll is being timed, the thread blocked in it.
         self.samples.forget_poll();
         let counters = &self.remote().counters;
-        let since = counters.awake_since.get();
-        counters
-            .busy_nanos
-            .add(self.shared.nanos().saturating_sub(since));
-        counters.awake_since.set(0);
+        counters.busy.sleeps(self.shared.nanos());
         counters.polled.set(0);
     }
 
