@@ -54,7 +54,70 @@ mod several;
 mod stream;
 
 pub use crate::mpsc::error;
-pub use inner::{bounded, unbounded};
 pub use receiver::{Receiver, WeakReceiver};
 pub use sender::{Sender, WeakSender};
 pub use stream::{OwnedRecvStream, RecvStream, SendSink};
+
+use crate::Semaphore;
+use crate::sys::Arc;
+use inner::Inner;
+
+/// Makes a bounded channel with room for `capacity` messages. With a capacity of 0 it holds none: a message is sent
+/// when a receiver that waits is given it.
+///
+/// # Panics
+///
+/// Panics if `capacity` is more than [`Semaphore::MAX_PERMITS`]. A capacity above 2²⁸ − 1 is cut down to that, which
+/// [`Sender::capacity`] tells.
+///
+/// # Examples
+///
+/// ```
+/// use heist::sync::mpmc::{self, error::TrySendError};
+///
+/// let (sender, receiver) = mpmc::bounded(1);
+/// sender.try_send("first").unwrap();
+/// assert_eq!(sender.try_send("second"), Err(TrySendError::Full("second")));
+/// assert_eq!(receiver.try_recv(), Ok("first"));
+/// ```
+///
+/// A rendezvous:
+///
+/// ```
+/// use heist::sync::mpmc;
+///
+/// let (sender, receiver) = mpmc::bounded(0);
+/// assert!(sender.try_send(1).is_err(), "nobody waits for it");
+/// let receiving = std::thread::spawn(move || receiver.blocking_recv());
+/// sender.blocking_send(2).unwrap();
+/// assert_eq!(receiving.join().unwrap(), Some(2));
+/// ```
+#[track_caller]
+pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(
+        capacity <= Semaphore::MAX_PERMITS,
+        "a channel's capacity is at most MAX_PERMITS"
+    );
+    ends(Inner::new(Some(capacity)))
+}
+
+/// Makes a channel without a bound: sending never waits.
+///
+/// # Examples
+///
+/// ```
+/// use heist::sync::mpmc;
+///
+/// let (sender, receiver) = mpmc::unbounded();
+/// for i in 0..100 {
+///     sender.try_send(i).unwrap();
+/// }
+/// assert_eq!(receiver.len(), 100);
+/// ```
+pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+    ends(Inner::new(None))
+}
+
+fn ends<T>(inner: Arc<Inner<T>>) -> (Sender<T>, Receiver<T>) {
+    (Sender::new(inner.clone()), Receiver::new(inner))
+}

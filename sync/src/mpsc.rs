@@ -46,10 +46,11 @@ pub(crate) mod chan;
 mod ends;
 pub mod error;
 mod permit;
+mod receiver;
 pub(crate) mod receiving;
 pub(crate) mod reserve;
 mod unbounded;
 
-pub use bounded::{Receiver, Sender, WeakSender, channel};
-pub use permit::{OwnedPermit, Permit, PermitIterator};
+pub use bounded::{OwnedPermit, Receiver, Sender, WeakSender, channel};
+pub use permit::{Permit, PermitIterator};
 pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};

@@ -17,11 +17,12 @@ use std::sync::Arc;
 pub use self::guards::{
     RwLockMappedWriteGuard, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
+use self::line::Kind;
 pub use self::owned::{
     OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard, OwnedRwLockUpgradableReadGuard,
     OwnedRwLockWriteGuard,
 };
-use self::raw::{Kind, MAX_READERS, RawRwLock};
+use self::raw::{MAX_READERS, RawRwLock};
 use crate::mutex::TryLockError;
 use crate::park::block_on;
 

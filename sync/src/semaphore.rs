@@ -2,11 +2,12 @@
 //!
 //! `permits` does the counting. This file is the public face.
 
+mod error;
 mod permits;
 
-use std::error::Error;
 use std::fmt;
 
+pub use self::error::{AcquireError, TryAcquireError};
 use self::permits::{MAX_PERMITS, Permits};
 use crate::park::block_on;
 use crate::waiting::Place;
@@ -49,19 +50,6 @@ pub struct SemaphorePermit<'a> {
 pub struct OwnedSemaphorePermit {
     semaphore: Arc<Semaphore>,
     permits: usize,
-}
-
-/// The semaphore was closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AcquireError(());
-
-/// Why permits could not be taken at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TryAcquireError {
-    /// The semaphore was closed.
-    Closed,
-    /// There are too few permits, or other tasks wait for them.
-    NoPermits,
 }
 
 impl Semaphore {
@@ -115,6 +103,20 @@ impl Semaphore {
     /// # Panics
     ///
     /// Panics if there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS) permits, not counting those that are held.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::Semaphore;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let semaphore = Semaphore::new(0);
+    ///     semaphore.add_permits(2);
+    ///     let _both = semaphore.acquire_many(2).await.expect("nobody closes it");
+    ///     assert_eq!(semaphore.available_permits(), 0);
+    /// }
+    /// ```
     #[track_caller]
     pub fn add_permits(&self, n: usize) {
         self.permits.add(n);
@@ -236,6 +238,30 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::Semaphore;
+    /// use std::sync::Arc;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let at_once = Arc::new(Semaphore::new(2));
+    ///     let mut tasks = Vec::new();
+    ///     for job in 0..5 {
+    ///         // Waits until fewer than two tasks run.
+    ///         let permit = at_once.clone().acquire_owned().await.expect("nobody closes it");
+    ///         tasks.push(heist::spawn(async move {
+    ///             let _permit = permit;
+    ///             job
+    ///         }));
+    ///     }
+    ///     for task in tasks {
+    ///         task.await.expect("no panic");
+    ///     }
+    /// }
+    /// ```
     #[track_caller]
     pub fn acquire_owned(
         self: Arc<Self>,
@@ -439,22 +465,3 @@ impl fmt::Debug for Semaphore {
             .finish()
     }
 }
-
-impl fmt::Display for AcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("semaphore closed")
-    }
-}
-
-impl Error for AcquireError {}
-
-impl fmt::Display for TryAcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Closed => "semaphore closed",
-            Self::NoPermits => "no permits available",
-        })
-    }
-}
-
-impl Error for TryAcquireError {}

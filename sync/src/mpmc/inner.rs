@@ -12,8 +12,6 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::meeting::{Meeting, Offer};
-use super::receiver::Receiver;
-use super::sender::Sender;
 use super::several::Several;
 use crate::contain::Panics;
 use crate::mpsc::chan::{Chan, MOST, Refused};
@@ -23,82 +21,7 @@ use crate::sys::atomic::AtomicUsize;
 use crate::sys::atomic::Ordering::{AcqRel, Relaxed};
 use crate::waiting::{KeptWaiter, Place, WaitQueue, Waiter};
 use crate::waits::{self, Wait};
-use crate::{Notify, Semaphore, coop};
-
-/// Makes a bounded channel with room for `capacity` messages. With a capacity of 0 it holds none: a message is sent
-/// when a receiver that waits is given it.
-///
-/// # Panics
-///
-/// Panics if `capacity` is more than [`Semaphore::MAX_PERMITS`]. A capacity above 2²⁸ − 1 is cut down to that, which
-/// [`Sender::capacity`] tells.
-///
-/// # Examples
-///
-/// ```
-/// use heist::sync::mpmc::{self, error::TrySendError};
-///
-/// let (sender, receiver) = mpmc::bounded(1);
-/// sender.try_send("first").unwrap();
-/// assert_eq!(sender.try_send("second"), Err(TrySendError::Full("second")));
-/// assert_eq!(receiver.try_recv(), Ok("first"));
-/// ```
-///
-/// A rendezvous:
-///
-/// ```
-/// use heist::sync::mpmc;
-///
-/// let (sender, receiver) = mpmc::bounded(0);
-/// assert!(sender.try_send(1).is_err(), "nobody waits for it");
-/// let receiving = std::thread::spawn(move || receiver.blocking_recv());
-/// sender.blocking_send(2).unwrap();
-/// assert_eq!(receiving.join().unwrap(), Some(2));
-/// ```
-#[track_caller]
-pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    assert!(
-        capacity <= Semaphore::MAX_PERMITS,
-        "a channel's capacity is at most MAX_PERMITS"
-    );
-    let capacity = capacity.min(MOST);
-    let kind = match capacity {
-        0 => Kind::Meeting(Meeting::new()),
-        _ => Kind::Buffer(Chan::bounded(capacity, Several::new())),
-    };
-    ends(kind, Some(capacity))
-}
-
-/// Makes a channel without a bound: sending never waits.
-///
-/// # Examples
-///
-/// ```
-/// use heist::sync::mpmc;
-///
-/// let (sender, receiver) = mpmc::unbounded();
-/// for i in 0..100 {
-///     sender.try_send(i).unwrap();
-/// }
-/// assert_eq!(receiver.len(), 100);
-/// ```
-pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
-    ends(Kind::Buffer(Chan::unbounded(Several::new())), None)
-}
-
-fn ends<T>(kind: Kind<T>, capacity: Option<usize>) -> (Sender<T>, Receiver<T>) {
-    let one = || AtomicUsize::new(1);
-    let none = || AtomicUsize::new(0);
-    let inner = Arc::new(Inner {
-        kind,
-        capacity,
-        senders: one(),
-        weak_senders: none(),
-        receivers: one(),
-        weak_receivers: none(),
-    });
-    (Sender::new(inner.clone()), Receiver::new(inner))
-}
+use crate::{Notify, coop};
 
 pub(super) struct Inner<T> {
     kind: Kind<T>,
@@ -117,6 +40,27 @@ enum Kind<T> {
 }
 
 impl<T> Inner<T> {
+    /// A channel with room for `capacity` messages, of which there may be none, or without a bound. It has one sender
+    /// and one receiver.
+    pub(super) fn new(capacity: Option<usize>) -> Arc<Self> {
+        let capacity = capacity.map(|capacity| capacity.min(MOST));
+        let kind = match capacity {
+            None => Kind::Buffer(Chan::unbounded(Several::new())),
+            Some(0) => Kind::Meeting(Meeting::new()),
+            Some(capacity) => Kind::Buffer(Chan::bounded(capacity, Several::new())),
+        };
+        let one = || AtomicUsize::new(1);
+        let none = || AtomicUsize::new(0);
+        Arc::new(Self {
+            kind,
+            capacity,
+            senders: one(),
+            weak_senders: none(),
+            receivers: one(),
+            weak_receivers: none(),
+        })
+    }
+
     #[inline]
     pub(super) fn send(&self, value: T, place: Place) -> Sending<'_, T> {
         match &self.kind {

@@ -6,7 +6,6 @@ use std::task::Poll;
 use super::error::TryRecvError;
 use super::inner::{Inner, upgrade};
 use super::sender::shared_methods;
-use super::stream::{OwnedRecvStream, RecvStream};
 use crate::park::block_on;
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering::Relaxed;
@@ -136,59 +135,9 @@ impl<T> Receiver<T> {
         block_on(self.recv_many(buffer, limit))
     }
 
-    /// Makes a stream of the messages. It ends when [`recv`](Self::recv) would return `None`. It has to be pinned.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures_util::StreamExt;
-    /// use heist::sync::mpmc;
-    ///
-    /// async fn sum(numbers: mpmc::Receiver<u32>) -> u32 {
-    ///     let squares = numbers.stream().map(|number| number * number);
-    ///     squares.fold(0, async |sum, square| sum + square).await
-    /// }
-    ///
-    /// #[heist::main]
-    /// async fn main() {
-    ///     let (sender, receiver) = mpmc::unbounded();
-    ///     for number in 1..4 {
-    ///         sender.send(number).await.expect("the receiver is there");
-    ///     }
-    ///     drop(sender);
-    ///     assert_eq!(sum(receiver).await, 14);
-    /// }
-    /// ```
-    pub fn stream(&self) -> RecvStream<'_, T> {
-        RecvStream::new(&self.inner)
-    }
-
-    /// Turns this receiver into a stream that needs no pin.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures_util::{Stream, StreamExt};
-    /// use heist::sync::mpmc;
-    ///
-    /// fn squares(numbers: mpmc::Receiver<u32>) -> impl Stream<Item = u32> {
-    ///     numbers.into_stream().map(|number| number * number)
-    /// }
-    ///
-    /// #[heist::main]
-    /// async fn main() {
-    ///     let (sender, receiver) = mpmc::unbounded();
-    ///     sender.send(3).await.expect("the receiver is there");
-    ///     assert_eq!(squares(receiver).next().await, Some(9));
-    /// }
-    /// ```
-    pub fn into_stream(self) -> OwnedRecvStream<T> {
-        OwnedRecvStream::new(self)
-    }
-
     /// A share of the channel, which keeps it alive but not open.
-    pub(super) fn share(&self) -> Arc<Inner<T>> {
-        self.inner.clone()
+    pub(super) fn inner(&self) -> &Arc<Inner<T>> {
+        &self.inner
     }
 
     /// Closes the channel for all: nothing more can be sent, and messages that were sent before can still be received.

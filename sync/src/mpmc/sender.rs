@@ -6,7 +6,6 @@ use std::panic::Location;
 
 use super::error::{SendError, TrySendError};
 use super::inner::{Inner, upgrade};
-use super::stream::SendSink;
 use crate::coop;
 use crate::park::block_on;
 use crate::sys::Arc;
@@ -26,6 +25,10 @@ impl<T> Sender<T> {
     /// The caller has counted it.
     pub(super) fn new(inner: Arc<Inner<T>>) -> Self {
         Self { inner }
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner<T>> {
+        &self.inner
     }
 
     /// Waits for room, then sends a message. With a capacity of 0 it waits until a receiver that waits has been given
@@ -101,33 +104,6 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn blocking_send(&self, message: T) -> Result<(), SendError<T>> {
         block_on(self.send(message))
-    }
-
-    /// Makes a sink from this sender. The sink has to be pinned. It holds one message until that is sent, so flush it
-    /// before you drop it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use futures_util::{SinkExt, StreamExt, stream};
-    /// use heist::sync::mpmc;
-    ///
-    /// async fn count(sender: mpmc::Sender<u32>) {
-    ///     let numbers = stream::iter(0..100).map(Ok);
-    ///     if let Err(unsent) = numbers.forward(sender.sink()).await {
-    ///         println!("nobody wants {}", unsent.0);
-    ///     }
-    /// }
-    ///
-    /// #[heist::main]
-    /// async fn main() {
-    ///     let (sender, receiver) = mpmc::unbounded();
-    ///     count(sender).await;
-    ///     assert_eq!(receiver.len(), 100);
-    /// }
-    /// ```
-    pub fn sink(&self) -> SendSink<'_, T> {
-        SendSink::new(&self.inner)
     }
 
     /// Closes the channel for all: nothing more can be sent, and messages that were sent before can still be received.

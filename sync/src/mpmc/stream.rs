@@ -13,6 +13,88 @@ use pin_project_lite::pin_project;
 use super::error::SendError;
 use super::inner::{Inner, KeptReceiving, Receiving, Sending};
 use super::receiver::Receiver;
+use super::sender::Sender;
+
+impl<T> Receiver<T> {
+    /// Makes a stream of the messages. It ends when [`recv`](Self::recv) would return `None`. It has to be pinned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use heist::sync::mpmc;
+    ///
+    /// async fn sum(numbers: mpmc::Receiver<u32>) -> u32 {
+    ///     let squares = numbers.stream().map(|number| number * number);
+    ///     squares.fold(0, async |sum, square| sum + square).await
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = mpmc::unbounded();
+    ///     for number in 1..4 {
+    ///         sender.send(number).await.expect("the receiver is there");
+    ///     }
+    ///     drop(sender);
+    ///     assert_eq!(sum(receiver).await, 14);
+    /// }
+    /// ```
+    pub fn stream(&self) -> RecvStream<'_, T> {
+        RecvStream::new(self.inner())
+    }
+
+    /// Turns this receiver into a stream that needs no pin.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::{Stream, StreamExt};
+    /// use heist::sync::mpmc;
+    ///
+    /// fn squares(numbers: mpmc::Receiver<u32>) -> impl Stream<Item = u32> {
+    ///     numbers.into_stream().map(|number| number * number)
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = mpmc::unbounded();
+    ///     sender.send(3).await.expect("the receiver is there");
+    ///     assert_eq!(squares(receiver).next().await, Some(9));
+    /// }
+    /// ```
+    pub fn into_stream(self) -> OwnedRecvStream<T> {
+        OwnedRecvStream::new(self)
+    }
+}
+
+impl<T> Sender<T> {
+    /// Makes a sink from this sender. The sink has to be pinned. It holds one message until that is sent, so flush it
+    /// before you drop it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_util::{SinkExt, StreamExt, stream};
+    /// use heist::sync::mpmc;
+    ///
+    /// async fn count(sender: mpmc::Sender<u32>) {
+    ///     let numbers = stream::iter(0..100).map(Ok);
+    ///     if let Err(unsent) = numbers.forward(sender.sink()).await {
+    ///         println!("nobody wants {}", unsent.0);
+    ///     }
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = mpmc::unbounded();
+    ///     count(sender).await;
+    ///     assert_eq!(receiver.len(), 100);
+    /// }
+    /// ```
+    pub fn sink(&self) -> SendSink<'_, T> {
+        SendSink::new(self.inner())
+    }
+}
 
 pin_project! {
     /// The messages of a channel as a stream. Made by [`Receiver::stream`](super::Receiver::stream).
@@ -81,7 +163,7 @@ impl<T> Stream for OwnedRecvStream<T> {
         let this = &mut *self;
         let receiving = this
             .receiving
-            .get_or_insert_with(|| Box::pin(KeptReceiving::new(this.receiver.share())));
+            .get_or_insert_with(|| Box::pin(KeptReceiving::new(this.receiver.inner().clone())));
         receiving.as_mut().poll(cx)
     }
 }

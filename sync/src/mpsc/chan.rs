@@ -63,7 +63,6 @@ use std::ptr::NonNull;
 
 use super::block::{BLOCK, Block};
 use super::error::TrySendError;
-use super::receiving::{Receiving, Sole};
 use crate::Notify;
 use crate::contain::{Panics, contain};
 use crate::sys::atomic::{
@@ -155,7 +154,7 @@ pub(crate) trait Receivers: Sized {
     /// What a sender that waits for room notes.
     const SENDING: Wait;
 
-    /// Whether a receiver looks past messages that are ready: [`Receiving::see_one_more`].
+    /// Whether a receiver looks past messages that are ready: `Receiving::see_one_more`.
     const LOOK_AHEAD: bool;
 
     /// Wakes a receiver that there is something for, if `alert` is still `ASLEEP`: invariant 6. Returns whether it is
@@ -166,7 +165,7 @@ pub(crate) trait Receivers: Sized {
     fn take_left<T>(chan: &Chan<T, Self>) -> Option<T>;
 }
 
-pub(crate) struct Chan<T, R: Receivers = Sole> {
+pub(crate) struct Chan<T, R: Receivers> {
     tail: CachePadded<Tail<T>>,
     pub(super) head: CachePadded<Head<T>>,
     pub(crate) signals: CachePadded<Signals>,
@@ -679,16 +678,6 @@ impl<T, R: Receivers> Chan<T, R> {
             // SAFETY: the caller's promise.
             unsafe { Block::free(block) };
         }
-    }
-
-    /// The receiving side.
-    ///
-    /// # Safety
-    ///
-    /// There is one at a time: the caller is the channel's only receiver, or holds the lock that its receivers share,
-    /// or is the last that has the channel.
-    pub(crate) unsafe fn receiving(&self) -> Receiving<'_, T, R> {
-        Receiving::new(self)
     }
 }
 

@@ -4,6 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use super::chan::Chan;
 use super::error::TryRecvError;
+use super::receiving::Sole;
 use crate::contain::Panics;
 use crate::coop;
 use crate::sys::Arc;
@@ -11,26 +12,26 @@ use crate::sys::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 /// A sender. It is counted, so that the receiver knows when the last one is gone.
 pub(super) struct Tx<T> {
-    chan: Arc<Chan<T>>,
+    chan: Arc<Chan<T, Sole>>,
 }
 
 /// A sender that isn't counted. It can be turned into one that is.
 pub(super) struct WeakTx<T> {
-    chan: Arc<Chan<T>>,
+    chan: Arc<Chan<T, Sole>>,
 }
 
 /// The receiver.
 pub(super) struct Rx<T> {
-    chan: Arc<Chan<T>>,
+    chan: Arc<Chan<T, Sole>>,
 }
 
-pub(super) fn ends<T>(chan: Chan<T>) -> (Tx<T>, Rx<T>) {
+pub(super) fn ends<T>(chan: Chan<T, Sole>) -> (Tx<T>, Rx<T>) {
     let chan = Arc::new(chan);
     (Tx { chan: chan.clone() }, Rx { chan })
 }
 
 impl<T> Tx<T> {
-    pub(super) fn chan(&self) -> &Chan<T> {
+    pub(super) fn chan(&self) -> &Chan<T, Sole> {
         &self.chan
     }
 
@@ -84,7 +85,7 @@ impl<T> Drop for Tx<T> {
 }
 
 impl<T> WeakTx<T> {
-    fn new(chan: &Arc<Chan<T>>) -> Self {
+    fn new(chan: &Arc<Chan<T, Sole>>) -> Self {
         // Ordering: hint only.
         chan.weak_senders.fetch_add(1, Relaxed);
         Self { chan: chan.clone() }
@@ -129,7 +130,7 @@ impl<T> Drop for WeakTx<T> {
 }
 
 impl<T> Rx<T> {
-    pub(super) fn chan(&self) -> &Chan<T> {
+    pub(super) fn chan(&self) -> &Chan<T, Sole> {
         &self.chan
     }
 

@@ -3,34 +3,28 @@
 use std::fmt;
 use std::iter::FusedIterator;
 
-use super::bounded::Sender;
 use super::chan::Chan;
+use super::receiving::Sole;
 
-/// Room for one message; dropping it gives the room back. Made by [`Sender::reserve`] and [`Sender::try_reserve`].
+/// Room for one message; dropping it gives the room back. Made by [`Sender::reserve`](super::Sender::reserve)
+/// and [`Sender::try_reserve`](super::Sender::try_reserve).
 #[must_use = "a permit that is dropped sends nothing"]
 pub struct Permit<'a, T> {
-    chan: &'a Chan<T>,
+    chan: &'a Chan<T, Sole>,
 }
 
 /// Room for several messages: an iterator of permits for one message each. Dropping it gives the rest back. Made by
-/// [`Sender::reserve_many`] and [`Sender::try_reserve_many`].
+/// [`Sender::reserve_many`](super::Sender::reserve_many) and
+/// [`Sender::try_reserve_many`](super::Sender::try_reserve_many).
 #[must_use = "permits that are dropped send nothing"]
 pub struct PermitIterator<'a, T> {
-    chan: &'a Chan<T>,
+    chan: &'a Chan<T, Sole>,
     left: usize,
-}
-
-/// Room for one message, with the sender in it; dropping it gives the room back. Made by [`Sender::reserve_owned`] and
-/// [`Sender::try_reserve_owned`].
-#[must_use = "a permit that is dropped sends nothing"]
-pub struct OwnedPermit<T> {
-    /// `None` once it has been used.
-    sender: Option<Sender<T>>,
 }
 
 impl<'a, T> Permit<'a, T> {
     /// The permit has been taken from the channel by the caller.
-    pub(super) fn new(chan: &'a Chan<T>) -> Self {
+    pub(super) fn new(chan: &'a Chan<T, Sole>) -> Self {
         Self { chan }
     }
 
@@ -57,7 +51,7 @@ impl<T> fmt::Debug for Permit<'_, T> {
 
 impl<'a, T> PermitIterator<'a, T> {
     /// The permits have been taken from the channel by the caller.
-    pub(super) fn new(chan: &'a Chan<T>, left: usize) -> Self {
+    pub(super) fn new(chan: &'a Chan<T, Sole>, left: usize) -> Self {
         Self { chan, left }
     }
 }
@@ -89,57 +83,5 @@ impl<T> fmt::Debug for PermitIterator<'_, T> {
         f.debug_struct("PermitIterator")
             .field("left", &self.left)
             .finish_non_exhaustive()
-    }
-}
-
-impl<T> OwnedPermit<T> {
-    /// The permit has been taken from the channel by the caller.
-    pub(super) fn new(sender: Sender<T>) -> Self {
-        Self {
-            sender: Some(sender),
-        }
-    }
-
-    /// Sends a message without waiting, and returns the sender.
-    pub fn send(mut self, value: T) -> Sender<T> {
-        let sender = self.sender.take().expect("it is used once");
-        sender.chan().send_permitted(value);
-        sender
-    }
-
-    /// Gives the room back, and returns the sender.
-    pub fn release(mut self) -> Sender<T> {
-        let sender = self.sender.take().expect("it is used once");
-        sender.chan().give_back(1);
-        sender
-    }
-
-    /// Whether both permits are of the same channel.
-    pub fn same_channel(&self, other: &Self) -> bool {
-        self.sender
-            .as_ref()
-            .zip(other.sender.as_ref())
-            .is_some_and(|(a, b)| a.same_channel(b))
-    }
-
-    /// Whether the permit is of the channel that `sender` sends to.
-    pub fn same_channel_as_sender(&self, sender: &Sender<T>) -> bool {
-        self.sender
-            .as_ref()
-            .is_some_and(|own| own.same_channel(sender))
-    }
-}
-
-impl<T> Drop for OwnedPermit<T> {
-    fn drop(&mut self) {
-        if let Some(sender) = self.sender.take() {
-            sender.chan().give_back(1);
-        }
-    }
-}
-
-impl<T> fmt::Debug for OwnedPermit<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedPermit").finish_non_exhaustive()
     }
 }

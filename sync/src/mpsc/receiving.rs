@@ -68,12 +68,19 @@ pub(crate) struct Receiving<'a, T, R: Receivers> {
     chan: &'a Chan<T, R>,
 }
 
-impl<'a, T, R: Receivers> Receiving<'a, T, R> {
-    /// Called by [`Chan::receiving`] alone, whose promise it carries on.
-    pub(super) fn new(chan: &'a Chan<T, R>) -> Self {
-        Self { chan }
+impl<T, R: Receivers> Chan<T, R> {
+    /// The receiving side.
+    ///
+    /// # Safety
+    ///
+    /// There is one at a time: the caller is the channel's only receiver, or holds the lock that its receivers share,
+    /// or is the last that has the channel.
+    pub(crate) unsafe fn receiving(&self) -> Receiving<'_, T, R> {
+        Receiving { chan: self }
     }
+}
 
+impl<T, R: Receivers> Receiving<'_, T, R> {
     /// Takes the next message if it is ready. The caller announces the room that it leaves with `Chan::made_room`.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<T> {

@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::bounded::receiver_methods;
 use super::chan::Chan;
 use super::ends::{Rx, Tx, WeakTx, ends};
 use super::error::{SendError, TryRecvError};
+use super::receiver::receiver_methods;
 use super::receiving::Sole;
 use crate::park::block_on;
 

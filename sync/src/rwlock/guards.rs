@@ -8,7 +8,8 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
 use super::RwLock;
-use super::raw::{Kind, RawRwLock};
+use super::line::Kind;
+use super::raw::RawRwLock;
 use crate::contain::contain;
 use crate::held::{Held, Mode, Owner};
 use crate::park::block_on;

@@ -15,10 +15,19 @@
 use std::pin::Pin;
 use std::task::Waker;
 
-use super::raw::Kind;
 use crate::sys::atomic::Ordering;
 use crate::sys::hints::{AtomicU64, AtomicUsize};
 use crate::waiting::{Locked, Outcome, WaitQueue, Waiter};
+
+/// A way to hold the lock, or to get it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    Upgradable,
+    Write,
+    /// From upgradable reader to writer.
+    Upgrade,
+}
 
 /// What the line knows about a waiter.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::RwLock;
 use super::guards::{Reading, Upgradable, Writing, downgrade, lends};
-use super::raw::{Kind, RawRwLock};
+use super::line::Kind;
+use super::raw::RawRwLock;
 use crate::held::{Held, Owner};
 use crate::park::block_on;
 

@@ -71,7 +71,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use super::line::{Line, LockedLine, Want};
+use super::line::{Kind, Line, LockedLine, Want};
 use crate::contain::{Panics, or_undo};
 use crate::coop;
 use crate::sys::atomic::{AtomicUsize, Ordering};
@@ -114,16 +114,6 @@ const PATIENCE: Duration = Duration::from_micros(500);
 
 /// A waiter that has been beaten this often gets it handed over too. This bound needs no clock.
 const ATTEMPTS: u32 = if cfg!(heist_loom) { 1 } else { 16 };
-
-/// A way to hold the lock, or to get it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Read,
-    Upgradable,
-    Write,
-    /// From upgradable reader to writer.
-    Upgrade,
-}
 
 impl Kind {
     /// Whether readers that come wait behind a waiter of this kind.

@@ -30,7 +30,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::TryAcquireError;
+use super::error::TryAcquireError;
 use crate::contain::{Panics, or_undo};
 use crate::coop;
 use crate::sys::atomic::{AtomicUsize, Ordering};
