@@ -14,7 +14,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 fn cases() -> ProptestConfig {
-    let cases = if cfg!(miri) { 8 } else { 500 };
+    let default = if cfg!(miri) { 8 } else { 500 };
+    let cases = std::env::var("HEIST_PROPTEST_CASES")
+        .map_or(default, |text| text.parse().expect("a number of cases"));
     ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::with_cases(cases)

@@ -238,7 +238,8 @@ impl World {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 600,
+        cases: std::env::var("HEIST_PROPTEST_CASES")
+            .map_or(600, |text| text.parse().expect("a number of cases")),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
