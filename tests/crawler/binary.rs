@@ -38,6 +38,15 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
+/// For which share of the time each worker was busy, in percent.
+fn busy(table: &str) -> Vec<f64> {
+    let busy = table.lines().filter_map(|line| {
+        let (_, busy) = line.split_once("busy ")?;
+        busy.split_once(" % of the time")?.0.parse().ok()
+    });
+    busy.collect()
+}
+
 #[test]
 fn a_run_prints_its_table_and_writes_its_file() {
     watched(|| {
@@ -77,12 +86,8 @@ fn a_run_prints_its_table_and_writes_its_file() {
         ] {
             assert!(table.contains(row), "no {row:?} in:\n{table}");
         }
+        let busy = busy(table);
         // A worker is busy for the whole time at most.
-        let busy = table.lines().filter_map(|line| {
-            let (_, busy) = line.split_once("busy ")?;
-            busy.split_once(" % of the time")?.0.parse::<f64>().ok()
-        });
-        let busy: Vec<f64> = busy.collect();
         assert!(
             busy.len() == 2 && busy.iter().all(|busy| (0.0..=100.0).contains(busy)),
             "{table}"

@@ -41,6 +41,12 @@ impl BusyTime {
         self.0.set(self.total(now) * 2);
     }
 
+    /// Whether the worker sleeps.
+    pub(crate) fn rests(&self) -> bool {
+        self.0.get().is_multiple_of(2)
+    }
+
+    /// How long it has been awake by now.
     pub(crate) fn total(&self, now: u64) -> u64 {
         let word = self.0.get();
         match word % 2 {
@@ -57,9 +63,10 @@ mod tests {
     #[test]
     fn the_time_that_a_worker_is_awake_is_counted_once() {
         let busy = BusyTime::default();
-        assert_eq!(busy.total(5), 0);
+        assert_eq!((busy.rests(), busy.total(5)), (true, 0));
         busy.wakes(10);
         assert_eq!((busy.total(10), busy.total(17)), (0, 7));
+        assert!(!busy.rests());
         // It wakes twice if a thread takes over the worker of another.
         busy.wakes(17);
         assert_eq!(busy.total(20), 10);

@@ -176,11 +176,9 @@ impl Sight {
     /// `starts_at_once`: a thread that is on its way calls no hook first.
     fn doing(&self, remote: &Remote, starts_at_once: bool, now: Instant) -> Option<Doing> {
         let thread = remote.thread.get();
-        if remote.counters.awake_since.get() == 0 {
-            // It was claimed, and its thread has not come out of its sleep yet.
-            return Some(Doing::WaitsForProcessor);
-        }
         let doing = match is_blocked(thread) {
+            // It was claimed, and has not come out of its sleep yet.
+            true if remote.counters.busy.rests() => Doing::WaitsForProcessor,
             true => Doing::Blocks,
             false if thread == 0 && starts_at_once && thread_state::TELLS => {
                 Doing::WaitsForProcessor
@@ -492,7 +490,7 @@ mod tests {
     fn seen(ago: Duration, used: Duration, now: Instant) -> (Remote, Sight) {
         let remote = Remote::new(Local::new().1);
         remote.thread.set_here();
-        remote.counters.awake_since.set(1);
+        remote.counters.busy.wakes(0);
         // A thread has to have used that much.
         while cpu_time(here()).unwrap() < used {}
         let mut sight = Sight::first(remote.counters.polls.get(), now);
@@ -552,12 +550,23 @@ mod tests {
     #[test]
     fn a_worker_that_was_claimed_and_still_sleeps_waits_for_a_processor() {
         let now = Instant::now();
-        let (remote, sight) = seen(50 * MS, MS, now);
-        remote.counters.awake_since.set(0);
-        assert_eq!(
-            sight.doing(&remote, true, now),
-            Some(Doing::WaitsForProcessor)
-        );
+        let (remote, sight) = seen(MS, Duration::ZERO, now);
+        let (wakes, sleeps) = std::sync::mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let remote = &remote;
+            scope.spawn(move || {
+                remote.thread.set_here();
+                sleeps.recv()
+            });
+            while remote.thread.get() == here() || !is_blocked(remote.thread.get()) {}
+            assert_eq!(sight.doing(remote, true, now), Some(Doing::Blocks));
+            remote.counters.busy.sleeps(0);
+            assert_eq!(
+                sight.doing(remote, true, now),
+                Some(Doing::WaitsForProcessor)
+            );
+            drop(wakes);
+        });
     }
 
     #[test]
