@@ -47,6 +47,8 @@ use heist_sync::sys::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use heist_sync::sys::clock::Instant;
 use heist_sync::sys::{Condvar, Mutex, MutexGuard};
 
+const HELD: u64 = u64::MAX;
+
 /// A poller, lent to one thread at a time. See the head of this file.
 pub struct Handover<P> {
     poller: Mutex<P>,
@@ -57,7 +59,7 @@ pub struct Handover<P> {
     rest: Mutex<bool>,
     wake: Condvar,
     born: Instant,
-    /// When the poller was let go the last time, in nanoseconds after `born`.
+    /// When the poller was let go the last time, in nanoseconds after `born`. [`HELD`] while somebody holds it.
     left_at: AtomicU64,
 }
 
@@ -78,6 +80,8 @@ impl<P> Handover<P> {
     /// Takes the poller if it is free.
     pub fn try_borrow(&self) -> Option<Held<'_, P>> {
         let guard = self.poller.try_lock()?;
+        // Ordering: hint only.
+        self.left_at.store(HELD, Ordering::Relaxed);
         Some(Held {
             handover: self,
             guard: Some(guard),
@@ -86,12 +90,10 @@ impl<P> Handover<P> {
 
     /// For how long the poller has been free. `None` if somebody holds it. Without the lock, both are only estimates.
     pub fn free_for(&self) -> Option<Duration> {
-        if self.poller.is_locked() {
-            return None;
-        }
         // Ordering: hint only.
-        let left_at = Duration::from_nanos(self.left_at.load(Ordering::Relaxed));
-        Some(self.born.elapsed().saturating_sub(left_at))
+        let left_at = self.left_at.load(Ordering::Relaxed);
+        let free = self.born.elapsed();
+        (left_at != HELD).then(|| free.saturating_sub(Duration::from_nanos(left_at)))
     }
 
     /// The reactor thread's sleep without a limit. Returns with the poller if it was free after all. Returns `None`

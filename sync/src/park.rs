@@ -15,6 +15,13 @@
 //! 2. A waker that finds `ASLEEP` takes the lock before it rouses the thread. The thread holds the lock from before it
 //!    sets `ASLEEP` until it sleeps. So by then the thread sleeps, or has awoken by itself and looked at the word.
 //!
+//! # What it doesn't do
+//!
+//! Before it sleeps, a thread doesn't yield its core. Beside threads that spin, each yield gave away a whole turn of some
+//! ten milliseconds, and all that waited for this thread waited along. Eight threads that sent to one through a channel of
+//! one message then took two to five times as long as with tokio's. On an idle machine yielding saved nothing that could
+//! be measured. The locks in [`sys`](crate::sys) don't yield either, for the same reason.
+//!
 //! # Orderings
 //!
 //! A wake is a Release of the word and its reception an Acquire, so the poll sees what the waker did. Several wakes at
@@ -30,67 +37,11 @@ use std::time::Duration;
 use crate::spin::Patience;
 use crate::sys::atomic::{AtomicU32, Ordering};
 use crate::sys::clock::Instant;
-use crate::sys::{Condvar, Mutex, thread, thread_local_const};
+use crate::sys::{Condvar, Mutex, thread_local_const};
 
 const EMPTY: u32 = 0;
 const ASLEEP: u32 = 1;
 const WOKEN: u32 = 2;
-
-/// How often a thread lets others run before it sleeps. This takes about two microseconds if no other thread wants to
-/// run, a fifth of the cost of sleeping and being woken.
-const TURNS: usize = if cfg!(heist_loom) { 1 } else { 4 };
-
-/// How long such turns may take: a few times the cost of sleeping and being woken. They take longer if other threads
-/// have work of their own. A sleeper then gets its core back sooner than a thread that has let others run first.
-const SHORT: Duration = Duration::from_micros(50);
-
-/// If turns took long, this many times as much time passes before turns are tried again. So they cost a hundredth of
-/// the time.
-const REST: u32 = 100;
-
-/// Lets other threads run before this one sleeps, as long as that takes a short time.
-#[derive(Default)]
-struct Courtesy {
-    /// Since when, and for how long, it isn't tried.
-    rest: Option<(Instant, Duration)>,
-}
-
-impl Courtesy {
-    fn is_due(&mut self) -> bool {
-        if self
-            .rest
-            .is_some_and(|(since, length)| since.elapsed() < length)
-        {
-            return false;
-        }
-        self.rest = None;
-        true
-    }
-
-    /// Lets others run until `done`. Returns whether it was.
-    fn wait(&mut self, done: impl Fn() -> bool) -> bool {
-        if !self.is_due() {
-            return false;
-        }
-        let begun = Instant::now();
-        let mut came = false;
-        for _ in 0..TURNS {
-            thread::yield_now();
-            came = done();
-            if came || begun.elapsed() > SHORT {
-                break;
-            }
-        }
-        self.learn(begun.elapsed());
-        came
-    }
-
-    fn learn(&mut self, cost: Duration) {
-        if cost > SHORT {
-            self.rest = Some((Instant::now(), cost.saturating_mul(REST)));
-        }
-    }
-}
 
 /// What wakes one blocked thread.
 struct Signal {
@@ -109,7 +60,7 @@ impl Signal {
     }
 
     /// Waits for a wake. Returns whether one came before the limit.
-    fn wait(&self, limit: Limit, patience: &mut Patience, courtesy: &mut Courtesy) -> bool {
+    fn wait(&self, limit: Limit, patience: &mut Patience) -> bool {
         if self.take() {
             return true;
         }
@@ -118,9 +69,7 @@ impl Signal {
         if patience.is_worth_it() && patience.wait(woken) && self.take() {
             return true;
         }
-        // More threads are in line for one thing than there are cores: the one that this thread waits for may be ready
-        // to run.
-        courtesy.wait(|| self.take()) || self.sleep(limit)
+        self.sleep(limit)
     }
 
     #[cold]
@@ -166,7 +115,6 @@ struct Seat {
     signal: std::sync::Arc<Signal>,
     waker: Waker,
     patience: Patience,
-    courtesy: Courtesy,
 }
 
 thread_local_const! {
@@ -187,7 +135,6 @@ impl Seat {
                 waker: Waker::from(signal.clone()),
                 signal,
                 patience: Patience::new(),
-                courtesy: Courtesy::default(),
             }
         })
     }
@@ -239,11 +186,7 @@ fn block_on_until<F: Future>(future: F, limit: Limit) -> Option<F::Output> {
         output = Some(ready);
     } else {
         let mut wait = || {
-            while output.is_none()
-                && seat
-                    .signal
-                    .wait(limit, &mut seat.patience, &mut seat.courtesy)
-            {
+            while output.is_none() && seat.signal.wait(limit, &mut seat.patience) {
                 if let Poll::Ready(ready) = future.as_mut().poll(&mut cx) {
                     output = Some(ready);
                 }
@@ -256,27 +199,4 @@ fn block_on_until<F: Future>(future: F, limit: Limit) -> Option<F::Output> {
     }
     seat.keep();
     output
-}
-
-#[cfg(all(test, not(any(heist_loom, heist_shuttle))))]
-mod tests {
-    use super::{Courtesy, SHORT};
-    use std::cell::Cell;
-    use std::time::Duration;
-
-    #[test]
-    fn turns_that_were_long_are_not_tried_again_for_a_while() {
-        let mut courtesy = Courtesy::default();
-        courtesy.learn(SHORT);
-        assert!(courtesy.is_due(), "short enough");
-        courtesy.learn(Duration::from_secs(60));
-        let looks = Cell::new(0);
-        for _ in 0..100 {
-            assert!(!courtesy.wait(|| {
-                looks.set(looks.get() + 1);
-                true
-            }));
-        }
-        assert_eq!(looks.get(), 0, "it sleeps at once");
-    }
 }

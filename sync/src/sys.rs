@@ -7,13 +7,13 @@
 //! | name | real | `--cfg heist_loom` | `--cfg heist_shuttle` | Miri |
 //! |---|---|---|---|---|
 //! | [`atomic`], [`cell`], [`Arc`], [`thread`], [`clock`], [`thread_local_const`] | std | loom | shuttle, and cells that see an overlap | std |
-//! | [`Mutex`], [`RwLock`], [`Condvar`] | parking_lot | loom, in parking_lot's shape | shuttle, in the same shape | parking_lot |
+//! | [`Mutex`], [`RwLock`], [`Condvar`], without poisoning | std | loom | shuttle | std |
 //! | `deque` | crossbeam-deque | stand-in | stand-in | stand-in |
 //!
 //! This module exists because of these traps:
 //! - crossbeam's queues report false violations inside a model, because loom can't see their atomics, and they fail
 //!   Miri's strict provenance. There `deque` is a plain stand-in with the same interface.
-//! - A parking_lot lock that is held across a switch of loom's stops the model for ever.
+//! - A real lock that is held across a switch of loom's stops the model for ever.
 //! - loom treats SeqCst accesses as AcqRel, so a store-load order is written with [`atomic::fence`].
 //!
 //! It is public for the other crates of heist. Others can't rely on it.

@@ -1,4 +1,4 @@
-//! Modelled threads: loom, with its locks in parking_lot's shape.
+//! Modelled threads: loom, with its locks in the shape of the real ones.
 //!
 //! loom's own timed wait never times out. Here a wait of zero always times out, at a moment that the model picks, and
 //! every other wait never does. A model covers a timeout by running with both.

@@ -1,7 +1,37 @@
-//! Real threads: std and parking_lot.
+//! Real threads: std.
+//!
+//! std's locks spin for about a microsecond and sleep then. parking_lot's let other threads run up to seven times before they
+//! sleep. Beside threads that spin, each such turn took milliseconds: the holder of the lock, which had lost its core, had
+//! long given it back. A thread that sleeps gets its core as soon as the lock is free.
 
-pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use std::sync::Arc;
+
+#[path = "shape.rs"]
+mod shape;
+pub use shape::*;
+
+use std::sync as raw;
+
+impl<T> Mutex<T> {
+    /// An unlocked mutex.
+    pub const fn new(value: T) -> Self {
+        Self(raw::Mutex::new(value))
+    }
+}
+
+impl<T> RwLock<T> {
+    /// An unlocked lock.
+    pub const fn new(value: T) -> Self {
+        Self(raw::RwLock::new(value))
+    }
+}
+
+impl Condvar {
+    /// A condition variable that nobody waits on.
+    pub const fn new() -> Self {
+        Self(raw::Condvar::new())
+    }
+}
 
 pub mod atomic {
     //! std's atomics.

@@ -1,8 +1,10 @@
-//! A model's locks in parking_lot's shape: without poisoning, and with a condition variable that borrows the guard. The
-//! backend that declares this module says whose locks they are (`raw`), makes them, and decides when timed waits end.
+//! The locks, std's or a model's: without poisoning, and with a condition variable that borrows the guard. The backend
+//! that declares this module says whose locks they are (`raw`), and makes them. A model's backend also decides when timed
+//! waits end.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::TryLockError;
 use std::time::Duration;
 
 use super::raw;
@@ -13,29 +15,33 @@ pub struct Mutex<T>(pub(super) raw::Mutex<T>);
 /// The guard of [`Mutex`]. `None` only while [`Condvar::wait`] has lent the lock out.
 pub struct MutexGuard<'a, T> {
     held: Option<raw::MutexGuard<'a, T>>,
+    #[cfg(any(heist_loom, heist_shuttle))]
     mutex: &'a Mutex<T>,
 }
 
 impl<T> Mutex<T> {
     /// Waits for the lock.
+    #[inline]
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        MutexGuard {
-            held: Some(self.0.lock().unwrap_or_else(|poison| poison.into_inner())),
-            mutex: self,
-        }
+        self.guard(self.0.lock().unwrap_or_else(|poison| poison.into_inner()))
     }
 
     /// Takes the lock if it is free.
+    #[inline]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.0.try_lock().ok().map(|guard| MutexGuard {
-            held: Some(guard),
-            mutex: self,
-        })
+        match self.0.try_lock() {
+            Ok(held) => Some(self.guard(held)),
+            Err(TryLockError::Poisoned(poison)) => Some(self.guard(poison.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
-    /// Whether somebody holds the lock.
-    pub fn is_locked(&self) -> bool {
-        self.0.try_lock().is_err()
+    fn guard<'a>(&'a self, held: raw::MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        MutexGuard {
+            held: Some(held),
+            #[cfg(any(heist_loom, heist_shuttle))]
+            mutex: self,
+        }
     }
 
     /// Consumes the mutex and returns the value.
@@ -106,9 +112,15 @@ impl<T> RwLock<T> {
     }
 }
 
-impl<T> fmt::Debug for RwLock<T> {
+impl<T: fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RwLock").finish_non_exhaustive()
+        let mut text = f.debug_struct("RwLock");
+        match self.0.try_read() {
+            Ok(value) => text.field("data", &*value),
+            Err(TryLockError::Poisoned(poison)) => text.field("data", &**poison.get_ref()),
+            Err(TryLockError::WouldBlock) => text.field("data", &format_args!("<locked>")),
+        };
+        text.finish()
     }
 }
 
@@ -176,8 +188,21 @@ impl Condvar {
         );
     }
 
+    /// Waits for at most `limit`.
+    #[cfg(not(any(heist_loom, heist_shuttle)))]
+    pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, limit: Duration) -> WaitTimeoutResult {
+        let lent = guard.held.take().expect("the lock is held");
+        let (held, result) = self
+            .0
+            .wait_timeout(lent, limit)
+            .unwrap_or_else(|poison| poison.into_inner());
+        guard.held = Some(held);
+        WaitTimeoutResult(result.timed_out())
+    }
+
     /// Waits, and may time out if the backend says so for this limit. Between unlocking and locking again the model
     /// lets others run as long as it likes, and their notifications are not heard.
+    #[cfg(any(heist_loom, heist_shuttle))]
     pub fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, limit: Duration) -> WaitTimeoutResult {
         if super::clock::is_over(limit) {
             guard.held = None;

@@ -1,4 +1,4 @@
-//! Threads under a random schedule: shuttle, its locks in parking_lot's shape.
+//! Threads under a random schedule: shuttle, its locks in the shape of the real ones.
 //!
 //! Shuttle runs one thread at a time. It switches at random before each access of an atomic, a lock or a cell. Memory
 //! is sequentially consistent here; loom and Miri check orderings. In exchange there may be many threads, and a whole
