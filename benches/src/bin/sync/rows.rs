@@ -261,6 +261,8 @@ rows! {
     Together "threads-1" "2 threads, bounded channel of 128", 1_000_000 threads::one_to_one blocking;
     Together "threads-4" "5 threads, bounded channel of 128, 4 senders", 1_000_000 threads::four_to_one blocking;
     Together "threads-mpmc" "5 threads, bounded channel of several receivers, 4 senders", 1_000_000 threads::four_to_one mpmc_blocking;
+    Together "threads-8" "9 threads, bounded channel of 1, 8 senders", 20_000 threads::eight_to_one_place blocking;
+    Together "threads-8-burners" "the same beside a thread that spins on each core", 20_000 threads::eight_to_one_place_beside_burners blocking;
 
     Bytes "size-mutex" "a mutex round 8 bytes", 1 memory::size mutex;
     Bytes "size-rwlock" "an rwlock round 8 bytes", 1 memory::size rwlock;

@@ -1,5 +1,6 @@
 //! Threads at the ends of a channel, without a runtime.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -37,4 +38,24 @@ pub(super) fn one_to_one<C: Blocking>(count: usize) -> f64 {
 
 pub(super) fn four_to_one<C: Blocking>(count: usize) -> f64 {
     to_one::<C>(count, 128, 4)
+}
+
+pub(super) fn eight_to_one_place<C: Blocking>(count: usize) -> f64 {
+    to_one::<C>(count, 1, 8)
+}
+
+/// The same beside one thread for each core that does nothing but spin.
+pub(super) fn eight_to_one_place_beside_burners<C: Blocking>(count: usize) -> f64 {
+    let done = AtomicBool::new(false);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            // Ordering: hint only, the scope joins the threads.
+            scope.spawn(|| while !done.load(Ordering::Relaxed) {});
+        }
+        let figure = eight_to_one_place::<C>(count);
+        // Ordering: as above.
+        done.store(true, Ordering::Relaxed);
+        figure
+    })
 }
