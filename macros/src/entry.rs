@@ -366,7 +366,8 @@ fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
     }
 }
 
-/// The function with a body that is compiled but never run, so that the error that was found stays the only one.
+/// The function with a body that is compiled but never run, so that the error that was found stays the only one. The body
+/// has the function's return type: else that of a bare `Ok(())` would be a second error.
 fn without_runtime(function: Function) -> TokenStream {
     let Function {
         attributes,
@@ -386,8 +387,10 @@ fn without_runtime(function: Function) -> TokenStream {
         #(#attributes)*
         #[allow(dead_code, unused)]
         #visibility #signature {
-            let _ = async #body;
-            ::core::unreachable!()
+            fn never_run<T>(_: impl ::core::future::Future<Output = T>) -> T {
+                ::core::unreachable!()
+            }
+            never_run(async #body)
         }
     }
 }
