@@ -87,10 +87,14 @@ pub enum Wait {
     Barrier,
     /// The value of a [`OnceCell`](crate::OnceCell).
     OnceCell,
+    /// A signal of the operating system.
+    Signal,
+    /// The end of a child process.
+    ChildProcess,
 }
 
 /// All of them, by number.
-const ALL: [Wait; 30] = [
+const ALL: [Wait; 32] = [
     Wait::Unknown,
     Wait::Start,
     Wait::Turn,
@@ -121,6 +125,8 @@ const ALL: [Wait; 30] = [
     Wait::Event,
     Wait::Barrier,
     Wait::OnceCell,
+    Wait::Signal,
+    Wait::ChildProcess,
 ];
 
 impl Wait {
@@ -166,6 +172,8 @@ impl fmt::Display for Wait {
             Self::Event => "an event",
             Self::Barrier => "others at a barrier",
             Self::OnceCell => "a value that is being computed",
+            Self::Signal => "a signal",
+            Self::ChildProcess => "a child process",
         })
     }
 }

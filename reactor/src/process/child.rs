@@ -7,6 +7,7 @@ use std::process::{ExitStatus, Output};
 use std::task::{Context, Poll, ready};
 
 use heist_sync::coop;
+use heist_sync::waits::{self, Wait};
 
 use super::pipes::{ChildStderr, ChildStdin, ChildStdout};
 use super::running::Running;
@@ -171,7 +172,7 @@ impl Child {
             State::Done(status) => return Poll::Ready(Ok(*status)),
         };
         let coop = ready!(coop::poll_proceed(cx));
-        let exit = ready!(running.poll_exit(cx));
+        let exit = ready!(waits::noted(Wait::ChildProcess, running.poll_exit(cx)));
         coop.made_progress();
         if let Ok(status) = exit {
             self.state = State::Done(status);
@@ -235,10 +236,10 @@ impl Child {
             let read_out = advance(read_stdout.as_mut(), &mut out, cx)?;
             let read_err = advance(read_stderr.as_mut(), &mut err, cx)?;
             if ended && read_out && read_err {
-                Poll::Ready(io::Result::Ok(()))
-            } else {
-                Poll::Pending
+                return Poll::Ready(io::Result::Ok(()));
             }
+            waits::note(Wait::ChildProcess);
+            Poll::Pending
         })
         .await?;
         Ok(Output {

@@ -20,6 +20,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use heist_sync::coop;
+use heist_sync::waits::{self, Wait};
 
 use super::bell::{Bell, listen};
 use crate::arrivals::Listener;
@@ -166,7 +167,7 @@ impl Signal {
     /// Polls for [`recv`](Self::recv). The task that polled last is woken.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         let coop = ready!(coop::poll_proceed(cx));
-        let heard = ready!(self.poll_at_no_cost(cx));
+        let heard = ready!(waits::noted(Wait::Signal, self.poll_at_no_cost(cx)));
         coop.made_progress();
         Poll::Ready(heard)
     }
