@@ -296,3 +296,30 @@ fn a_callback_whose_panic_panics_as_it_is_dropped_costs_no_thread() {
         }
     }
 }
+
+#[test]
+fn every_thread_of_a_runtime_has_its_name() {
+    let _dog = watchdog();
+    for kind in KINDS {
+        let names = Arc::new(Mutex::new(Vec::new()));
+        let seen = names.clone();
+        let runtime = kind()
+            .thread_name("mine")
+            .on_thread_start(move || {
+                let name = thread::current().name().map(str::to_owned);
+                seen.lock().expect("no panic").push(name);
+            })
+            .build()
+            .expect("a runtime");
+        works(&runtime);
+        let job = runtime.block_on(async { task::spawn_blocking(|| ()).await });
+        job.expect("no panic");
+        drop(runtime);
+        let names = names.lock().expect("no panic");
+        assert!(names.len() >= 2, "the reactor thread and that of the job");
+        assert!(
+            names.iter().all(|name| name.as_deref() == Some("mine")),
+            "{names:?}"
+        );
+    }
+}

@@ -223,14 +223,15 @@ impl Builder {
         self
     }
 
-    /// Sets the name of the runtime's threads.
+    /// Sets the name of the runtime's threads. These are the workers, the threads for blocking jobs, and the reactor thread,
+    /// which tokio doesn't have.
     pub fn thread_name(&mut self, val: impl Into<String>) -> &mut Self {
         let name = val.into();
         self.thread_name_fn(move || name.clone())
     }
 
-    /// Sets a function that names each thread. If it panics, the thread has the default name. NUL characters in a name
-    /// are left out.
+    /// Sets a function that names each thread of the runtime, as [`thread_name`](Self::thread_name) does. If it panics, the
+    /// thread has the default name. NUL characters in a name are left out.
     pub fn thread_name_fn<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() -> String + Send + Sync + 'static,
