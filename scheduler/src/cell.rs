@@ -40,4 +40,4 @@ pub use owned::Owned;
 pub use task::{Schedule, new_task, new_task_from};
 pub(crate) use unjoined::OnUnjoined;
 pub use unjoined::UnjoinedPanic;
-pub(crate) use waker::wakes_at_once;
+pub(crate) use waker::{is_due, wakes_at_once};

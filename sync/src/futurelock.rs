@@ -6,8 +6,9 @@
 //! nothing shows why.
 //!
 //! This module shows why. If a waiter is given a lock, a permit or room in a channel, and is not polled for a second,
-//! it is reported with the place in the source that made it: the call of `lock`, `acquire` or `send`. The report goes
-//! to standard error; [`on_report`] takes it elsewhere. Programs that are built with debug assertions are watched;
+//! it is reported with the place in the source that made it: the call of `lock`, `acquire` or `send`. If its task is in a
+//! poll, or has been woken and waits for its turn, it isn't reported yet: it may still be polled. The report goes to
+//! standard error; [`on_report`] takes it elsewhere. Programs that are built with debug assertions are watched;
 //! others are watched from a call of [`report_after`] on. While watching is off it costs one look at a flag for each
 //! waiter that is released.
 //!
@@ -53,12 +54,15 @@
 //    before the outcome that gives it something is stored until its owner looks at that outcome or drops the waiter.
 //    The outcome itself carries the mark that it is there, so only such an owner pays for the register.
 // 2. The register's lock is taken beneath the lock of a waiting list. Nothing is called under it.
-// 3. One thread looks, started with the first entry. It sleeps without a limit while nothing is left to report.
+// 3. The register holds a waker only of a task of heist's scheduler, so cloning it, dropping it and asking for its state call
+//    no code of others. Neither may free the task's future: a waiter of this future is in the register.
+// 4. One thread looks, started with the first entry. It sleeps without a limit while nothing is left to report.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::contain::contain;
@@ -87,6 +91,22 @@ static REGISTER: Mutex<Register> = Mutex::new(Register {
 /// Tells the thread that there is an entry.
 static NEWS: Condvar = Condvar::new();
 
+/// Whether the task of this waker is in a poll, or has been woken and waits for its turn. `None` if it is not a task of
+/// the scheduler that answers.
+pub type IsDue = fn(&Waker) -> Option<bool>;
+
+static IS_DUE: OnceLock<IsDue> = OnceLock::new();
+
+/// Makes [`futurelock`](self) ask `is_due` about tasks. The first call counts, for the whole process.
+pub fn ask_scheduler(is_due: IsDue) {
+    let _ = IS_DUE.set(is_due);
+}
+
+/// The scheduler's answer; see [`IsDue`].
+fn is_due(task: &Waker) -> Option<bool> {
+    IS_DUE.get().and_then(|is_due| is_due(task))
+}
+
 type Handler = Arc<dyn Fn(&Futurelock) + Send + Sync>;
 
 struct Register {
@@ -114,6 +134,8 @@ struct Granted {
     place: &'static Location<'static>,
     wait: Wait,
     since: Instant,
+    /// The task that waits, if it is one of heist's scheduler.
+    task: Option<Waker>,
     found: bool,
 }
 
@@ -246,7 +268,7 @@ impl Register {
     fn find(&mut self, now: Instant, limit: Duration) -> Vec<Futurelock> {
         let mut due: BTreeMap<_, &Granted> = BTreeMap::new();
         for granted in self.granted.values_mut() {
-            if granted.found || granted.unpolled(now) < limit {
+            if granted.found || granted.unpolled(now) < limit || granted.may_be_polled() {
                 continue;
             }
             granted.found = true;
@@ -273,6 +295,11 @@ impl Granted {
         now.saturating_duration_since(self.since)
     }
 
+    /// Whether its task is due to be polled, or is in a poll that has not reached it yet.
+    fn may_be_polled(&self) -> bool {
+        self.task.as_ref().and_then(is_due) == Some(true)
+    }
+
     fn describe(&self, now: Instant, count: usize) -> Futurelock {
         Futurelock {
             place: self.place,
@@ -295,13 +322,20 @@ pub(crate) fn is_on() -> bool {
     WATCHING.load(Ordering::Relaxed)
 }
 
-/// Called just before the waiter at `address` is given what it waits for.
+/// Called just before the waiter at `address` is given what it waits for. `waker` is woken then.
 #[cold]
-pub(crate) fn granted(address: usize, place: &'static Location<'static>, wait: Wait) {
+pub(crate) fn granted(
+    address: usize,
+    place: &'static Location<'static>,
+    wait: Wait,
+    waker: &Waker,
+) {
     let granted = Granted {
         place,
         wait,
         since: Instant::now(),
+        // Invariant 3.
+        task: is_due(waker).is_some().then(|| waker.clone()),
         found: false,
     };
     let mut register = REGISTER.lock();

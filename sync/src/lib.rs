@@ -74,6 +74,7 @@ pub use set_once::{SetOnce, SetOnceError};
 pub mod protocol {
     //! What the models and the other crates of heist use besides the public types. Others can't rely on it.
     pub use crate::contain::{contain, drop_each, drop_payload};
+    pub use crate::futurelock::ask_scheduler;
     pub use crate::park::{Announce, announce_blocking, block_on, block_on_for};
     pub use crate::spin::Patience;
     pub use crate::timer::{MakeSleep, Sleep, set_timer};

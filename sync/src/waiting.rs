@@ -327,7 +327,7 @@ impl<N: Copy> Locked<'_, N> {
         let waker = self.unlink(node).expect("a queued node has a waker");
         let state = if outcome & HOLDS != 0 && futurelock::is_on() {
             // SAFETY: the node was linked, hence alive (invariant 3), until its outcome is stored.
-            Self::watch(unsafe { node.as_ref() }, outcome)
+            Self::watch(unsafe { node.as_ref() }, outcome, &waker)
         } else {
             outcome
         };
@@ -340,11 +340,11 @@ impl<N: Copy> Locked<'_, N> {
 
     /// Puts a waiter that is about to be released with `outcome` into the register, and returns the state to store.
     #[cold]
-    fn watch(node: &Node<N>, outcome: Outcome) -> u32 {
+    fn watch(node: &Node<N>, outcome: Outcome, waker: &Waker) -> u32 {
         let Some(place) = node.place else {
             return outcome;
         };
-        futurelock::granted(node.address(), place, node.wait);
+        futurelock::granted(node.address(), place, node.wait, waker);
         outcome | WATCHED
     }
 

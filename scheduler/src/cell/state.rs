@@ -309,6 +309,13 @@ impl State {
         self.0.load(Ordering::Acquire) & COMPLETE != 0
     }
 
+    /// Whether it is being polled, or is scheduled. Only for reports.
+    pub(super) fn is_due(&self) -> bool {
+        // Ordering: hint only.
+        let state = self.0.load(Ordering::Relaxed);
+        state & (RUNNING | NOTIFIED) != 0 && state & COMPLETE == 0
+    }
+
     /// One more reference.
     #[inline]
     pub(super) fn add_ref(&self) {

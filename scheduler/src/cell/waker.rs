@@ -34,6 +34,12 @@ pub(crate) fn wakes_at_once(waker: &Waker) -> bool {
     ptr::eq(waker.vtable(), &VTABLE) && unsafe { task(waker.data()) }.header().wakes_at_once
 }
 
+/// Whether its task is in a poll, or has been woken and waits for its turn. `None` if it is not the waker of a task.
+pub(crate) fn is_due(waker: &Waker) -> Option<bool> {
+    // SAFETY: as in `wakes_at_once`.
+    ptr::eq(waker.vtable(), &VTABLE).then(|| unsafe { task(waker.data()) }.header().state.is_due())
+}
+
 /// # Safety
 /// `data` is the pointer of a waker of this table.
 unsafe fn task(data: *const ()) -> RawTask {

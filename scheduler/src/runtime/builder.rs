@@ -452,6 +452,7 @@ impl Builder {
     /// Builds the runtime, for the one thread with the number `local_to` if there is one.
     pub(super) fn build_for(&mut self, local_to: Option<u64>) -> io::Result<Runtime> {
         heist_sync::protocol::announce_blocking(|wait| relief::give_way(wait));
+        heist_sync::protocol::ask_scheduler(crate::cell::is_due);
         let (regular, places, spares) = self.places();
         let (locals, remotes): (Vec<_>, Vec<_>) = (0..places)
             .map(|_| Local::new())
