@@ -351,6 +351,28 @@ fn without_a_thread_no_job_stays_queued() {
     census.assert_all_seen();
 }
 
+/// No thread at all is given. A mandatory job that was taken because somebody trusted in the thread of another runs all the same.
+#[test]
+fn without_a_thread_a_mandatory_job_that_was_taken_runs() {
+    let name = "without_a_thread_a_mandatory_job_that_was_taken_runs";
+    let census = Census::new(&["both given back", "one run"]);
+    let counted = census.clone();
+    model(name, None, move || {
+        let pool = pool(1, NEVER, unwilling_after(0));
+        let tally = Arc::new(Tally::default());
+        let submitters = [(); 2].map(|()| {
+            let (pool, job) = (pool.clone(), Entry::job(&tally));
+            thread::spawn(move || pool.submit_mandatory(job).is_ok())
+        });
+        let taken = submitters.map(|submitter| submitter.join().unwrap());
+        let taken = taken.into_iter().filter(|taken| *taken).count();
+        assert_eq!(tally.wait(2).run, taken, "what was taken has run");
+        counted.saw(["both given back", "one run"][taken]);
+        end(&pool);
+    });
+    census.assert_all_seen();
+}
+
 /// One thread is given and no more: every job runs on it.
 #[test]
 fn with_one_thread_a_refused_second_is_no_error() {

@@ -23,8 +23,8 @@
 //! 4. `threads` is never above the maximum.
 //! 5. User code (jobs, hooks, the name, what jobs own) runs and is dropped while the lock is free.
 //! 6. A new thread holds its first job itself; the job is not in the queue. If the thread can't be started, the
-//!    submitter still has the job. Jobs that others queued meanwhile, trusting in that thread, are dropped if it was
-//!    the only one.
+//!    submitter still has the job. If it was the only thread, nobody is left for the jobs that others queued meanwhile,
+//!    trusting in it: the submitter runs the mandatory ones, whose submitters were promised that, and drops the rest.
 //! 7. After the pool's shutdown only mandatory jobs are queued, and none is added. A thread that runs a job goes on with
 //!    them until the queue is empty, so by invariant 2 all of them run.
 //!
@@ -449,8 +449,8 @@ impl Shared {
     fn not_started(&self, entry: Queued, error: io::Error, may: bool) -> Result<(), Refused> {
         let mut state = self.state.lock();
         state.threads -= 1;
-        state.alive -= 1;
         if (state.has_free_thread() || may && state.threads > 0) && !state.shut_down {
+            state.alive -= 1;
             self.enqueue(state, entry);
             return Ok(());
         }
@@ -460,10 +460,20 @@ impl Shared {
             _ => VecDeque::new(),
         };
         let shut_down = state.shut_down;
+        drop(state);
+        // Invariant 6. Joining waits for them, as `alive` still counts the thread.
+        for orphan in orphans {
+            if orphan.mandatory {
+                self.run_job(orphan.job);
+            } else {
+                contain(|| drop(orphan));
+            }
+        }
+        let mut state = self.state.lock();
+        state.alive -= 1;
         self.watch.rests();
         drop(state);
         self.ended.notify_all();
-        drop_jobs(orphans);
         Err(if shut_down {
             Refused::Shutdown(entry.job)
         } else {
