@@ -54,8 +54,8 @@
 //    before the outcome that gives it something is stored until its owner looks at that outcome or drops the waiter.
 //    The outcome itself carries the mark that it is there, so only such an owner pays for the register.
 // 2. The register's lock is taken beneath the lock of a waiting list. Nothing is called under it.
-// 3. The register holds a waker only of a task of heist's scheduler, so cloning it, dropping it and asking for its state call
-//    no code of others. Neither may free the task's future: a waiter of this future is in the register.
+// 3. The register holds a waker only of a task of heist's scheduler, so cloning it and asking for its state call no code of
+//    others. It is dropped when the lock is free.
 // 4. One thread looks, started with the first entry. It sleeps without a limit while nothing is left to report.
 
 use std::collections::BTreeMap;
@@ -362,9 +362,13 @@ pub(crate) fn granted(
 #[cold]
 pub(crate) fn seen(address: usize) {
     let mut register = REGISTER.lock();
-    if let Some(granted) = register.granted.remove(&address) {
-        register.not_found -= usize::from(!granted.found);
+    let granted = register.granted.remove(&address);
+    if granted.as_ref().is_some_and(|granted| !granted.found) {
+        register.not_found -= 1;
     }
+    drop(register);
+    // This may be the task's last reference, and so its runtime's, whose hooks are user code.
+    contain(|| drop(granted));
 }
 
 fn look_for_ever() {

@@ -489,6 +489,7 @@ impl<'q, N: Copy> Waiter<'q, N> {
             drop(locked);
             at_last(|| drop(waker));
         } else {
+            drop(locked);
             self.node.seen();
         }
     }
