@@ -588,3 +588,32 @@ fn a_woken_task_waits_for_one_yielded_task_in_fifteen_at_most() {
         stop.store(true, Ordering::Relaxed);
     }
 }
+
+/// A current-thread runtime's root that wakes itself, as a busy `LocalSet` does, beside a task whose polls are long.
+#[test]
+fn a_root_that_wakes_itself_has_a_turn_each_millisecond_beside_long_polls() {
+    let _dog = watchdog();
+    let mut turns = 0;
+    current_thread().block_on(async {
+        let task = task::spawn(async {
+            for _ in 0..40 {
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_millis(2) {}
+                task::yield_now().await;
+            }
+        });
+        let root = poll_fn(|cx| {
+            turns += 1;
+            cx.waker().wake_by_ref();
+            match task.is_finished() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        });
+        root.await;
+    });
+    assert!(
+        turns >= 15,
+        "{turns} turns while the task was polled 40 times"
+    );
+}

@@ -316,7 +316,7 @@ fn every_thread_of_a_runtime_has_its_name() {
         job.expect("no panic");
         drop(runtime);
         let names = names.lock().expect("no panic");
-        assert!(names.len() >= 2, "the reactor thread and that of the job");
+        assert!(!names.is_empty(), "that of the job");
         assert!(
             names.iter().all(|name| name.as_deref() == Some("mine")),
             "{names:?}"

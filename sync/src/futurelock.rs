@@ -183,7 +183,7 @@ impl fmt::Display for Futurelock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the future made at {} was given {} {:?} ago and has not been polled since, so others wait for it; does its \
+            "the future made at {} was given {} {:?} ago and has not been polled since, so nobody else gets it; does its \
              task wait for something else, in a `select!` or a loop over other futures?",
             self.place, self.wait, self.unpolled
         )?;

@@ -22,6 +22,8 @@ pub(super) struct Looks {
     ask_in: Cell<u32>,
     /// Whether it has to look before it polls a task that yielded.
     pub(super) due_before_yields: Cell<bool>,
+    /// When the root that wakes itself had its turn.
+    root_turn: Cell<Instant>,
 }
 
 impl Looks {
@@ -32,6 +34,7 @@ impl Looks {
             asked: Cell::new(now),
             ask_in: Cell::new(1),
             due_before_yields: Cell::new(false),
+            root_turn: Cell::new(now),
         }
     }
 
@@ -53,6 +56,20 @@ impl Looks {
         let time = now - self.last.get();
         self.due_before_yields.set(time >= ROUND);
         time >= LOOK_INTERVAL
+    }
+
+    /// The root has had its turn, and has woken itself.
+    pub(super) fn root_had_turn(&self) {
+        self.root_turn.set(Instant::now());
+    }
+
+    /// Whether the others have had as much time since as there may be between two looks. It reads no clock, but goes by the
+    /// last reading.
+    pub(super) fn root_is_due(&self) -> bool {
+        self.asked
+            .get()
+            .saturating_duration_since(self.root_turn.get())
+            >= LOOK_INTERVAL
     }
 
     pub(super) fn has_looked(&self) {

@@ -7,6 +7,7 @@ use heist_sync::coop;
 use heist_sync::sys::Arc;
 
 use super::engage;
+use super::looks::Looks;
 use super::seat;
 use super::shared::{Shared, Worker};
 use super::sleep::{NoRoot, Root};
@@ -52,7 +53,8 @@ fn seated<R>(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, f: impl FnOnc
 /// has given it away. In the last case `slot` is empty.
 pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &mut impl Root) {
     seated(shared, slot, || {
-        // In how many polls the root has its next turn: at once, or, if it woke itself, after the others had theirs.
+        // In how many polls the root has its next turn: at once, or, if it woke itself, after the others had theirs. If
+        // their polls are long, a millisecond is enough.
         let mut root_in = 0;
         loop {
             if root_in == 0 {
@@ -61,6 +63,7 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &m
                 }
                 if root.goes_on() {
                     root_in = shared.hooks.event_interval;
+                    with_looks(Looks::root_had_turn);
                 }
             }
             let next = seat::with_seat(|worker| worker.map(|worker| worker.step(root)));
@@ -68,6 +71,9 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &m
                 Some(Next::Poll(task)) => {
                     poll(task);
                     root_in = root_in.saturating_sub(1);
+                    if root_in > 0 && with_looks(Looks::root_is_due) == Some(true) {
+                        root_in = 0;
+                    }
                 }
                 Some(Next::PollOnLoan(task)) => {
                     seat::lend();
@@ -79,6 +85,11 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &m
         }
         seat::with_seat(|worker| worker.map(Worker::end_search));
     });
+}
+
+/// Calls `f` if this thread's worker is that of a current-thread runtime.
+fn with_looks<R>(f: impl FnOnce(&Looks) -> R) -> Option<R> {
+    seat::with_seat(|worker| worker.and_then(|worker| worker.looks.as_ref()).map(f))
 }
 
 /// How many polls a turn of a foreign event loop may take before and after its look for events.
