@@ -291,18 +291,44 @@ async fn counted(mut future: Pin<Box<dyn Future<Output = ()> + Send>>, waits: Ar
     .await;
 }
 
+/// What a task waits for.
+type Leaf = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Spawns a task named by what it waits for.
+fn spawn_leaf(runtime: &Runtime, waits: &Arc<AtomicUsize>, wait: Wait, leaf: Leaf) {
+    spawn_named(runtime, &format!("{wait:?}"), counted(leaf, waits.clone()));
+}
+
+/// A signal that doesn't come, and a child that doesn't end.
+#[cfg(unix)]
+fn spawn_leaves_of_unix(one: impl Fn(Wait, Leaf)) {
+    use heist_reactor::process::Command;
+    use heist_reactor::signal::unix::{SignalKind, signal};
+
+    one(
+        Wait::Signal,
+        Box::pin(async {
+            let mut signals = signal(SignalKind::user_defined2()).expect("a listener");
+            signals.recv().await;
+        }),
+    );
+    one(
+        Wait::ChildProcess,
+        Box::pin(async {
+            let mut command = Command::new("sleep");
+            let _ = command.arg("3600").kill_on_drop(true).output().await;
+        }),
+    );
+}
+
 /// How many tasks [`spawn_leaves`] spawns.
 const LEAVES: usize = if cfg!(unix) { 13 } else { 11 };
 
 /// Spawns a task for each leaf, named by what it waits for. `waits` counts those that wait for it.
 fn spawn_leaves(runtime: &Runtime, gate: mpsc::Receiver<()>, waits: &Arc<AtomicUsize>) {
-    let one = |wait: Wait, future: Pin<Box<dyn Future<Output = ()> + Send>>| {
-        spawn_named(
-            runtime,
-            &format!("{wait:?}"),
-            counted(future, waits.clone()),
-        );
-    };
+    let one = |wait, future| spawn_leaf(runtime, waits, wait, future);
+    #[cfg(unix)]
+    spawn_leaves_of_unix(one);
     one(Wait::Unknown, Box::pin(pending()));
     one(
         Wait::Mutex,
@@ -350,24 +376,6 @@ fn spawn_leaves(runtime: &Runtime, gate: mpsc::Receiver<()>, waits: &Arc<AtomicU
         Box::pin(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let _ = listener.accept().await;
-        }),
-    );
-    #[cfg(unix)]
-    one(
-        Wait::Signal,
-        Box::pin(async {
-            let kind = heist_reactor::signal::unix::SignalKind::user_defined2();
-            let mut signals = heist_reactor::signal::unix::signal(kind).expect("a listener");
-            signals.recv().await;
-        }),
-    );
-    #[cfg(unix)]
-    one(
-        Wait::ChildProcess,
-        Box::pin(async {
-            let mut command = heist_reactor::process::Command::new("sleep");
-            let command = command.arg("3600").kill_on_drop(true);
-            let _ = command.output().await;
         }),
     );
     one(

@@ -51,7 +51,11 @@ pub(super) fn eight_to_one_place_beside_burners<C: Blocking>(count: usize) -> f6
     thread::scope(|scope| {
         for _ in 0..cores {
             // Ordering: hint only, the scope joins the threads.
-            scope.spawn(|| while !done.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         let figure = eight_to_one_place::<C>(count);
         // Ordering: as above.
