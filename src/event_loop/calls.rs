@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use heist_sync::sys::Mutex;
 
-use super::{EventLoop, ExceptionContext};
+use super::exception::ExceptionContext;
 use crate::sync::Notify;
 use crate::task;
 use crate::time::{Instant, sleep_until};
@@ -85,7 +85,7 @@ impl Call {
         matches!(&*self.state.lock(), State::Cancelled)
     }
 
-    fn run(&self, event_loop: &EventLoop) {
+    fn run(&self, report: &impl Fn(ExceptionContext)) {
         let mut state = self.state.lock();
         if !matches!(&*state, State::Due(_)) {
             return;
@@ -96,7 +96,7 @@ impl Call {
             && let Err(payload) = catch_unwind(AssertUnwindSafe(callback))
         {
             let context = ExceptionContext::new("a callback of the event loop panicked");
-            event_loop.call_exception_handler(context.with_panic(payload));
+            report(context.with_panic(payload));
         }
     }
 }
@@ -215,7 +215,11 @@ impl Drop for CloseOnDrop {
 }
 
 /// The loop's task: runs callbacks until the runtime is shut down.
-pub(super) fn run(event_loop: EventLoop, calls: Arc<Calls>) -> impl Future<Output = ()> + Send {
+/// Panics go to `report`.
+pub(super) fn run(
+    calls: Arc<Calls>,
+    report: impl Fn(ExceptionContext) + Send,
+) -> impl Future<Output = ()> + Send {
     // Outside of the async block, so that a task that is never polled closes its queue too.
     let calls = CloseOnDrop(calls);
     async move {
@@ -228,7 +232,7 @@ pub(super) fn run(event_loop: EventLoop, calls: Arc<Calls>) -> impl Future<Outpu
             }
             let full = batch.len() == BATCH;
             for call in batch.drain(..) {
-                call.run(&event_loop);
+                call.run(&report);
             }
             if full {
                 task::yield_now().await;
@@ -239,7 +243,7 @@ pub(super) fn run(event_loop: EventLoop, calls: Arc<Calls>) -> impl Future<Outpu
     }
 }
 
-/// A callback that was given to [`EventLoop::call_soon`].
+/// A callback that was given to [`EventLoop::call_soon`](super::EventLoop::call_soon).
 #[derive(Clone)]
 pub struct CallHandle {
     call: Arc<Call>,
@@ -277,7 +281,8 @@ impl fmt::Debug for CallHandle {
     }
 }
 
-/// A callback that was given to [`EventLoop::call_later`] or [`EventLoop::call_at`].
+/// A callback that was given to [`EventLoop::call_later`](super::EventLoop::call_later) or
+/// [`EventLoop::call_at`](super::EventLoop::call_at).
 #[derive(Clone)]
 pub struct TimerHandle {
     call: CallHandle,
@@ -303,7 +308,7 @@ impl TimerHandle {
         self.call.cancelled()
     }
 
-    /// When the callback runs, by the loop's [`time`](EventLoop::time).
+    /// When the callback runs, by the loop's [`time`](super::EventLoop::time).
     pub fn when(&self) -> Instant {
         self.key.0
     }

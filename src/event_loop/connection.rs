@@ -16,10 +16,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::protocol::Inbox;
-use super::transport::{Link, Next};
-use super::{EventLoop, ExceptionContext, Protocol, ProtocolHandle, Transport};
-use crate::net::TcpStream;
+use super::base::EventLoop;
+use super::exception::ExceptionContext;
+use super::protocol::{Inbox, Protocol, ProtocolHandle};
+use super::transport::{Link, Next, Transport};
+use crate::net::{TcpStream, ToSocketAddrs};
 use crate::sync::oneshot;
 use crate::task;
 
@@ -36,6 +37,46 @@ enum Stage {
     New,
     Made,
     Lost,
+}
+
+impl EventLoop {
+    /// Connects to `addr` and runs the connection with the protocol that `factory` makes.
+    ///
+    /// The addresses that `addr` resolves to are tried one after the other. When this returns, `connection_made` has
+    /// been called.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before there is a connection, the attempt is given up. After that, the connection goes
+    /// on by itself.
+    ///
+    /// # Errors
+    ///
+    /// Fails if resolving or connecting fails.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `factory` does.
+    ///
+    /// # Examples
+    ///
+    /// See [`Protocol`].
+    pub async fn create_connection<P, F, A>(
+        &self,
+        factory: F,
+        addr: A,
+    ) -> io::Result<(Transport, ProtocolHandle<P>)>
+    where
+        P: Protocol,
+        F: FnOnce() -> P,
+        A: ToSocketAddrs,
+    {
+        let stream = TcpStream::connect(addr).await?;
+        let (connection, made) = start(self, stream, factory(), |_| ());
+        // This fails if the runtime shuts down. The transport then says that it is closed.
+        let _ = made.await;
+        Ok(connection)
+    }
 }
 
 struct Driver<P: Protocol, C: Send + 'static> {

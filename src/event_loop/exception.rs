@@ -9,8 +9,6 @@ use std::sync::Arc;
 
 use heist_sync::sys::Mutex;
 
-use super::{EventLoop, ExceptionHandler};
-
 /// What an exception handler is given.
 ///
 /// # Examples
@@ -111,28 +109,37 @@ impl fmt::Display for ExceptionContext {
     }
 }
 
-/// The handler of a loop.
-#[derive(Default)]
-pub(super) struct Reports {
-    handler: Mutex<Option<Arc<ExceptionHandler>>>,
+/// The handler of a loop, of whatever type.
+pub(super) struct Reports<H> {
+    handler: Mutex<Option<Arc<H>>>,
 }
 
-impl Reports {
-    pub(super) fn set(&self, handler: Option<ExceptionHandler>) {
-        let handler = handler.map(Arc::new);
+impl<H> Reports<H> {
+    pub(super) fn new() -> Self {
+        Self {
+            handler: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn set(&self, handler: Option<Arc<H>>) {
         let old = std::mem::replace(&mut *self.handler.lock(), handler);
         drop(old);
     }
 
-    /// Never panics, whatever the handler and the context's destructor do.
-    pub(super) fn report(&self, event_loop: &EventLoop, context: ExceptionContext) {
+    /// Gives the context to the handler by `call`, or to the default handler. Never panics, whatever the handler and the
+    /// context's destructor do.
+    pub(super) fn report(
+        &self,
+        context: ExceptionContext,
+        call: impl FnOnce(&H, &ExceptionContext),
+    ) {
         let handler = self.handler.lock().clone();
         let reported = catch_unwind(AssertUnwindSafe(|| {
             let Some(handler) = handler else {
                 write_to_stderr(&context);
                 return;
             };
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler(event_loop, &context))) {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| call(&handler, &context))) {
                 write_to_stderr(&context);
                 write_to_stderr(
                     &ExceptionContext::new("the exception handler panicked").with_panic(payload),

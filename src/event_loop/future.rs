@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use heist_sync::sys::Mutex;
 
-use super::EventLoop;
+use super::base::EventLoop;
 
 /// Why a [`Future`] has no result.
 #[derive(Clone)]
@@ -107,7 +107,25 @@ impl<T> Waiting<T> {
     }
 }
 
-pub(super) fn pair<T: Send + Sync + 'static>(event_loop: &EventLoop) -> (Promise<T>, Future<T>) {
+impl EventLoop {
+    /// Makes a future that is not done, and the promise that sets it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// #[heist::main(flavor = "current_thread")]
+    /// async fn main() {
+    ///     let (promise, future) = heist::event_loop::EventLoop::current().create_future();
+    ///     promise.set_result("done").unwrap();
+    ///     assert_eq!(future.await.unwrap(), "done");
+    /// }
+    /// ```
+    pub fn create_future<T: Send + Sync + 'static>(&self) -> (Promise<T>, Future<T>) {
+        pair(self)
+    }
+}
+
+fn pair<T: Send + Sync + 'static>(event_loop: &EventLoop) -> (Promise<T>, Future<T>) {
     let shared = Arc::new(Shared {
         event_loop: event_loop.clone(),
         outcome: OnceLock::new(),

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use heist_sync::sys::Mutex;
 
-use super::Transport;
-use super::transport::Link;
+use super::transport::{Link, Transport};
 use crate::sync::oneshot;
 
 /// What happens on a connection, as callbacks.

@@ -13,8 +13,11 @@ use std::time::Duration;
 
 use heist_sync::sys::Mutex;
 
+use super::base::EventLoop;
+use super::connection;
+use super::exception::ExceptionContext;
+use super::protocol::Protocol;
 use super::transport::Link;
-use super::{EventLoop, ExceptionContext, Protocol, connection};
 use crate::net::{TcpListener, TcpStream, ToSocketAddrs, lookup_host};
 use crate::sync::Notify;
 use crate::time::timeout;
@@ -69,6 +72,37 @@ impl Shared {
 #[derive(Clone)]
 pub struct Server {
     shared: Arc<Shared>,
+}
+
+impl EventLoop {
+    /// Listens at `addr` and serves each connection with a protocol that `factory` makes.
+    ///
+    /// It listens at every address that `addr` resolves to, and serves from the moment this returns. The server goes on
+    /// when the [`Server`] is dropped; [`Server::close`] ends it. `factory` is called for one connection at a time. If
+    /// it panics, that connection is closed.
+    ///
+    /// If the system has no more descriptors or memory for a connection, that is reported to the exception handler, and
+    /// the server tries again after a pause of up to a second.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it returns, the listening sockets are closed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if resolving or listening fails. An address that this machine doesn't have is skipped if there is another.
+    ///
+    /// # Examples
+    ///
+    /// See [`Protocol`].
+    pub async fn create_server<P, F, A>(&self, factory: F, addr: A) -> io::Result<Server>
+    where
+        P: Protocol,
+        F: FnMut() -> P + Send + 'static,
+        A: ToSocketAddrs,
+    {
+        Server::start(self, factory, addr).await
+    }
 }
 
 impl Server {
