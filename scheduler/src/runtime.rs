@@ -399,6 +399,12 @@ impl Runtime {
             std::mem::forget(shared.clone());
             return;
         }
+        self.end_threads(deadline);
+        self.handle.shared().extensions.close();
+    }
+
+    fn end_threads(&self, deadline: Option<Instant>) {
+        let shared = self.handle.shared();
         engage::close(shared);
         shared.driver.pool().shutdown();
         match &self.kind {

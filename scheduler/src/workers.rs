@@ -7,6 +7,7 @@ mod counters;
 pub(crate) mod crew;
 pub(crate) mod driver;
 pub(crate) mod engage;
+pub(crate) mod extensions;
 pub(crate) mod figures;
 pub(crate) mod home;
 pub(crate) mod hooks;

@@ -1,17 +1,18 @@
 //! The loop itself: which runtime it belongs to, what it is asked to run, and where it reports.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
+use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 use heist_sync::sys::Mutex;
 
-use super::calls::{self, CallHandle, Calls, TimerHandle};
-use super::exception::{ExceptionContext, Reports};
-use crate::runtime::{Handle, Id, Runtime, TryCurrentError};
-use crate::sync::Notify;
-use crate::task::JoinHandle;
+use super::calls::{self, CallHandle, Calls, Home, Run, TimerHandle};
+use super::debug::{Debug, SlowCallbackHandler};
+use super::exception::{self, ExceptionContext, Reports};
+use super::pool::ThreadPoolExecutor;
+use super::task_future::TaskFuture;
+use crate::runtime::{Handle, Runtime, TryCurrentError};
 use crate::time::Instant;
 
 /// The event loop of a runtime.
@@ -29,11 +30,29 @@ struct Shared {
     handle: Handle,
     calls: Arc<Calls>,
     reports: Reports<ExceptionHandler>,
-    stop: Notify,
+    debug: Debug,
+    task_factory: Mutex<Option<Arc<TaskFactory>>>,
+    default_executor: Mutex<Option<Arc<ThreadPoolExecutor>>>,
 }
 
-/// The loop of each runtime that has one. Entries of loops that are gone are removed when one is added.
-static LOOPS: OnceLock<Mutex<HashMap<Id, Weak<Shared>>>> = OnceLock::new();
+/// What a runtime keeps of its loop. The runtime drops it when it ends.
+struct Kept(EventLoop);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.shared.calls.close(&self.0);
+    }
+}
+
+impl Home for EventLoop {
+    fn report(&self, context: ExceptionContext) {
+        self.call_exception_handler(context);
+    }
+
+    fn watch(&self, location: &'static Location<'static>, callback: impl FnOnce()) {
+        self.shared.debug.watch("a callback", location, callback);
+    }
+}
 
 impl EventLoop {
     /// The event loop of the runtime that this code runs in.
@@ -98,27 +117,33 @@ impl EventLoop {
     /// runtime.block_on(async move { assert_eq!(event_loop, EventLoop::current()) });
     /// ```
     pub fn of(handle: &Handle) -> Self {
-        let mut loops = LOOPS.get_or_init(Mutex::default).lock();
-        if let Some(shared) = loops.get(&handle.id()).and_then(Weak::upgrade) {
-            return Self { shared };
+        match handle.extension(|| Kept(Self::new(handle))) {
+            Some(kept) => kept.0.clone(),
+            None => {
+                let closed = Self::new(handle);
+                closed.shared.calls.close(&closed);
+                closed
+            }
         }
-        loops.retain(|_, shared| shared.strong_count() > 0);
-        let shared = Arc::new(Shared {
-            handle: handle.clone(),
-            calls: Arc::default(),
-            reports: Reports::new(),
-            stop: Notify::new(),
-        });
-        loops.insert(handle.id(), Arc::downgrade(&shared));
-        drop(loops);
-        let event_loop = Self { shared };
-        // The task keeps the loop alive until the runtime ends.
-        let same = event_loop.clone();
-        handle.spawn(calls::run(
-            event_loop.shared.calls.clone(),
-            move |context| same.call_exception_handler(context),
-        ));
-        event_loop
+    }
+
+    fn new(handle: &Handle) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                handle: handle.clone(),
+                calls: Calls::new(),
+                reports: Reports::new(),
+                debug: Debug::new(),
+                task_factory: Mutex::new(None),
+                default_executor: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// Spawns the task that runs the callbacks.
+    fn spawn_runner(&self) {
+        let runner = calls::run(self.shared.calls.clone(), self.clone());
+        drop(self.shared.handle.spawn(runner));
     }
 
     /// Runs a callback soon, after the callbacks that are already waiting.
@@ -145,8 +170,19 @@ impl EventLoop {
     ///     }
     /// }
     /// ```
+    #[track_caller]
     pub fn call_soon(&self, callback: impl FnOnce() + Send + 'static) -> CallHandle {
-        self.shared.calls.soon(Box::new(callback))
+        self.call_soon_from(Location::caller(), callback)
+    }
+
+    /// [`call_soon`](Self::call_soon) for a callback that comes from there.
+    pub(super) fn call_soon_from(
+        &self,
+        location: &'static Location<'static>,
+        callback: impl FnOnce() + Send + 'static,
+    ) -> CallHandle {
+        let spawn = || self.spawn_runner();
+        self.shared.calls.soon(self, spawn, callback, location)
     }
 
     /// The same as [`call_soon`](Self::call_soon), which may be called from any thread. It has the name that asyncio
@@ -163,6 +199,7 @@ impl EventLoop {
     /// std::thread::spawn(move || event_loop.call_soon_threadsafe(move || promise.set_result(()).unwrap()));
     /// runtime.block_on(future).unwrap();
     /// ```
+    #[track_caller]
     pub fn call_soon_threadsafe(&self, callback: impl FnOnce() + Send + 'static) -> CallHandle {
         self.call_soon(callback)
     }
@@ -184,6 +221,7 @@ impl EventLoop {
     ///     assert!(timer.cancelled());
     /// }
     /// ```
+    #[track_caller]
     pub fn call_later(
         &self,
         delay: Duration,
@@ -213,8 +251,10 @@ impl EventLoop {
     ///     assert_eq!(future.await.unwrap(), "now");
     /// }
     /// ```
+    #[track_caller]
     pub fn call_at(&self, when: Instant, callback: impl FnOnce() + Send + 'static) -> TimerHandle {
-        self.shared.calls.at(when, Box::new(callback))
+        let (spawn, location) = (|| self.spawn_runner(), Location::caller());
+        self.shared.calls.at(self, spawn, when, callback, location)
     }
 
     /// The loop's clock, which [`call_at`](Self::call_at) uses.
@@ -232,51 +272,16 @@ impl EventLoop {
         Instant::now()
     }
 
-    /// Runs a future as a task of the loop's runtime: [`Handle::spawn`].
+    /// Waits until [`stop`](Self::stop) is called.
     ///
-    /// # Examples
+    /// At least one turn of the loop passes, also if `stop` was called before: the callbacks that are ready run.
     ///
-    /// ```
-    /// #[heist::main]
-    /// async fn main() {
-    ///     let task = heist::event_loop::EventLoop::current().create_task(async { 1 + 1 });
-    ///     assert_eq!(task.await.unwrap(), 2);
-    /// }
-    /// ```
-    #[track_caller]
-    pub fn create_task<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: std::future::Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        self.shared.handle.spawn(future)
-    }
-
-    /// Runs a blocking function on the runtime's blocking pool: [`Handle::spawn_blocking`].
+    /// The callbacks of a runtime's loop run whether or not anyone waits here, as long as the runtime runs. A multi-thread
+    /// runtime always runs, a current-thread one only while something blocks on it. For a loop that owns its runtime
+    /// there is [`OwnedEventLoop::run_forever`](super::OwnedEventLoop::run_forever), which blocks; its callbacks run only
+    /// while someone runs it.
     ///
-    /// # Examples
-    ///
-    /// ```
-    /// #[heist::main]
-    /// async fn main() {
-    ///     let event_loop = heist::event_loop::EventLoop::current();
-    ///     let size = event_loop.run_in_executor(|| std::fs::metadata(".").map(|found| found.len()));
-    ///     assert!(size.await.unwrap().is_ok());
-    /// }
-    /// ```
-    #[track_caller]
-    pub fn run_in_executor<F, R>(&self, function: F) -> JoinHandle<R>
-    where
-        F: FnOnce() -> R + Send + 'static,
-        R: Send + 'static,
-    {
-        self.shared.handle.spawn_blocking(function)
-    }
-
-    /// Waits until [`stop`](Self::stop) is called. If it was called before, this returns at once.
-    ///
-    /// The loop's callbacks run whether or not anyone waits here, as long as the runtime runs. A multi-thread runtime
-    /// always runs, a current-thread one only while something blocks on it.
+    /// If the loop is closed, this returns at once.
     ///
     /// # Cancel safety
     ///
@@ -294,10 +299,25 @@ impl EventLoop {
     /// runtime.block_on(event_loop.run_forever());
     /// ```
     pub async fn run_forever(&self) {
-        self.shared.stop.notified().await;
+        if let Some(run) = self.begin_run() {
+            run.until_over().await;
+        }
     }
 
-    /// Makes [`run_forever`](Self::run_forever) return.
+    pub(super) fn begin_run(&self) -> Option<Run<'_>> {
+        self.shared.calls.begin_run(|| self.spawn_runner())
+    }
+
+    /// Ends a run after one more turn.
+    pub(super) async fn finish_run(&self, run: Run<'_>) {
+        run.finish(|| self.spawn_runner()).await;
+    }
+
+    /// Ends all runs that are under way.
+    ///
+    /// Called by a callback of the loop, it lets the callbacks of the same turn run first. Those that they schedule wait for
+    /// the next run. Called elsewhere, it ends the runs after one more turn. If there is no run, the next one ends after
+    /// its first turn. Calling it twice before it has taken effect is the same as calling it once.
     ///
     /// # Examples
     ///
@@ -310,7 +330,26 @@ impl EventLoop {
     /// }
     /// ```
     pub fn stop(&self) {
-        self.shared.stop.notify_one();
+        self.shared.calls.stop(|| self.spawn_runner());
+    }
+
+    /// Whether the loop's callbacks run. Those of a loop that owns its runtime run while someone runs it. Those of a
+    /// runtime's loop run until the runtime is shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// let event_loop = EventLoop::builder().build()?;
+    /// assert!(!event_loop.is_running());
+    /// let same = event_loop.clone();
+    /// assert!(event_loop.run_until_complete(async move { same.is_running() }).unwrap());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn is_running(&self) -> bool {
+        let calls = &self.shared.calls;
+        !calls.is_closed() && (calls.is_running() || !calls.is_gated())
     }
 
     /// Whether the loop's runtime is shut down. Callbacks are then dropped instead of run.
@@ -328,6 +367,91 @@ impl EventLoop {
     /// ```
     pub fn is_closed(&self) -> bool {
         self.shared.calls.is_closed()
+    }
+
+    /// Makes callbacks run only during runs.
+    pub(super) fn gate(&self) {
+        self.shared.calls.gate();
+    }
+
+    /// Whether one of this loop's callbacks runs on this thread.
+    pub(super) fn runs_here(&self) -> bool {
+        self.shared.calls.run_here()
+    }
+
+    /// Whether debug mode is on. [`set_debug`](Self::set_debug) says what it does.
+    pub fn get_debug(&self) -> bool {
+        self.shared.debug.is_enabled()
+    }
+
+    /// Switches debug mode on or off. In debug mode each callback and each poll of the loop's tasks is timed. Those that
+    /// take [`slow_callback_duration`](Self::slow_callback_duration) or longer are reported, with where they were
+    /// scheduled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// let event_loop = EventLoop::builder().debug(true).build()?;
+    /// event_loop.set_slow_callback_duration(Duration::from_millis(1));
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// event_loop.set_slow_callback_handler(Some(Box::new(move |slow| sender.send(slow.to_string()).unwrap())));
+    /// event_loop.call_soon(|| std::thread::sleep(Duration::from_millis(2)));
+    /// event_loop.stop();
+    /// event_loop.run_forever();
+    /// assert!(receiver.recv().unwrap().starts_with("a callback scheduled at "));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn set_debug(&self, enabled: bool) {
+        self.shared.debug.enable(enabled);
+    }
+
+    /// From which duration on debug mode reports a callback: at first 100 ms.
+    pub fn slow_callback_duration(&self) -> Duration {
+        self.shared.debug.slow()
+    }
+
+    /// Sets from which duration on debug mode reports a callback.
+    pub fn set_slow_callback_duration(&self, duration: Duration) {
+        self.shared.debug.set_slow(duration);
+    }
+
+    /// Sets who hears of slow callbacks. `None` sets the default, which writes a line to standard error.
+    ///
+    /// The handler runs on the thread of the callback. If it panics, that is ignored.
+    pub fn set_slow_callback_handler(&self, handler: Option<SlowCallbackHandler>) {
+        self.shared.debug.set_handler(handler);
+    }
+
+    /// Runs user code that was scheduled at `location`, and in debug mode tells if that took long.
+    pub(super) fn watch<R>(
+        &self,
+        what: &'static str,
+        location: &'static Location<'static>,
+        f: impl FnOnce() -> R,
+    ) -> R {
+        self.shared.debug.watch(what, location, f)
+    }
+
+    /// The task factory, if one is set.
+    pub fn get_task_factory(&self) -> Option<Arc<TaskFactory>> {
+        self.shared.task_factory.lock().clone()
+    }
+
+    pub(super) fn replace_task_factory(&self, factory: Option<Arc<TaskFactory>>) {
+        let old = std::mem::replace(&mut *self.shared.task_factory.lock(), factory);
+        drop(old);
+    }
+
+    pub(super) fn default_executor(&self) -> Option<Arc<ThreadPoolExecutor>> {
+        self.shared.default_executor.lock().clone()
+    }
+
+    pub(super) fn replace_default_executor(&self, executor: Arc<ThreadPoolExecutor>) {
+        let old = self.shared.default_executor.lock().replace(executor);
+        drop(old);
     }
 
     /// Sets the handler of panics in callbacks, and of errors that no caller can be given. `None` sets the default
@@ -357,6 +481,30 @@ impl EventLoop {
         self.shared.reports.set(handler.map(Arc::new));
     }
 
+    /// The handler that [`set_exception_handler`](Self::set_exception_handler) has set.
+    pub fn get_exception_handler(&self) -> Option<Arc<ExceptionHandler>> {
+        self.shared.reports.get()
+    }
+
+    /// What is done if no handler is set: writes a line to standard error. Handlers may call it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     EventLoop::current().set_exception_handler(Some(Box::new(|event_loop, context| {
+    ///         println!("trouble:");
+    ///         event_loop.default_exception_handler(context);
+    ///     })));
+    /// }
+    /// ```
+    pub fn default_exception_handler(&self, context: &ExceptionContext) {
+        exception::write_to_stderr(context);
+    }
+
     /// Reports something to the exception handler.
     ///
     /// # Examples
@@ -375,6 +523,9 @@ impl EventLoop {
             .report(context, |handler, context| handler(self, context));
     }
 }
+
+/// What [`EventLoop::set_task_factory`] takes. It gets the future of each task, and returns what is spawned in its place.
+pub type TaskFactory = Box<dyn Fn(&EventLoop, TaskFuture) -> TaskFuture + Send + Sync>;
 
 /// What [`EventLoop::set_exception_handler`] takes.
 pub type ExceptionHandler = Box<dyn Fn(&EventLoop, &ExceptionContext) + Send + Sync>;

@@ -1,18 +1,13 @@
-//! The loop's callbacks: those that are due, in order, and those that wait for their time.
+//! The loop's callbacks, their handles, and the task that runs them.
 //!
-//! One task of the runtime runs them, in batches, and waits in between. Invariants:
-//! 1. `ready` is in the order of running. A timer moves to its end once its time has come. Timers that are due together
-//!    move in the order of (time, number); each call of `call_at` gives the next number.
-//! 2. A callback is in one place: its [`Call`]. Whoever takes it out runs it or drops it, with no lock held.
-//! 3. `waiting` is set by the task, in the same hold of the lock in which it last saw the queue. It is cleared by
-//!    whoever gives the task something to do, who then owes it a `notify_one`. So a call wakes the task once, not once
-//!    a callback.
-//! 4. `closed` is set once, when the task is dropped with its runtime. Nothing is added after that.
+//! The [`Queue`] says what runs when. A callback is in one place, its [`Call`]. Whoever takes it out runs it or drops it,
+//! with no lock held.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
@@ -20,12 +15,12 @@ use std::time::Duration;
 
 use heist_sync::sys::Mutex;
 
+use super::context::Context;
 use super::exception::ExceptionContext;
+use super::queue::{Key, Next, Owed, Queue, RunId};
 use crate::sync::Notify;
 use crate::task;
 use crate::time::{Instant, sleep_until};
-
-pub(super) type Callback = Box<dyn FnOnce() + Send>;
 
 /// How many callbacks run before the task lets others have the worker.
 const BATCH: usize = 128;
@@ -38,89 +33,154 @@ pub(super) fn after(now: Instant, delay: Duration) -> Instant {
     now.checked_add(delay).unwrap_or_else(|| now + NEVER)
 }
 
-/// The queue of one loop.
-#[derive(Default)]
+thread_local! {
+    /// Whose callback runs on this thread: the address of its [`Calls`].
+    static RUNS_HERE: Cell<*const Calls> = const { Cell::new(std::ptr::null()) };
+}
+
+/// What the callbacks need of their loop.
+pub(super) trait Home: Send + 'static {
+    /// Hears of panics.
+    fn report(&self, context: ExceptionContext);
+    /// Runs a callback that was scheduled at `location`.
+    fn watch(&self, location: &'static Location<'static>, callback: impl FnOnce());
+}
+
+/// The callbacks of one loop.
 pub(super) struct Calls {
-    queue: Mutex<Queue>,
+    queue: Queue<Arc<dyn Scheduled>, Instant>,
+    /// Wakes the task.
     wake: Notify,
+    /// Wakes those who wait for the end of a run or of a turn.
+    ended: Notify,
+    /// Held by whoever spawns the task.
+    starting: Mutex<()>,
 }
 
-#[derive(Default)]
-struct Queue {
-    ready: VecDeque<Arc<Call>>,
-    timers: BTreeMap<(Instant, u64), Arc<Call>>,
-    next_number: u64,
-    waiting: bool,
-    closed: bool,
+/// A callback, whatever its type.
+trait Scheduled: Send + Sync {
+    /// Takes the callback out and hands it over, unless that was done before.
+    fn run(&self, run: &mut dyn FnMut(&mut dyn FnMut(), &'static Location<'static>));
+    fn cancel(&self);
+    fn is_cancelled(&self) -> bool;
 }
 
-struct Call {
-    state: Mutex<State>,
+struct Call<F> {
+    location: &'static Location<'static>,
+    state: Mutex<State<F>>,
 }
 
-enum State {
-    Due(Callback),
+enum State<F> {
+    Due(F, Context),
     /// It ran, or is running.
     Done,
     Cancelled,
 }
 
-impl Call {
-    fn new(callback: Callback) -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::new(State::Due(callback)),
-        })
+impl<F: FnOnce() + Send> Scheduled for Call<F> {
+    fn run(&self, run: &mut dyn FnMut(&mut dyn FnMut(), &'static Location<'static>)) {
+        let mut state = self.state.lock();
+        if !matches!(&*state, State::Due(..)) {
+            return;
+        }
+        let taken = std::mem::replace(&mut *state, State::Done);
+        drop(state);
+        if let State::Due(callback, mut context) = taken {
+            let mut callback = Some(callback);
+            let mut once = || {
+                if let Some(callback) = callback.take() {
+                    context.run(callback);
+                }
+            };
+            run(&mut once, self.location);
+        }
     }
 
     fn cancel(&self) {
         let mut state = self.state.lock();
-        if let State::Due(_) = &*state {
+        if let State::Due(..) = &*state {
             let callback = std::mem::replace(&mut *state, State::Cancelled);
             drop(state);
             drop(callback);
         }
     }
 
-    fn cancelled(&self) -> bool {
+    fn is_cancelled(&self) -> bool {
         matches!(&*self.state.lock(), State::Cancelled)
-    }
-
-    fn run(&self, report: &impl Fn(ExceptionContext)) {
-        let mut state = self.state.lock();
-        if !matches!(&*state, State::Due(_)) {
-            return;
-        }
-        let taken = std::mem::replace(&mut *state, State::Done);
-        drop(state);
-        if let State::Due(callback) = taken
-            && let Err(payload) = catch_unwind(AssertUnwindSafe(callback))
-        {
-            let context = ExceptionContext::new("a callback of the event loop panicked");
-            report(context.with_panic(payload));
-        }
     }
 }
 
+/// Cancels a callback for the loop. Its captured values may panic when they are dropped.
+fn cancel_for(home: &impl Home, call: &dyn Scheduled) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| call.cancel())) {
+        let context =
+            ExceptionContext::new("a callback of the event loop panicked as it was dropped");
+        home.report(context.with_panic(payload));
+    }
+}
+
+fn call<F: FnOnce() + Send + 'static>(
+    callback: F,
+    location: &'static Location<'static>,
+) -> Arc<dyn Scheduled> {
+    Arc::new(Call {
+        location,
+        state: Mutex::new(State::Due(callback, Context::inherited())),
+    })
+}
+
 impl Calls {
-    pub(super) fn soon(&self, callback: Callback) -> CallHandle {
-        let call = Call::new(callback);
-        self.add(&call, |queue| {
-            queue.ready.push_back(call.clone());
-            true
-        });
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            queue: Queue::new(false),
+            wake: Notify::new(),
+            ended: Notify::new(),
+            starting: Mutex::new(()),
+        })
+    }
+
+    /// Adds a callback. `spawn` spawns [`run`].
+    pub(super) fn soon(
+        &self,
+        home: &impl Home,
+        spawn: impl FnOnce(),
+        callback: impl FnOnce() + Send + 'static,
+        location: &'static Location<'static>,
+    ) -> CallHandle {
+        let call = call(callback, location);
+        let accepted = match self.queue.push(call.clone()) {
+            Ok(owed) => self.settle(owed, spawn),
+            Err(_) => false,
+        };
+        if !accepted {
+            cancel_for(home, &*call);
+        }
         CallHandle { call }
     }
 
-    pub(super) fn at(self: &Arc<Self>, when: Instant, callback: Callback) -> TimerHandle {
-        let call = Call::new(callback);
+    /// Adds a callback for a time.
+    pub(super) fn at(
+        self: &Arc<Self>,
+        home: &impl Home,
+        spawn: impl FnOnce(),
+        when: Instant,
+        callback: impl FnOnce() + Send + 'static,
+        location: &'static Location<'static>,
+    ) -> TimerHandle {
+        let call = call(callback, location);
         let mut key = (when, 0);
-        self.add(&call, |queue| {
-            key.1 = queue.next_number;
-            queue.next_number += 1;
-            queue.timers.insert(key, call.clone());
-            // The task sleeps until the first timer, so it must hear of a new first one only.
-            queue.timers.keys().next() == Some(&key)
-        });
+        let accepted = match self.queue.push_timer(when, call.clone()) {
+            Ok((given, owed)) => {
+                key = given;
+                self.settle(owed, spawn)
+            }
+            Err(_) => false,
+        };
+        if !accepted {
+            cancel_for(home, &*call);
+            // Nothing is owed, as there is no runner.
+            let _ = self.queue.remove_timer(&key);
+        }
         TimerHandle {
             call: CallHandle { call },
             key,
@@ -128,125 +188,228 @@ impl Calls {
         }
     }
 
-    /// Puts a call into the queue with `insert`, which returns whether the task must hear of it.
-    fn add(&self, call: &Arc<Call>, insert: impl FnOnce(&mut Queue) -> bool) {
-        let mut queue = self.queue.lock();
-        if queue.closed {
-            drop(queue);
-            call.cancel();
-            return;
+    /// Does what is owed. False if the runtime has refused the task.
+    pub(super) fn settle(&self, owed: Owed, spawn: impl FnOnce()) -> bool {
+        match owed {
+            Owed::Nothing => true,
+            Owed::Wake => {
+                self.wake.notify_one();
+                true
+            }
+            Owed::Start => {
+                // Spawning runs no code of the user, and if the runtime drops the task, that takes the queue's lock alone.
+                let _starting = self.starting.lock();
+                if !self.queue.claim_start() {
+                    return true;
+                }
+                spawn();
+                self.queue.confirm_start()
+            }
         }
-        let wake = insert(&mut queue) && std::mem::take(&mut queue.waiting);
-        drop(queue);
-        if wake {
-            self.wake.notify_one();
-        }
+    }
+
+    /// Whether a callback of this loop runs on this thread.
+    pub(super) fn run_here(&self) -> bool {
+        RUNS_HERE.try_with(Cell::get) == Ok(std::ptr::from_ref(self))
+    }
+
+    pub(super) fn stop(&self, spawn: impl FnOnce()) {
+        let owed = self.queue.stop(self.run_here());
+        // If the runtime refuses the task, it has ended all runs, or is about to.
+        self.settle(owed, spawn);
+    }
+
+    /// Begins a run. `None` if the loop is closed.
+    pub(super) fn begin_run(&self, spawn: impl FnOnce()) -> Option<Run<'_>> {
+        let (id, owed) = self.queue.begin_run()?;
+        let run = Run {
+            calls: self,
+            id,
+            forget_stop: false,
+        };
+        self.settle(owed, spawn);
+        Some(run)
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.queue.is_running()
+    }
+
+    pub(super) fn is_gated(&self) -> bool {
+        self.queue.is_gated()
+    }
+
+    /// Makes callbacks run only during runs.
+    pub(super) fn gate(&self) {
+        self.queue.gate();
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.queue.lock().closed
+        self.queue.is_closed()
     }
 
-    /// Moves what is due into `batch`. If nothing is due, returns until when to wait.
-    fn next_batch(&self, batch: &mut Vec<Arc<Call>>) -> Option<Wait> {
-        let now = Instant::now();
-        let mut queue = self.queue.lock();
-        // A timer may have ended the wait. Nobody has cleared it then.
-        queue.waiting = false;
-        while let Some(timer) = queue
-            .timers
-            .first_entry()
-            .filter(|timer| timer.key().0 <= now)
-        {
-            let call = timer.remove();
-            queue.ready.push_back(call);
-        }
-        let count = queue.ready.len().min(BATCH);
-        batch.extend(queue.ready.drain(..count));
-        if count > 0 {
-            return None;
-        }
-        queue.waiting = true;
-        Some(Wait(queue.timers.keys().next().map(|key| key.0)))
+    /// Closes the loop and drops its callbacks.
+    pub(super) fn close(&self, home: &impl Home) {
+        let left = self.queue.close();
+        self.drop_all(home, left);
     }
 
-    fn close(&self) {
-        let mut queue = self.queue.lock();
-        queue.closed = true;
-        let (ready, timers) = (
-            std::mem::take(&mut queue.ready),
-            std::mem::take(&mut queue.timers),
-        );
-        drop(queue);
-        for call in ready.iter().chain(timers.values()) {
-            call.cancel();
+    fn drop_all(&self, home: &impl Home, left: impl IntoIterator<Item = Arc<dyn Scheduled>>) {
+        for call in left {
+            cancel_for(home, &*call);
         }
+        self.ended.notify_waiters();
     }
 }
 
-/// Until when the task waits unless it is woken. `None` means for ever.
-struct Wait(Option<Instant>);
-
-impl Wait {
-    async fn run(self, wake: &Notify) {
-        let Some(until) = self.0 else {
-            return wake.notified().await;
-        };
-        let (mut woken, mut slept) = (pin!(wake.notified()), pin!(sleep_until(until)));
-        poll_fn(|cx| {
-            let ready = woken.as_mut().poll(cx).is_ready() || slept.as_mut().poll(cx).is_ready();
-            if ready {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-    }
+/// A run of the loop, from [`Calls::begin_run`] to its drop.
+pub(super) struct Run<'a> {
+    calls: &'a Calls,
+    id: RunId,
+    forget_stop: bool,
 }
 
-/// Closes the queue with the task.
-struct CloseOnDrop(Arc<Calls>);
-
-impl Drop for CloseOnDrop {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-/// The loop's task: runs callbacks until the runtime is shut down.
-/// Panics go to `report`.
-pub(super) fn run(
-    calls: Arc<Calls>,
-    report: impl Fn(ExceptionContext) + Send,
-) -> impl Future<Output = ()> + Send {
-    // Outside of the async block, so that a task that is never polled closes its queue too.
-    let calls = CloseOnDrop(calls);
-    async move {
-        let calls = &calls.0;
-        let mut batch = Vec::new();
+impl Run<'_> {
+    /// Waits until a stop ends the run, or the loop is closed.
+    pub(super) async fn until_over(&self) {
         loop {
-            if let Some(wait) = calls.next_batch(&mut batch) {
-                wait.run(&calls.wake).await;
-                continue;
+            let ended = self.calls.ended.notified();
+            if self.calls.queue.is_over(self.id) {
+                return;
             }
-            let full = batch.len() == BATCH;
-            for call in batch.drain(..) {
-                call.run(&report);
+            ended.await;
+        }
+    }
+
+    /// Whether a stop has ended the run, or the loop is closed.
+    pub(super) fn is_over(&self) -> bool {
+        self.calls.queue.is_over(self.id)
+    }
+
+    /// Ends the run after one more whole turn.
+    pub(super) async fn finish(mut self, spawn: impl FnOnce()) {
+        let (turn, owed) = self.calls.queue.finish();
+        self.forget_stop = true;
+        if !self.calls.settle(owed, spawn) {
+            return;
+        }
+        loop {
+            let ended = self.calls.ended.notified();
+            if self.calls.queue.has_ended(turn) || self.is_over() {
+                return;
             }
-            if full {
-                task::yield_now().await;
-            } else {
-                task::coop::consume_budget().await;
+            ended.await;
+        }
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if self.calls.queue.end_run(self.id, self.forget_stop) == Owed::Wake {
+            self.calls.wake.notify_one();
+        }
+    }
+}
+
+/// Until when the task waits unless it is woken.
+async fn wait(wake: &Notify, until: Instant) {
+    let (mut woken, mut slept) = (pin!(wake.notified()), pin!(sleep_until(until)));
+    poll_fn(|cx| {
+        let ready = woken.as_mut().poll(cx).is_ready() || slept.as_mut().poll(cx).is_ready();
+        if ready {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// What the task holds. Dropped before its end, it drops the callbacks.
+struct Runner<H: Home> {
+    calls: Arc<Calls>,
+    home: H,
+    /// The rest of the turn.
+    turn: VecDeque<Arc<dyn Scheduled>>,
+    ended: bool,
+}
+
+impl<H: Home> Runner<H> {
+    /// It has taken all that there was, and is not in the queue's books any more.
+    fn end(mut self) {
+        self.ended = true;
+    }
+
+    fn run_next(&mut self) -> bool {
+        let Some(call) = self.turn.pop_front() else {
+            return false;
+        };
+        let home = &self.home;
+        let before = RUNS_HERE.replace(Arc::as_ptr(&self.calls));
+        call.run(&mut |callback, location| {
+            let run = || home.watch(location, callback);
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
+                let context = ExceptionContext::new("a callback of the event loop panicked");
+                home.report(context.at(location).with_panic(payload));
+            }
+        });
+        RUNS_HERE.set(before);
+        true
+    }
+}
+
+impl<H: Home> Drop for Runner<H> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        // A runner that was refused has taken nothing.
+        if let Some(left) = self.calls.queue.runner_dropped() {
+            let turn = std::mem::take(&mut self.turn);
+            self.calls
+                .drop_all(&self.home, turn.into_iter().chain(left));
+        }
+    }
+}
+
+/// The loop's task: runs callbacks until there are none.
+pub(super) fn run<H: Home>(calls: Arc<Calls>, home: H) -> impl Future<Output = ()> + Send {
+    // Outside of the async block, so that a task that is never polled tells of its drop too.
+    let mut runner = Runner {
+        calls,
+        home,
+        turn: VecDeque::new(),
+        ended: false,
+    };
+    async move {
+        loop {
+            match runner.calls.queue.next(Instant::now) {
+                Next::Turn(turn) => {
+                    runner.turn = turn;
+                    let mut ran = 0;
+                    while runner.run_next() {
+                        ran += 1;
+                        if ran % BATCH == 0 {
+                            task::yield_now().await;
+                        }
+                    }
+                    if runner.calls.queue.end_turn() {
+                        runner.calls.ended.notify_waiters();
+                    }
+                    task::coop::consume_budget().await;
+                }
+                Next::Wait(until) => wait(&runner.calls.wake, until).await,
+                Next::End => break,
             }
         }
+        runner.end();
     }
 }
 
 /// A callback that was given to [`EventLoop::call_soon`](super::EventLoop::call_soon).
 #[derive(Clone)]
 pub struct CallHandle {
-    call: Arc<Call>,
+    call: Arc<dyn Scheduled>,
 }
 
 impl CallHandle {
@@ -269,7 +432,7 @@ impl CallHandle {
     /// Whether the callback was cancelled and will never run, either by [`cancel`](Self::cancel) or because the loop
     /// was closed.
     pub fn cancelled(&self) -> bool {
-        self.call.cancelled()
+        self.call.is_cancelled()
     }
 }
 
@@ -286,7 +449,7 @@ impl fmt::Debug for CallHandle {
 #[derive(Clone)]
 pub struct TimerHandle {
     call: CallHandle,
-    key: (Instant, u64),
+    key: Key<Instant>,
     calls: Weak<Calls>,
 }
 
@@ -295,11 +458,14 @@ impl TimerHandle {
     ///
     /// Nothing of the timer is kept.
     pub fn cancel(&self) {
-        self.call.cancel();
         if let Some(calls) = self.calls.upgrade() {
-            let removed = calls.queue.lock().timers.remove(&self.key);
+            let (removed, owed) = calls.queue.remove_timer(&self.key);
+            if owed == Owed::Wake {
+                calls.wake.notify_one();
+            }
             drop(removed);
         }
+        self.call.cancel();
     }
 
     /// Whether the callback was cancelled and will never run, either by [`cancel`](Self::cancel) or because the loop

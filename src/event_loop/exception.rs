@@ -4,7 +4,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
 use heist_sync::sys::Mutex;
@@ -23,6 +23,7 @@ use heist_sync::sys::Mutex;
 pub struct ExceptionContext {
     message: String,
     cause: Option<Cause>,
+    location: Option<&'static Location<'static>>,
 }
 
 enum Cause {
@@ -36,6 +37,7 @@ impl ExceptionContext {
         Self {
             message: message.into(),
             cause: None,
+            location: None,
         }
     }
 
@@ -45,9 +47,19 @@ impl ExceptionContext {
         self
     }
 
+    pub(super) fn at(mut self, location: &'static Location<'static>) -> Self {
+        self.location = Some(location);
+        self
+    }
+
     pub(super) fn with_panic(mut self, payload: Box<dyn Any + Send>) -> Self {
         self.cause = Some(Cause::Panic(payload));
         self
+    }
+
+    /// Where what failed was scheduled or spawned, if that is known.
+    pub fn location(&self) -> Option<&'static Location<'static>> {
+        self.location
     }
 
     /// What happened, as a message.
@@ -121,6 +133,10 @@ impl<H> Reports<H> {
         }
     }
 
+    pub(super) fn get(&self) -> Option<Arc<H>> {
+        self.handler.lock().clone()
+    }
+
     pub(super) fn set(&self, handler: Option<Arc<H>>) {
         let old = std::mem::replace(&mut *self.handler.lock(), handler);
         drop(old);
@@ -157,7 +173,11 @@ impl<H> Reports<H> {
     }
 }
 
-fn write_to_stderr(context: &ExceptionContext) {
+/// What the default handler does.
+pub(super) fn write_to_stderr(context: &ExceptionContext) {
     // If this fails, nobody is left to tell.
-    let _ = writeln!(io::stderr(), "heist: {context}");
+    let _ = match context.location {
+        Some(location) => writeln!(io::stderr(), "heist: {context} (scheduled at {location})"),
+        None => writeln!(io::stderr(), "heist: {context}"),
+    };
 }

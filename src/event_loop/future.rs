@@ -1,18 +1,20 @@
-//! Settable futures: a [`Promise`] sets, a [`Future`] waits.
-//!
-//! The outcome is set once, in a cell that is read without a lock. After that the setter takes out all wakers and
-//! callbacks, under the lock. Whoever adds one looks at the cell under the lock first. If the cell is empty, the setter
-//! will come by later and find what was added. If not, nothing is added.
+//! Settable futures: a [`Promise`] sets, a [`Future`] waits. Who waits for what is in [`Outcome`].
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
-use heist_sync::sys::Mutex;
+use heist_sync::sys::hints::AtomicBool;
 
 use super::base::EventLoop;
+use super::context;
+use super::exception::ExceptionContext;
+use super::outcome::Outcome;
 
 /// Why a [`Future`] has no result.
 #[derive(Clone)]
@@ -20,20 +22,28 @@ pub struct FutureError(Reason);
 
 #[derive(Clone)]
 enum Reason {
-    Cancelled,
+    Cancelled(Option<Arc<str>>),
     Exception(Arc<dyn Error + Send + Sync>),
 }
 
 impl FutureError {
     /// Whether the future was cancelled, or its promise dropped.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0, Reason::Cancelled)
+        matches!(self.0, Reason::Cancelled(_))
+    }
+
+    /// The message that [`Future::cancel_with`] was given.
+    pub fn cancel_message(&self) -> Option<&str> {
+        match &self.0 {
+            Reason::Cancelled(message) => message.as_deref(),
+            Reason::Exception(_) => None,
+        }
     }
 
     /// The error that [`Promise::set_exception`] set, if it did.
     pub fn exception(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Reason::Cancelled => None,
+            Reason::Cancelled(_) => None,
             Reason::Exception(error) => Some(&**error),
         }
     }
@@ -42,7 +52,7 @@ impl FutureError {
 impl fmt::Debug for FutureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Reason::Cancelled => f.write_str("Cancelled"),
+            Reason::Cancelled(message) => f.debug_tuple("Cancelled").field(message).finish(),
             Reason::Exception(error) => f.debug_tuple("Exception").field(error).finish(),
         }
     }
@@ -51,7 +61,8 @@ impl fmt::Debug for FutureError {
 impl fmt::Display for FutureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Reason::Cancelled => f.write_str("the future was cancelled"),
+            Reason::Cancelled(None) => f.write_str("the future was cancelled"),
+            Reason::Cancelled(Some(message)) => write!(f, "the future was cancelled: {message}"),
             Reason::Exception(error) => write!(f, "the future failed: {error}"),
         }
     }
@@ -85,26 +96,22 @@ impl<T> Error for InvalidState<T> {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallbackId(u64);
 
-type Outcome<T> = Result<T, FutureError>;
-type DoneCallback<T> = Box<dyn FnOnce(&Future<T>) + Send>;
+type Settled<T> = Result<T, FutureError>;
+type Callback<T> = Box<dyn FnOnce(&Future<T>) + Send>;
+
+/// A done-callback, and where it was added.
+struct DoneCallback<T> {
+    callback: Callback<T>,
+    context: context::Context,
+    location: &'static Location<'static>,
+}
 
 struct Shared<T> {
     event_loop: EventLoop,
-    outcome: OnceLock<Outcome<T>>,
-    waiting: Mutex<Waiting<T>>,
-}
-
-struct Waiting<T> {
-    next_id: u64,
-    wakers: Vec<(u64, Waker)>,
-    callbacks: Vec<(u64, DoneCallback<T>)>,
-}
-
-impl<T> Waiting<T> {
-    fn id(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id
-    }
+    outcome: Outcome<Settled<T>, DoneCallback<T>>,
+    /// Whether anyone has looked at the outcome.
+    // Ordering: Relaxed throughout: the last owner reads it, and its Arc orders that after all writes.
+    retrieved: AtomicBool,
 }
 
 impl EventLoop {
@@ -121,60 +128,178 @@ impl EventLoop {
     /// }
     /// ```
     pub fn create_future<T: Send + Sync + 'static>(&self) -> (Promise<T>, Future<T>) {
-        pair(self)
+        let shared = Arc::new(Shared {
+            event_loop: self.clone(),
+            outcome: Outcome::new(),
+            retrieved: AtomicBool::new(false),
+        });
+        let future = Future::of(&shared);
+        (Promise { shared }, future)
+    }
+
+    /// Runs a Rust future as a task, and returns it as a [`Future`] of the loop, which has its output as its result. If
+    /// the task panics, that is the future's exception. Cancelling the future aborts the task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let event_loop = heist::event_loop::EventLoop::current();
+    ///     let future = event_loop.ensure_future(async { 6 * 7 });
+    ///     future.add_done_callback(|future| assert_eq!(future.result().unwrap().unwrap(), &42));
+    ///     assert_eq!(future.await.unwrap(), 42);
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn ensure_future<F>(&self, future: F) -> Future<F::Output>
+    where
+        F: std::future::Future + Send + 'static,
+        F::Output: Send + Sync + 'static,
+    {
+        self.bridge(future, |promise, output| {
+            // It may have been cancelled meanwhile.
+            let _ = promise.set_result(output);
+        })
+    }
+
+    /// As [`ensure_future`](Self::ensure_future), for a Rust future that may fail. Its error is the future's exception.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let event_loop = heist::event_loop::EventLoop::current();
+    ///     let future = event_loop.ensure_try_future(async { "x".parse::<u8>() });
+    ///     assert!(future.await.unwrap_err().exception().is_some());
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn ensure_try_future<F, T, E>(&self, future: F) -> Future<T>
+    where
+        F: std::future::Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + Sync + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
+    {
+        self.bridge(future, |promise, output| {
+            // It may have been cancelled meanwhile.
+            let _ = match output {
+                Ok(result) => promise.set_result(result).map_err(drop),
+                Err(error) => promise.set_exception(error).map_err(drop),
+            };
+        })
+    }
+
+    #[track_caller]
+    fn bridge<F, T>(
+        &self,
+        future: F,
+        settle: impl FnOnce(&Promise<T>, F::Output) + Send + 'static,
+    ) -> Future<T>
+    where
+        F: std::future::Future + Send + 'static,
+        T: Send + Sync + 'static,
+    {
+        let (promise, settled) = self.create_future();
+        let task = async move {
+            let mut future = pin!(future);
+            let polled = std::future::poll_fn(|cx| {
+                match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+                    Ok(Poll::Pending) => Poll::Pending,
+                    Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+                    Err(payload) => Poll::Ready(Err(payload)),
+                }
+            });
+            match polled.await {
+                Ok(output) => settle(&promise, output),
+                Err(payload) => drop(promise.set_exception(Panicked::new(payload))),
+            }
+        };
+        let context = context::Context::inherited();
+        let task = self.handle().spawn(context::scope(context, task));
+        let abort = task.abort_handle();
+        settled.add_done_callback(move |future| {
+            if future.cancelled() {
+                abort.abort();
+            }
+        });
+        settled
     }
 }
 
-fn pair<T: Send + Sync + 'static>(event_loop: &EventLoop) -> (Promise<T>, Future<T>) {
-    let shared = Arc::new(Shared {
-        event_loop: event_loop.clone(),
-        outcome: OnceLock::new(),
-        waiting: Mutex::new(Waiting {
-            next_id: 0,
-            wakers: Vec::new(),
-            callbacks: Vec::new(),
-        }),
-    });
-    let future = Future {
-        shared: shared.clone(),
-        waker: None,
-    };
-    (Promise { shared }, future)
+/// A task panicked, with this message.
+#[derive(Debug)]
+struct Panicked(String);
+
+impl Panicked {
+    fn new(payload: Box<dyn Any + Send>) -> Self {
+        let context = ExceptionContext::new("").with_panic(payload);
+        Self(context.panic_message().unwrap_or("not a string").to_owned())
+    }
 }
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the task panicked: {}", self.0)
+    }
+}
+
+impl Error for Panicked {}
 
 impl<T: Send + Sync + 'static> Shared<T> {
     /// Sets the outcome, or returns it if there is one already.
-    fn set(self: &Arc<Self>, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
-        self.outcome.set(outcome)?;
-        let mut waiting = self.waiting.lock();
-        let wakers = std::mem::take(&mut waiting.wakers);
-        let callbacks = std::mem::take(&mut waiting.callbacks);
-        drop(waiting);
-        for (_, callback) in callbacks {
-            self.schedule(callback);
-        }
-        for (_, waker) in wakers {
-            waker.wake();
-        }
-        Ok(())
+    fn set(self: &Arc<Self>, outcome: Settled<T>) -> Result<(), Settled<T>> {
+        let schedule = |callback| self.schedule(callback);
+        self.outcome.set(outcome, schedule, |waker| {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                let context = ExceptionContext::new("the waker of a future's waiter panicked");
+                self.event_loop
+                    .call_exception_handler(context.with_panic(payload));
+            }
+        })
     }
 
-    fn schedule(self: &Arc<Self>, callback: DoneCallback<T>) {
-        let future = Future {
-            shared: self.clone(),
-            waker: None,
-        };
-        self.event_loop.call_soon(move || callback(&future));
+    fn schedule(self: &Arc<Self>, done: DoneCallback<T>) {
+        let future = Future::of(self);
+        let DoneCallback {
+            callback,
+            mut context,
+            location,
+        } = done;
+        self.event_loop
+            .call_soon_from(location, move || context.run(|| callback(&future)));
     }
 
-    fn cancel(self: &Arc<Self>) -> bool {
-        self.set(Err(FutureError(Reason::Cancelled))).is_ok()
+    fn cancel(self: &Arc<Self>, message: Option<Arc<str>>) -> bool {
+        self.set(Err(FutureError(Reason::Cancelled(message))))
+            .is_ok()
     }
 }
 
 impl<T> Shared<T> {
     fn is_cancelled(&self) -> bool {
         matches!(self.outcome.get(), Some(Err(error)) if error.is_cancelled())
+    }
+
+    /// The outcome, for someone who looks at it.
+    fn retrieve(&self) -> Option<&Settled<T>> {
+        let outcome = self.outcome.get()?;
+        self.retrieved.store(true, Ordering::Relaxed);
+        Some(outcome)
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.outcome.get()
+            && !error.is_cancelled()
+            && !self.retrieved.load(Ordering::Relaxed)
+        {
+            let context = ExceptionContext::new("a future's exception was never retrieved");
+            self.event_loop
+                .call_exception_handler(context.with_error(error.clone()));
+        }
     }
 }
 
@@ -248,17 +373,14 @@ impl<T: Send + Sync + 'static> Promise<T> {
 
     /// The future that this promise sets.
     pub fn future(&self) -> Future<T> {
-        Future {
-            shared: self.shared.clone(),
-            waker: None,
-        }
+        Future::of(&self.shared)
     }
 }
 
 impl<T: Send + Sync + 'static> Drop for Promise<T> {
     fn drop(&mut self) {
         if !self.done() {
-            self.shared.cancel();
+            self.shared.cancel(None);
         }
     }
 }
@@ -312,7 +434,23 @@ impl<T: Send + Sync + 'static> Future<T> {
     /// }
     /// ```
     pub fn cancel(&self) -> bool {
-        self.shared.cancel()
+        self.shared.cancel(None)
+    }
+
+    /// As [`cancel`](Self::cancel), with a message for those who await it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// #[heist::main(flavor = "current_thread")]
+    /// async fn main() {
+    ///     let (_promise, future) = heist::event_loop::EventLoop::current().create_future::<u32>();
+    ///     future.cancel_with("the user has gone");
+    ///     assert_eq!(future.await.unwrap_err().cancel_message(), Some("the user has gone"));
+    /// }
+    /// ```
+    pub fn cancel_with(&self, message: impl Into<String>) -> bool {
+        self.shared.cancel(Some(message.into().into()))
     }
 
     /// Calls `callback` with this future once it is done, as if by [`EventLoop::call_soon`] at that moment. If the
@@ -333,14 +471,15 @@ impl<T: Send + Sync + 'static> Future<T> {
     ///     assert_eq!(saw.await.unwrap(), 5);
     /// }
     /// ```
+    #[track_caller]
     pub fn add_done_callback(&self, callback: impl FnOnce(&Self) + Send + 'static) -> CallbackId {
-        let mut waiting = self.shared.waiting.lock();
-        let id = waiting.id();
-        if self.done() {
-            drop(waiting);
-            self.shared.schedule(Box::new(callback));
-        } else {
-            waiting.callbacks.push((id, Box::new(callback)));
+        let (id, refused) = self.shared.outcome.add(DoneCallback {
+            callback: Box::new(callback),
+            context: context::Context::inherited(),
+            location: Location::caller(),
+        });
+        if let Some(callback) = refused {
+            self.shared.schedule(callback);
         }
         CallbackId(id)
     }
@@ -359,18 +498,23 @@ impl<T: Send + Sync + 'static> Future<T> {
     /// }
     /// ```
     pub fn remove_done_callback(&self, id: CallbackId) -> bool {
-        let mut waiting = self.shared.waiting.lock();
-        let found = waiting
-            .callbacks
-            .iter()
-            .position(|(other, _)| *other == id.0);
-        let removed = found.map(|index| waiting.callbacks.remove(index));
-        drop(waiting);
-        removed.is_some()
+        self.shared.outcome.remove(id.0).is_some()
+    }
+
+    /// The loop that the future belongs to, and that runs its callbacks.
+    pub fn get_loop(&self) -> &EventLoop {
+        &self.shared.event_loop
     }
 }
 
 impl<T> Future<T> {
+    fn of(shared: &Arc<Shared<T>>) -> Self {
+        Self {
+            shared: shared.clone(),
+            waker: None,
+        }
+    }
+
     /// Whether the future has a result or an error.
     pub fn done(&self) -> bool {
         self.shared.outcome.get().is_some()
@@ -383,18 +527,24 @@ impl<T> Future<T> {
 
     /// The outcome, if the future is done.
     pub fn result(&self) -> Option<Result<&T, &FutureError>> {
-        self.shared.outcome.get().map(Result::as_ref)
+        self.shared.retrieve().map(Result::as_ref)
     }
 
-    fn forget_waker(&mut self) {
-        let Some(id) = self.waker.take() else {
-            return;
-        };
-        let mut waiting = self.shared.waiting.lock();
-        let found = waiting.wakers.iter().position(|(other, _)| *other == id);
-        let removed = found.map(|index| waiting.wakers.swap_remove(index));
-        drop(waiting);
-        drop(removed);
+    /// The error that [`Promise::set_exception`] set. `None` if the future is not done, was cancelled, or has a result.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// #[heist::main(flavor = "current_thread")]
+    /// async fn main() {
+    ///     let (promise, future) = heist::event_loop::EventLoop::current().create_future::<u32>();
+    ///     assert!(future.exception().is_none());
+    ///     promise.set_exception("no luck").unwrap();
+    ///     assert_eq!(future.exception().unwrap().to_string(), "no luck");
+    /// }
+    /// ```
+    pub fn exception(&self) -> Option<&(dyn Error + 'static)> {
+        self.result()?.err()?.exception()
     }
 }
 
@@ -402,44 +552,27 @@ impl<T: Clone> std::future::Future for Future<T> {
     type Output = Result<T, FutureError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(outcome) = self.shared.outcome.get() {
-            return Poll::Ready(outcome.clone());
+        let Self { shared, waker } = &mut *self;
+        if !shared.outcome.wait(waker, cx.waker()) {
+            return Poll::Pending;
         }
-        let waker = cx.waker().clone();
-        let mut waiting = self.shared.waiting.lock();
-        if let Some(outcome) = self.shared.outcome.get() {
-            drop(waiting);
-            return Poll::Ready(outcome.clone());
-        }
-        let mine = self.waker;
-        let old = match waiting.wakers.iter_mut().find(|(id, _)| Some(*id) == mine) {
-            Some((_, old)) => Some(std::mem::replace(old, waker)),
-            None => {
-                let id = waiting.id();
-                waiting.wakers.push((id, waker));
-                drop(waiting);
-                self.waker = Some(id);
-                return Poll::Pending;
-            }
-        };
-        drop(waiting);
-        drop(old);
-        Poll::Pending
+        *waker = None;
+        let outcome = shared.retrieve().expect("it has been seen");
+        Poll::Ready(outcome.clone())
     }
 }
 
 impl<T> Clone for Future<T> {
     fn clone(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-            waker: None,
-        }
+        Self::of(&self.shared)
     }
 }
 
 impl<T> Drop for Future<T> {
     fn drop(&mut self) {
-        self.forget_waker();
+        if let Some(place) = self.waker.take() {
+            self.shared.outcome.forget(place);
+        }
     }
 }
 

@@ -263,7 +263,7 @@ fn run_in_executor_may_block() {
     let runtime = Builder::new_current_thread().build().unwrap();
     let (sender, receiver) = mpsc::channel();
     let event_loop = runtime.event_loop();
-    let blocks = event_loop.run_in_executor(move || receiver.recv());
+    let blocks = event_loop.run_in_executor(None, move || receiver.recv());
     event_loop.call_soon(move || sender.send(3).unwrap());
     assert_eq!(runtime.block_on(blocks).unwrap(), Ok(3));
 }

@@ -196,6 +196,36 @@ impl Handle {
         self.shared.driver.backend()
     }
 
+    /// A value that is kept with the runtime: the one of this type, or else what `make` returns. The runtime drops it when
+    /// it ends, after its tasks; if it ends in the background, before they are all gone. So a library can keep one object
+    /// for each runtime, and learns from the object's drop that the runtime has ended.
+    ///
+    /// Returns `None` once the runtime has ended. If several threads ask at once, `make` may be called by several, and all
+    /// get the same value.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    /// use std::sync::Arc;
+    ///
+    /// struct Cache(u32);
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let handle = runtime.handle().clone();
+    /// let cache = handle.extension(|| Cache(1)).expect("the runtime has not ended");
+    /// assert_eq!(handle.extension(|| Cache(2)).map(|same| same.0), Some(1));
+    /// drop(runtime);
+    /// assert_eq!(Arc::strong_count(&cache), 1);
+    /// assert!(handle.extension(|| Cache(3)).is_none());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn extension<T>(&self, make: impl FnOnce() -> T) -> Option<std::sync::Arc<T>>
+    where
+        T: std::any::Any + Send + Sync,
+    {
+        self.shared.extensions.get_or_insert(make)
+    }
+
     /// Figures about the runtime.
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::new(self.shared.clone())

@@ -27,6 +27,7 @@ use super::alive::Alive;
 use super::counters::Counters;
 use super::crew::Crew;
 use super::driver::Driver;
+use super::extensions::Extensions;
 use super::hooks::{Alarm, Hooks};
 use super::idle::Idle;
 use super::looks::Looks;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) hooks: Hooks,
     /// Rung by a panic, if the runtime has to end then.
     pub(crate) alarm: Alarm,
+    /// What others keep with the runtime.
+    pub(crate) extensions: Extensions,
     /// How many tasks came from outside.
     pub(crate) injections: CachePadded<hints::AtomicU64>,
     /// How often a worker was woken.
@@ -186,6 +189,7 @@ impl Shared {
             alarm: Alarm::default(),
             injections: CachePadded::new(hints::AtomicU64::new(0)),
             wakes: CachePadded::new(hints::AtomicU64::new(0)),
+            extensions: Extensions::new(),
             home: OnceLock::new(),
             serve,
             flavor: kind.flavor,
