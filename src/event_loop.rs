@@ -6,26 +6,40 @@
 //! # What runs where
 //!
 //! - An [`EventLoop`] belongs to a runtime, and each runtime has exactly one: [`EventLoop::current`], or
-//!   [`runtime.event_loop()`](RuntimeExt::event_loop).
+//!   [`runtime.event_loop()`](RuntimeExt::event_loop). A program in callbacks needs no runtime in its hands:
+//!   [`EventLoop::builder`] builds a loop that owns its runtime, by one of several [`implementations()`].
 //! - The loop's own callbacks run one after the other, on whichever worker is free, and never two at once. They are
 //!   those of [`call_soon`](EventLoop::call_soon), [`call_later`](EventLoop::call_later) and
-//!   [`call_at`](EventLoop::call_at), and the done-callbacks of a [`Future`].
+//!   [`call_at`](EventLoop::call_at), and the done-callbacks of a [`Future`]. A turn of the loop runs those that are ready
+//!   when it begins. What they schedule waits for the next turn.
 //! - Each connection runs the callbacks of its [`Protocol`] one after the other too. The callbacks of different
 //!   connections, and of the loop, run in parallel on all workers.
 //! - heist holds no lock while a callback runs, so a callback may call anything here.
 //! - A callback that panics is reported to the [exception handler](EventLoop::set_exception_handler), and the loop goes
 //!   on. If it was a protocol's callback, that connection is lost, and no other.
+//! - A loop without anything to do doesn't hold up the [shutdown](crate::runtime::Runtime::shutdown) of its runtime. A
+//!   callback that waits for its time does, as a task that sleeps would.
+//!
+//! | to | see |
+//! |---|---|
+//! | build a loop and run it | [`EventLoop::builder`], [`OwnedEventLoop`], [`run`] |
+//! | run callbacks | [`EventLoop::call_soon`], [`EventLoop::call_later`] |
+//! | wait for several tasks, or for a limited time | [`tasks`] |
+//! | hand values to tasks and callbacks without arguments | [`context`] |
+//! | run blocking functions | [`EventLoop::run_in_executor`], [`ThreadPoolExecutor`] |
+//! | find callbacks that take long | [`EventLoop::set_debug`] |
+//! | choose an implementation, also by `HEIST_EVENT_LOOP` | [`implementations()`] |
 //!
 //! # From asyncio
 //!
+//! The module `asyncio` in these docs has the whole table, name by name. What differs most:
+//!
 //! | asyncio | here |
 //! |---|---|
-//! | `loop.run_until_complete(f)` | [`runtime.block_on(f)`](crate::runtime::Runtime::block_on) |
-//! | `loop.run_forever()` | `runtime.block_on(event_loop.run_forever())` |
-//! | `loop.call_soon_threadsafe(f)` | the same as [`call_soon`](EventLoop::call_soon) |
 //! | `loop.create_future()` | a pair: the [`Promise`] sets, the [`Future`] waits |
 //! | the protocol that `create_connection` returns | a [`ProtocolHandle`], because the connection's task owns the protocol |
 //! | an exception in a callback | a panic |
+//! | context variables are inherited | only those that say so: [`ContextVar::inherited`](context::ContextVar::inherited) |
 //!
 //! # Examples
 //!
@@ -42,6 +56,8 @@
 //! }
 //! ```
 
+#[cfg(doc)]
+pub mod asyncio;
 mod base;
 mod builder;
 mod calls;
@@ -53,6 +69,7 @@ mod exception;
 mod executor;
 mod future;
 mod implementations;
+mod names;
 mod outcome;
 mod pool;
 mod protocol;
@@ -71,6 +88,7 @@ pub use exception::ExceptionContext;
 pub use executor::to_thread;
 pub use future::{CallbackId, Future, FutureError, InvalidState, Promise};
 pub use implementations::{Implementation, implementations, register_implementation};
+pub use names::{AddressFamily, AddressInfo, Hints, NameFlags, SocketKind};
 pub use pool::ThreadPoolExecutor;
 pub use protocol::{Protocol, ProtocolHandle};
 pub use server::Server;

@@ -45,7 +45,7 @@ impl EventLoop {
 }
 
 impl Builder {
-    /// Which implementation to take, by its name: see [`implementations`](super::implementations). By default the one
+    /// Which implementation to take, by its name: see [`implementations`](super::implementations()). By default the one
     /// that the environment variable `HEIST_EVENT_LOOP` names, or else `multi_thread`. `auto` is the same as the default.
     pub fn implementation(mut self, name: impl Into<String>) -> Self {
         self.implementation = Some(name.into());
@@ -72,7 +72,9 @@ impl Builder {
 
     /// How many workers a multi-thread loop has.
     pub fn worker_threads(self, workers: usize) -> Self {
-        self.configure(move |builder| drop(builder.worker_threads(workers)))
+        self.configure(move |builder| {
+            builder.worker_threads(workers);
+        })
     }
 
     /// Sets anything else of the runtime, if its implementation is one of heist's.
@@ -254,7 +256,7 @@ impl OwnedEventLoop {
     }
 
     /// Runs the loop until `future` is complete, and returns its output. The future is polled on this thread. Callbacks
-    /// that it scheduled before its end run before this returns; those that they schedule wait for the next run.
+    /// that it scheduled before its end run before this returns. What they schedule may have to wait for the next run.
     ///
     /// # Errors
     ///

@@ -225,7 +225,7 @@ impl Calls {
         let run = Run {
             calls: self,
             id,
-            forget_stop: false,
+            ends_with: None,
         };
         self.settle(owed, spawn);
         Some(run)
@@ -266,7 +266,8 @@ impl Calls {
 pub(super) struct Run<'a> {
     calls: &'a Calls,
     id: RunId,
-    forget_stop: bool,
+    /// The turn that it ends with.
+    ends_with: Option<u64>,
 }
 
 impl Run<'_> {
@@ -288,8 +289,10 @@ impl Run<'_> {
 
     /// Ends the run after one more whole turn.
     pub(super) async fn finish(mut self, spawn: impl FnOnce()) {
-        let (turn, owed) = self.calls.queue.finish();
-        self.forget_stop = true;
+        let Some((turn, owed)) = self.calls.queue.finish(self.id) else {
+            return;
+        };
+        self.ends_with = Some(turn);
         if !self.calls.settle(owed, spawn) {
             return;
         }
@@ -305,7 +308,7 @@ impl Run<'_> {
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
-        if self.calls.queue.end_run(self.id, self.forget_stop) == Owed::Wake {
+        if self.calls.queue.end_run(self.id, self.ends_with) == Owed::Wake {
             self.calls.wake.notify_one();
         }
     }

@@ -50,6 +50,8 @@ struct State<C, T> {
     stop_at: Option<u64>,
     /// Up to which turn there have to be turns, if need be empty ones.
     finish_at: u64,
+    /// How many of the runs end with that turn.
+    finishing: usize,
     closed: bool,
 }
 
@@ -137,6 +139,7 @@ impl<C, T: Ord + Copy> Queue<C, T> {
             ended: 0,
             stop_at: None,
             finish_at: 0,
+            finishing: 0,
             closed: false,
         }))
     }
@@ -241,10 +244,20 @@ impl<C, T: Ord + Copy> Queue<C, T> {
         let stops = state.runs > 0 && state.stop_at.is_some_and(|turn| turn <= state.ended);
         if stops {
             state.runs = 0;
+            state.finishing = 0;
             state.epoch += 1;
             state.stop_at = None;
         }
-        stops || state.finish_at == state.ended
+        let finishes = state.finish_at == state.ended;
+        if finishes {
+            // In this hold of the lock, so that a gated queue runs nothing more.
+            state.runs -= state.finishing;
+            state.finishing = 0;
+            if state.runs == 0 {
+                state.stop_at = None;
+            }
+        }
+        stops || finishes
     }
 
     /// The runner was dropped. If it had begun, so has the end of the runtime: the queue is closed, and its callbacks
@@ -290,12 +303,17 @@ impl<C, T: Ord + Copy> Queue<C, T> {
         state.closed || state.epoch != run.0
     }
 
-    /// Asks for one more whole turn. Returns its number.
-    pub(super) fn finish(&self) -> (u64, Owed) {
+    /// Makes a run end with one more whole turn, whose number it returns. If no other run goes on, a stop that came for
+    /// this one counts no more. `None` if the run is over.
+    pub(super) fn finish(&self, run: RunId) -> Option<(u64, Owed)> {
         let mut state = self.0.lock();
+        if state.epoch != run.0 || state.closed {
+            return None;
+        }
         let turn = state.turn + 1;
         state.finish_at = turn;
-        (turn, state.owed(true))
+        state.finishing += 1;
+        Some((turn, state.owed(true)))
     }
 
     /// Whether the turn with this number has ended, or the queue was closed.
@@ -304,17 +322,18 @@ impl<C, T: Ord + Copy> Queue<C, T> {
         state.closed || state.ended >= turn
     }
 
-    /// Ends a run, unless a stop has done so. If it was the last one and `forget_stop`, a stop that came for it counts
-    /// no more.
-    pub(super) fn end_run(&self, run: RunId, forget_stop: bool) -> Owed {
+    /// Ends a run, unless a stop has done so, or the turn that it was to end with.
+    pub(super) fn end_run(&self, run: RunId, ends_with: Option<u64>) -> Owed {
         let mut state = self.0.lock();
         if state.epoch != run.0 || state.closed {
             return Owed::Nothing;
         }
-        state.runs -= 1;
-        if state.runs == 0 && forget_stop {
-            state.stop_at = None;
+        match ends_with {
+            None => {}
+            Some(turn) if turn > state.ended => state.finishing -= 1,
+            Some(_) => return Owed::Nothing,
         }
+        state.runs -= 1;
         let urgent = !state.may_run();
         state.owed(urgent)
     }
@@ -339,6 +358,7 @@ impl<C, T: Ord + Copy> Queue<C, T> {
         let mut state = self.0.lock();
         state.closed = true;
         state.runs = 0;
+        state.finishing = 0;
         state.epoch += 1;
         state.take_all()
     }

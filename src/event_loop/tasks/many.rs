@@ -1,5 +1,6 @@
 //! Several futures, each polled only when it was woken.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -20,7 +21,7 @@ struct Woken {
 }
 
 struct State {
-    indexes: Vec<usize>,
+    indexes: VecDeque<usize>,
     /// Whether an index is in `indexes`.
     marked: Vec<bool>,
     parent: Option<Waker>,
@@ -42,7 +43,7 @@ impl Wake for Child {
         if std::mem::replace(&mut state.marked[self.index], true) {
             return;
         }
-        state.indexes.push(self.index);
+        state.indexes.push_back(self.index);
         let parent = state.parent.take();
         drop(state);
         if let Some(parent) = parent {
@@ -84,7 +85,7 @@ impl<F: Future + Unpin> Many<F> {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
         while self.left > 0 {
             let mut state = self.woken.state.lock();
-            let Some(index) = state.indexes.pop() else {
+            let Some(index) = state.indexes.pop_front() else {
                 let old = state.parent.replace(cx.waker().clone());
                 drop(state);
                 drop(old);

@@ -1,0 +1,110 @@
+//! Debug mode, and the exception handler.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use heist::event_loop::{EventLoop, ExceptionContext};
+
+use super::{Log, on_each, told};
+
+#[test]
+fn slow_callbacks_and_polls_are_named_with_their_place() {
+    on_each(|event_loop| {
+        let (sender, receiver) = mpsc::channel();
+        event_loop.set_slow_callback_handler(Some(Box::new(move |slow| {
+            sender.send(*slow).unwrap();
+        })));
+        event_loop.set_slow_callback_duration(Duration::from_millis(3));
+        let slow = || thread::sleep(Duration::from_millis(4));
+        event_loop.call_soon(slow);
+        event_loop.stop();
+        event_loop.run_forever();
+        assert!(receiver.try_recv().is_err(), "debug mode is off");
+
+        event_loop.set_debug(true);
+        assert!(event_loop.get_debug());
+        let line = line!() + 1;
+        event_loop.call_soon(slow);
+        event_loop.call_later(Duration::ZERO, slow);
+        event_loop.stop();
+        event_loop.run_forever();
+        let task = event_loop.create_task(async move { slow() });
+        event_loop.run_until_complete(task).unwrap().unwrap();
+        for (offset, what) in [
+            (0, "a callback"),
+            (1, "a callback"),
+            (4, "a poll of a task"),
+        ] {
+            let slow = receiver.recv().unwrap();
+            assert_eq!((slow.what(), slow.location().line()), (what, line + offset));
+            assert!(slow.location().file().ends_with("debug.rs"));
+            assert!(slow.duration() >= Duration::from_millis(3));
+        }
+    });
+}
+
+#[test]
+fn quick_callbacks_are_not_reported() {
+    on_each(|event_loop| {
+        let (sender, receiver) = mpsc::channel();
+        event_loop.set_slow_callback_handler(Some(Box::new(move |slow| {
+            sender.send(*slow).unwrap();
+        })));
+        event_loop.set_debug(true);
+        event_loop.set_slow_callback_duration(Duration::from_secs(3_600));
+        event_loop.call_soon(|| ());
+        event_loop.stop();
+        event_loop.run_forever();
+        assert!(receiver.try_recv().is_err());
+    });
+}
+
+#[test]
+fn a_slow_callback_handler_that_panics_does_no_harm() {
+    on_each(|event_loop| {
+        let log = Log::default();
+        event_loop.set_debug(true);
+        event_loop.set_slow_callback_duration(Duration::ZERO);
+        event_loop.set_slow_callback_handler(Some(Box::new(|_| panic!("in the handler"))));
+        event_loop.call_soon(log.noting("first"));
+        event_loop.call_soon(log.noting("second"));
+        event_loop.stop();
+        event_loop.run_forever();
+        assert_eq!(log.take(), ["first", "second"]);
+    });
+}
+
+#[test]
+fn the_handler_hears_where_the_callback_was_scheduled() {
+    on_each(|event_loop| {
+        let (sender, receiver) = mpsc::channel();
+        let handler = move |_: &EventLoop, context: &ExceptionContext| {
+            sender
+                .send(context.location().map(|place| place.line()))
+                .unwrap();
+        };
+        event_loop.set_exception_handler(Some(Box::new(handler)));
+        assert!(event_loop.get_exception_handler().is_some());
+        let line = line!() + 1;
+        event_loop.call_soon(|| panic!("here"));
+        event_loop.stop();
+        event_loop.run_forever();
+        assert_eq!(receiver.recv().unwrap(), Some(line));
+        event_loop.call_exception_handler(ExceptionContext::new("by hand"));
+        assert_eq!(receiver.recv().unwrap(), None);
+    });
+}
+
+#[test]
+fn a_replaced_handler_hears_nothing_more() {
+    on_each(|event_loop| {
+        let first = told(&event_loop);
+        let second = told(&event_loop);
+        event_loop.call_soon(|| panic!("to the second"));
+        event_loop.stop();
+        event_loop.run_forever();
+        assert!(second.recv().unwrap().ends_with("to the second"));
+        assert!(first.recv().is_err());
+    });
+}
