@@ -82,12 +82,12 @@
 //! | `all_tasks()` | [`RuntimeMetrics::num_alive_tasks`](crate::runtime::RuntimeMetrics::num_alive_tasks) counts them |
 //! | `capture_call_graph()`, `print_call_graph()`, `format_call_graph()`, `future_add_to_awaited_by()`, `future_discard_from_awaited_by()` | none: who awaits whom is in the futures themselves, and nobody keeps books |
 //! | `sleep(delay)` | [`time::sleep`](crate::time::sleep) |
-//! | `gather(*aws)`, `gather(return_exceptions=True)` | [`tasks::gather`], [`tasks::gather_all`] |
-//! | `wait(aws, timeout=, return_when=)` | [`tasks::wait`] |
+//! | `gather(*aws)`, `gather(return_exceptions=True)` | [`tasks::gather()`], [`tasks::gather_all`] |
+//! | `wait(aws, timeout=, return_when=)` | [`tasks::wait()`] |
 //! | `FIRST_COMPLETED`, `FIRST_EXCEPTION`, `ALL_COMPLETED` | [`tasks::ReturnWhen`] |
 //! | `wait_for(aw, timeout)` | [`tasks::wait_for`] |
 //! | `as_completed(aws)` | [`tasks::as_completed`] |
-//! | `timeout(delay)`, `timeout_at(when)` | [`tasks::timeout`], [`tasks::timeout_at`], and [`run`](tasks::Timeout::run) for the block |
+//! | `timeout(delay)`, `timeout_at(when)` | [`tasks::timeout()`], [`tasks::timeout_at`], and [`run`](tasks::Timeout::run) for the block |
 //! | `Timeout.when()`, `reschedule()`, `expired()` | [`tasks::Timeout`] |
 //! | `TimeoutError` | [`tasks::TimeoutError`], [`Elapsed`](crate::time::error::Elapsed) |
 //! | `shield(aw)` | [`tasks::shield`] |

@@ -2,12 +2,12 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | run futures as tasks and take all results, or the first error | [`gather`] |
+//! | run futures as tasks and take all results, or the first error | [`gather()`] |
 //! | the same, with the errors among the results | [`gather_all`] |
-//! | wait for the first of several tasks, the first error, or all, for a limited time | [`wait`] |
+//! | wait for the first of several tasks, the first error, or all, for a limited time | [`wait()`] |
 //! | take results in the order in which they come | [`as_completed`] |
 //! | limit how long one future takes | [`wait_for`] |
-//! | limit how long a block takes, with a limit that can change | [`timeout`], [`timeout_at`] |
+//! | limit how long a block takes, with a limit that can change | [`timeout()`], [`timeout_at`] |
 //! | keep a future from being cancelled with its caller | [`shield`] |
 //! | run tasks that begin and end together | [`TaskGroup`] |
 //!
