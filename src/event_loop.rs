@@ -40,6 +40,7 @@
 //! | the protocol that `create_connection` returns | a [`ProtocolHandle`], because the connection's task owns the protocol |
 //! | an exception in a callback | a panic |
 //! | context variables are inherited | only those that say so: [`ContextVar::inherited`](context::ContextVar::inherited) |
+//! | a keyword argument of `create_server` and its like | a method of what it returns, called before it is awaited |
 //!
 //! # Examples
 //!
@@ -56,41 +57,86 @@
 //! }
 //! ```
 
+mod address;
 #[cfg(doc)]
 pub mod asyncio;
+#[cfg(doc)]
+pub mod asyncio_io;
+mod barrier;
 mod base;
 mod builder;
 mod calls;
 mod connection;
 pub mod context;
+mod copy_error;
+mod create_connection;
+mod create_datagram;
+mod create_server;
 mod creation;
+mod datagram;
 mod debug;
 mod exception;
 mod executor;
+pub mod extra;
 mod future;
+mod handle;
 mod implementations;
+mod inbox;
+mod link;
+mod listener;
 mod names;
 mod outcome;
+#[cfg(unix)]
+mod pipes;
 mod pool;
 mod protocol;
 mod queue;
 mod server;
+#[cfg(unix)]
+mod signals;
+#[cfg(unix)]
+mod sock;
+mod socket;
+#[cfg(unix)]
+mod socket_file;
+mod streams;
+#[cfg(unix)]
+mod subprocess;
 mod task_future;
 pub mod tasks;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+mod watch;
+mod within;
 
+pub use address::Address;
 pub use base::{EventLoop, ExceptionHandler, RuntimeExt, TaskFactory};
 pub use builder::{Builder, OwnedEventLoop, Stopped, run};
 pub use calls::{CallHandle, TimerHandle};
+pub use create_connection::CreateConnection;
+pub use create_datagram::CreateDatagramEndpoint;
+pub use create_server::CreateServer;
 pub use creation::TaskBuilder;
+pub use datagram::{DatagramProtocol, DatagramTransport};
 pub use debug::{SlowCallback, SlowCallbackHandler};
 pub use exception::ExceptionContext;
 pub use executor::to_thread;
 pub use future::{CallbackId, Future, FutureError, InvalidState, Promise};
+pub use handle::ProtocolHandle;
 pub use implementations::{Implementation, implementations, register_implementation};
 pub use names::{AddressFamily, AddressInfo, Hints, NameFlags, SocketKind};
 pub use pool::ThreadPoolExecutor;
-pub use protocol::{Protocol, ProtocolHandle};
+pub use protocol::{Buffered, BufferedProtocol, Protocol};
 pub use server::Server;
+pub use streams::{
+    IncompleteReadError, LimitOverrunError, OpenConnection, ReadError, StartServer, StreamProtocol,
+    StreamReader, StreamWriter,
+};
+#[cfg(unix)]
+pub use subprocess::{SubprocessProtocol, SubprocessTransport};
 pub use task_future::TaskFuture;
 pub use transport::Transport;

@@ -56,6 +56,7 @@
 //! | `macros` (on by default) | [`main`], [`test`] and [`select!`] |
 //! | `hyper` | the module `hyper`: hyper 1's `rt` traits on heist's types |
 //! | `tracing` | stalls as events of the crate `tracing` |
+//! | `tls` | TLS for the transports of the event loop, by the crate `rustls`: `event_loop::tls` |
 //!
 //! [`join!`], [`try_join!`], [`pin!`] and [`task_local!`] need no feature.
 

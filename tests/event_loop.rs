@@ -6,12 +6,31 @@
 mod calls;
 #[path = "event_loop/connections.rs"]
 mod connections;
+#[path = "event_loop/datagrams.rs"]
+mod datagrams;
 #[path = "event_loop/endings.rs"]
 mod endings;
+#[path = "event_loop/faults.rs"]
+mod faults;
 #[path = "event_loop/futures.rs"]
 mod futures;
 #[path = "event_loop/servers.rs"]
 mod servers;
+#[path = "event_loop/streams.rs"]
+mod streams;
+#[cfg(unix)]
+#[path = "event_loop/subprocesses.rs"]
+mod subprocesses;
+#[path = "event_loop/tls.rs"]
+mod tls;
+#[path = "event_loop/transports.rs"]
+mod transports;
+#[cfg(unix)]
+#[path = "event_loop/unix.rs"]
+mod unix;
+#[cfg(unix)]
+#[path = "event_loop/watched.rs"]
+mod watched;
 
 use std::io::{self, ErrorKind, Read as _};
 use std::net::{SocketAddr, TcpStream};
@@ -53,6 +72,22 @@ pub(crate) fn runtime() -> Runtime {
         .unwrap()
 }
 
+/// Runs a test on a current-thread runtime, and on one, two and four workers.
+pub(crate) fn on_all(test: impl AsyncFn(EventLoop)) {
+    let _watchdog = Watchdog::new();
+    for workers in [0, 1, 2, 4] {
+        let mut builder = match workers {
+            0 => Builder::new_current_thread(),
+            _ => Builder::new_multi_thread(),
+        };
+        if workers > 0 {
+            builder.worker_threads(workers);
+        }
+        let runtime = builder.build().unwrap();
+        runtime.block_on(test(runtime.event_loop()));
+    }
+}
+
 /// What a protocol was told.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -91,10 +126,10 @@ pub(crate) type React = Box<dyn FnMut(&Event, &Transport) + Send>;
 
 /// Tells a channel what it is told, after doing what the test wants done.
 pub(crate) struct Recorder {
-    transport: Option<Transport>,
-    events: mpsc::Sender<Event>,
-    react: React,
-    keep_open: bool,
+    pub(crate) transport: Option<Transport>,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) react: React,
+    pub(crate) keep_open: bool,
 }
 
 impl Recorder {

@@ -1,14 +1,8 @@
-//! What a connection calls, and how to reach a protocol that its connection owns.
+//! What a connection calls.
 
-use std::collections::VecDeque;
-use std::fmt;
 use std::io;
-use std::sync::Arc;
 
-use heist_sync::sys::Mutex;
-
-use super::transport::{Link, Transport};
-use crate::sync::oneshot;
+use super::transport::Transport;
 
 /// What happens on a connection, as callbacks.
 ///
@@ -97,11 +91,18 @@ pub trait Protocol: Send + 'static {
 
     /// More data waits to be sent than the high-water mark allows: stop writing for now.
     ///
-    /// See [`Transport::set_write_buffer_limits`].
+    /// See [`Transport::set_write_buffer_limits`]. This is called after the callback that wrote too much. A callback
+    /// that writes in a loop sees the mark at once: [`Transport::write`] returns `false`.
     fn pause_writing(&mut self) {}
 
     /// The data that waits to be sent has fallen to the low-water mark: go on writing.
     fn resume_writing(&mut self) {}
+
+    /// The protocol as a [`BufferedProtocol`], if it is one.
+    #[doc(hidden)]
+    fn as_buffered(&mut self) -> Option<&mut dyn BufferedProtocol> {
+        None
+    }
 }
 
 impl<P: Protocol + ?Sized> Protocol for Box<P> {
@@ -128,117 +129,112 @@ impl<P: Protocol + ?Sized> Protocol for Box<P> {
     fn resume_writing(&mut self) {
         (**self).resume_writing();
     }
-}
 
-type Errand<P> = Box<dyn FnOnce(&mut P) + Send>;
-
-/// What others want done with the protocol.
-pub(super) struct Inbox<P> {
-    state: Mutex<InboxState<P>>,
-}
-
-struct InboxState<P> {
-    errands: VecDeque<Errand<P>>,
-    closed: bool,
-}
-
-impl<P> Inbox<P> {
-    pub(super) fn new() -> Arc<Self> {
-        let state = InboxState {
-            errands: VecDeque::new(),
-            closed: false,
-        };
-        Arc::new(Self {
-            state: Mutex::new(state),
-        })
-    }
-
-    /// If the connection is over, drops the errand, which tells whoever gave it.
-    fn push(&self, errand: Errand<P>) {
-        let mut state = self.state.lock();
-        if !state.closed {
-            state.errands.push_back(errand);
-            return;
-        }
-        drop(state);
-        drop(errand);
-    }
-
-    pub(super) fn pop(&self) -> Option<Errand<P>> {
-        self.state.lock().errands.pop_front()
-    }
-
-    pub(super) fn close(&self) {
-        let mut state = self.state.lock();
-        state.closed = true;
-        let errands = std::mem::take(&mut state.errands);
-        drop(state);
-        drop(errands);
+    fn as_buffered(&mut self) -> Option<&mut dyn BufferedProtocol> {
+        (**self).as_buffered()
     }
 }
 
-/// A protocol that its connection owns. Made by [`EventLoop::create_connection`](super::EventLoop::create_connection).
+/// A protocol that lends the buffer which is read into, so that no data is copied. Hand it out as [`Buffered`].
 ///
-/// Dropping it changes nothing for the connection.
-pub struct ProtocolHandle<P> {
-    pub(super) inbox: Arc<Inbox<P>>,
-    pub(super) link: Arc<Link>,
-    pub(super) end: oneshot::Receiver<P>,
-}
-
-impl<P: Protocol> ProtocolHandle<P> {
-    /// Calls `function` with the protocol, as one of the connection's callbacks, and returns its result. Returns `None`
-    /// if the connection is over.
-    ///
-    /// # Cancel safety
-    ///
-    /// Once this was polled, `function` is called even if the future is dropped.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use heist::event_loop::{EventLoop, Protocol};
-    ///
-    /// struct Counter(u32);
-    /// impl Protocol for Counter {}
-    ///
-    /// #[heist::main]
-    /// async fn main() -> std::io::Result<()> {
-    ///     let event_loop = EventLoop::current();
-    ///     let server = event_loop.create_server(|| Counter(0), "127.0.0.1:0").await?;
-    ///     let (transport, protocol) = event_loop.create_connection(|| Counter(4), server.local_addr()).await?;
-    ///     assert_eq!(protocol.with(|counter| counter.0).await, Some(4));
-    ///     transport.close();
-    ///     assert_eq!(protocol.wait_lost().await.unwrap().0, 4);
-    ///     Ok(())
-    /// }
-    /// ```
-    pub async fn with<R: Send + 'static>(
-        &self,
-        function: impl FnOnce(&mut P) -> R + Send + 'static,
-    ) -> Option<R> {
-        let (sender, receiver) = oneshot::channel();
-        self.inbox.push(Box::new(move |protocol| {
-            // Nobody may be waiting any more.
-            let _ = sender.send(function(protocol));
-        }));
-        self.link.note_errand();
-        receiver.await.ok()
+/// Instead of `data_received`, the connection calls [`get_buffer`](Self::get_buffer), reads into it, and calls
+/// [`buffer_updated`](Self::buffer_updated). All else is as [`Protocol`] says.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::{Buffered, BufferedProtocol, EventLoop, Transport};
+///
+/// /// Echoes what it reads into its own buffer.
+/// struct Echo {
+///     buffer: Vec<u8>,
+///     transport: Option<Transport>,
+/// }
+///
+/// impl BufferedProtocol for Echo {
+///     fn connection_made(&mut self, transport: Transport) {
+///         self.transport = Some(transport);
+///     }
+///     fn get_buffer(&mut self) -> &mut [u8] {
+///         &mut self.buffer
+///     }
+///     fn buffer_updated(&mut self, length: usize) {
+///         self.transport.as_ref().unwrap().write(&self.buffer[..length]);
+///     }
+/// }
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     use heist::io::{AsyncReadExt, AsyncWriteExt};
+///
+///     let echo = || Buffered(Echo { buffer: vec![0; 4096], transport: None });
+///     let server = EventLoop::current().create_server(echo, "127.0.0.1:0").await?;
+///     let mut peer = heist::net::TcpStream::connect(server.local_addr()).await?;
+///     peer.write_all(b"hello").await?;
+///     let mut answer = [0; 5];
+///     peer.read_exact(&mut answer).await?;
+///     assert_eq!(&answer, b"hello");
+///     Ok(())
+/// }
+/// ```
+pub trait BufferedProtocol: Send + 'static {
+    /// The connection is made.
+    fn connection_made(&mut self, transport: Transport) {
+        let _ = transport;
     }
 
-    /// Waits until the connection is over, and returns the protocol. Returns `None` if the runtime was shut down before
-    /// `connection_made` was called.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future drops the handle.
-    pub async fn wait_lost(self) -> Option<P> {
-        self.end.await.ok()
+    /// Lends the buffer for the next read. If it is empty, the connection is lost, with an error.
+    fn get_buffer(&mut self) -> &mut [u8];
+
+    /// The first `length` bytes of the buffer were received.
+    fn buffer_updated(&mut self, length: usize);
+
+    /// The peer won't send any more. See [`Protocol::eof_received`].
+    fn eof_received(&mut self) -> bool {
+        false
     }
+
+    /// The connection is over. See [`Protocol::connection_lost`].
+    fn connection_lost(&mut self, error: Option<io::Error>) {
+        let _ = error;
+    }
+
+    /// Stop writing for now. See [`Protocol::pause_writing`].
+    fn pause_writing(&mut self) {}
+
+    /// Go on writing. See [`Protocol::resume_writing`].
+    fn resume_writing(&mut self) {}
 }
 
-impl<P> fmt::Debug for ProtocolHandle<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProtocolHandle").finish_non_exhaustive()
+/// A [`BufferedProtocol`], as a [`Protocol`] that can be given to a connection.
+#[derive(Debug, Default, Clone)]
+pub struct Buffered<P>(
+    /// The protocol.
+    pub P,
+);
+
+impl<P: BufferedProtocol> Protocol for Buffered<P> {
+    fn connection_made(&mut self, transport: Transport) {
+        self.0.connection_made(transport);
+    }
+
+    fn eof_received(&mut self) -> bool {
+        self.0.eof_received()
+    }
+
+    fn connection_lost(&mut self, error: Option<io::Error>) {
+        self.0.connection_lost(error);
+    }
+
+    fn pause_writing(&mut self) {
+        self.0.pause_writing();
+    }
+
+    fn resume_writing(&mut self) {
+        self.0.resume_writing();
+    }
+
+    fn as_buffered(&mut self) -> Option<&mut dyn BufferedProtocol> {
+        Some(&mut self.0)
     }
 }

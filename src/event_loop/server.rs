@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use heist_sync::sys::Mutex;
 
+use super::address::Address;
 use super::base::EventLoop;
-use super::connection;
+use super::connection::Driver;
 use super::exception::ExceptionContext;
+use super::link::Link;
+use super::listener::{Bound, Listener};
 use super::protocol::Protocol;
-use super::transport::Link;
-use crate::net::{TcpListener, TcpStream, ToSocketAddrs, lookup_host};
+use super::socket::{Opened, Upgrade};
 use crate::sync::Notify;
 use crate::time::timeout;
 
@@ -27,8 +29,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest such wait.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Makes a connection's task. What it returns has not been started.
+type MakeDriver = Box<dyn FnMut(&EventLoop, Opened) -> Driver + Send>;
+
+/// What the listening sockets of a server share. They take turns with the factory. The lock is an async one that nobody
+/// else knows of, so the factory can't touch it, whatever it does.
+type Maker = Arc<crate::sync::Mutex<MakeDriver>>;
+
 struct Shared {
-    addresses: Vec<SocketAddr>,
+    event_loop: EventLoop,
+    addresses: Vec<Address>,
     state: Mutex<State>,
     /// Notified when `closed` is set.
     closing: Notify,
@@ -38,6 +48,10 @@ struct Shared {
 
 struct State {
     closed: bool,
+    /// `None` once the server is closed. So the factory goes with the listening sockets.
+    make: Option<Maker>,
+    /// Those that don't listen yet.
+    bound: Vec<Bound>,
     /// The number of listening sockets that are open.
     listeners: usize,
     clients: HashMap<u64, Weak<Link>>,
@@ -74,95 +88,127 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
-impl EventLoop {
-    /// Listens at `addr` and serves each connection with a protocol that `factory` makes.
-    ///
-    /// It listens at every address that `addr` resolves to, and serves from the moment this returns. The server goes on
-    /// when the [`Server`] is dropped; [`Server::close`] ends it. `factory` is called for one connection at a time. If
-    /// it panics, that connection is closed.
-    ///
-    /// If the system has no more descriptors or memory for a connection, that is reported to the exception handler, and
-    /// the server tries again after a pause of up to a second.
-    ///
-    /// # Cancel safety
-    ///
-    /// If the future is dropped before it returns, the listening sockets are closed.
-    ///
-    /// # Errors
-    ///
-    /// Fails if resolving or listening fails. An address that this machine doesn't have is skipped if there is another.
-    ///
-    /// # Examples
-    ///
-    /// See [`Protocol`].
-    pub async fn create_server<P, F, A>(&self, factory: F, addr: A) -> io::Result<Server>
-    where
-        P: Protocol,
-        F: FnMut() -> P + Send + 'static,
-        A: ToSocketAddrs,
-    {
-        Server::start(self, factory, addr).await
-    }
-}
-
 impl Server {
-    pub(super) async fn start<P, F, A>(
+    /// A server that has its sockets, and does not listen yet.
+    pub(super) fn new<P, F>(
         event_loop: &EventLoop,
-        factory: F,
-        addr: A,
-    ) -> io::Result<Self>
+        bound: Vec<Bound>,
+        mut factory: F,
+        upgrade: Option<Box<dyn Fn() -> Upgrade + Send>>,
+    ) -> Self
     where
         P: Protocol,
         F: FnMut() -> P + Send + 'static,
-        A: ToSocketAddrs,
     {
-        let (listeners, addresses) = listen(addr).await?;
+        let make: MakeDriver = Box::new(move |event_loop, opened| {
+            let upgrade = upgrade.as_ref().map(|make| make());
+            Driver::new(event_loop, opened, factory(), upgrade).0
+        });
+        let addresses = bound.iter().map(|bound| bound.address().clone()).collect();
         let state = State {
             closed: false,
-            listeners: listeners.len(),
+            make: Some(Arc::new(crate::sync::Mutex::new(make))),
+            bound,
+            listeners: 0,
             clients: HashMap::new(),
             next_client: 0,
         };
-        let shared = Arc::new(Shared {
+        let shared = Shared {
+            event_loop: event_loop.clone(),
             addresses,
             state: Mutex::new(state),
             closing: Notify::new(),
             idle: Notify::new(),
-        });
-        // Sockets take turns with the factory. The lock is an async one that nobody else knows of, so the factory can't
-        // touch it, whatever it does.
-        let factory = Arc::new(crate::sync::Mutex::new(factory));
-        for listener in listeners {
-            let acceptor = Acceptor {
-                event_loop: event_loop.clone(),
-                listener,
-                shared: Listening(shared.clone()),
-            };
-            event_loop.create_task(acceptor.run(factory.clone()));
+        };
+        Self {
+            shared: Arc::new(shared),
         }
-        Ok(Self { shared })
+    }
+
+    /// Starts to listen, if the server was made not to do so at once. Does nothing if it listens or is closed.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses. Those sockets that listen by then serve on.
+    pub fn start_serving(&self) -> io::Result<()> {
+        let shared = &self.shared;
+        let _entered = shared.event_loop.handle().enter();
+        loop {
+            let taken = {
+                let mut state = shared.state.lock();
+                state.bound.pop().zip(state.make.clone())
+            };
+            let Some((bound, make)) = taken else {
+                return Ok(());
+            };
+            let acceptor = Acceptor {
+                listener: bound.listen()?,
+                make,
+                listening: Listening::new(shared.clone()),
+            };
+            shared.event_loop.handle().spawn(acceptor.run());
+        }
+    }
+
+    /// Serves until the server is [closed](Self::close) and all its connections are over.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after its first poll, the server is closed.
+    ///
+    /// # Errors
+    ///
+    /// See [`start_serving`](Self::start_serving).
+    pub async fn serve_forever(&self) -> io::Result<()> {
+        struct CloseOnDrop<'a>(&'a Server);
+        impl Drop for CloseOnDrop<'_> {
+            fn drop(&mut self) {
+                self.0.close();
+            }
+        }
+        let _close = CloseOnDrop(self);
+        self.start_serving()?;
+        self.wait_closed().await;
+        Ok(())
     }
 
     /// The addresses that the server listens at. They stay the same when it is closed.
-    pub fn sockets(&self) -> &[SocketAddr] {
+    pub fn sockets(&self) -> &[Address] {
         &self.shared.addresses
     }
 
     /// The first address that the server listens at. Usually it is the only one.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the server listens at a Unix socket. See [`sockets`](Self::sockets).
+    #[track_caller]
     pub fn local_addr(&self) -> SocketAddr {
-        self.shared.addresses[0]
+        let first = self.shared.addresses.first().and_then(Address::ip);
+        first.expect("`Server::local_addr` of a server that listens at a Unix socket")
     }
 
-    /// Whether the server accepts connections: it does until it is closed.
+    /// Whether the server accepts connections: it does from [`start_serving`](Self::start_serving), which is usually
+    /// called for you, until it is closed.
     pub fn is_serving(&self) -> bool {
-        !self.shared.state.lock().closed
+        let state = self.shared.state.lock();
+        !state.closed && state.listeners > 0
+    }
+
+    /// The loop that the server belongs to.
+    pub fn get_loop(&self) -> EventLoop {
+        self.shared.event_loop.clone()
     }
 
     /// Stops listening. Existing connections go on.
     ///
     /// The sockets are closed soon after; [`wait_closed`](Self::wait_closed) waits for that.
     pub fn close(&self) {
-        self.shared.change(|state| state.closed = true);
+        let gone = self.shared.change(|state| {
+            state.closed = true;
+            (std::mem::take(&mut state.bound), state.make.take())
+        });
+        drop(gone);
         self.shared.closing.notify_waiters();
     }
 
@@ -216,49 +262,25 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Listens at all that `addr` resolves to. Returns at least one socket.
-async fn listen(addr: impl ToSocketAddrs) -> io::Result<(Vec<TcpListener>, Vec<SocketAddr>)> {
-    let (mut listeners, mut addresses, mut tried) = (Vec::new(), Vec::new(), Vec::new());
-    let mut skipped = None;
-    for address in lookup_host(addr).await? {
-        if tried.contains(&address) {
-            continue;
-        }
-        tried.push(address);
-        match TcpListener::bind(address).await {
-            Ok(listener) => {
-                addresses.push(listener.local_addr()?);
-                listeners.push(listener);
-            }
-            // A name may stand for an address of a family that this machine doesn't have.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::AddrNotAvailable | ErrorKind::Unsupported
-                ) =>
-            {
-                skipped = Some(error);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    if listeners.is_empty() {
-        let nothing = || io::Error::new(ErrorKind::InvalidInput, "the name resolves to no address");
-        return Err(skipped.unwrap_or_else(nothing));
-    }
-    Ok((listeners, addresses))
-}
-
 /// Counts a listening socket, until it is dropped.
 struct Listening(Arc<Shared>);
 
+impl Listening {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.change(|state| state.listeners += 1);
+        Self(shared)
+    }
+}
+
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.0.change(|state| {
+        let make = self.0.change(|state| {
             state.listeners -= 1;
             // If no listening socket is left, the server is closed, whatever ended the sockets.
             state.closed |= state.listeners == 0;
+            state.make.take_if(|_| state.closed)
         });
+        drop(make);
     }
 }
 
@@ -296,28 +318,28 @@ impl Drop for Client {
 
 /// The task of one listening socket.
 struct Acceptor {
-    event_loop: EventLoop,
     // The fields are dropped in this order. So the socket is closed before the server is told.
-    listener: TcpListener,
-    shared: Listening,
+    listener: Listener,
+    make: Maker,
+    listening: Listening,
 }
 
 impl Acceptor {
-    async fn run<P: Protocol, F: FnMut() -> P + Send>(self, factory: Arc<crate::sync::Mutex<F>>) {
+    async fn run(self) {
+        let event_loop = &self.listening.0.event_loop;
         let mut pause = FIRST_PAUSE;
         while let Some(accepted) = self.accept().await {
             match accepted {
-                Ok((stream, _)) => {
+                Ok(opened) => {
                     pause = FIRST_PAUSE;
-                    self.serve(stream, &mut *factory.lock().await);
+                    self.serve(opened).await;
                 }
                 // The peer has gone again, or a signal came. Nothing is wrong with the socket.
                 Err(error) if is_passing(&error) => {}
                 Err(error) => {
                     let context =
                         ExceptionContext::new("a server can't accept connections for now");
-                    self.event_loop
-                        .call_exception_handler(context.with_error(error));
+                    event_loop.call_exception_handler(context.with_error(error));
                     if self.closed_within(pause).await {
                         return;
                     }
@@ -328,7 +350,7 @@ impl Acceptor {
     }
 
     /// The next connection. `None` once the server is closed.
-    async fn accept(&self) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    async fn accept(&self) -> Option<io::Result<Opened>> {
         let mut closing = pin!(self.closed());
         let mut accept = pin!(self.listener.accept());
         poll_fn(|cx| {
@@ -341,7 +363,7 @@ impl Acceptor {
     }
 
     async fn closed(&self) {
-        let shared = &self.shared.0;
+        let shared = &self.listening.0;
         // It is made before the look at the state, so that it hears of what happens in between.
         let closing = shared.closing.notified();
         if !shared.state.lock().closed {
@@ -353,19 +375,20 @@ impl Acceptor {
         timeout(pause, self.closed()).await.is_ok()
     }
 
-    fn serve<P: Protocol>(&self, stream: TcpStream, factory: &mut impl FnMut() -> P) {
-        match catch_unwind(AssertUnwindSafe(factory)) {
-            Ok(protocol) => {
-                let client = Client::new(&self.shared.0);
-                let count = |link: &_| {
-                    client.attach(link);
-                    client
-                };
-                drop(connection::start(&self.event_loop, stream, protocol, count));
+    async fn serve(&self, opened: Opened) {
+        let shared = &self.listening.0;
+        let mut make = self.make.lock().await;
+        let make = AssertUnwindSafe(|| make(&shared.event_loop, opened));
+        match catch_unwind(make) {
+            Ok(driver) => {
+                let client = Client::new(shared);
+                client.attach(driver.link());
+                driver.start(Box::new(client));
             }
             Err(payload) => {
                 let context = ExceptionContext::new("a server's protocol factory panicked");
-                self.event_loop
+                shared
+                    .event_loop
                     .call_exception_handler(context.with_panic(payload));
             }
         }

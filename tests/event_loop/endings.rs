@@ -282,7 +282,7 @@ impl Protocol for Counted {
         match data[0] {
             0 => transport.close(),
             1 => transport.abort(),
-            2 => transport.write(&pattern(500_000)),
+            2 => drop(transport.write(&pattern(500_000))),
             3 => panic!("as the test wants it"),
             _ => transport.write_eof(),
         }

@@ -172,7 +172,7 @@ fn a_server_listens_at_all_its_addresses() {
         .unwrap();
     assert_eq!(server.sockets().len(), 2);
     for address in server.sockets() {
-        assert_eq!(read_exactly(&connect(*address), 5), b"hello");
+        assert_eq!(read_exactly(&connect(address.ip().unwrap()), 5), b"hello");
     }
     server.close();
     runtime.block_on(server.wait_closed());

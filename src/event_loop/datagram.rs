@@ -1,0 +1,370 @@
+//! Datagrams: what a datagram socket calls, and how to send.
+//!
+//! One task a socket owns the protocol. It reads, sends what waits, and calls the protocol. Invariants:
+//! 1. `out` holds the datagrams that the socket didn't take, in order. A datagram goes to the socket directly only
+//!    while `out` is empty.
+//! 2. Once `closing` is set it stays set, and nothing is added to `out`. `gone` implies that `out` is empty.
+//! 3. `waiting` is set by the task, in the same hold of the lock in which it last looked. It is cleared by whoever has
+//!    something for the task, who then owes it a `notify_one`.
+
+mod socket;
+mod task;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+use heist_sync::sys::{Mutex, MutexGuard};
+
+use super::address::Address;
+use super::link::{HIGH_WATER, marks};
+use crate::sync::Notify;
+
+pub(super) use socket::Datagrams;
+pub(super) use task::start;
+
+/// What happens on a datagram socket, as callbacks. They are called one after the other.
+///
+/// `connection_made` is called first, once, and `connection_lost` last, once. A callback that panics is reported to the
+/// exception handler, and ends the socket with an error.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::{Address, DatagramProtocol, DatagramTransport, EventLoop, Promise};
+///
+/// #[derive(Default)]
+/// struct Echo(Option<DatagramTransport>);
+/// impl DatagramProtocol for Echo {
+///     fn connection_made(&mut self, transport: DatagramTransport) {
+///         self.0 = Some(transport);
+///     }
+///     fn datagram_received(&mut self, data: &[u8], from: &Address) {
+///         self.0.as_ref().unwrap().sendto(data, Some(from));
+///     }
+/// }
+///
+/// struct Ask(Promise<Vec<u8>>);
+/// impl DatagramProtocol for Ask {
+///     fn connection_made(&mut self, transport: DatagramTransport) {
+///         transport.sendto(b"hello", None);
+///     }
+///     fn datagram_received(&mut self, data: &[u8], _from: &Address) {
+///         let _ = self.0.set_result(data.to_vec());
+///     }
+/// }
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let event_loop = EventLoop::current();
+///     let server = event_loop.create_datagram_endpoint(Echo::default).local_addr("127.0.0.1:0").await?;
+///     let address = server.local_addr().and_then(|address| address.ip()).unwrap();
+///
+///     let (promise, answer) = event_loop.create_future();
+///     event_loop.create_datagram_endpoint(|| Ask(promise)).remote_addr(address).await?;
+///     assert_eq!(answer.await.unwrap(), b"hello");
+///     Ok(())
+/// }
+/// ```
+pub trait DatagramProtocol: Send + 'static {
+    /// The socket is open. Keep `transport` to send later.
+    fn connection_made(&mut self, transport: DatagramTransport) {
+        let _ = transport;
+    }
+
+    /// A datagram was received. It may be empty.
+    fn datagram_received(&mut self, data: &[u8], from: &Address) {
+        let _ = (data, from);
+    }
+
+    /// Sending or receiving has failed, and the socket goes on. Often it says that an earlier datagram reached nobody.
+    fn error_received(&mut self, error: io::Error) {
+        let _ = error;
+    }
+
+    /// The socket is closed, and nothing more is called.
+    fn connection_lost(&mut self, error: Option<io::Error>) {
+        let _ = error;
+    }
+
+    /// More bytes wait to be sent than the high-water mark allows: stop sending for now.
+    fn pause_writing(&mut self) {}
+
+    /// The bytes that wait to be sent have fallen to the low-water mark: go on sending.
+    fn resume_writing(&mut self) {}
+}
+
+/// How a [`DatagramProtocol`] sends, and closes its socket.
+///
+/// It is cheap to clone, and all clones are the same socket. No method waits. A transport that is kept does not keep
+/// the socket open.
+#[derive(Clone)]
+pub struct DatagramTransport {
+    link: Arc<Link>,
+}
+
+pub(super) struct Link {
+    state: Mutex<State>,
+    wake: Notify,
+    local: Option<Address>,
+    remote: Option<Address>,
+}
+
+struct State {
+    socket: Option<Arc<Datagrams>>,
+    out: VecDeque<(Vec<u8>, Option<Address>)>,
+    /// The bytes in `out`.
+    size: usize,
+    high: usize,
+    low: usize,
+    paused: bool,
+    pause_due: bool,
+    closing: bool,
+    gone: bool,
+    error: Option<io::Error>,
+    /// Errors of sending that the protocol has not heard of. At most one is kept.
+    unheard: Option<io::Error>,
+    waiting: bool,
+}
+
+/// What the task does next.
+enum Next {
+    PauseWriting,
+    ResumeWriting,
+    Error(io::Error),
+    Read,
+    Wait { write: bool },
+    Lost(Option<io::Error>),
+}
+
+impl Link {
+    fn new(socket: Arc<Datagrams>) -> Arc<Self> {
+        let (local, remote) = (socket.local_addr(), socket.peer_addr());
+        let state = State {
+            socket: Some(socket),
+            out: VecDeque::new(),
+            size: 0,
+            high: HIGH_WATER,
+            low: HIGH_WATER / 4,
+            paused: false,
+            pause_due: false,
+            closing: false,
+            gone: false,
+            error: None,
+            unheard: None,
+            waiting: false,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            wake: Notify::new(),
+            local,
+            remote,
+        })
+    }
+
+    fn advance(&self, drained: bool) -> Next {
+        let mut state = self.state.lock();
+        state.waiting = false;
+        if state.pause_due {
+            state.pause_due = false;
+            return Next::PauseWriting;
+        }
+        state.flush();
+        if let Some(error) = state.unheard.take() {
+            return Next::Error(error);
+        }
+        if state.paused && state.size <= state.low && !state.gone {
+            state.paused = false;
+            return Next::ResumeWriting;
+        }
+        if state.gone || (state.closing && state.out.is_empty()) {
+            state.closing = true;
+            return Next::Lost(state.error.take());
+        }
+        if !drained && !state.closing {
+            return Next::Read;
+        }
+        state.waiting = true;
+        Next::Wait {
+            write: !state.out.is_empty(),
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.state.lock().closing
+    }
+
+    fn fail(&self, error: io::Error) {
+        self.change(|state| state.fail(Some(error)));
+    }
+
+    /// Drops the socket, for good.
+    fn release(&self) {
+        let mut state = self.state.lock();
+        state.fail(None);
+        let socket = state.socket.take();
+        drop(state);
+        drop(socket);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        self.wake_task(state);
+    }
+
+    fn wake_task(&self, mut state: MutexGuard<'_, State>) {
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        if waiting {
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl State {
+    fn fail(&mut self, error: Option<io::Error>) {
+        if self.gone {
+            return;
+        }
+        (self.closing, self.gone, self.error) = (true, true, error);
+        (self.pause_due, self.size) = (false, 0);
+        self.out = VecDeque::new();
+    }
+
+    /// Sends what the socket takes. An error costs its datagram.
+    fn flush(&mut self) {
+        let Some(socket) = &self.socket else { return };
+        while let Some((data, to)) = self.out.front() {
+            match socket.try_send(data, to.as_ref()) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => self.unheard = Some(error),
+                Ok(()) => {}
+            }
+            self.size -= data.len();
+            self.out.pop_front();
+        }
+    }
+
+    /// Returns whether the task must hear of it.
+    fn send(&mut self, data: &[u8], to: Option<&Address>) -> bool {
+        let Some(socket) = &self.socket else {
+            return false;
+        };
+        if self.out.is_empty() {
+            match socket.try_send(data, to) {
+                Ok(()) => return false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.unheard = Some(error);
+                    return true;
+                }
+            }
+        }
+        self.out.push_back((data.to_vec(), to.cloned()));
+        self.size += data.len();
+        self.check_high_water();
+        true
+    }
+
+    fn check_high_water(&mut self) {
+        if self.size > self.high && !self.paused && !self.gone {
+            (self.paused, self.pause_due) = (true, true);
+        }
+    }
+}
+
+impl DatagramTransport {
+    /// Sends a datagram to `to`, or to the remote address that the socket was made with. If the socket doesn't take it
+    /// at once, it is kept and sent later.
+    ///
+    /// Returns `true` if more may be sent, and `false` once more bytes wait to be sent than the high-water mark allows.
+    /// If the transport is closing, this does nothing and returns `false`. If sending fails, `error_received` is called.
+    ///
+    /// # Panics
+    ///
+    /// Panics without `to` if the socket has no remote address.
+    #[track_caller]
+    pub fn sendto(&self, data: &[u8], to: Option<&Address>) -> bool {
+        assert!(
+            to.is_some() || self.link.remote.is_some(),
+            "`DatagramTransport::sendto` needs an address, as the socket has no remote one"
+        );
+        let mut state = self.link.state.lock();
+        if state.closing {
+            return false;
+        }
+        let wake = state.send(data, to);
+        let more = !state.paused;
+        if wake {
+            self.link.wake_task(state);
+        }
+        more
+    }
+
+    /// Closes the socket, once all that was sent is on its way. Then `connection_lost(None)` is called.
+    pub fn close(&self) {
+        self.link.change(|state| state.closing = true);
+    }
+
+    /// Closes the socket at once. What waits to be sent is dropped.
+    pub fn abort(&self) {
+        self.link.change(|state| state.fail(None));
+    }
+
+    /// Whether the transport is closing or closed.
+    pub fn is_closing(&self) -> bool {
+        self.link.is_closing()
+    }
+
+    /// The number of bytes that wait to be sent.
+    pub fn get_write_buffer_size(&self) -> usize {
+        self.link.state.lock().size
+    }
+
+    /// The low-water mark and the high-water mark, in bytes.
+    pub fn get_write_buffer_limits(&self) -> (usize, usize) {
+        let state = self.link.state.lock();
+        (state.low, state.high)
+    }
+
+    /// Sets the marks. See [`Transport::set_write_buffer_limits`](super::Transport::set_write_buffer_limits).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] if `low` is above `high`.
+    pub fn set_write_buffer_limits(
+        &self,
+        high: Option<usize>,
+        low: Option<usize>,
+    ) -> io::Result<()> {
+        let (high, low) = marks(high, low)?;
+        self.link.change(|state| {
+            (state.high, state.low) = (high, low);
+            state.check_high_water();
+        });
+        Ok(())
+    }
+
+    /// The address of this socket.
+    pub fn local_addr(&self) -> Option<Address> {
+        self.link.local.clone()
+    }
+
+    /// The remote address that the socket was made with, if there is one.
+    pub fn peer_addr(&self) -> Option<Address> {
+        self.link.remote.clone()
+    }
+}
+
+impl fmt::Debug for DatagramTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatagramTransport")
+            .field("local", &self.link.local)
+            .field("closing", &self.is_closing())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! Datagram sockets of both kinds.
+
+use std::io::{self, ErrorKind};
+use std::task::{Context, Poll};
+
+use super::super::address::Address;
+use crate::net::UdpSocket;
+#[cfg(unix)]
+use crate::net::UnixDatagram;
+
+pub(in super::super) enum Datagrams {
+    Udp(UdpSocket),
+    #[cfg(unix)]
+    Unix(UnixDatagram),
+}
+
+fn wrong_family() -> io::Error {
+    io::Error::new(
+        ErrorKind::InvalidInput,
+        "the address is not one of the socket's family",
+    )
+}
+
+impl Datagrams {
+    pub(super) fn try_receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Address)> {
+        match self {
+            Self::Udp(socket) => socket
+                .try_recv_from(buffer)
+                .map(|(length, from)| (length, from.into())),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket
+                .try_recv_from(buffer)
+                .map(|(length, from)| (length, from.into())),
+        }
+    }
+
+    /// Sends a whole datagram, or nothing.
+    pub(super) fn try_send(&self, data: &[u8], to: Option<&Address>) -> io::Result<()> {
+        match self {
+            Self::Udp(socket) => match to {
+                None => socket.try_send(data),
+                Some(to) => socket.try_send_to(data, to.ip().ok_or_else(wrong_family)?),
+            },
+            #[cfg(unix)]
+            Self::Unix(socket) => match to {
+                None => socket.try_send(data),
+                Some(to) => socket.try_send_to(data, to.path().ok_or_else(wrong_family)?),
+            },
+        }
+        .map(drop)
+    }
+
+    pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Udp(socket) => socket.poll_recv_ready(cx),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.poll_recv_ready(cx),
+        }
+    }
+
+    pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Udp(socket) => socket.poll_send_ready(cx),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.poll_send_ready(cx),
+        }
+    }
+
+    pub(super) fn local_addr(&self) -> Option<Address> {
+        match self {
+            Self::Udp(socket) => socket.local_addr().ok().map(Address::from),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.local_addr().ok().map(Address::from),
+        }
+    }
+
+    pub(super) fn peer_addr(&self) -> Option<Address> {
+        match self {
+            Self::Udp(socket) => socket.peer_addr().ok().map(Address::from),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.peer_addr().ok().map(Address::from),
+        }
+    }
+}

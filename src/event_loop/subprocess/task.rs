@@ -1,0 +1,271 @@
+//! The task of one child process.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::task::Poll;
+
+use heist_sync::sys::Mutex;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::super::base::EventLoop;
+use super::super::exception::ExceptionContext;
+use super::super::inbox::Inbox;
+use super::super::within::within;
+use super::pipe::Pipe;
+use super::{Shared, State, SubprocessProtocol, SubprocessTransport};
+use crate::process::{Child, Command};
+use crate::sync::{Notify, oneshot};
+use crate::task::coop;
+
+impl EventLoop {
+    /// Starts a program, with the protocol that `factory` makes.
+    ///
+    /// Those of its standard streams are pipes that the command says so of, by
+    /// [`Stdio::piped`](std::process::Stdio::piped); asyncio makes pipes of all three. The process belongs to this
+    /// loop's runtime, whoever calls. When this returns, `connection_made` has been called. If the runtime is shut down,
+    /// the process is killed.
+    ///
+    /// # Errors
+    ///
+    /// If the program can't be started.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `factory` does.
+    ///
+    /// # Examples
+    ///
+    /// See [`SubprocessProtocol`].
+    pub async fn subprocess_exec<P, F>(
+        &self,
+        factory: F,
+        command: Command,
+    ) -> io::Result<SubprocessTransport>
+    where
+        P: SubprocessProtocol,
+        F: FnOnce() -> P,
+    {
+        within(self, start(self, factory, command)).await
+    }
+
+    /// Runs a line in the shell `/bin/sh`, with the protocol that `factory` makes. Its standard streams are pipes.
+    /// Otherwise like [`subprocess_exec`](Self::subprocess_exec).
+    ///
+    /// Don't put texts from elsewhere into the line: the shell may take them for commands.
+    ///
+    /// # Errors, panics
+    ///
+    /// See [`subprocess_exec`](Self::subprocess_exec).
+    pub async fn subprocess_shell<P, F>(
+        &self,
+        factory: F,
+        line: impl AsRef<std::ffi::OsStr>,
+    ) -> io::Result<SubprocessTransport>
+    where
+        P: SubprocessProtocol,
+        F: FnOnce() -> P,
+    {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(line);
+        for stream in [Command::stdin, Command::stdout, Command::stderr] {
+            stream(&mut command, Stdio::piped());
+        }
+        self.subprocess_exec(factory, command).await
+    }
+}
+
+struct Driver<P: SubprocessProtocol> {
+    event_loop: EventLoop,
+    protocol: P,
+    child: Child,
+    shared: Arc<Shared>,
+    inbox: Arc<Inbox<P>>,
+    /// Between `connection_made` and `connection_lost`.
+    is_made: bool,
+    error: Option<io::Error>,
+}
+
+async fn start<P: SubprocessProtocol>(
+    event_loop: &EventLoop,
+    factory: impl FnOnce() -> P,
+    mut command: Command,
+) -> io::Result<SubprocessTransport> {
+    command.kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let shared = Arc::new(Shared {
+        pid: child.id().unwrap_or_default(),
+        state: Mutex::new(State::default()),
+        wake: Notify::new(),
+    });
+    let inbox = Inbox::new();
+    let pipe = |fd| Pipe {
+        fd,
+        inbox: inbox.clone(),
+        shared: shared.clone(),
+        transport: None,
+    };
+    let mut pipes = [None, None, None];
+    if let Some(stdin) = child.stdin.take() {
+        let fd: OwnedFd = stdin.into_owned_fd()?;
+        let (transport, _) = event_loop.connect_write_pipe(|| pipe(0), fd).await?;
+        pipes[0] = Some(transport);
+    }
+    if let Some(stdout) = child.stdout.take() {
+        let fd = stdout.into_owned_fd()?;
+        pipes[1] = Some(event_loop.connect_read_pipe(|| pipe(1), fd).await?.0);
+    }
+    if let Some(stderr) = child.stderr.take() {
+        let fd = stderr.into_owned_fd()?;
+        pipes[2] = Some(event_loop.connect_read_pipe(|| pipe(2), fd).await?.0);
+    }
+    shared.state.lock().pipes = pipes;
+    let transport = SubprocessTransport {
+        shared: shared.clone(),
+    };
+    let driver = Driver {
+        event_loop: event_loop.clone(),
+        protocol: factory(),
+        child,
+        shared,
+        inbox,
+        is_made: false,
+        error: None,
+    };
+    let (made, is_made) = oneshot::channel();
+    event_loop.create_task(driver.run(made));
+    // This fails if the runtime shuts down.
+    let _ = is_made.await;
+    Ok(transport)
+}
+
+/// What the task does next.
+enum Next {
+    Signal(Signal),
+    Errand,
+    Wait,
+    Lost,
+}
+
+impl<P: SubprocessProtocol> Driver<P> {
+    async fn run(mut self, made: oneshot::Sender<()>) {
+        let transport = SubprocessTransport {
+            shared: self.shared.clone(),
+        };
+        self.is_made = true;
+        self.call("connection_made", |it| it.connection_made(transport));
+        let _ = made.send(());
+        loop {
+            match self.next() {
+                Next::Signal(signal) => self.signal(signal),
+                Next::Errand => {
+                    if let Some((errand, more)) = self.inbox.pop() {
+                        self.shared.state.lock().errands |= more;
+                        self.call("a callback of a pipe", errand);
+                    }
+                }
+                Next::Wait => {
+                    if let Some(status) = self.wait().await {
+                        self.exited(status);
+                    }
+                }
+                Next::Lost => return self.lose(),
+            }
+            coop::consume_budget().await;
+        }
+    }
+
+    fn next(&mut self) -> Next {
+        let mut state = self.shared.state.lock();
+        if std::mem::take(&mut state.errands) {
+            return Next::Errand;
+        }
+        if state.ended {
+            let is_open = state.pipes.iter().any(Option::is_some);
+            return if is_open { Next::Wait } else { Next::Lost };
+        }
+        state.signals.pop_front().map_or(Next::Wait, Next::Signal)
+    }
+
+    /// The process is reaped by this task alone. So its number still means it while `id` gives one.
+    fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(pid) = id.and_then(Pid::from_raw) {
+            // It may have ended just now.
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Waits until somebody wants something, or the process has ended.
+    async fn wait(&mut self) -> Option<io::Result<ExitStatus>> {
+        let has_ended = self.shared.state.lock().ended;
+        let shared = self.shared.clone();
+        let mut woken = pin!(shared.wake.notified());
+        let mut exit = pin!(self.child.wait());
+        poll_fn(|cx| {
+            if woken.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            if has_ended {
+                return Poll::Pending;
+            }
+            exit.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+
+    fn exited(&mut self, status: io::Result<ExitStatus>) {
+        let mut state = self.shared.state.lock();
+        state.ended = true;
+        match status {
+            Ok(status) => state.status = Some(status),
+            Err(error) => self.error = Some(error),
+        }
+        drop(state);
+        self.call("process_exited", P::process_exited);
+    }
+
+    /// Calls the protocol. If it panics, the process is killed.
+    fn call(&mut self, name: &str, callback: impl FnOnce(&mut P)) {
+        let protocol = &mut self.protocol;
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(protocol))) {
+            let message = format!("the protocol panicked in {name}");
+            self.error.get_or_insert(io::Error::other(message));
+            let transport = SubprocessTransport {
+                shared: self.shared.clone(),
+            };
+            transport.close();
+            self.report(name, payload);
+        }
+    }
+
+    fn report(&self, name: &str, payload: Box<dyn Any + Send>) {
+        let context = ExceptionContext::new(format!("a protocol panicked in {name}"));
+        self.event_loop
+            .call_exception_handler(context.with_panic(payload));
+    }
+
+    fn lose(&mut self) {
+        self.is_made = false;
+        let error = self.error.take();
+        self.call("connection_lost", |it| it.connection_lost(error));
+        self.inbox.close();
+    }
+}
+
+impl<P: SubprocessProtocol> Drop for Driver<P> {
+    fn drop(&mut self) {
+        if self.is_made {
+            self.shared.state.lock().ended = true;
+            let shut_down = || io::Error::other("the runtime was shut down");
+            self.error.get_or_insert_with(shut_down);
+            self.lose();
+        }
+        self.inbox.close();
+    }
+}

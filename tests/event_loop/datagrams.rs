@@ -1,0 +1,182 @@
+//! Datagram endpoints.
+
+use std::net::UdpSocket;
+use std::sync::mpsc;
+
+use heist::event_loop::{Address, DatagramProtocol, DatagramTransport, EventLoop};
+
+use super::{LIMIT, on_all, told};
+
+#[derive(Debug)]
+enum Told {
+    Made,
+    Got(Vec<u8>, Address),
+    Error(std::io::Error),
+    Lost(Option<std::io::Error>),
+}
+
+struct Records(mpsc::Sender<Told>, bool);
+
+impl DatagramProtocol for Records {
+    fn connection_made(&mut self, _: DatagramTransport) {
+        self.0.send(Told::Made).unwrap();
+    }
+
+    fn datagram_received(&mut self, data: &[u8], from: &Address) {
+        assert!(!self.1, "as the test wants it");
+        self.0.send(Told::Got(data.to_vec(), from.clone())).unwrap();
+    }
+
+    fn error_received(&mut self, error: std::io::Error) {
+        self.0.send(Told::Error(error)).unwrap();
+    }
+
+    fn connection_lost(&mut self, error: Option<std::io::Error>) {
+        self.0.send(Told::Lost(error)).unwrap();
+    }
+}
+
+fn records(panics: bool) -> (Records, mpsc::Receiver<Told>) {
+    let (sender, receiver) = mpsc::channel();
+    (Records(sender, panics), receiver)
+}
+
+/// The next thing that the protocol is told, without holding up a runtime of one thread.
+async fn next(receiver: &mpsc::Receiver<Told>) -> Told {
+    loop {
+        match receiver.try_recv() {
+            Ok(told) => return told,
+            Err(mpsc::TryRecvError::Empty) => heist::task::yield_now().await,
+            Err(mpsc::TryRecvError::Disconnected) => panic!("nothing more is told"),
+        }
+    }
+}
+
+async fn bound(event_loop: &EventLoop, panics: bool) -> (DatagramTransport, mpsc::Receiver<Told>) {
+    let (records, receiver) = records(panics);
+    let create = event_loop.create_datagram_endpoint(|| records);
+    let transport = create.local_addr("127.0.0.1:0").await.unwrap();
+    assert!(matches!(next(&receiver).await, Told::Made));
+    (transport, receiver)
+}
+
+fn peer() -> UdpSocket {
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.set_read_timeout(Some(LIMIT)).unwrap();
+    peer
+}
+
+#[test]
+fn datagrams_go_both_ways_and_may_be_empty() {
+    on_all(async |event_loop| {
+        let (transport, receiver) = bound(&event_loop, false).await;
+        let here = transport.local_addr().unwrap().ip().unwrap();
+        let peer = peer();
+        let there = Address::from(peer.local_addr().unwrap());
+        for data in [&b"one"[..], b"", b"three"] {
+            peer.send_to(data, here).unwrap();
+            match next(&receiver).await {
+                Told::Got(got, from) => assert_eq!((&got[..], from), (data, there.clone())),
+                other => panic!("{other:?}"),
+            }
+            assert!(transport.sendto(data, Some(&there)));
+            let mut buffer = [0; 10];
+            let (length, from) = peer.recv_from(&mut buffer).unwrap();
+            assert_eq!((&buffer[..length], from), (data, here));
+        }
+        transport.close();
+        transport.close();
+        assert!(transport.is_closing() && !transport.sendto(b"x", Some(&there)));
+        assert!(matches!(next(&receiver).await, Told::Lost(None)));
+        while receiver.try_recv() != Err(mpsc::TryRecvError::Disconnected) {
+            heist::task::yield_now().await;
+        }
+    });
+}
+
+impl PartialEq for Told {
+    fn eq(&self, _: &Self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_datagram_that_reaches_nobody_is_an_error_and_no_end() {
+    on_all(async |event_loop| {
+        let gone = peer().local_addr().unwrap();
+        let (records, receiver) = records(false);
+        let create = event_loop.create_datagram_endpoint(|| records);
+        let transport = create.remote_addr(gone).await.unwrap();
+        assert_eq!(transport.peer_addr().unwrap(), gone);
+        assert!(matches!(next(&receiver).await, Told::Made));
+        transport.sendto(b"anybody?", None);
+        match next(&receiver).await {
+            Told::Error(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(!transport.is_closing());
+        // Too long for a datagram.
+        transport.sendto(&vec![0; 100_000], None);
+        assert!(matches!(next(&receiver).await, Told::Error(_)));
+        transport.abort();
+        assert!(matches!(next(&receiver).await, Told::Lost(None)));
+    });
+}
+
+#[test]
+fn a_panic_costs_the_socket() {
+    on_all(async |event_loop| {
+        let told = told(&event_loop);
+        let (transport, receiver) = bound(&event_loop, true).await;
+        let here = transport.local_addr().unwrap().ip().unwrap();
+        peer().send_to(b"x", here).unwrap();
+        assert!(matches!(next(&receiver).await, Told::Lost(Some(_))));
+        assert_eq!(
+            told.recv().unwrap(),
+            "a protocol panicked in datagram_received: as the test wants it"
+        );
+    });
+}
+
+#[test]
+fn an_endpoint_needs_an_address() {
+    on_all(async |event_loop| {
+        let (records, _receiver) = records(false);
+        let error = event_loop
+            .create_datagram_endpoint(|| records)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+#[cfg(unix)]
+fn unix_datagrams_wait_when_the_peer_does_not_read() {
+    on_all(async |event_loop| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let peer = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        let (records, receiver) = records(false);
+        let create = event_loop.create_datagram_endpoint(|| records);
+        let transport = create.remote_path(&path).await.unwrap();
+        assert!(matches!(next(&receiver).await, Told::Made));
+        transport
+            .set_write_buffer_limits(Some(5_000), None)
+            .unwrap();
+        let mut sent = 1;
+        while transport.sendto(&[7; 1_000], None) {
+            sent += 1;
+        }
+        assert_eq!(transport.get_write_buffer_size(), 6_000);
+        transport.close();
+        let read = heist::task::spawn_blocking(move || {
+            let mut buffer = [0; 2_000];
+            (0..sent).for_each(|_| assert_eq!(peer.recv(&mut buffer).unwrap(), 1_000));
+        });
+        read.await.unwrap();
+        assert!(matches!(next(&receiver).await, Told::Lost(None)));
+    });
+}

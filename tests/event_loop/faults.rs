@@ -1,0 +1,236 @@
+//! Faults that the layer once had.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+
+use heist::event_loop::{Protocol, RuntimeExt as _, Transport, extra};
+use heist::runtime::Builder;
+use heist::task::JoinSet;
+
+use super::{Event, Link, Watchdog, connect, on_all, pattern, read_exactly, runtime};
+
+struct Greeter;
+
+impl Protocol for Greeter {
+    fn connection_made(&mut self, transport: Transport) {
+        transport.write(b"hello");
+    }
+}
+
+struct Quiet;
+
+impl Protocol for Quiet {}
+
+#[test]
+fn what_a_loop_makes_belongs_to_its_runtime_whoever_calls() {
+    let _watchdog = Watchdog::new();
+    let (owner, caller) = (runtime(), runtime());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let event_loop = owner.event_loop();
+    let (server, transport, protocol) = caller.block_on(async {
+        let server = event_loop.create_server(|| Greeter, "127.0.0.1:0").await;
+        let address = listener.local_addr().unwrap();
+        let made = event_loop.create_connection(|| Quiet, address).await;
+        let (transport, protocol) = made.unwrap();
+        (server.unwrap(), transport, protocol)
+    });
+    drop(caller);
+    assert_eq!(read_exactly(&connect(server.local_addr()), 5), b"hello");
+    let (mut peer, _) = listener.accept().unwrap();
+    transport.write(b"alive");
+    transport.close();
+    let mut said = String::new();
+    peer.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "alive");
+    owner.block_on(protocol.wait_lost()).unwrap();
+}
+
+#[test]
+fn a_callback_that_writes_until_it_is_told_to_stop_ends() {
+    let (wrote, written) = std::sync::mpsc::channel();
+    let link = Link::reacting(false, move |event, transport| {
+        if let Event::Data(_) = event {
+            assert!(!transport.is_writing_paused());
+            let mut total = 10_000;
+            while transport.write(&pattern(10_000)) {
+                total += 10_000;
+            }
+            wrote.send(total).unwrap();
+            assert!(transport.is_writing_paused());
+            assert!(transport.get_write_buffer_size() <= 64 * 1024 + 10_000);
+        }
+    });
+    (&link.peer).write_all(b"go").unwrap();
+    assert!(matches!(link.next(), Event::Data(_)));
+    assert!(matches!(link.next(), Event::Paused));
+    assert!(link.transport.get_write_buffer_size() > 64 * 1024);
+    read_exactly(&link.peer, written.recv().unwrap());
+    assert!(matches!(link.next(), Event::Resumed));
+    assert!(!link.transport.is_writing_paused());
+    assert!(link.transport.write(b"more"));
+}
+
+/// Writes as long as it was not told to stop.
+struct Obeys {
+    transport: Option<Transport>,
+    paused: bool,
+    most: usize,
+}
+
+impl Protocol for Obeys {
+    fn connection_made(&mut self, transport: Transport) {
+        self.transport = Some(transport);
+    }
+
+    fn pause_writing(&mut self) {
+        self.paused = true;
+    }
+
+    fn resume_writing(&mut self) {
+        self.paused = false;
+    }
+}
+
+#[test]
+fn errands_go_back_to_the_transport_between_each_other() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    runtime.block_on(async {
+        let factory = || Obeys {
+            transport: None,
+            paused: false,
+            most: 0,
+        };
+        let event_loop = runtime.event_loop();
+        let address = listener.local_addr().unwrap();
+        let made = event_loop.create_connection(factory, address).await;
+        let (transport, protocol) = made.unwrap();
+        let protocol = std::sync::Arc::new(protocol);
+        let mut errands = JoinSet::new();
+        for _ in 0..2_000 {
+            let protocol = protocol.clone();
+            errands.spawn(async move {
+                let write = |protocol: &mut Obeys| {
+                    let transport = protocol.transport.as_ref().unwrap();
+                    if !protocol.paused {
+                        transport.write(&pattern(10_000));
+                    }
+                    protocol.most = protocol.most.max(transport.get_write_buffer_size());
+                };
+                protocol.with(write).await.unwrap();
+            });
+        }
+        errands.join_all().await;
+        let most = protocol.with(|protocol| protocol.most).await.unwrap();
+        assert!(most > 0 && most <= 64 * 1024 + 10_000, "{most}");
+        transport.abort();
+    });
+}
+
+#[test]
+fn a_server_can_have_one_port_in_both_families() {
+    let Ok(free) = TcpListener::bind("[::1]:0") else {
+        return;
+    };
+    drop(free);
+    on_all(async |event_loop| {
+        // Another program may take the port in between.
+        for attempt in 0.. {
+            let free = TcpListener::bind("0.0.0.0:0").unwrap().local_addr();
+            let port = free.unwrap().port();
+            let addresses: [SocketAddr; 2] = [
+                format!("0.0.0.0:{port}").parse().unwrap(),
+                format!("[::]:{port}").parse().unwrap(),
+            ];
+            match event_loop.create_server(|| Greeter, &addresses[..]).await {
+                Err(error) if error.kind() == ErrorKind::AddrInUse && attempt < 10 => continue,
+                server => assert_eq!(server.unwrap().sockets().len(), 2),
+            }
+            for host in ["127.0.0.1", "::1"] {
+                let (mut reader, _writer) = event_loop.open_connection((host, port)).await.unwrap();
+                assert_eq!(reader.readexactly(5).await.unwrap(), b"hello");
+            }
+            return;
+        }
+    });
+}
+
+#[test]
+fn the_socket_is_closed_when_the_protocol_is_given_back() {
+    on_all(async |event_loop| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        for _ in 0..100 {
+            let made = event_loop.create_connection(|| Quiet, address).await;
+            let (transport, protocol) = made.unwrap();
+            let socket = transport.get_extra_info(extra::SOCKET).unwrap();
+            assert!(socket.nodelay().unwrap());
+            transport.close();
+            protocol.wait_lost().await.unwrap();
+            // Nobody has it any more, so it is closed.
+            assert!(socket.nodelay().is_err());
+        }
+    });
+}
+
+fn text(result: io::Result<impl Sized>) -> String {
+    match result {
+        Ok(_) => panic!("it worked"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn all_addresses_that_failed_are_named() {
+    on_all(async |event_loop| {
+        let elsewhere: [SocketAddr; 2] = [
+            "203.0.113.1:0".parse().unwrap(),
+            "203.0.113.2:0".parse().unwrap(),
+        ];
+        let told = text(event_loop.create_server(|| Quiet, &elsewhere[..]).await);
+        assert!(
+            told.contains("203.0.113.1:0: ") && told.contains("203.0.113.2:0: "),
+            "{told}"
+        );
+
+        let taken = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let told = text(event_loop.create_connection(|| Quiet, taken).await);
+        assert!(told.contains(&format!("{taken}: ")), "{told}");
+        let other = TcpListener::bind("127.0.0.2:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let told = text(
+            event_loop
+                .create_connection(|| Quiet, &[taken, other][..])
+                .await,
+        );
+        assert!(told.contains(&format!("{taken}: ")) && told.contains(&format!("{other}: ")));
+    });
+}
+
+#[test]
+fn a_runtime_that_nobody_runs_can_still_own_a_server() {
+    let _watchdog = Watchdog::new();
+    let owner = Builder::new_current_thread().build().unwrap();
+    let caller = runtime();
+    let server = caller
+        .block_on(async {
+            owner
+                .event_loop()
+                .create_server(|| Greeter, "127.0.0.1:0")
+                .await
+        })
+        .unwrap();
+    drop(caller);
+    let peer = connect(server.local_addr());
+    // Served as soon as somebody runs the runtime.
+    owner.block_on(async {
+        let read = heist::task::spawn_blocking(move || read_exactly(&peer, 5));
+        assert_eq!(read.await.unwrap(), b"hello");
+    });
+}
