@@ -135,6 +135,26 @@ fn the_lookout_goes_on_beside_a_waker_that_blocks() {
 }
 
 #[test]
+fn any_number_of_wakers_may_block_beside_each_other() {
+    let _dog = watchdog();
+    for workers in [1, 2] {
+        let runtime = with_spares(workers, 1);
+        let _entered = runtime.enter();
+        let gates: Vec<_> = (0..8)
+            .map(|_| {
+                let (gate, waker) = blocking_waker();
+                let _sleeps = sleeping(&waker);
+                gate.called.recv().expect("it is woken");
+                let woken = runtime.spawn(async { sleep(SOON).await });
+                block_on(woken).expect("no panic");
+                gate
+            })
+            .collect();
+        drop(gates);
+    }
+}
+
+#[test]
 fn a_local_set_whose_poller_blocks_holds_up_nothing() {
     let _dog = watchdog();
     let runtime = with_spares(1, 0);

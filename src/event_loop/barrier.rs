@@ -17,6 +17,7 @@ use crate::task::spawn_blocking;
 const CHUNK: u64 = 256 * 1024;
 
 pub(super) enum Barrier {
+    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
     Upgrade(Upgrade, oneshot::Sender<io::Result<()>>),
     SendFile(SendFile),
 }
@@ -201,6 +202,7 @@ impl Transport {
     }
 
     /// Puts another socket into the connection, once all that was written was sent.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
     pub(super) fn upgrade(
         &self,
         upgrade: Upgrade,

@@ -128,7 +128,8 @@ fn a_child_is_written_to_and_its_output_is_whole() {
 fn a_child_can_be_sent_signals() {
     use std::os::unix::process::ExitStatusExt as _;
     on_all(async |event_loop| {
-        let signals: [(fn(&SubprocessTransport), i32); 4] = [
+        type Sends = fn(&SubprocessTransport);
+        let signals: [(Sends, i32); 4] = [
             (|child| child.terminate().unwrap(), 15),
             (|child| child.kill().unwrap(), 9),
             (|child| child.send_signal(SignalKind::hangup()).unwrap(), 1),

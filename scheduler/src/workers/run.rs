@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use heist_sync::coop;
+use heist_sync::protocol::contain;
 use heist_sync::sys::Arc;
 
 use super::engage;
@@ -79,11 +80,20 @@ pub(crate) fn run(shared: &Arc<Shared>, slot: &mut Option<Box<Worker>>, root: &m
                     seat::lend();
                     poll(task);
                 }
+                Some(Next::Call(waker)) => {
+                    seat::lend();
+                    contain(|| waker.wake());
+                    seat::poll_has_ended();
+                }
                 Some(Next::Look) => root_in = 0,
                 Some(Next::Leave) | None => break,
             }
         }
         seat::with_seat(|worker| worker.map(Worker::end_search));
+        // The runtime has closed meanwhile.
+        while let Some(waker) = seat::with_seat(|worker| worker.and_then(Worker::next_call)) {
+            contain(|| waker.wake());
+        }
     });
 }
 
@@ -159,6 +169,7 @@ pub(crate) fn drain(shared: &Arc<Shared>, worker: Box<Worker>) {
         while let Some(next) = seat::with_seat(|worker| worker.map(Worker::last_step)) {
             match next {
                 Next::Poll(task) | Next::PollOnLoan(task) => poll(task),
+                Next::Call(waker) => drop(contain(|| waker.wake())),
                 Next::Look => shared.remotes[index].parker.park(),
                 Next::Leave => break,
             }

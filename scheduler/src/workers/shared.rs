@@ -150,6 +150,8 @@ pub(crate) struct Worker {
     /// Whether it sleeps between two turns of a foreign event loop.
     pub(super) armed: Cell<bool>,
     pub(super) samples: Samples,
+    /// Whether wakers are left in `woken` that have to be called on loan.
+    pub(super) owes_calls: Cell<bool>,
     /// While events are handed out: how many tasks they woke.
     pub(super) batch: Cell<Option<usize>>,
     /// The wakers of events, while they are collected. Kept, so that nothing is allocated.
@@ -333,6 +335,7 @@ impl Worker {
             local,
             rand: Rand::new(index as u64 + 1),
             tick: Cell::new(0),
+            owes_calls: Cell::new(false),
             events_in: Cell::new(1),
             injector_in: Cell::new(1),
             slot_run: Cell::new(0),

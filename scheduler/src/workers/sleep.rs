@@ -198,11 +198,36 @@ impl Worker {
     }
 
     /// Calls the wakers, and counts the tasks of this runtime that they wake. These are in the fresh queue, not yet
-    /// announced.
+    /// announced. A spare calls foreign wakers, which may block, with its worker on loan ([`Next::Call`]).
+    ///
+    /// [`Next::Call`]: super::worker::Next::Call
     fn wake(&self, mut woken: Vec<Waker>) -> usize {
         self.batch.set(Some(0));
-        driver::wake_all(&mut woken);
+        driver::wake_own(&mut woken);
+        match self.is_lent() {
+            true => {
+                // They are called from the end.
+                woken.reverse();
+                self.owes_calls.set(!woken.is_empty());
+            }
+            false => driver::wake_all(&mut woken),
+        }
         self.woken.set(woken);
         self.batch.take().unwrap_or(0)
+    }
+
+    /// The next waker that is to be called on loan. The rest stay with the worker, in case that this one blocks.
+    pub(super) fn next_call(&self) -> Option<Waker> {
+        if !self.owes_calls.get() {
+            return None;
+        }
+        let mut woken = self.woken.take();
+        let waker = woken.pop();
+        self.owes_calls.set(!woken.is_empty());
+        self.woken.set(woken);
+        if waker.is_some() {
+            self.calls();
+        }
+        waker
     }
 }

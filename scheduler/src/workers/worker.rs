@@ -24,6 +24,7 @@
 //! task. The loop asks the thread's seat for the worker at each turn, and ends if there is none.
 
 use std::cell::Cell;
+use std::task::Waker;
 
 use super::looks::Looks;
 use super::shared::Worker;
@@ -38,6 +39,8 @@ pub(super) enum Next {
     Poll(Runnable),
     /// Poll it with the worker lent (R6).
     PollOnLoan(Runnable),
+    /// Call a waker of somebody else with the worker lent.
+    Call(Waker),
     /// Look again: the worker has slept, or has to.
     Look,
     Leave,
@@ -47,6 +50,9 @@ impl Worker {
     /// What to do next. Sleeps first if there is nothing.
     #[inline(always)]
     pub(super) fn step(&self, root: &impl Root) -> Next {
+        if let Some(waker) = self.next_call() {
+            return Next::Call(waker);
+        }
         if self.remote().is_dismissed() {
             return Next::Leave;
         }
@@ -102,8 +108,10 @@ impl Worker {
     pub(super) fn next(&self) -> Option<Runnable> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
-        if due(&self.events_in, || self.event_interval())
-            || self.looks.as_ref().is_some_and(Looks::is_due)
+        if (due(&self.events_in, || self.event_interval())
+            || self.looks.as_ref().is_some_and(Looks::is_due))
+            // What it owes would have to wait for the poll that follows.
+            && !self.is_lent()
         {
             self.look_at_reactor();
         }
@@ -165,6 +173,16 @@ impl Worker {
         let nth = counters.polls.next();
         counters.polled.set(id);
         self.samples.polls(nth, id, counters);
+    }
+
+    /// Before a call of somebody else's code that may block. To the lookout it looks like the poll of no task.
+    pub(super) fn calls(&self) {
+        self.end_search();
+        self.is_watched();
+        self.samples.forget_poll();
+        let counters = &self.remote().counters;
+        counters.polls.add(1);
+        counters.polled.set(0);
     }
 
     /// After a poll.
