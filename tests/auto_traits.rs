@@ -1,5 +1,5 @@
 //! Which types may be sent, shared, moved, and looked at after a panic. What tokio 1.54 has too has at least the traits
-//! that it has there; sleeps, timeouts, intervals, guards and futures of sockets have more. `sync` has a table of its own.
+//! that it has there; sleeps, timeouts, intervals, guards, sets of tasks and futures of sockets have more. `sync` has a table of its own.
 
 use std::cell::Cell;
 use std::future::Ready;
@@ -162,9 +162,9 @@ fn types_have_the_traits_of_tokios() {
         task::AbortHandle: ALL;
         task::JoinError: &["Send", "Sync", "Unpin"];
         task::Id: ALL;
-        task::JoinSet<u8>: &["Send", "Sync", "Unpin"];
-        task::JoinSet<Rc<u8>>: &["Unpin"];
-        task::JoinSet<Cell<u8>>: &["Send", "Sync", "Unpin"];
+        task::JoinSet<u8>: ALL;
+        task::JoinSet<Rc<u8>>: &["Unpin", "UnwindSafe", "RefUnwindSafe"];
+        task::JoinSet<Cell<u8>>: ALL;
         task::LocalSet: &["Unpin"];
         task::LocalEnterGuard: &["Unpin", "UnwindSafe", "RefUnwindSafe"];
         task::coop::Unconstrained<Ready<u8>>: ALL;
@@ -265,9 +265,9 @@ fn futures_have_the_traits_of_tokios() {
         &'static mut net::TcpStream, x => io::copy_bidirectional(x, any::<&'static mut net::TcpStream>()), &["Send", "Sync", "RefUnwindSafe"];
         u8, _x => task::yield_now(), &["Send", "Sync", "RefUnwindSafe"];
         u8, _x => task::coop::consume_budget(), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
-        &'static mut task::JoinSet<u8>, x => x.join_next(), &["Send", "Sync"];
-        &'static mut task::JoinSet<u8>, x => x.shutdown(), &["Send", "Sync"];
-        task::JoinSet<u8>, x => x.join_all(), &["Send", "Sync"];
+        &'static mut task::JoinSet<u8>, x => x.join_next(), &["Send", "Sync", "RefUnwindSafe"];
+        &'static mut task::JoinSet<u8>, x => x.shutdown(), &["Send", "Sync", "RefUnwindSafe"];
+        task::JoinSet<u8>, x => x.join_all(), &["Send", "Sync", "RefUnwindSafe"];
         &'static task::LocalSet, x => x.run_until(std::future::ready(1u8)), NONE;
     }
 }
