@@ -67,7 +67,7 @@ impl PartialEq for Address {
         if let (Self::Unix(one), Self::Unix(other)) = (self, other) {
             return !one.is_unnamed()
                 && one.as_pathname() == other.as_pathname()
-                && one.as_abstract_name() == other.as_abstract_name();
+                && abstract_name(one) == abstract_name(other);
         }
         self.ip().is_some() && self.ip() == other.ip()
     }
@@ -84,7 +84,7 @@ impl fmt::Display for Address {
         match self {
             Self::Ip(address) => address.fmt(f),
             #[cfg(unix)]
-            Self::Unix(address) => match (address.as_pathname(), address.as_abstract_name()) {
+            Self::Unix(address) => match (address.as_pathname(), abstract_name(address)) {
                 (Some(path), _) => path.display().fmt(f),
                 (_, Some(name)) => write!(f, "@{}", name.escape_ascii()),
                 _ => f.write_str("unnamed"),
@@ -96,5 +96,17 @@ impl fmt::Display for Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// The abstract name of a Unix socket. Only Linux has such names.
+#[cfg(unix)]
+fn abstract_name(address: &crate::net::unix::SocketAddr) -> Option<&[u8]> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return address.as_abstract_name();
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = address;
+        None
     }
 }
