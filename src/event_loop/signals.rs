@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use heist_sync::sys::Mutex;
 
@@ -12,12 +13,26 @@ use crate::signal::unix::{SignalKind, signal};
 use crate::sync::oneshot;
 use crate::task::AbortOnDropHandle;
 
-type Table = Mutex<HashMap<(Id, i32), AbortOnDropHandle<()>>>;
+/// The runtime and the number of the signal.
+type Key = (Id, i32);
+/// The number of the handler, and its task once that runs.
+type Entry = (u64, Option<AbortOnDropHandle<()>>);
+type Table = Mutex<HashMap<Key, Entry>>;
 
 static TABLE: OnceLock<Table> = OnceLock::new();
 
+/// The number of the next handler.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
 fn table() -> &'static Table {
     TABLE.get_or_init(Mutex::default)
+}
+
+fn is_set(key: Key, number: u64) -> bool {
+    table()
+        .lock()
+        .get(&key)
+        .is_some_and(|entry| entry.0 == number)
 }
 
 impl EventLoop {
@@ -61,11 +76,24 @@ impl EventLoop {
         drop(entered);
         let event_loop = self.clone();
         let mut callback: Box<dyn FnMut() + Send> = Box::new(callback);
+        let key = (self.handle().id(), kind.as_raw_value());
+        // Ordering: Relaxed is enough for a number that no other handler has.
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let mut entries = table().lock();
+        // Those of loops that are gone.
+        let is_over = |entry: &Entry| entry.1.as_ref().is_some_and(|task| task.is_finished());
+        let over: Vec<_> = entries.extract_if(|_, entry| is_over(entry)).collect();
+        let old = entries.insert(key, (number, None));
+        drop(entries);
+        drop((old, over));
         let task = self.create_task(async move {
             while signals.recv().await.is_some() {
                 let (give_back, back) = oneshot::channel();
                 event_loop.call_soon(move || {
-                    callback();
+                    // It may have been replaced or removed since the signal was heard.
+                    if is_set(key, number) {
+                        callback();
+                    }
                     let _ = give_back.send(callback);
                 });
                 match back.await {
@@ -75,13 +103,16 @@ impl EventLoop {
                 }
             }
         });
-        let key = (self.handle().id(), kind.as_raw_value());
-        let mut table = table().lock();
-        // Those of loops that are gone.
-        let over: Vec<_> = table.extract_if(|_, task| task.is_finished()).collect();
-        let old = table.insert(key, AbortOnDropHandle::new(task));
-        drop(table);
-        drop((old, over));
+        let mut task = Some(AbortOnDropHandle::new(task));
+        if let Some(entry) = table()
+            .lock()
+            .get_mut(&key)
+            .filter(|entry| entry.0 == number)
+        {
+            entry.1 = task.take();
+        }
+        // If it was replaced meanwhile, it ends here.
+        drop(task);
         Ok(())
     }
 

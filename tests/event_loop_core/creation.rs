@@ -53,15 +53,17 @@ fn an_eager_task_runs_up_to_its_first_wait() {
     on_each(|event_loop| {
         let log = Log::default();
         let noting = log.clone();
+        let (go_on, may_go_on) = heist::sync::oneshot::channel();
         let task = event_loop
             .task_builder()
             .eager_start(true)
             .spawn(async move {
                 noting.note("begun");
-                yield_now().await;
+                may_go_on.await.unwrap();
                 noting.note("ended");
             });
         log.note("spawned");
+        go_on.send(()).unwrap();
         event_loop.run_until_complete(task).unwrap().unwrap();
         assert_eq!(log.take(), ["begun", "spawned", "ended"]);
     });
