@@ -91,6 +91,8 @@ mod pipes;
 mod pool;
 mod protocol;
 mod queue;
+#[cfg(unix)]
+mod recurring;
 mod server;
 #[cfg(unix)]
 mod signals;

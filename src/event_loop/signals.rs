@@ -1,39 +1,10 @@
 //! Signal handlers: callbacks of the loop for signals.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use heist_sync::sys::Mutex;
 
 use super::base::EventLoop;
-use crate::runtime::Id;
+use super::recurring::Place;
 use crate::signal::unix::{SignalKind, signal};
-use crate::sync::oneshot;
-use crate::task::AbortOnDropHandle;
-
-/// The runtime and the number of the signal.
-type Key = (Id, i32);
-/// The number of the handler, and its task once that runs.
-type Entry = (u64, Option<AbortOnDropHandle<()>>);
-type Table = Mutex<HashMap<Key, Entry>>;
-
-static TABLE: OnceLock<Table> = OnceLock::new();
-
-/// The number of the next handler.
-static NUMBERS: AtomicU64 = AtomicU64::new(0);
-
-fn table() -> &'static Table {
-    TABLE.get_or_init(Mutex::default)
-}
-
-fn is_set(key: Key, number: u64) -> bool {
-    table()
-        .lock()
-        .get(&key)
-        .is_some_and(|entry| entry.0 == number)
-}
 
 impl EventLoop {
     /// Calls `callback` as one of the loop's callbacks for each signal of this kind. Signals that come while it waits or
@@ -44,7 +15,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// If the system refuses: some signals can't be handled.
+    /// If the system refuses: some signals can't be handled. If the loop is closed.
     ///
     /// # Examples
     ///
@@ -74,52 +45,16 @@ impl EventLoop {
         let entered = self.handle().enter();
         let mut signals = signal(kind)?;
         drop(entered);
-        let event_loop = self.clone();
-        let mut callback: Box<dyn FnMut() + Send> = Box::new(callback);
-        let key = (self.handle().id(), kind.as_raw_value());
-        // Ordering: Relaxed is enough for a number that no other handler has.
-        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let mut entries = table().lock();
-        // Those of loops that are gone.
-        let is_over = |entry: &Entry| entry.1.as_ref().is_some_and(|task| task.is_finished());
-        let over: Vec<_> = entries.extract_if(|_, entry| is_over(entry)).collect();
-        let old = entries.insert(key, (number, None));
-        drop(entries);
-        drop((old, over));
-        let task = self.create_task(async move {
+        let place = Place::Signal(kind.as_raw_value());
+        self.add_recurring(place, Box::new(callback), async move |called| {
             while signals.recv().await.is_some() {
-                let (give_back, back) = oneshot::channel();
-                event_loop.call_soon(move || {
-                    // It may have been replaced or removed since the signal was heard.
-                    if is_set(key, number) {
-                        callback();
-                    }
-                    let _ = give_back.send(callback);
-                });
-                match back.await {
-                    Ok(same) => callback = same,
-                    // It has panicked, which is reported, and is gone.
-                    Err(_) => return,
-                }
+                called.call().await;
             }
-        });
-        let mut task = Some(AbortOnDropHandle::new(task));
-        if let Some(entry) = table()
-            .lock()
-            .get_mut(&key)
-            .filter(|entry| entry.0 == number)
-        {
-            entry.1 = task.take();
-        }
-        // If it was replaced meanwhile, it ends here.
-        drop(task);
-        Ok(())
+        })
     }
 
     /// Removes the handler of this kind of signal. Returns whether there was one.
     pub fn remove_signal_handler(&self, kind: SignalKind) -> bool {
-        let key = (self.handle().id(), kind.as_raw_value());
-        let old = table().lock().remove(&key);
-        old.is_some()
+        self.remove_recurring(Place::Signal(kind.as_raw_value()))
     }
 }
