@@ -63,17 +63,9 @@ impl EventLoop {
         P: Protocol,
         F: FnOnce() -> P + Send + 'a,
     {
-        let fd = pipe.into();
-        let make = async move |event_loop: EventLoop, _| {
-            let opened = match kind(&fd)? {
-                FileType::Fifo => Opened::pipe(pipe::Receiver::from_owned_fd(fd)?),
-                _ => socket(fd)?,
-            };
-            drive(&event_loop, opened, factory(), None).await
-        };
-        CreateConnection {
-            making: Making::new(self, Options::new(), make),
-        }
+        self.connect_pipe(factory, pipe.into(), |fd| {
+            Ok(Opened::pipe(pipe::Receiver::from_owned_fd(fd)?))
+        })
     }
 
     /// Writes to a pipe, a named pipe or a Unix socket, with the protocol that `factory` makes.
@@ -97,10 +89,27 @@ impl EventLoop {
         P: Protocol,
         F: FnOnce() -> P + Send + 'a,
     {
-        let fd = pipe.into();
+        self.connect_pipe(factory, pipe.into(), |fd| {
+            Ok(Opened::pipe(WritePipe::new(pipe::Sender::from_owned_fd(
+                fd,
+            )?)?))
+        })
+    }
+
+    /// Runs a connection over a pipe, which `open` opens, or over a Unix socket.
+    fn connect_pipe<'a, P, F>(
+        &self,
+        factory: F,
+        fd: OwnedFd,
+        open: fn(OwnedFd) -> io::Result<Opened>,
+    ) -> CreateConnection<'a, P>
+    where
+        P: Protocol,
+        F: FnOnce() -> P + Send + 'a,
+    {
         let make = async move |event_loop: EventLoop, _| {
             let opened = match kind(&fd)? {
-                FileType::Fifo => Opened::pipe(WritePipe::new(pipe::Sender::from_owned_fd(fd)?)?),
+                FileType::Fifo => open(fd)?,
                 _ => socket(fd)?,
             };
             drive(&event_loop, opened, factory(), None).await
