@@ -28,6 +28,8 @@ mod transports;
 #[cfg(unix)]
 #[path = "event_loop/unix.rs"]
 mod unix;
+#[path = "support/watchdog.rs"]
+mod watchdog;
 #[cfg(unix)]
 #[path = "event_loop/watched.rs"]
 mod watched;
@@ -35,35 +37,13 @@ mod watched;
 use std::io::{self, ErrorKind, Read as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
 use heist::event_loop::{
     EventLoop, ExceptionContext, Protocol, RuntimeExt as _, Server, Transport,
 };
 use heist::runtime::{Builder, Runtime};
-
-/// Longer than any test takes, on any machine.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// Ends the process if the test hangs.
-pub(crate) struct Watchdog(
-    #[allow(dead_code, reason = "dropping it is what ends the wait")] mpsc::Sender<()>,
-);
-
-impl Watchdog {
-    pub(crate) fn new() -> Self {
-        let (sender, receiver) = mpsc::channel();
-        let name = thread::current().name().unwrap_or("unnamed").to_owned();
-        thread::spawn(move || {
-            if receiver.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
-                eprintln!("the test {name} hangs");
-                std::process::abort();
-            }
-        });
-        Self(sender)
-    }
-}
+use watchdog::LIMIT;
+pub(crate) use watchdog::Watchdog;
 
 pub(crate) fn runtime() -> Runtime {
     Builder::new_multi_thread()

@@ -24,34 +24,13 @@ mod names;
 mod runs;
 #[path = "event_loop_core/tasks.rs"]
 mod tasks;
+#[path = "support/watchdog.rs"]
+mod watchdog;
 
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
-use std::time::Duration;
 
 use heist::event_loop::{EventLoop, OwnedEventLoop};
-
-/// Longer than any test takes, on any machine.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// Ends the process if the test hangs.
-pub(crate) struct Watchdog(
-    #[allow(dead_code, reason = "dropping it is what ends the wait")] mpsc::Sender<()>,
-);
-
-impl Watchdog {
-    pub(crate) fn new() -> Self {
-        let (sender, receiver) = mpsc::channel();
-        let name = thread::current().name().unwrap_or("unnamed").to_owned();
-        thread::spawn(move || {
-            if receiver.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
-                eprintln!("the test {name} hangs");
-                std::process::abort();
-            }
-        });
-        Self(sender)
-    }
-}
+pub(crate) use watchdog::Watchdog;
 
 /// Runs a test on each kind of loop: current-thread, one worker, two workers.
 pub(crate) fn on_each(test: impl Fn(OwnedEventLoop)) {
