@@ -41,9 +41,18 @@ use std::sync::mpsc;
 use heist::event_loop::{
     EventLoop, ExceptionContext, Protocol, RuntimeExt as _, Server, Transport,
 };
+use heist::net::TcpSocket;
 use heist::runtime::{Builder, Runtime};
 use watchdog::LIMIT;
 pub(crate) use watchdog::Watchdog;
+
+/// An address at which nobody listens. The socket has the port, so that no other test gets it.
+pub(crate) fn nobody(host: &str) -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{host}:0").parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
 
 pub(crate) fn runtime() -> Runtime {
     Builder::new_multi_thread()

@@ -266,10 +266,10 @@ fn a_reset_is_an_error_for_reader_and_writer() {
 #[test]
 fn a_connection_refused_is_an_error() {
     run(async || {
-        let address = {
-            let bound = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            bound.local_addr().unwrap()
-        };
+        // It has the port, so that no other test gets it, and doesn't listen.
+        let bound = TcpSocket::new_v4().unwrap();
+        bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = bound.local_addr().unwrap();
         let refused = TcpStream::connect(address).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         let refused = TcpSocket::new_v4()

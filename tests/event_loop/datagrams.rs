@@ -103,7 +103,10 @@ impl PartialEq for Told {
 #[test]
 fn a_datagram_that_reaches_nobody_is_an_error_and_no_end() {
     on_all(async |event_loop| {
-        let gone = peer().local_addr().unwrap();
+        // It has the port, and takes nothing from anybody but itself.
+        let deaf = peer();
+        let gone = deaf.local_addr().unwrap();
+        deaf.connect(gone).unwrap();
         let (records, receiver) = records(false);
         let create = event_loop.create_datagram_endpoint(|| records);
         let transport = create.remote_addr(gone).await.unwrap();

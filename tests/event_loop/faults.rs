@@ -7,7 +7,7 @@ use heist::event_loop::{Protocol, RuntimeExt as _, Transport, extra};
 use heist::runtime::Builder;
 use heist::task::JoinSet;
 
-use super::{Event, Link, Watchdog, connect, on_all, pattern, read_exactly, runtime};
+use super::{Event, Link, Watchdog, connect, nobody, on_all, pattern, read_exactly, runtime};
 
 struct Greeter;
 
@@ -194,16 +194,10 @@ fn all_addresses_that_failed_are_named() {
             "{told}"
         );
 
-        let taken = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let (_keeps, taken) = nobody("127.0.0.1");
         let told = text(event_loop.create_connection(|| Quiet, taken).await);
         assert!(told.contains(&format!("{taken}: ")), "{told}");
-        let other = TcpListener::bind("127.0.0.2:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let (_keeps_too, other) = nobody("127.0.0.2");
         let told = text(
             event_loop
                 .create_connection(|| Quiet, &[taken, other][..])

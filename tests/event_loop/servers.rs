@@ -7,7 +7,9 @@ use std::sync::mpsc;
 
 use heist::event_loop::{Protocol, RuntimeExt as _, Transport};
 
-use super::{Event, Link, Watchdog, connect, read_exactly, read_to_end, runtime, serve, told};
+use super::{
+    Event, Link, Watchdog, connect, nobody, read_exactly, read_to_end, runtime, serve, told,
+};
 
 /// Greets, and keeps the connection.
 struct Greeter;
@@ -145,9 +147,9 @@ fn what_cannot_be_listened_at_or_connected_to_is_an_error() {
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        drop(taken);
+        let (_keeps, gone) = nobody("127.0.0.1");
         let error = event_loop
-            .create_connection(|| Greeter, address)
+            .create_connection(|| Greeter, gone)
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);

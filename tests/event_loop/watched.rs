@@ -10,7 +10,7 @@ use heist::event_loop::EventLoop;
 use heist::signal::unix::SignalKind;
 use heist::time::{Duration, timeout};
 
-use super::{on_all, pattern, told};
+use super::{nobody, on_all, pattern, told};
 
 async fn next<T>(receiver: &mpsc::Receiver<T>) -> T {
     loop {
@@ -224,10 +224,7 @@ fn a_socket_in_blocking_mode_and_a_refusal_are_errors() {
         let (blocking, _peer) = UnixStream::pair().unwrap();
         let error = event_loop.sock_recv(&blocking, 1).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        let gone = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let (_keeps, gone) = nobody("127.0.0.1");
         let client =
             socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         client.set_nonblocking(true).unwrap();
@@ -236,17 +233,20 @@ fn a_socket_in_blocking_mode_and_a_refusal_are_errors() {
     });
 }
 
+/// Sends a signal to this process.
+fn send(signal: &str) {
+    let id = std::process::id().to_string();
+    let killed = std::process::Command::new("kill")
+        .args([signal, &id])
+        .status();
+    assert!(killed.unwrap().success());
+}
+
 #[test]
 fn a_signal_handler_is_called_replaced_and_removed() {
     on_all(async |event_loop| {
         let kind = SignalKind::user_defined2();
-        let send = || {
-            let id = std::process::id().to_string();
-            let killed = std::process::Command::new("kill")
-                .args(["-USR2", &id])
-                .status();
-            assert!(killed.unwrap().success());
-        };
+        let send = || send("-USR2");
         let (first, second) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
         let count = |counter: &Arc<AtomicU32>| {
             let counter = counter.clone();
@@ -274,5 +274,21 @@ fn a_signal_handler_is_called_replaced_and_removed() {
                 .add_signal_handler(SignalKind::from_raw(9), || ())
                 .is_err()
         );
+    });
+}
+
+#[test]
+fn a_signal_handler_that_panics_is_reported_and_goes_on() {
+    on_all(async |event_loop| {
+        let reports = told(&event_loop);
+        let kind = SignalKind::user_defined1();
+        event_loop
+            .add_signal_handler(kind, || panic!("as the test wants it"))
+            .unwrap();
+        for _ in 0..2 {
+            send("-USR1");
+            assert!(next(&reports).await.ends_with("as the test wants it"));
+        }
+        assert!(event_loop.remove_signal_handler(kind));
     });
 }
