@@ -6,7 +6,7 @@
 //! # What runs where
 //!
 //! - An [`EventLoop`] belongs to a runtime, and each runtime has exactly one: [`EventLoop::current`], or
-//!   [`runtime.event_loop()`](RuntimeExt::event_loop). A program in callbacks needs no runtime in its hands:
+//!   [`runtime.event_loop()`](RuntimeExt::event_loop). A program that is written as callbacks needs no runtime of its own:
 //!   [`EventLoop::builder`] builds a loop that owns its runtime, by one of several [`implementations()`].
 //! - The loop's own callbacks run one after the other, on whichever worker is free, and never two at once. They are
 //!   those of [`call_soon`](EventLoop::call_soon), [`call_later`](EventLoop::call_later) and
@@ -24,6 +24,9 @@
 //! |---|---|
 //! | build a loop and run it | [`EventLoop::builder`], [`OwnedEventLoop`], [`run`] |
 //! | run callbacks | [`EventLoop::call_soon`], [`EventLoop::call_later`] |
+//! | serve connections, or make one | [`Protocol`], [`EventLoop::create_server`], [`EventLoop::create_connection`] |
+//! | read and write connections in tasks, with limits | [`StreamReader`], [`StreamWriter`], [`EventLoop::open_connection`] |
+//! | send and receive datagrams | [`DatagramProtocol`], [`EventLoop::create_datagram_endpoint`] |
 //! | wait for several tasks, or for a limited time | [`tasks`] |
 //! | hand values to tasks and callbacks without arguments | [`context`] |
 //! | run blocking functions | [`EventLoop::run_in_executor`], [`ThreadPoolExecutor`] |
@@ -32,7 +35,8 @@
 //!
 //! # From asyncio
 //!
-//! The module `asyncio` in these docs has the whole table, name by name. What differs most:
+//! Two modules of these docs have the whole table, name by name: `asyncio` for the loop, callbacks, futures and tasks, and
+//! `asyncio_io` for connections, streams, pipes, child processes and signals. What differs most:
 //!
 //! | asyncio | here |
 //! |---|---|
