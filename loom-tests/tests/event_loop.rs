@@ -66,7 +66,7 @@ fn event_loop_done_callbacks_against_set_and_cancel() {
         assert_eq!(Arc::strong_count(&callback), 1);
         let value = outcome.get().unwrap();
         assert_eq!(*value == "set", ended[0].0);
-        counted.saw(*value);
+        counted.saw(value);
         counted.saw(if taken == 1 {
             "callback taken"
         } else {
