@@ -159,7 +159,7 @@ fn the_thread_lets_go_when_a_worker_gets_up() {
 #[test]
 fn the_thread_lets_go_at_an_event_when_all_workers_are_busy() {
     use heist_reactor::io::unix::AsyncFd;
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
     within_limit(|| {
@@ -173,10 +173,12 @@ fn the_thread_lets_go_at_an_event_when_all_workers_are_busy() {
         let source = AsyncFd::new(one).unwrap();
         let mut taken = false;
         while !taken {
-            // Nobody waits for it.
+            // Nobody waits for it. It is read, because only so many bytes find room.
             other.write_all(b"x").unwrap();
             taken = reactor.try_borrow().is_some();
+            source.get_ref().read_exact(&mut [0]).unwrap();
         }
+        other.write_all(b"x").unwrap();
         // It comes back, though nobody calls it.
         block_on(source.readable()).unwrap().retain_ready();
         block_on(sleep(Duration::from_millis(1)));
