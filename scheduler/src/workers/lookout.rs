@@ -80,6 +80,8 @@ struct Sight {
     held_up: bool,
     /// Whether its thread blocked when it was asked last.
     blocks: bool,
+    /// Whether all that its thread lacked when it was asked last was a processor.
+    lacks_processor: bool,
     /// What was seen of its thread when that was first held up in this poll.
     used: Option<Used>,
     /// Tasks have waited for this poll.
@@ -138,10 +140,10 @@ struct Glance {
     for_long: bool,
     /// Some worker has stalled, and tasks wait for it.
     stalled: bool,
-    /// Some worker's polls are long.
+    /// Some worker's polls are long, and tasks are queued that it would take.
     long_polls: bool,
-    /// Some queue holds a task.
-    queued: bool,
+    /// The same for a worker that has begun a poll since the last look.
+    long_polls_end: bool,
     /// Some worker has polled since the last look.
     moved: bool,
 }
@@ -154,6 +156,7 @@ impl Sight {
             since: now,
             held_up: false,
             blocks: false,
+            lacks_processor: false,
             used: None,
             waited: false,
             reported: false,
@@ -188,13 +191,23 @@ impl Sight {
         (remote.counters.polls.get() == self.polls).then_some(doing)
     }
 
+    /// Whether `doing` is to wait for a processor, and isn't merely what is said of a thread that is asked for the first time.
+    fn is_sure(&self, doing: Option<Doing>, now: Instant) -> bool {
+        doing == Some(Doing::WaitsForProcessor) && self.is_known(now)
+    }
+
+    /// Whether its thread has been watched for long enough that its processor time says something.
+    fn is_known(&self, now: Instant) -> bool {
+        self.used.is_some_and(|used| now - used.at >= SPELL)
+    }
+
     /// Whether a thread that doesn't block burns. It has used `time` by now.
     fn computes(&self, time: Option<Duration>, now: Instant) -> Doing {
         let (Some(before), Some(time)) = (self.used, time) else {
             return Doing::Burns;
         };
         let (used, passed) = (time.saturating_sub(before.time), now - before.at);
-        match used >= PATIENCE || passed >= SPELL && 8 * used >= passed {
+        match used >= PATIENCE || self.is_known(now) && 8 * used >= passed {
             true => Doing::Burns,
             false => Doing::WaitsForProcessor,
         }
@@ -244,7 +257,9 @@ impl Lookout {
         }
         if self.in_vain_until.is_some() && trouble {
             View::Busy
-        } else if trouble || glance.long_polls && glance.queued || self.together.is_trying() {
+        } else if self.lacks_processors(&glance) {
+            View::Busy
+        } else if trouble || glance.long_polls || self.together.is_trying() {
             View::HeldUp
         } else if self.may_rest(shared, &glance) {
             View::Asleep
@@ -268,7 +283,7 @@ impl Lookout {
             for_long: false,
             stalled: false,
             long_polls: false,
-            queued: injected,
+            long_polls_end: false,
             moved: false,
         };
         let time = glance.now - std::mem::replace(&mut self.looked, glance.now);
@@ -277,16 +292,19 @@ impl Lookout {
         for (worker, remote) in shared.reachable().iter().enumerate() {
             let sight = &mut self.sights[worker];
             sight.blocks = false;
+            sight.lacks_processor = false;
             let polls = remote.counters.polls.get();
             let asleep = !self.engaged[worker] || shared.idle.is_asleep(worker);
             glance.awake += usize::from(!asleep);
             let begun = polls.wrapping_sub(sight.polls);
-            glance.long_polls |= !asleep && polls_in(time, LONG_POLL) >= begun;
+            let queued = injected || remote.open.depth() > 0;
+            let long_polls = !asleep && queued && polls_in(time, LONG_POLL) >= begun;
+            glance.long_polls |= long_polls;
+            glance.long_polls_end |= long_polls && begun > 0;
             if !asleep && begun > 0 {
                 remote.set_looks_after(looks_after(begun, time));
             }
             glance.moved |= polls != sight.polls;
-            glance.queued |= remote.open.depth() > 0;
             if asleep || polls != sight.polls {
                 *sight = Sight::first(polls, glance.now);
                 remote.set_stalled(false);
@@ -368,6 +386,7 @@ impl Lookout {
             // A worker that has fallen asleep since the glance has a thread that blocks, but not in a poll.
             let doing = doing.filter(|_| !shared.idle.is_asleep(worker));
             sight.blocks = doing == Some(Doing::Blocks);
+            sight.lacks_processor = sight.is_sure(doing, glance.now);
             match doing {
                 Some(Doing::Blocks) => blocked += 1,
                 Some(Doing::Burns) => burning |= glance.now - sight.since >= PATIENCE,
@@ -410,6 +429,13 @@ impl Lookout {
             self.sights[worker].blocks = false;
         }
         replaced.is_some()
+    }
+
+    /// Whether the workers that are held up lack processors and nothing else. To look again soon would help none of them. It
+    /// would take processor time from all.
+    fn lacks_processors(&self, glance: &Glance) -> bool {
+        let mut held_up = self.sights.iter().filter(|sight| sight.held_up);
+        glance.held_up > 0 && !glance.long_polls_end && held_up.all(|sight| sight.lacks_processor)
     }
 
     /// Whether nothing has to be watched: nothing is ready, and all workers sleep, or have been blocked for long.
@@ -516,6 +542,19 @@ mod tests {
             let (_, sight) = seen(ago, Duration::ZERO, now);
             let time = sight.used.map(|used| used.time + MS / 50);
             assert_eq!(sight.computes(time, now), Doing::WaitsForProcessor);
+        }
+    }
+
+    #[test]
+    fn a_thread_lacks_a_processor_once_it_was_watched_for_a_spell() {
+        let now = Instant::now();
+        for (ago, sure) in [(Duration::ZERO, false), (SPELL / 2, false), (SPELL, true)] {
+            let (_, sight) = seen(ago, Duration::ZERO, now);
+            let time = sight.used.map(|used| used.time);
+            let doing = sight.computes(time, now);
+            assert_eq!(sight.is_sure(Some(doing), now), sure, "{ago:?}");
+            assert!(!sight.is_sure(Some(Doing::Burns), now));
+            assert!(!sight.is_sure(None, now));
         }
     }
 
