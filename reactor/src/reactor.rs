@@ -161,21 +161,27 @@ impl Reactor {
     }
 
     /// Ends everything but the blocking pool. From now on sources fail with an error, and timers take no more entries. Tasks
-    /// that wait for either are woken. The reactor thread ends. Calling this again does nothing.
+    /// that wait for either are woken, one after the other: a waker that blocks delays those after it. The reactor thread ends.
+    /// Calling this again does nothing.
     pub fn shutdown(&self) {
-        self.0.life.lock().shut_down = true;
         let mut wakers = Vec::new();
+        self.close(&mut wakers);
+        wake_all(&mut wakers);
+    }
+
+    /// Does what [`shutdown`](Self::shutdown) does, but leaves it to the caller to wake who waits.
+    pub fn close(&self, wakers: &mut Vec<Waker>) {
+        self.0.life.lock().shut_down = true;
         self.0.handover.stop();
-        self.0.relay.stop(&mut wakers);
+        self.0.relay.stop(wakers);
         self.0.signal.unpark();
         self.0.threads.shutdown();
         // A thread that looks up a name ends some time after it.
         if let Some(pool) = self.0.lookup_pool.get() {
             pool.shutdown();
         }
-        self.0.timers.close(&mut wakers);
-        self.0.sources.shut_down(&mut wakers);
-        wake_all(&mut wakers);
+        self.0.timers.close(wakers);
+        self.0.sources.shut_down(wakers);
     }
 
     /// Waits until the reactor thread has ended, and so have the threads that a waker has blocked. Waits until `deadline` at

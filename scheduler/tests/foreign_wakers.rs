@@ -6,7 +6,8 @@ mod blocking_waker;
 #[path = "support/watch.rs"]
 mod watch;
 
-use std::future::Future;
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
@@ -198,6 +199,44 @@ fn a_task_that_is_woken_together_with_one_that_blocks_is_polled() {
         if waits {
             gate.called.recv().expect("it is woken");
         }
+    }
+}
+
+/// Two runtimes, because a socket may be moved into a task of another one.
+#[test]
+fn a_waker_that_blocks_at_shutdown_delays_no_task_that_is_woken_with_it() {
+    let _dog = watchdog();
+    let other = with_spares(1, 1);
+    for ending in [current_thread(), with_spares(1, 1), with_spares(2, 2)] {
+        let entered = ending.enter();
+        let (gates, mut kept) = (RefCell::new(Vec::new()), Vec::new());
+        let mut waits_with_a_blocking_waker = || {
+            let (gate, waker) = blocking_waker();
+            let (inside, outside) = pair();
+            let mut context = Context::from_waker(&waker);
+            let polled = inside.poll_peek(&mut context, &mut ReadBuf::new(&mut [0]));
+            assert!(polled.is_pending());
+            gates.borrow_mut().push(gate);
+            kept.push((inside, outside));
+        };
+        waits_with_a_blocking_waker();
+        let (inside, _outside) = pair();
+        let (polls, polled) = mpsc::channel();
+        let task = other.spawn(async move {
+            let peek = poll_fn(|cx| {
+                let peeked = inside.poll_peek(cx, &mut ReadBuf::new(&mut [0]));
+                polls.send(()).expect("the test listens");
+                peeked
+            });
+            peek.await.is_err()
+        });
+        polled.recv().expect("it is polled");
+        waits_with_a_blocking_waker();
+        drop(entered);
+        let ends = std::thread::spawn(move || drop(ending));
+        assert!(block_on(task).expect("no panic"), "its reactor has ended");
+        drop(gates);
+        ends.join().expect("no panic");
     }
 }
 

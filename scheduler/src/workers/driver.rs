@@ -154,9 +154,11 @@ impl Driver {
         self.reactor.pool()
     }
 
-    /// Ends the reactor: whatever still waits for it fails.
+    /// Ends the reactor: whatever still waits for it fails. A waker that blocks delays no task.
     pub(crate) fn shutdown(&self) {
-        self.reactor.shutdown();
+        let mut woken = Vec::new();
+        self.reactor.close(&mut woken);
+        wake_all(&mut woken);
     }
 
     /// How many threads have not ended: those of workers, those of blocking jobs, and the reactor's.
