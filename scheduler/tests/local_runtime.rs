@@ -271,9 +271,10 @@ fn a_drop_drops_all_tasks_here_and_their_wakers_and_handles_are_harmless_after()
             Poll::<()>::Pending
         })));
     }
-    runtime.block_on(task::yield_now());
+    while wakers.lock().unwrap().len() < 10 {
+        runtime.block_on(task::yield_now());
+    }
     let waking: Vec<Waker> = std::mem::take(&mut *wakers.lock().unwrap());
-    assert_eq!(waking.len(), 10);
     let waking = thread::spawn(move || {
         waking.iter().for_each(Waker::wake_by_ref);
         waking
