@@ -152,6 +152,8 @@ pub struct Turn {
 
 impl Turn {
     /// How many times tasks were polled.
+    ///
+    /// [`wait`](Self::wait) has an example.
     pub fn polls(&self) -> usize {
         self.polls
     }
@@ -162,6 +164,20 @@ impl Turn {
     /// - `None`: wait until the descriptor is readable, however long that takes.
     /// - Any other time: take the next turn after that time, even if the descriptor is not readable. A deadline has
     ///   come by then, on systems whose descriptor can't say so.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let task = runtime.spawn(async { 6 * 7 });
+    /// let turn = runtime.turn(Some(Duration::ZERO));
+    /// assert_eq!(turn.polls(), 1);
+    /// assert!(task.is_finished());
+    /// println!("the next turn is due in {:?}", turn.wait());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn wait(&self) -> Option<Duration> {
         self.wait
     }
@@ -174,11 +190,25 @@ enum Kind {
 
 impl Runtime {
     /// The runtime's handle.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let handle = runtime.handle().clone();
+    /// // The handle can be taken to another thread.
+    /// let thread = std::thread::spawn(move || handle.block_on(async { 6 * 7 }));
+    /// assert_eq!(thread.join().expect("no panic"), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
 
     /// Spawns a task. See [`task::spawn`](crate::task::spawn).
+    ///
+    /// [`Runtime`] has an example.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -189,6 +219,16 @@ impl Runtime {
     }
 
     /// Runs a blocking job. See [`task::spawn_blocking`](crate::task::spawn_blocking).
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let sum = runtime.spawn_blocking(|| (1..=100).sum::<u32>());
+    /// assert_eq!(runtime.block_on(sum).expect("no panic"), 5050);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where
@@ -299,23 +339,67 @@ impl Runtime {
 
     /// Makes this runtime the current one of this thread, until the guard is dropped. Tasks that are spawned and sockets
     /// that are made meanwhile belong to it, and so do timers that are first polled meanwhile.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let task = {
+    ///     let _guard = runtime.enter();
+    ///     // `spawn` panics outside any runtime.
+    ///     heist::spawn(async { 6 * 7 })
+    /// };
+    /// assert_eq!(runtime.block_on(task).expect("no panic"), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
     }
 
     /// Figures about the runtime.
+    ///
+    /// [`RuntimeMetrics`] has an example.
     pub fn metrics(&self) -> RuntimeMetrics {
         self.handle.metrics()
     }
 
     /// Ends the runtime as a drop does, but waits for at most `duration`. Threads that are still busy then are left
     /// behind, and end when their work ends.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let (release, held) = mpsc::channel();
+    /// runtime.spawn_blocking(move || held.recv());
+    /// // The job runs, so a drop would wait for it.
+    /// runtime.shutdown_timeout(Duration::from_millis(1));
+    /// release.send(()).ok();
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn shutdown_timeout(mut self, duration: Duration) {
         // A duration beyond the clock's range means no limit.
         self.end(Instant::now().checked_add(duration));
     }
 
     /// Ends the runtime and waits for nothing: the same as `shutdown_timeout` with a duration of zero.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let task = runtime.spawn(std::future::pending::<()>());
+    /// runtime.shutdown_background();
+    /// // The task is dropped soon after that, so its handle returns.
+    /// let other = Runtime::new()?;
+    /// assert!(other.block_on(task).unwrap_err().is_cancelled());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn shutdown_background(self) {
         self.shutdown_timeout(Duration::ZERO);
     }

@@ -10,6 +10,21 @@ use super::unjoined::{OnUnjoined, UnjoinedPanic};
 use crate::id::Id;
 
 /// Why a task returned no output: it panicked, or it was cancelled.
+///
+/// # Examples
+/// ```
+/// use heist::task::JoinError;
+///
+/// async fn compute(number: u32) -> Result<u32, JoinError> {
+///     heist::spawn(async move { 100 / number }).await
+/// }
+///
+/// #[heist::main]
+/// async fn main() {
+///     assert_eq!(compute(4).await.unwrap(), 25);
+///     assert!(compute(0).await.unwrap_err().is_panic());
+/// }
+/// ```
 pub struct JoinError {
     id: Id,
     cause: Cause,
@@ -99,11 +114,23 @@ impl JoinError {
     }
 
     /// Whether the task was aborted, or dropped by the shutdown of its runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let task = heist::spawn(std::future::pending::<()>());
+    ///     task.abort();
+    ///     assert!(task.await.unwrap_err().is_cancelled());
+    /// }
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         matches!(self.cause, Cause::Cancelled)
     }
 
     /// Whether the task panicked.
+    ///
+    /// [`JoinError`] has an example.
     pub fn is_panic(&self) -> bool {
         matches!(self.cause, Cause::Panic(..))
     }
@@ -112,6 +139,19 @@ impl JoinError {
     ///
     /// # Panics
     /// Panics if the task did not panic. [`try_into_panic`](Self::try_into_panic) returns an error instead.
+    ///
+    /// # Examples
+    /// ```
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let task = heist::spawn(async { panic!("no more beans") });
+    ///     let error = task.await.unwrap_err();
+    ///     if error.is_panic() {
+    ///         let payload = error.into_panic();
+    ///         assert_eq!(payload.downcast_ref::<&str>(), Some(&"no more beans"));
+    ///     }
+    /// }
+    /// ```
     #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
         self.try_into_panic()
@@ -122,6 +162,8 @@ impl JoinError {
     ///
     /// # Errors
     /// Returns this error if the task did not panic.
+    ///
+    /// [`into_panic`](Self::into_panic) has an example.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, JoinError> {
         match self.cause {
             Cause::Panic(payload, _) => Ok(payload.0),

@@ -67,21 +67,50 @@ impl<T> JoinHandle<T> {
 
     /// Cancels the task: its future is dropped before its next poll, and the handle returns a cancelled [`JoinError`].
     /// If the task is complete, or completes first, this does nothing. A blocking job that has begun runs to its end.
+    ///
+    /// [`JoinHandle`] has an example.
     pub fn abort(&self) {
         self.raw.follow(self.raw.header().state.abort());
     }
 
     /// Whether the task is complete. It may still be `false` right after [`abort`](Self::abort).
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let task = heist::spawn(async {});
+    ///     while !task.is_finished() {
+    ///         task::yield_now().await;
+    ///     }
+    /// }
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.raw.header().state.is_complete()
     }
 
     /// Makes a handle that can only abort the task.
+    ///
+    /// # Examples
+    /// ```
+    /// let runtime = heist::runtime::Runtime::new()?;
+    /// let task = runtime.spawn(std::future::pending::<()>());
+    /// let abort = task.abort_handle();
+    /// // The task's own handle can be moved elsewhere.
+    /// let joined = std::thread::spawn(move || runtime.block_on(task));
+    /// abort.abort();
+    /// assert!(joined.join().unwrap().unwrap_err().is_cancelled());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle(TaskRef::again(self.raw))
     }
 
     /// The task's id.
+    ///
+    /// [`task::id`](crate::task::id) has an example.
     pub fn id(&self) -> Id {
         self.raw.header().id
     }
@@ -260,11 +289,15 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// An owned permission to abort a task. It can't get the task's output.
+///
+/// [`JoinHandle::abort_handle`] has an example.
 #[derive(Clone)]
 pub struct AbortHandle(TaskRef);
 
 impl AbortHandle {
     /// The same as [`JoinHandle::abort`].
+    ///
+    /// [`JoinHandle::abort_handle`] has an example.
     pub fn abort(&self) {
         self.0.abort();
     }
@@ -319,11 +352,24 @@ pub struct AbortOnDropHandle<T>(Option<JoinHandle<T>>);
 
 impl<T> AbortOnDropHandle<T> {
     /// Wraps a task's handle.
+    ///
+    /// [`AbortOnDropHandle`] has an example.
     pub fn new(handle: JoinHandle<T>) -> Self {
         Self(Some(handle))
     }
 
     /// Turns this into a handle that no longer aborts the task.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::AbortOnDropHandle;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let task = AbortOnDropHandle::new(heist::spawn(async { 42 }));
+    ///     assert_eq!(task.detach().await.expect("no panic"), 42);
+    /// }
+    /// ```
     pub fn detach(mut self) -> JoinHandle<T> {
         self.0.take().expect("it is there until this or the drop")
     }

@@ -10,6 +10,25 @@ use crate::id::Id;
 pub(crate) type OnUnjoined = Arc<dyn Fn(&UnjoinedPanic<'_>) + Send + Sync>;
 
 /// A panic of a task or a blocking job whose handle was dropped before or after the panic, so that nobody was told.
+///
+/// # Examples
+/// ```
+/// use heist::runtime::Builder;
+/// use std::sync::mpsc;
+///
+/// let (sender, panics) = mpsc::channel();
+/// let runtime = Builder::new_multi_thread()
+///     .on_unjoined_panic(move |panic| {
+///         let message = panic.message().map(str::to_owned);
+///         sender.send((panic.task_id(), message)).ok();
+///     })
+///     .build()?;
+/// let task = runtime.spawn(async { panic!("no more beans") });
+/// let id = task.id();
+/// drop(task);
+/// assert_eq!(panics.recv(), Ok((id, Some("no more beans".to_owned()))));
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug)]
 pub struct UnjoinedPanic<'a> {
     pub(crate) id: Id,

@@ -65,12 +65,32 @@ pub struct Builder {
 impl Builder {
     /// Builds a runtime whose workers have a thread each. By default there is one for each processor that the process
     /// may use. If a control group limits the process to fewer, that counts.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_multi_thread().worker_threads(2).build()?;
+    /// assert_eq!(runtime.block_on(async { 6 * 7 }), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn new_multi_thread() -> Self {
         Self::new(Flavor::MultiThread)
     }
 
     /// Builds a runtime that runs its tasks on the thread that calls [`block_on`](Runtime::block_on), during that call
     /// only. It starts threads for blocking jobs only.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    /// use std::thread;
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let task = runtime.spawn(async { thread::current().id() });
+    /// assert_eq!(runtime.block_on(task).expect("no panic"), thread::current().id());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn new_current_thread() -> Self {
         Self::new(Flavor::CurrentThread)
     }
@@ -123,6 +143,15 @@ impl Builder {
     ///
     /// # Panics
     /// Panics if `val` is 0.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_multi_thread().worker_threads(2).build()?;
+    /// assert_eq!(runtime.metrics().num_workers(), 2);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn worker_threads(&mut self, val: usize) -> &mut Self {
         assert!(val > 0, "Worker threads cannot be set to 0");
@@ -133,6 +162,8 @@ impl Builder {
     /// Sets the largest number of workers that [`Handle::set_worker_threads`] may ask for. The default is the number of
     /// processors that the process may use, or the initial number of workers if that is larger. Each costs some memory
     /// from the start.
+    ///
+    /// [`Handle::set_worker_threads`] has an example.
     pub fn max_worker_threads(&mut self, val: usize) -> &mut Self {
         self.max_workers = val;
         self
@@ -145,6 +176,19 @@ impl Builder {
     /// those don't count: if the thread of a spare worker blocks, another thread takes over from it, as often as needed.
     /// With 0 there is no spare worker to take over, so polls that block hold the runtime up. Workers whose thread blocks
     /// in [`block_in_place`](crate::task::block_in_place) need no spare.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_multi_thread()
+    ///     .worker_threads(2)
+    ///     .max_spare_workers(4)
+    ///     .build()?;
+    /// // Nothing is held up, so there is no spare worker.
+    /// assert_eq!(runtime.metrics().num_spare_workers(), 0);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn max_spare_workers(&mut self, val: usize) -> &mut Self {
         self.max_spares = Some(val);
         self
@@ -155,6 +199,19 @@ impl Builder {
     ///
     /// Other tasks don't wait that long: if all workers are held up, a spare worker takes them within a millisecond or
     /// two. After the threshold it also takes tasks that merely yielded.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Builder::new_multi_thread()
+    ///     .stall_threshold(Duration::from_millis(50))
+    ///     .on_stall(|stall| eprintln!("{stall}"))
+    ///     .build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn stall_threshold(&mut self, val: Duration) -> &mut Self {
         self.stall_threshold = val;
         self
@@ -190,6 +247,18 @@ impl Builder {
     ///
     /// # Panics
     /// Panics if `val` is 0.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// // Runs one blocking job after the other.
+    /// let runtime = Builder::new_multi_thread().max_blocking_threads(1).build()?;
+    /// let jobs = [1, 2, 3].map(|number| runtime.spawn_blocking(move || number * number));
+    /// let squares = jobs.map(|job| runtime.block_on(job).expect("no panic"));
+    /// assert_eq!(squares, [1, 4, 9]);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn max_blocking_threads(&mut self, val: usize) -> &mut Self {
         assert!(val > 0, "Max blocking threads cannot be set to 0");
@@ -198,6 +267,18 @@ impl Builder {
     }
 
     /// Sets how long a thread for blocking jobs waits for the next job before it ends. The default is 10 s.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Builder::new_multi_thread()
+    ///     .thread_keep_alive(Duration::from_secs(60))
+    ///     .build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn thread_keep_alive(&mut self, duration: Duration) -> &mut Self {
         self.keep_alive = duration;
         self
@@ -225,6 +306,16 @@ impl Builder {
 
     /// Sets the name of the runtime's threads. These are the workers, the threads for blocking jobs, and the reactor thread,
     /// which tokio doesn't have.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_multi_thread().thread_name("crawler").build()?;
+    /// let name = runtime.spawn(async { std::thread::current().name().map(str::to_owned) });
+    /// assert_eq!(runtime.block_on(name).expect("no panic").as_deref(), Some("crawler"));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn thread_name(&mut self, val: impl Into<String>) -> &mut Self {
         let name = val.into();
         self.thread_name_fn(move || name.clone())
@@ -232,6 +323,19 @@ impl Builder {
 
     /// Sets a function that names each thread of the runtime, as [`thread_name`](Self::thread_name) does. If it panics, the
     /// thread has the default name. NUL characters in a name are left out.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let next = AtomicUsize::new(0);
+    /// let runtime = Builder::new_multi_thread()
+    ///     .thread_name_fn(move || format!("crawler-{}", next.fetch_add(1, Ordering::Relaxed)))
+    ///     .build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn thread_name_fn<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() -> String + Send + Sync + 'static,
@@ -243,6 +347,15 @@ impl Builder {
     }
 
     /// Sets the stack size of each thread, in bytes. The default is that of std, 2 MiB at the time of writing.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_multi_thread().thread_stack_size(4 << 20).build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn thread_stack_size(&mut self, val: usize) -> &mut Self {
         self.threads.stack_size = Some(val);
         self
@@ -250,6 +363,25 @@ impl Builder {
 
     /// Sets a function that each thread of the runtime calls when it starts: workers, threads for blocking jobs, and
     /// the reactor thread. If it panics, the panic is printed and has no other effect.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let (started, stopped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    /// let (starts, stops) = (started.clone(), stopped.clone());
+    /// let runtime = Builder::new_multi_thread()
+    ///     .worker_threads(2)
+    ///     .on_thread_start(move || _ = starts.fetch_add(1, Ordering::Relaxed))
+    ///     .on_thread_stop(move || _ = stops.fetch_add(1, Ordering::Relaxed))
+    ///     .build()?;
+    /// drop(runtime);
+    /// // All its threads have ended by now.
+    /// assert_eq!(started.load(Ordering::Relaxed), stopped.load(Ordering::Relaxed));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn on_thread_start<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() + Send + Sync + 'static,
@@ -261,6 +393,8 @@ impl Builder {
 
     /// Sets a function that each thread of the runtime calls before it ends. If it panics, the panic is printed and has
     /// no other effect.
+    ///
+    /// [`on_thread_start`](Self::on_thread_start) has an example.
     pub fn on_thread_stop<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() + Send + Sync + 'static,
@@ -272,6 +406,23 @@ impl Builder {
     /// Sets a function that a worker's thread calls before it goes to sleep. If there is something to do after all,
     /// because the function itself has woken a task for instance, `on_thread_unpark` follows at once. If it panics, the
     /// panic is printed and has no other effect.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let sleeps = Arc::new(AtomicUsize::new(0));
+    /// let count = sleeps.clone();
+    /// let runtime = Builder::new_multi_thread()
+    ///     .on_thread_park(move || _ = count.fetch_add(1, Ordering::Relaxed))
+    ///     .on_thread_unpark(|| { /* There is something to do. */ })
+    ///     .build()?;
+    /// runtime.block_on(async {});
+    /// println!("the workers have slept {} times", sleeps.load(Ordering::Relaxed));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn on_thread_park<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() + Send + Sync + 'static,
@@ -282,6 +433,8 @@ impl Builder {
 
     /// Sets a function that a worker's thread calls after it has slept. If it panics, the panic is printed and has no
     /// other effect.
+    ///
+    /// [`on_thread_park`](Self::on_thread_park) has an example.
     pub fn on_thread_unpark<F>(&mut self, f: F) -> &mut Self
     where
         F: Fn() + Send + Sync + 'static,
@@ -321,6 +474,16 @@ impl Builder {
     ///
     /// # Panics
     /// Panics if `val` is 0.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// // Events are served sooner, and tasks more slowly.
+    /// let runtime = Builder::new_current_thread().event_interval(8).build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn event_interval(&mut self, val: u32) -> &mut Self {
         assert!(val > 0, "event_interval must be greater than 0");
@@ -333,6 +496,16 @@ impl Builder {
     ///
     /// # Panics
     /// Panics if `val` is 0.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// // Tasks that other threads spawn wait less.
+    /// let runtime = Builder::new_multi_thread().global_queue_interval(8).build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn global_queue_interval(&mut self, val: u32) -> &mut Self {
         assert!(val > 0, "global_queue_interval must be greater than 0");
@@ -401,6 +574,15 @@ impl Builder {
     }
 
     /// Does nothing, because sockets and timers always work. It is here for programs that are moved from tokio.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_multi_thread().enable_all().build()?;
+    /// # drop(runtime);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn enable_all(&mut self) -> &mut Self {
         self
     }
@@ -441,6 +623,8 @@ impl Builder {
     /// # Errors
     /// Fails if the operating system refuses the poller or a thread, or if the [backend](Backend::Auto) is left to the
     /// environment variable `HEIST_REACTOR` and that names none. What was started by then has ended again.
+    ///
+    /// [`Builder`] has an example.
     pub fn build(&mut self) -> io::Result<Runtime> {
         self.build_for(None)
     }
@@ -539,6 +723,8 @@ impl Runtime {
     ///
     /// # Errors
     /// Fails if the operating system refuses the poller or a thread.
+    ///
+    /// [`Runtime`] has an example.
     pub fn new() -> io::Result<Self> {
         Builder::new_multi_thread().build()
     }

@@ -18,6 +18,8 @@ use crate::workers::shared::{Flavor, Shared};
 use crate::workers::{engage, home, relief};
 
 /// A reference to a runtime. It doesn't keep the runtime from ending.
+///
+/// [`current`](Self::current) has an example.
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
@@ -34,6 +36,8 @@ pub enum RuntimeFlavor {
 }
 
 /// Leaves the runtime that [`Handle::enter`] entered when it is dropped. Guards may be dropped in any order.
+///
+/// [`Runtime::enter`](super::Runtime::enter) has an example.
 #[derive(Debug)]
 #[must_use = "the runtime is left when the guard is dropped"]
 pub struct EnterGuard<'a> {
@@ -57,6 +61,20 @@ impl Handle {
     ///
     /// # Panics
     /// Panics if the thread is in no runtime. [`try_current`](Self::try_current) returns an error instead.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Handle;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let handle = Handle::current();
+    ///     // A thread that isn't the runtime's can spawn tasks with it.
+    ///     let thread = std::thread::spawn(move || handle.spawn(async { 6 * 7 }));
+    ///     let task = thread.join().expect("no panic");
+    ///     assert_eq!(task.await.expect("no panic"), 42);
+    /// }
+    /// ```
     #[track_caller]
     pub fn current() -> Self {
         match Self::try_current() {
@@ -69,6 +87,17 @@ impl Handle {
     ///
     /// # Errors
     /// Fails if the thread is in no runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::{Handle, Runtime};
+    ///
+    /// assert!(Handle::try_current().unwrap_err().is_missing_context());
+    /// let runtime = Runtime::new()?;
+    /// let _guard = runtime.enter();
+    /// assert!(Handle::try_current().is_ok());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn try_current() -> Result<Self, TryCurrentError> {
         entered::current()
             .map(Self::of)
@@ -77,7 +106,7 @@ impl Handle {
             })
     }
 
-    /// The same as [`Runtime::enter`](super::Runtime::enter).
+    /// The same as [`Runtime::enter`](super::Runtime::enter), which has an example.
     pub fn enter(&self) -> EnterGuard<'_> {
         EnterGuard {
             _entered: entered::enter(self.shared.clone()),
@@ -87,6 +116,8 @@ impl Handle {
 
     /// Like [`task::spawn`](crate::task::spawn), on this runtime. If it has shut down, the task's handle returns a
     /// cancelled error.
+    ///
+    /// [`current`](Self::current) has an example.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -97,6 +128,17 @@ impl Handle {
     }
 
     /// Like [`task::spawn_eager`](crate::task::spawn_eager), on this runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// // It is ready at its first poll, so no worker ever sees it.
+    /// let task = runtime.handle().spawn_eager(async { 6 * 7 });
+    /// assert!(task.is_finished());
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn_eager<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -107,6 +149,16 @@ impl Handle {
     }
 
     /// Like [`task::spawn_blocking`](crate::task::spawn_blocking), on this runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let job = runtime.handle().spawn_blocking(|| std::fs::metadata("."));
+    /// assert!(runtime.block_on(job).expect("no panic")?.is_dir());
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where
@@ -121,6 +173,8 @@ impl Handle {
     ///
     /// # Panics
     /// The same as for [`Runtime::block_on`](super::Runtime::block_on).
+    ///
+    /// [`Runtime::handle`](super::Runtime::handle) has an example.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
@@ -154,6 +208,15 @@ impl Handle {
     }
 
     /// The kind of this runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::{Builder, RuntimeFlavor};
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// assert_eq!(runtime.handle().runtime_flavor(), RuntimeFlavor::CurrentThread);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn runtime_flavor(&self) -> RuntimeFlavor {
         match self.shared.flavor {
             Flavor::CurrentThread => RuntimeFlavor::CurrentThread,
@@ -161,7 +224,7 @@ impl Handle {
         }
     }
 
-    /// The name that the runtime was given with [`Builder::name`](super::Builder::name).
+    /// The name that the runtime was given with [`Builder::name`](super::Builder::name), which has an example.
     pub fn name(&self) -> Option<&str> {
         self.shared.name.as_deref()
     }
@@ -227,6 +290,8 @@ impl Handle {
     }
 
     /// Figures about the runtime.
+    ///
+    /// [`RuntimeMetrics`] has an example.
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::new(self.shared.clone())
     }
@@ -249,6 +314,8 @@ pub struct TryCurrentError {
 
 impl TryCurrentError {
     /// Whether the thread simply is in no runtime.
+    ///
+    /// [`Handle::try_current`] has an example.
     pub fn is_missing_context(&self) -> bool {
         !self.thread_ends
     }

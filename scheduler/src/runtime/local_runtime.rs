@@ -77,11 +77,25 @@ impl LocalRuntime {
     ///
     /// # Errors
     /// Fails if the operating system refuses the poller.
+    ///
+    /// [`LocalRuntime`] has an example.
     pub fn new() -> io::Result<Self> {
         Builder::new_current_thread().build_local(LocalOptions::default())
     }
 
     /// The runtime's handle. It may be sent to other threads. Tasks that are spawned with it have to be `Send`.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::LocalRuntime;
+    ///
+    /// let runtime = LocalRuntime::new()?;
+    /// let handle = runtime.handle().clone();
+    /// let thread = std::thread::spawn(move || handle.spawn(async { 6 * 7 }));
+    /// let task = thread.join().expect("no panic");
+    /// assert_eq!(runtime.block_on(task).expect("no panic"), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn handle(&self) -> &Handle {
         self.runtime.handle()
     }
@@ -109,6 +123,16 @@ impl LocalRuntime {
     }
 
     /// Runs a blocking job. See [`task::spawn_blocking`](crate::task::spawn_blocking).
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::LocalRuntime;
+    ///
+    /// let runtime = LocalRuntime::new()?;
+    /// let sum = runtime.spawn_blocking(|| (1..=100).sum::<u32>());
+    /// assert_eq!(runtime.block_on(sum).expect("no panic"), 5050);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, func: F) -> JoinHandle<R>
     where
@@ -122,6 +146,8 @@ impl LocalRuntime {
     ///
     /// # Panics
     /// Panics if `future` does. Panics too inside a current-thread runtime.
+    ///
+    /// [`LocalRuntime`] has an example.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)

@@ -14,6 +14,21 @@ use crate::workers::shared::Shared;
 /// Figures about a runtime. Reading a figure changes nothing. Figures of different kinds are not of the same instant.
 ///
 /// Made by [`Handle::metrics`](crate::runtime::Handle::metrics).
+///
+/// # Examples
+/// ```
+/// use heist::runtime::Builder;
+///
+/// let runtime = Builder::new_current_thread().build()?;
+/// let task = runtime.spawn(async { 6 * 7 });
+/// let metrics = runtime.metrics();
+/// assert_eq!((metrics.num_alive_tasks(), metrics.worker_poll_count(0)), (1, 0));
+///
+/// runtime.block_on(task).expect("no panic");
+/// assert_eq!((metrics.num_alive_tasks(), metrics.spawned_tasks_count()), (0, 1));
+/// assert!(metrics.worker_poll_count(0) >= 1);
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone)]
 pub struct RuntimeMetrics {
     shared: Arc<Shared>,
@@ -29,6 +44,20 @@ impl RuntimeMetrics {
     }
 
     /// The number of regular workers.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_multi_thread().worker_threads(2).build()?;
+    /// let metrics = runtime.metrics();
+    /// assert_eq!(metrics.num_workers(), 2);
+    /// for worker in 0..metrics.num_workers() {
+    ///     let (polls, steals) = (metrics.worker_poll_count(worker), metrics.worker_steal_count(worker));
+    ///     println!("worker {worker}: {polls} polls, {steals} steals");
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn num_workers(&self) -> usize {
         self.shared.crew.regular()
     }
@@ -45,11 +74,15 @@ impl RuntimeMetrics {
     }
 
     /// The number of tasks that aren't complete. Blocking jobs don't count.
+    ///
+    /// [`RuntimeMetrics`] has an example.
     pub fn num_alive_tasks(&self) -> usize {
         self.shared.alive.tasks.live()
     }
 
     /// How many tasks have been spawned. Tasks that were refused by a shutdown count, blocking jobs don't.
+    ///
+    /// [`RuntimeMetrics`] has an example.
     pub fn spawned_tasks_count(&self) -> u64 {
         self.shared.alive.tasks.total()
     }
@@ -91,6 +124,8 @@ impl RuntimeMetrics {
     }
 
     /// The number of buckets in the histogram of poll times.
+    ///
+    /// [`poll_time_histogram_bucket_count`](Self::poll_time_histogram_bucket_count) has an example.
     pub fn poll_time_histogram_num_buckets(&self) -> usize {
         figures::BUCKETS
     }
@@ -100,6 +135,8 @@ impl RuntimeMetrics {
     ///
     /// # Panics
     /// Panics if there is no such bucket.
+    ///
+    /// [`poll_time_histogram_bucket_count`](Self::poll_time_histogram_bucket_count) has an example.
     #[track_caller]
     pub fn poll_time_histogram_bucket_range(&self, bucket: usize) -> Range<Duration> {
         Histogram::range(bucket)
@@ -110,6 +147,20 @@ impl RuntimeMetrics {
     ///
     /// # Panics
     /// Panics if there is no such worker or no such bucket.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Builder;
+    ///
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let metrics = runtime.metrics();
+    /// for bucket in 0..metrics.poll_time_histogram_num_buckets() {
+    ///     let range = metrics.poll_time_histogram_bucket_range(bucket);
+    ///     let polls = metrics.poll_time_histogram_bucket_count(0, bucket);
+    ///     println!("{range:?}: {polls}");
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn poll_time_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
         self.shared.remotes[worker]
@@ -125,6 +176,8 @@ impl RuntimeMetrics {
     ///
     /// # Panics
     /// Panics if there is no such worker or no such bucket.
+    ///
+    /// [`poll_time_histogram_bucket_count`](Self::poll_time_histogram_bucket_count) has an example.
     #[track_caller]
     pub fn schedule_latency_histogram_bucket_count(&self, worker: usize, bucket: usize) -> u64 {
         self.shared.remotes[worker].counters.latencies.count(bucket)
@@ -145,12 +198,16 @@ impl RuntimeMetrics {
     /// # Panics
     /// Panics if there is no place for a worker of that number, as all methods that take a worker do. Beyond the
     /// [regular workers](Self::num_workers) there are places for spare workers and for workers that were dismissed.
+    ///
+    /// [`num_workers`](Self::num_workers) has an example.
     #[track_caller]
     pub fn worker_poll_count(&self, worker: usize) -> u64 {
         self.shared.remotes[worker].counters.polls.get()
     }
 
     /// How many times the worker has found work in another worker's queue.
+    ///
+    /// [`num_workers`](Self::num_workers) has an example.
     #[track_caller]
     pub fn worker_steal_count(&self, worker: usize) -> u64 {
         self.shared.remotes[worker].counters.steals.get()
@@ -176,11 +233,25 @@ impl RuntimeMetrics {
     }
 
     /// The number of threads in the blocking pool.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let metrics = runtime.metrics();
+    /// let job = runtime.spawn_blocking(|| ());
+    /// runtime.block_on(job).expect("no panic");
+    /// println!("{} threads, {} idle", metrics.num_blocking_threads(), metrics.num_idle_blocking_threads());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn num_blocking_threads(&self) -> usize {
         self.shared.driver.pool().num_threads()
     }
 
     /// The number of threads in the blocking pool that wait for a job.
+    ///
+    /// [`num_blocking_threads`](Self::num_blocking_threads) has an example.
     pub fn num_idle_blocking_threads(&self) -> usize {
         self.shared.driver.pool().num_idle()
     }

@@ -72,17 +72,45 @@ pub struct ShutdownReport {
 
 impl ShutdownReport {
     /// Whether every task and every blocking job ended by itself, in time, and no thread was left behind.
+    ///
+    /// [`ShutdownReport`] has an example.
     pub fn is_clean(&self) -> bool {
         self.tasks.is_empty() && self.blocking_jobs.is_empty() && self.threads == 0
     }
 
     /// The tasks that had not ended by themselves when the time was over, sorted by id. They were cancelled.
+    ///
+    /// [`Runtime::shutdown`](super::Runtime::shutdown) has an example.
     pub fn tasks(&self) -> &[Unfinished] {
         &self.tasks
     }
 
     /// The blocking jobs that had not ended when the time was over, sorted by id. Jobs that ran were waited for a
     /// little longer. Jobs that hadn't begun never ran.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    /// use heist::runtime::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let (begun, has_begun) = mpsc::channel();
+    /// let (release, held) = mpsc::channel();
+    /// runtime.spawn_blocking(move || {
+    ///     begun.send(()).ok();
+    ///     held.recv()
+    /// });
+    /// has_begun.recv().expect("it begins");
+    /// let releases = std::thread::spawn(move || {
+    ///     std::thread::sleep(Duration::from_millis(20));
+    ///     release.send(())
+    /// });
+    /// let report = runtime.shutdown(Duration::from_millis(1));
+    /// assert_eq!(report.blocking_jobs().len(), 1);
+    /// # releases.join().unwrap().ok();
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn blocking_jobs(&self) -> &[Unfinished] {
         &self.blocking_jobs
     }
@@ -127,6 +155,8 @@ impl fmt::Display for ShutdownReport {
 }
 
 /// A task or a blocking job that did not end by itself before the shutdown's time was over.
+///
+/// [`Runtime::shutdown`](super::Runtime::shutdown) has an example.
 #[derive(Debug, Clone)]
 pub struct Unfinished {
     id: Id,
@@ -158,12 +188,31 @@ impl Unfinished {
     }
 
     /// Where it was spawned.
+    ///
+    /// [`waited_for`](Self::waited_for) has an example.
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }
 
     /// What the task waited for when the time was over, as far as its last poll has told. If a poll was going on then,
     /// this is only a hint. A blocking job counts as a task with one poll: it waits for that, or is in it.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    /// use heist::time::sleep;
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// runtime.block_on(async {
+    ///     heist::spawn(sleep(Duration::from_secs(1000)));
+    /// });
+    /// let report = runtime.shutdown(Duration::from_millis(20));
+    /// let task = &report.tasks()[0];
+    /// println!("task {}, spawned at {}, waited for: {}", task.id(), task.location(), task.waited_for());
+    /// assert!(!task.is_left_behind());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn waited_for(&self) -> Wait {
         self.waits
     }

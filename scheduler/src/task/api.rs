@@ -162,6 +162,26 @@ where
 ///
 /// # Cancel safety
 /// Dropping the future loses nothing.
+///
+/// # Examples
+/// ```
+/// use heist::task::yield_now;
+///
+/// async fn sum(numbers: &[u64]) -> u64 {
+///     let mut sum = 0;
+///     for part in numbers.chunks(1000) {
+///         sum += part.iter().sum::<u64>();
+///         // Other tasks need not wait until all is added.
+///         yield_now().await;
+///     }
+///     sum
+/// }
+///
+/// #[heist::main]
+/// async fn main() {
+///     assert_eq!(sum(&[1; 5000]).await, 5000);
+/// }
+/// ```
 pub async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {
@@ -179,12 +199,27 @@ pub async fn yield_now() {
 ///
 /// # Panics
 /// Panics if called outside a task. [`try_id`] returns `None` instead.
+///
+/// # Examples
+/// ```
+/// use heist::task;
+///
+/// #[heist::main]
+/// async fn main() {
+///     let task = heist::spawn(async { task::id() });
+///     let id = task.id();
+///     assert_eq!(task.await.expect("no panic"), id);
+///     assert_eq!(task::try_id(), None, "`main` is no task");
+/// }
+/// ```
 #[track_caller]
 pub fn id() -> Id {
     try_id().expect("`task::id` needs to be called inside a task")
 }
 
 /// The id of the task that is being polled, if there is one.
+///
+/// [`id`] has an example.
 pub fn try_id() -> Option<Id> {
     thread::task_id()
 }

@@ -36,6 +36,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Sets the task's name. It is copied when the task is spawned. Names need not be unique.
+    ///
+    /// [`Builder`] has an example.
     #[must_use]
     pub fn name(&self, name: &'a str) -> Self {
         Self { name: Some(name) }
@@ -48,6 +50,8 @@ impl<'a> Builder<'a> {
     ///
     /// # Panics
     /// Panics if called outside any runtime.
+    ///
+    /// [`Builder`] has an example.
     #[track_caller]
     pub fn spawn<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
     where
@@ -64,6 +68,16 @@ impl<'a> Builder<'a> {
     ///
     /// # Errors
     /// None at present.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::{runtime::Runtime, task};
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let task = task::Builder::new().name("answer").spawn_on(async { 42 }, runtime.handle())?;
+    /// assert_eq!(runtime.block_on(task).expect("no panic"), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<JoinHandle<F::Output>>
     where
@@ -118,6 +132,18 @@ impl<'a> Builder<'a> {
     ///
     /// # Panics
     /// Panics if called outside any runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let job = task::Builder::new().name("answer").spawn_blocking(|| 42)?;
+    ///     assert_eq!(job.await.expect("no panic"), 42);
+    ///     Ok(())
+    /// }
+    /// ```
     #[track_caller]
     pub fn spawn_blocking<F, R>(self, f: F) -> io::Result<JoinHandle<R>>
     where

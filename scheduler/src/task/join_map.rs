@@ -59,11 +59,19 @@ pub struct JoinMap<K, V, S = RandomState> {
 
 impl<K, V> JoinMap<K, V> {
     /// Makes an empty map.
+    ///
+    /// [`JoinMap`] has an example.
     pub fn new() -> Self {
         Self::with_hasher(RandomState::new())
     }
 
     /// Makes an empty map with room for `capacity` tasks.
+    ///
+    /// # Examples
+    /// ```
+    /// let map = heist::task::JoinMap::<&str, u32>::with_capacity(10);
+    /// assert!(map.capacity() >= 10);
+    /// ```
     pub fn with_capacity(capacity: usize) -> Self {
         Self::with_capacity_and_hasher(capacity, RandomState::new())
     }
@@ -71,6 +79,16 @@ impl<K, V> JoinMap<K, V> {
 
 impl<K, V, S> JoinMap<K, V, S> {
     /// Makes an empty map that hashes keys with `hash_builder`.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinMap;
+    /// use std::hash::{BuildHasherDefault, DefaultHasher};
+    ///
+    /// let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    /// let map: JoinMap<&str, u32, _> = JoinMap::with_hasher(hasher);
+    /// assert!(map.is_empty());
+    /// ```
     pub fn with_hasher(hash_builder: S) -> Self {
         Self::with_capacity_and_hasher(0, hash_builder)
     }
@@ -86,21 +104,56 @@ impl<K, V, S> JoinMap<K, V, S> {
     }
 
     /// The number of tasks in the map: tasks that run, and tasks that have ended and weren't joined.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinMap;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut map = JoinMap::new();
+    ///     assert!(map.is_empty());
+    ///     map.spawn("a", async { 1 });
+    ///     map.spawn("b", async { 2 });
+    ///     assert_eq!(map.len(), 2);
+    ///     map.join_next().await;
+    ///     assert_eq!(map.len(), 1);
+    /// }
+    /// ```
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether the map is empty.
+    ///
+    /// [`len`](Self::len) has an example.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// For how many tasks the map has room without allocating.
+    ///
+    /// [`with_capacity`](JoinMap::with_capacity) has an example.
     pub fn capacity(&self) -> usize {
         self.entries.capacity().min(self.hashes.capacity())
     }
 
     /// The keys of all tasks in the map, in no order.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinMap;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut map = JoinMap::new();
+    ///     map.spawn("b", async { 2 });
+    ///     map.spawn("a", async { 1 });
+    ///     let mut keys: Vec<_> = map.keys().copied().collect();
+    ///     keys.sort();
+    ///     assert_eq!(keys, ["a", "b"]);
+    /// }
+    /// ```
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &K> + FusedIterator {
         self.entries.iter().map(|(key, _)| key)
     }
@@ -111,6 +164,23 @@ impl<K, V, S> JoinMap<K, V, S> {
     }
 
     /// Aborts the tasks for whose keys `predicate` returns true. They stay in the map, see [`abort`](Self::abort).
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinMap;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut map = JoinMap::new();
+    ///     for number in 0..4 {
+    ///         map.spawn(number, std::future::pending::<()>());
+    ///     }
+    ///     map.abort_matching(|number| number % 2 == 1);
+    ///     let (one, _) = map.join_next().await.unwrap();
+    ///     let (other, _) = map.join_next().await.unwrap();
+    ///     assert_eq!(one + other, 1 + 3);
+    /// }
+    /// ```
     pub fn abort_matching(&mut self, mut predicate: impl FnMut(&K) -> bool) {
         for (key, task) in &self.entries {
             if predicate(key) {
@@ -120,6 +190,21 @@ impl<K, V, S> JoinMap<K, V, S> {
     }
 
     /// Aborts all tasks of the map. They stay in the map, see [`abort`](Self::abort).
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinMap;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut map = JoinMap::new();
+    ///     map.spawn("endless", std::future::pending::<()>());
+    ///     map.abort_all();
+    ///     let (key, ended) = map.join_next().await.expect("it is still in the map");
+    ///     assert_eq!(key, "endless");
+    ///     assert!(ended.unwrap_err().is_cancelled());
+    /// }
+    /// ```
     pub fn abort_all(&mut self) {
         self.tasks.abort_all();
     }
@@ -174,6 +259,19 @@ where
     }
 
     /// Spawns a task into the map, on the runtime of `handle`. See [`spawn`](Self::spawn).
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    /// use heist::task::JoinMap;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let mut map = JoinMap::new();
+    /// map.spawn_on("answer", async { 6 * 7 }, runtime.handle());
+    /// let (key, answer) = runtime.block_on(map.join_next()).expect("there is a task");
+    /// assert_eq!((key, answer.expect("no panic")), ("answer", 42));
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn_on<F>(&mut self, key: K, task: F, handle: &Handle)
     where
@@ -189,6 +287,19 @@ where
     ///
     /// # Panics
     /// Panics if called outside any runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinMap;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut map = JoinMap::new();
+    ///     map.spawn_blocking("answer", || 6 * 7);
+    ///     let (key, answer) = map.join_next().await.expect("there is a task");
+    ///     assert_eq!((key, answer.expect("no panic")), ("answer", 42));
+    /// }
+    /// ```
     #[track_caller]
     pub fn spawn_blocking<F>(&mut self, key: K, f: F)
     where
@@ -215,6 +326,23 @@ where
     ///
     /// # Panics
     /// Panics if called outside a [`LocalSet`] and outside a [`LocalRuntime`](crate::runtime::LocalRuntime).
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::LocalRuntime;
+    /// use heist::task::JoinMap;
+    /// use std::rc::Rc;
+    ///
+    /// let runtime = LocalRuntime::new()?;
+    /// runtime.block_on(async {
+    ///     let text = Rc::new("not to be sent");
+    ///     let mut map = JoinMap::new();
+    ///     map.spawn_local("length", async move { text.len() });
+    ///     let (_, length) = map.join_next().await.expect("there is a task");
+    ///     assert_eq!(length.expect("no panic"), 14);
+    /// });
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn_local<F>(&mut self, key: K, task: F)
     where
@@ -256,6 +384,20 @@ where
     }
 
     /// Whether there is a task with this key. A task that was aborted, or has ended, is in the map until it is joined.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinMap;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut map = JoinMap::new();
+    ///     map.spawn("answer".to_string(), async { 42 });
+    ///     assert!(map.contains_key("answer"));
+    ///     map.join_next().await;
+    ///     assert!(!map.contains_key("answer"));
+    /// }
+    /// ```
     pub fn contains_key<Q>(&self, key: &Q) -> bool
     where
         Q: ?Sized + Hash + Eq,
@@ -266,6 +408,21 @@ where
 
     /// Aborts the task with this key. It stays in the map: joining it returns a cancelled error, or the output if the task had
     /// already ended. Returns whether there was one that had not ended.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinMap;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut map = JoinMap::new();
+    ///     map.spawn("endless", std::future::pending::<()>());
+    ///     assert!(map.abort("endless"));
+    ///     assert!(!map.abort("unknown"));
+    ///     let (_, ended) = map.join_next().await.expect("it is still in the map");
+    ///     assert!(ended.unwrap_err().is_cancelled());
+    /// }
+    /// ```
     pub fn abort<Q>(&mut self, key: &Q) -> bool
     where
         Q: ?Sized + Hash + Eq,
@@ -313,12 +470,32 @@ impl<K, V: 'static, S> JoinMap<K, V, S> {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing: a task leaves the map only when its output is returned.
+    ///
+    /// [`JoinMap`] has an example.
     pub async fn join_next(&mut self) -> Option<(K, Result<V, JoinError>)> {
         poll_fn(|cx| self.poll_join_next(cx)).await
     }
 
     /// Takes a task that has ended out of the map and returns its key and its output, without waiting. Returns `None` if no task
     /// has ended, or the map is empty.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::{JoinMap, yield_now};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut map = JoinMap::new();
+    ///     map.spawn("answer", async { 42 });
+    ///     let (key, answer) = loop {
+    ///         match map.try_join_next() {
+    ///             Some(joined) => break joined,
+    ///             None => yield_now().await,
+    ///         }
+    ///     };
+    ///     assert_eq!((key, answer.expect("no panic")), ("answer", 42));
+    /// }
+    /// ```
     pub fn try_join_next(&mut self) -> Option<(K, Result<V, JoinError>)> {
         loop {
             let ended = self.tasks.try_join_next_with_id()?;
@@ -351,6 +528,19 @@ impl<K, V: 'static, S> JoinMap<K, V, S> {
     ///
     /// # Cancel safety
     /// Dropping the future leaves the tasks aborted. Tasks that weren't joined stay in the map.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinMap;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut map = JoinMap::new();
+    ///     map.spawn("endless", std::future::pending::<()>());
+    ///     map.shutdown().await;
+    ///     assert!(map.is_empty());
+    /// }
+    /// ```
     pub async fn shutdown(&mut self) {
         self.abort_all();
         while let Some((key, result)) = self.join_next().await {

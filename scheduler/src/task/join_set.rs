@@ -128,6 +128,8 @@ impl Wake for Note {
 
 impl<T> JoinSet<T> {
     /// Makes an empty set.
+    ///
+    /// [`JoinSet`] has an example.
     pub fn new() -> Self {
         Self {
             handles: Slab::new(),
@@ -136,17 +138,49 @@ impl<T> JoinSet<T> {
     }
 
     /// The number of tasks in the set: tasks that run, and tasks that have ended and weren't joined.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinSet;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut set = JoinSet::new();
+    ///     assert!(set.is_empty());
+    ///     set.spawn(async { 1 });
+    ///     set.spawn(async { 2 });
+    ///     assert_eq!(set.len(), 2);
+    ///     set.join_next().await;
+    ///     assert_eq!(set.len(), 1);
+    /// }
+    /// ```
     pub fn len(&self) -> usize {
         self.handles.len()
     }
 
     /// Whether the set is empty.
+    ///
+    /// [`len`](Self::len) has an example.
     pub fn is_empty(&self) -> bool {
         self.handles.is_empty()
     }
 
     /// Aborts all tasks of the set. They stay in the set. Joining them returns a cancelled error, or the output of a
     /// task that had already ended.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinSet;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(std::future::pending::<()>());
+    ///     set.abort_all();
+    ///     let ended = set.join_next().await.expect("it is still in the set");
+    ///     assert!(ended.unwrap_err().is_cancelled());
+    /// }
+    /// ```
     pub fn abort_all(&mut self) {
         for (_, handle) in &self.handles {
             handle.abort();
@@ -154,6 +188,22 @@ impl<T> JoinSet<T> {
     }
 
     /// Takes all tasks out of the set. They run on.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::sync::oneshot;
+    /// use heist::task::JoinSet;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = oneshot::channel();
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(async { sender.send(42) });
+    ///     set.detach_all();
+    ///     assert!(set.is_empty());
+    ///     assert_eq!(receiver.await, Ok(42));
+    /// }
+    /// ```
     pub fn detach_all(&mut self) {
         // J2: notes of these tasks that are under way go to the old queue.
         let waker = self.queue.0.lock().waker.take();
@@ -170,6 +220,8 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Panics
     /// Panics if called outside any runtime.
+    ///
+    /// The returned handle can abort the task. [`JoinSet`] has an example.
     #[track_caller]
     pub fn spawn<F>(&mut self, task: F) -> AbortHandle
     where
@@ -180,6 +232,18 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Spawns a task into the set, on the runtime of `handle`.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    /// use heist::task::JoinSet;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let mut set = JoinSet::new();
+    /// set.spawn_on(async { 6 * 7 }, runtime.handle());
+    /// assert_eq!(runtime.block_on(set.join_all()), [42]);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn_on<F>(&mut self, task: F, handle: &Handle) -> AbortHandle
     where
@@ -193,6 +257,22 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Panics
     /// Panics if called outside a [`LocalSet`] and outside a [`LocalRuntime`](crate::runtime::LocalRuntime).
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::LocalRuntime;
+    /// use heist::task::JoinSet;
+    /// use std::rc::Rc;
+    ///
+    /// let runtime = LocalRuntime::new()?;
+    /// runtime.block_on(async {
+    ///     let text = Rc::new("not to be sent");
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn_local(async move { text.len() });
+    ///     assert_eq!(set.join_all().await, [14]);
+    /// });
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn_local<F>(&mut self, task: F) -> AbortHandle
     where
@@ -202,6 +282,20 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Spawns a task into this set and into `local_set`.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::{JoinSet, LocalSet};
+    /// use std::rc::Rc;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (mut set, local) = (JoinSet::new(), LocalSet::new());
+    ///     let text = Rc::new("not to be sent");
+    ///     set.spawn_local_on(async move { text.len() }, &local);
+    ///     assert_eq!(local.run_until(set.join_all()).await, [14]);
+    /// }
+    /// ```
     #[track_caller]
     pub fn spawn_local_on<F>(&mut self, task: F, local_set: &LocalSet) -> AbortHandle
     where
@@ -237,6 +331,18 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Runs `f` on the blocking pool of the runtime of `handle`, as a task of the set.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::runtime::Runtime;
+    /// use heist::task::JoinSet;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let mut set = JoinSet::new();
+    /// set.spawn_blocking_on(|| 6 * 7, runtime.handle());
+    /// assert_eq!(runtime.block_on(set.join_all()), [42]);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn spawn_blocking_on<F>(&mut self, f: F, handle: &Handle) -> AbortHandle
     where
@@ -266,6 +372,19 @@ impl<T: 'static> JoinSet<T> {
 
     /// Takes a task into the set that was spawned elsewhere. If its handle has returned its output already, joining it
     /// panics, as polling the handle would.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinSet;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let task = heist::spawn(async { 42 });
+    ///     let mut set = JoinSet::new();
+    ///     set.insert(task);
+    ///     assert_eq!(set.join_all().await, [42]);
+    /// }
+    /// ```
     pub fn insert(&mut self, handle: JoinHandle<T>) -> AbortHandle {
         let abort = handle.abort_handle();
         let entry = self.handles.vacant_entry();
@@ -284,6 +403,8 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing: a task leaves the set only when its output is returned.
+    ///
+    /// [`JoinSet`] has an example.
     pub async fn join_next(&mut self) -> Option<Result<T, JoinError>> {
         poll_fn(|cx| self.poll_join_next(cx)).await
     }
@@ -292,17 +413,51 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Cancel safety
     /// The same as for [`join_next`](Self::join_next).
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinSet;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut set = JoinSet::new();
+    ///     let task = set.spawn(async { 42 });
+    ///     let (id, output) = set.join_next_with_id().await.unwrap().unwrap();
+    ///     assert_eq!((id, output), (task.id(), 42));
+    /// }
+    /// ```
     pub async fn join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         poll_fn(|cx| self.poll_join_next_with_id(cx)).await
     }
 
     /// Takes a task that has ended out of the set and returns its output, without waiting. Returns `None` if no task
     /// has ended, or the set is empty.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::{JoinSet, yield_now};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut set = JoinSet::new();
+    ///     assert!(set.try_join_next().is_none());
+    ///     set.spawn(async { 42 });
+    ///     let output = loop {
+    ///         match set.try_join_next() {
+    ///             Some(output) => break output,
+    ///             None => yield_now().await,
+    ///         }
+    ///     };
+    ///     assert_eq!(output.expect("no panic"), 42);
+    /// }
+    /// ```
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
         Some(self.try_join_next_with_id()?.map(|(_, output)| output))
     }
 
     /// Like [`try_join_next`](Self::try_join_next), but returns the task's id as well.
+    ///
+    /// [`try_join_next`](Self::try_join_next) has an example.
     pub fn try_join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         let key = self.queue.pop()?;
         Some(self.take(key))
@@ -310,12 +465,28 @@ impl<T: 'static> JoinSet<T> {
 
     /// [`join_next`](Self::join_next) as a poll function: `Ready(None)` if the set is empty. After `Pending` the task
     /// of `cx` is woken when a task has ended. Only the waker of the last call is woken.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinSet;
+    /// use std::future::poll_fn;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(async { 42 });
+    ///     let output = poll_fn(|cx| set.poll_join_next(cx)).await.expect("there is a task");
+    ///     assert_eq!(output.expect("no panic"), 42);
+    /// }
+    /// ```
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
         let next = ready!(self.poll_join_next_with_id(cx));
         Poll::Ready(next.map(|result| result.map(|(_, output)| output)))
     }
 
     /// Like [`poll_join_next`](Self::poll_join_next), but returns the task's id as well.
+    ///
+    /// [`poll_join_next`](Self::poll_join_next) has an example.
     pub fn poll_join_next_with_id(
         &mut self,
         cx: &mut Context<'_>,
@@ -337,6 +508,19 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Cancel safety
     /// Dropping the future leaves the tasks aborted. Tasks that weren't joined stay in the set.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::JoinSet;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut set = JoinSet::new();
+    ///     set.spawn(std::future::pending::<()>());
+    ///     set.shutdown().await;
+    ///     assert!(set.is_empty());
+    /// }
+    /// ```
     pub async fn shutdown(&mut self) {
         self.abort_all();
         while let Some(result) = self.join_next().await {

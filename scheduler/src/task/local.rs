@@ -211,11 +211,41 @@ impl LocalSet {
 
     /// Makes this the set into which [`spawn_local`] spawns on this thread, until the guard is dropped. This doesn't
     /// run the tasks.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::{LocalSet, spawn_local};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let local = LocalSet::new();
+    ///     let task = {
+    ///         let _guard = local.enter();
+    ///         spawn_local(async { 42 })
+    ///     };
+    ///     // It runs only now.
+    ///     assert_eq!(local.run_until(task).await.expect("no panic"), 42);
+    /// }
+    /// ```
     pub fn enter(&self) -> LocalEnterGuard {
         enter(&self.local)
     }
 
     /// Spawns a task into the set. It runs when the set is next polled.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::LocalSet;
+    /// use std::rc::Rc;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let local = LocalSet::new();
+    ///     let text = Rc::new("not to be sent");
+    ///     let length = local.spawn_local(async move { text.len() });
+    ///     assert_eq!(local.run_until(length).await.expect("no panic"), 14);
+    /// }
+    /// ```
     #[track_caller]
     pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -238,6 +268,8 @@ impl LocalSet {
     ///
     /// # Panics
     /// The same as for [`Runtime::block_on`].
+    ///
+    /// [`spawn_local`] has an example.
     #[track_caller]
     pub fn block_on<F: Future>(&self, runtime: &Runtime, future: F) -> F::Output {
         runtime.block_on(self.run_until(future))

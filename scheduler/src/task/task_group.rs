@@ -393,6 +393,23 @@ impl<T, E> TaskGroup<T, E> {
     }
 
     /// Makes a spawner, with which children, or anyone else, can spawn into the group.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::TaskGroup;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut group = TaskGroup::<u32, ()>::new();
+    ///     let spawner = group.spawner();
+    ///     group.spawn(async move {
+    ///         // A child spawns another one, and doesn't wait for it.
+    ///         spawner.spawn(async { Ok(2) });
+    ///         Ok(1)
+    ///     });
+    ///     assert_eq!(group.join().await.expect("no failure"), [1, 2]);
+    /// }
+    /// ```
     pub fn spawner(&self) -> Spawner<T, E> {
         Spawner {
             group: self.group.clone(),
@@ -400,11 +417,26 @@ impl<T, E> TaskGroup<T, E> {
     }
 
     /// The number of children that haven't ended.
+    ///
+    /// # Examples
+    /// ```
+    /// use heist::task::TaskGroup;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut group = TaskGroup::<(), ()>::new();
+    ///     assert!(group.is_empty());
+    ///     group.spawn(std::future::pending());
+    ///     assert_eq!(group.len(), 1);
+    /// }
+    /// ```
     pub fn len(&self) -> usize {
         self.group.0.lock().children.len()
     }
 
     /// Whether all children have ended, or there are none.
+    ///
+    /// [`len`](Self::len) has an example.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -454,6 +486,8 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
     ///
     /// # Panics
     /// Panics if called outside any runtime.
+    ///
+    /// [`join`](Self::join) has an example.
     #[track_caller]
     pub fn spawn<F>(&mut self, future: F) -> Option<Id>
     where
@@ -481,6 +515,8 @@ impl<T: Send + 'static, E: Send + 'static> Spawner<T, E> {
     ///
     /// # Panics
     /// Panics if called outside any runtime.
+    ///
+    /// [`TaskGroup::spawner`] has an example.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Option<Id>
     where

@@ -139,6 +139,19 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// # Panics
     /// Panics if `f` does, or outside any scope of this key. [`try_with`](Self::try_with) returns an error instead.
+    ///
+    /// # Examples
+    /// ```
+    /// heist::task_local! {
+    ///     static USER: String;
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let length = USER.scope("Robin".into(), async { USER.with(|name| name.len()) });
+    ///     assert_eq!(length.await, 5);
+    /// }
+    /// ```
     #[track_caller]
     pub fn with<F, R>(&'static self, f: F) -> R
     where
@@ -157,6 +170,17 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// # Panics
     /// Panics if `f` does.
+    ///
+    /// # Examples
+    /// ```
+    /// heist::task_local! {
+    ///     static USER: String;
+    /// }
+    ///
+    /// assert!(USER.try_with(|name| name.len()).is_err());
+    /// let length = USER.sync_scope("Robin".into(), || USER.try_with(|name| name.len()));
+    /// assert_eq!(length.ok(), Some(5));
+    /// ```
     pub fn try_with<F, R>(&'static self, f: F) -> Result<R, AccessError>
     where
         F: FnOnce(&T) -> R,
@@ -204,6 +228,19 @@ impl<T: Clone + 'static> LocalKey<T> {
     ///
     /// # Panics
     /// Panics outside any scope of this key. [`try_get`](Self::try_get) returns an error instead.
+    ///
+    /// # Examples
+    /// ```
+    /// heist::task_local! {
+    ///     static REQUEST: u32;
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     assert!(REQUEST.try_get().is_err());
+    ///     REQUEST.scope(7, async { assert_eq!(REQUEST.get(), 7) }).await;
+    /// }
+    /// ```
     #[track_caller]
     pub fn get(&'static self) -> T {
         self.with(T::clone)
@@ -213,6 +250,8 @@ impl<T: Clone + 'static> LocalKey<T> {
     ///
     /// # Errors
     /// Fails outside any scope of this key.
+    ///
+    /// [`get`](Self::get) has an example.
     pub fn try_get(&'static self) -> Result<T, AccessError> {
         self.try_with(T::clone)
     }

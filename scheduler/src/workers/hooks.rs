@@ -48,6 +48,8 @@ impl Default for Hooks {
 }
 
 /// What a runtime does when a task panics. The task's handle returns the panic in any case.
+///
+/// [`Builder::unhandled_panic`](crate::runtime::Builder::unhandled_panic) has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnhandledPanic {

@@ -63,6 +63,23 @@ impl Wake for Report {
 /// A poll that has taken longer than the threshold while other tasks waited for its worker.
 ///
 /// It is given to [`Builder::on_stall`](crate::runtime::Builder::on_stall) while the poll goes on.
+///
+/// # Examples
+/// ```
+/// use heist::runtime::Builder;
+///
+/// let runtime = Builder::new_multi_thread()
+///     .on_stall(|stall| {
+///         let name = stall.task_name().unwrap_or("a task without a name");
+///         eprintln!("{name} has kept worker {} for {:?}", stall.worker(), stall.duration());
+///         if let Some(place) = stall.spawned_at() {
+///             eprintln!("it was spawned at {place}");
+///         }
+///     })
+///     .build()?;
+/// # drop(runtime);
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Stall {
     task: Id,

@@ -10,6 +10,20 @@ use crate::task::builder;
 use crate::task::local::LocalSet;
 
 /// Spawns tasks with a name into a [`JoinSet`]. Made by [`JoinSet::build_task`]. See [`task::Builder`](crate::task::Builder).
+///
+/// # Examples
+/// ```
+/// use heist::task::JoinSet;
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let mut set = JoinSet::new();
+///     set.build_task().name("parser").spawn(async { 1 })?;
+///     set.build_task().name("reader").spawn_blocking(|| 2)?;
+///     assert_eq!(set.join_all().await.iter().sum::<i32>(), 3);
+///     Ok(())
+/// }
+/// ```
 #[must_use = "builders do nothing unless used to spawn a task"]
 pub struct Builder<'a, T> {
     set: &'a mut JoinSet<T>,
@@ -25,6 +39,8 @@ impl<'a, T: 'static> Builder<'a, T> {
     }
 
     /// Sets the task's name.
+    ///
+    /// [`Builder`] has an example.
     pub fn name(self, name: &'a str) -> Self {
         Self {
             builder: self.builder.name(name),
@@ -39,6 +55,8 @@ impl<'a, T: 'static> Builder<'a, T> {
     ///
     /// # Panics
     /// Panics if called outside any runtime.
+    ///
+    /// [`Builder`] has an example.
     #[track_caller]
     pub fn spawn<F>(self, future: F) -> io::Result<AbortHandle>
     where
@@ -96,6 +114,8 @@ impl<'a, T: 'static> Builder<'a, T> {
     ///
     /// # Panics
     /// Panics if called outside any runtime.
+    ///
+    /// [`Builder`] has an example.
     #[track_caller]
     pub fn spawn_blocking<F>(self, f: F) -> io::Result<AbortHandle>
     where

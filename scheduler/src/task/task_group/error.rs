@@ -6,6 +6,22 @@ use std::fmt;
 use crate::cell::{Id, JoinError};
 
 /// The failures of a group's children, at least one. The first is the one that cancelled the other children.
+///
+/// # Examples
+/// ```
+/// use heist::task::TaskGroup;
+/// use heist::task::task_group::Failure;
+///
+/// #[heist::main]
+/// async fn main() {
+///     let mut group = TaskGroup::<(), &str>::new();
+///     group.spawn(async { Err("no more beans") });
+///     group.spawn(std::future::pending());
+///     let error = group.join().await.unwrap_err();
+///     assert_eq!(error.failures().len(), 1);
+///     assert!(matches!(error.first(), Failure::Error(_, "no more beans")));
+/// }
+/// ```
 pub struct GroupError<E> {
     failures: Vec<Failure<E>>,
 }
@@ -35,11 +51,15 @@ impl<E> GroupError<E> {
     }
 
     /// The failure that cancelled the other children.
+    ///
+    /// [`GroupError`] has an example.
     pub fn first(&self) -> &Failure<E> {
         &self.failures[0]
     }
 
     /// All failures, in the order in which they happened.
+    ///
+    /// [`GroupError`] has an example.
     pub fn failures(&self) -> &[Failure<E>] {
         &self.failures
     }
