@@ -141,6 +141,20 @@ impl Barrier {
     ///
     /// [`BrokenBarrier`] if the barrier is broken, or if it is [reset](Self::reset) or [aborted](Self::abort)
     /// meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::Barrier;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let barrier = Barrier::new(2);
+    ///     let fails = async { barrier.abort() };
+    ///     let (result, ()) = heist::join!(barrier.checked_wait(), fails);
+    ///     assert!(result.is_err());
+    /// }
+    /// ```
     pub async fn checked_wait(&self) -> Result<BarrierWaitResult, BrokenBarrier> {
         let arrive = Arrive {
             barrier: self,
@@ -154,6 +168,8 @@ impl Barrier {
     /// # Panics
     ///
     /// The same as for [`wait`](Self::wait).
+    ///
+    /// [`Barrier`] has an example.
     #[track_caller]
     pub fn blocking_wait(&self) -> BarrierWaitResult {
         match self.blocking_checked_wait() {
@@ -167,34 +183,71 @@ impl Barrier {
     /// # Errors
     ///
     /// The same as for [`checked_wait`](Self::checked_wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let barrier = heist::sync::Barrier::new(2);
+    /// barrier.abort();
+    /// assert!(barrier.blocking_checked_wait().is_err());
+    /// ```
     #[track_caller]
     pub fn blocking_checked_wait(&self) -> Result<BarrierWaitResult, BrokenBarrier> {
         block_on(self.checked_wait())
     }
 
     /// Makes the barrier as new. Tasks that wait get an error, and tasks that come from now on are counted from one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let barrier = heist::sync::Barrier::new(1);
+    /// barrier.abort();
+    /// barrier.reset();
+    /// assert!(!barrier.is_broken());
+    /// assert!(barrier.blocking_wait().is_leader());
+    /// ```
     pub fn reset(&self) {
         self.turn_away(false);
     }
 
     /// Breaks the barrier. Tasks that wait, and tasks that come until it is [reset](Self::reset), get an error. Call
     /// this if a task can't come, so that the others don't wait for ever.
+    ///
+    /// [`checked_wait`](Self::checked_wait) has an example.
     pub fn abort(&self) {
         self.turn_away(true);
     }
 
     /// Whether the barrier was broken by [`abort`](Self::abort).
+    ///
+    /// [`reset`](Self::reset) has an example.
     pub fn is_broken(&self) -> bool {
         // Ordering: hint only. The lock decides.
         self.broken.load(Ordering::Relaxed)
     }
 
     /// The number of tasks that the barrier is for.
+    ///
+    /// [`num_waiting`](Self::num_waiting) has an example.
     pub fn parties(&self) -> usize {
         self.parties
     }
 
     /// The number of tasks that wait now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::Future;
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    ///
+    /// let barrier = heist::sync::Barrier::new(3);
+    /// let mut wait = pin!(barrier.wait());
+    /// assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    /// assert_eq!((barrier.num_waiting(), barrier.parties()), (1, 3));
+    /// ```
     pub fn num_waiting(&self) -> usize {
         // Ordering: hint only. The lock decides.
         self.waiting.load(Ordering::Relaxed)

@@ -60,6 +60,16 @@ use crate::waits::{self, Wait};
 /// # Panics
 ///
 /// Panics if `capacity` is 0 or more than `usize::MAX / 2`.
+///
+/// # Examples
+///
+/// ```
+/// use heist::sync::broadcast;
+///
+/// let (sender, mut receiver) = broadcast::channel(4);
+/// sender.send("hello").unwrap();
+/// assert_eq!(receiver.try_recv(), Ok("hello"));
+/// ```
 #[track_caller]
 pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let sender = Sender::with_receivers(capacity, 1);
@@ -71,11 +81,15 @@ pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 }
 
 /// Sends to all receivers of a channel. Clones send to the same channel.
+///
+/// [`send`](Self::send) has an example.
 pub struct Sender<T> {
     ring: Arc<Ring<T>>,
 }
 
 /// A [`Sender`] that doesn't keep the channel open.
+///
+/// [`upgrade`](Self::upgrade) has an example.
 pub struct WeakSender<T> {
     ring: Arc<Ring<T>>,
 }
@@ -83,6 +97,8 @@ pub struct WeakSender<T> {
 /// Receives the values that are sent after the receiver was made.
 ///
 /// It can't be cloned, because it isn't obvious where a clone would begin. See [`resubscribe`](Self::resubscribe).
+///
+/// [`recv`](Self::recv) has an example.
 pub struct Receiver<T> {
     ring: Arc<Ring<T>>,
     /// The number of the next value to receive.
@@ -174,6 +190,8 @@ impl<T> Sender<T> {
     }
 
     /// Makes a sender that doesn't keep the channel open.
+    ///
+    /// [`WeakSender::upgrade`] has an example.
     #[must_use = "it has no effect beside the handle that it gives"]
     pub fn downgrade(&self) -> WeakSender<T> {
         WeakSender::new(&self.ring)
@@ -199,11 +217,23 @@ impl<T> Sender<T> {
     }
 
     /// Whether all receivers have received all values.
+    ///
+    /// [`len`](Self::len) has an example.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The number of receivers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist::sync::broadcast::channel::<u8>(4);
+    /// let other = sender.subscribe();
+    /// assert_eq!(sender.receiver_count(), 2);
+    /// drop((receiver, other));
+    /// assert_eq!(sender.receiver_count(), 0);
+    /// ```
     pub fn receiver_count(&self) -> usize {
         self.ring.receivers()
     }
@@ -241,6 +271,14 @@ impl<T> Sender<T> {
     }
 
     /// The number of senders. Weak ones don't count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, _receiver) = heist::sync::broadcast::channel::<u8>(4);
+    /// let (_clone, _weak) = (sender.clone(), sender.downgrade());
+    /// assert_eq!((sender.strong_count(), sender.weak_count()), (2, 1));
+    /// ```
     pub fn strong_count(&self) -> usize {
         strong_count(&self.ring)
     }
@@ -337,6 +375,17 @@ impl<T> Receiver<T> {
 
     /// How many values were sent that this receiver has not received. If it is more than the capacity, the receiver has
     /// lagged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist::sync::broadcast::channel(2);
+    /// for i in 0..3 {
+    ///     sender.send(i).unwrap();
+    /// }
+    /// // Two are kept; the oldest is lost.
+    /// assert_eq!(receiver.len(), 3);
+    /// ```
     pub fn len(&self) -> usize {
         (self.ring.sent() - self.next) as usize
     }
@@ -362,6 +411,15 @@ impl<T> Receiver<T> {
     }
 
     /// Whether all senders have been dropped. There may still be values to receive.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist::sync::broadcast::channel::<u8>(2);
+    /// assert!(!receiver.is_closed());
+    /// drop(sender);
+    /// assert!(receiver.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.ring.is_closed()
     }
@@ -436,6 +494,19 @@ impl<T: Clone> Receiver<T> {
     /// # Panics
     ///
     /// The same as for [`recv`](Self::recv).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::broadcast::{self, error::TryRecvError};
+    ///
+    /// let (sender, mut receiver) = broadcast::channel(2);
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    /// sender.send(1).unwrap();
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// drop(sender);
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+    /// ```
     #[track_caller]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         // This is looked at first: what was sent before the end is there by then.

@@ -91,6 +91,8 @@ pin_project! {
 }
 
 /// Cancels its token when dropped. Made by [`CancellationToken::drop_guard`].
+///
+/// [`CancellationToken::drop_guard`] has an example.
 #[derive(Debug)]
 #[must_use = "the token is cancelled when this is dropped"]
 pub struct DropGuard {
@@ -99,6 +101,8 @@ pub struct DropGuard {
 }
 
 /// Cancels a borrowed token when dropped. Made by [`CancellationToken::drop_guard_ref`].
+///
+/// [`CancellationToken::drop_guard_ref`] has an example.
 #[derive(Debug)]
 #[must_use = "the token is cancelled when this is dropped"]
 pub struct DropGuardRef<'a> {
@@ -108,6 +112,8 @@ pub struct DropGuardRef<'a> {
 
 impl CancellationToken {
     /// Makes a token without a parent.
+    ///
+    /// [`CancellationToken`] has an example.
     pub fn new() -> Self {
         Self { node: Node::new() }
     }
@@ -136,11 +142,15 @@ impl CancellationToken {
     ///
     /// When this returns, all of them are cancelled. A task that sees a token cancelled sees its descendants cancelled
     /// too.
+    ///
+    /// [`CancellationToken`] has an example.
     pub fn cancel(&self) {
         Node::cancel(&self.node);
     }
 
     /// Whether the token has been cancelled.
+    ///
+    /// [`CancellationToken`] has an example.
     pub fn is_cancelled(&self) -> bool {
         self.node.is_cancelled()
     }
@@ -177,6 +187,21 @@ impl CancellationToken {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::CancellationToken;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let token = CancellationToken::new();
+    ///     // The future has no lifetime, so it can be spawned.
+    ///     let task = heist::spawn(token.clone().cancelled_owned());
+    ///     token.cancel();
+    ///     task.await.unwrap();
+    /// }
+    /// ```
     pub fn cancelled_owned(self) -> WaitForCancellationFutureOwned {
         WaitForCancellationFutureOwned {
             waiter: KeptWaiter::new(self.node.clone(), Node::queue, ()),
@@ -217,6 +242,24 @@ impl CancellationToken {
     }
 
     /// Like [`drop_guard`](Self::drop_guard), for a borrowed token.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::CancellationToken;
+    ///
+    /// fn work(stop: &CancellationToken) -> Result<(), std::num::ParseIntError> {
+    ///     // If this function fails, the others stop too.
+    ///     let guard = stop.drop_guard_ref();
+    ///     "many".parse::<u32>()?;
+    ///     guard.disarm();
+    ///     Ok(())
+    /// }
+    ///
+    /// let stop = CancellationToken::new();
+    /// assert!(work(&stop).is_err());
+    /// assert!(stop.is_cancelled());
+    /// ```
     pub fn drop_guard_ref(&self) -> DropGuardRef<'_> {
         DropGuardRef { token: Some(self) }
     }
@@ -265,6 +308,22 @@ impl CancellationToken {
     /// # Cancel safety
     ///
     /// The same as for `future`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::pending;
+    ///
+    /// use heist::sync::CancellationToken;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let token = CancellationToken::new();
+    ///     let task = heist::spawn(token.clone().run_until_cancelled_owned(pending::<()>()));
+    ///     token.cancel();
+    ///     assert_eq!(task.await.unwrap(), None);
+    /// }
+    /// ```
     pub async fn run_until_cancelled_owned<F: Future>(self, future: F) -> Option<F::Output> {
         self.run_until_cancelled(future).await
     }
@@ -389,11 +448,28 @@ impl fmt::Debug for WaitForCancellationFutureOwned {
 
 impl DropGuard {
     /// The token that this guard cancels.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let guard = heist::sync::CancellationToken::new().drop_guard();
+    /// let token = guard.token().clone();
+    /// drop(guard);
+    /// assert!(token.is_cancelled());
+    /// ```
     pub fn token(&self) -> &CancellationToken {
         self.token.as_ref().expect("there until it is disarmed")
     }
 
     /// Takes the token out without cancelling it. Other guards of it stay armed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let guard = heist::sync::CancellationToken::new().drop_guard();
+    /// let token = guard.disarm();
+    /// assert!(!token.is_cancelled());
+    /// ```
     pub fn disarm(mut self) -> CancellationToken {
         self.token.take().expect("there until it is disarmed")
     }
@@ -409,11 +485,21 @@ impl Drop for DropGuard {
 
 impl<'a> DropGuardRef<'a> {
     /// The token that this guard cancels.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let token = heist::sync::CancellationToken::new();
+    /// let guard = token.drop_guard_ref();
+    /// assert!(!guard.token().is_cancelled());
+    /// ```
     pub fn token(&self) -> &CancellationToken {
         self.token.expect("there until it is disarmed")
     }
 
     /// Takes the token out without cancelling it. Other guards of it stay armed.
+    ///
+    /// [`CancellationToken::drop_guard_ref`] has an example.
     pub fn disarm(mut self) -> &'a CancellationToken {
         self.token.take().expect("there until it is disarmed")
     }

@@ -120,6 +120,33 @@ impl Condvar {
     ///
     /// Dropping the future gives up the place in the queue, and the mutex is not locked again. If a notification had
     /// already reached it, that goes to the next task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::{Condvar, Mutex};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let shared = Arc::new((Mutex::new(0), Condvar::new()));
+    ///     let other = shared.clone();
+    ///     let task = heist::spawn(async move {
+    ///         let (number, changed) = &*other;
+    ///         *number.lock().await = 7;
+    ///         changed.notify_one();
+    ///     });
+    ///
+    ///     let (number, changed) = &*shared;
+    ///     let mut number = number.lock().await;
+    ///     while *number == 0 {
+    ///         number = changed.wait(number).await;
+    ///     }
+    ///     assert_eq!(*number, 7);
+    ///     task.await.unwrap();
+    /// }
+    /// ```
     pub async fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = MutexGuard::mutex(&guard);
         self.wait_and_lock(guard, || mutex.lock()).await
@@ -130,6 +157,33 @@ impl Condvar {
     /// # Cancel safety
     ///
     /// The same as for [`wait`](Self::wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::{Condvar, Mutex};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (number, changed) = (Arc::new(Mutex::new(0)), Arc::new(Condvar::new()));
+    ///     let guard = number.clone().lock_owned().await;
+    ///     let notified = changed.clone();
+    ///     // The guard has no lifetime, so a task can take it along.
+    ///     let waiting = heist::spawn(async move {
+    ///         let mut guard = guard;
+    ///         while *guard == 0 {
+    ///             guard = notified.wait_owned(guard).await;
+    ///         }
+    ///         *guard
+    ///     });
+    ///
+    ///     *number.lock().await = 7;
+    ///     changed.notify_one();
+    ///     assert_eq!(waiting.await.unwrap(), 7);
+    /// }
+    /// ```
     pub async fn wait_owned<T: ?Sized>(&self, guard: OwnedMutexGuard<T>) -> OwnedMutexGuard<T> {
         let mutex = OwnedMutexGuard::mutex(&guard).clone();
         self.wait_and_lock(guard, || Mutex::lock_owned(mutex)).await
@@ -140,6 +194,30 @@ impl Condvar {
     /// # Cancel safety
     ///
     /// The same as for [`wait`](Self::wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{Condvar, Mutex};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (items, changed) = (Mutex::new(vec![]), Condvar::new());
+    ///     let three = async {
+    ///         let items = items.lock().await;
+    ///         let items = changed.wait_while(items, |items| items.len() < 3).await;
+    ///         items.iter().sum::<i32>()
+    ///     };
+    ///     let add = async {
+    ///         for i in 0..3 {
+    ///             items.lock().await.push(i);
+    ///             changed.notify_one();
+    ///         }
+    ///     };
+    ///     let (sum, ()) = heist::join!(three, add);
+    ///     assert_eq!(sum, 3);
+    /// }
+    /// ```
     pub async fn wait_while<'a, T, F>(
         &self,
         mut guard: MutexGuard<'a, T>,
@@ -156,6 +234,25 @@ impl Condvar {
     }
 
     /// Like [`wait`](Self::wait), but blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{Condvar, Mutex};
+    ///
+    /// let (number, changed) = (Mutex::new(0), Condvar::new());
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         *number.blocking_lock() = 7;
+    ///         changed.notify_one();
+    ///     });
+    ///     let mut number = number.blocking_lock();
+    ///     while *number == 0 {
+    ///         number = changed.blocking_wait(number);
+    ///     }
+    ///     assert_eq!(*number, 7);
+    /// });
+    /// ```
     #[track_caller]
     pub fn blocking_wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         block_on(self.wait(guard))
@@ -192,6 +289,32 @@ impl Condvar {
     }
 
     /// Wakes the task that has waited longest, if any waits.
+    ///
+    /// Change the data under the mutex first: a task that begins to wait after that sees the change. A notification
+    /// isn't kept if nobody waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{Condvar, Mutex};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (places, freed) = (Mutex::new(0), Condvar::new());
+    ///     let take = async {
+    ///         let places = places.lock().await;
+    ///         let mut places = freed.wait_while(places, |places| *places == 0).await;
+    ///         *places -= 1;
+    ///     };
+    ///     let free = async {
+    ///         *places.lock().await += 1;
+    ///         // There is one place, so one task is enough.
+    ///         freed.notify_one();
+    ///     };
+    ///     heist::join!(take, free);
+    ///     assert_eq!(*places.lock().await, 0);
+    /// }
+    /// ```
     pub fn notify_one(&self) {
         // Ordering: hint only, by invariant 2.
         if !self.waiting.load(Ordering::Relaxed) {
@@ -205,6 +328,28 @@ impl Condvar {
     }
 
     /// Wakes all tasks that wait now.
+    ///
+    /// Call this if the change may let several tasks go on, or if tasks wait for different conditions.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{Condvar, Mutex};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (open, changed) = (Mutex::new(false), Condvar::new());
+    ///     let pass = || async {
+    ///         let open = open.lock().await;
+    ///         let _open = changed.wait_while(open, |open| !*open).await;
+    ///     };
+    ///     let open_it = async {
+    ///         *open.lock().await = true;
+    ///         changed.notify_all();
+    ///     };
+    ///     heist::join!(pass(), pass(), open_it);
+    /// }
+    /// ```
     pub fn notify_all(&self) {
         // Ordering: hint only, by invariant 2.
         if !self.waiting.load(Ordering::Relaxed) {

@@ -103,6 +103,8 @@ impl Event {
     }
 
     /// Sets the flag, and releases all tasks that wait.
+    ///
+    /// [`wait`](Self::wait) has an example.
     pub fn set(&self) {
         // Ordering: Release pairs with the Acquire in `is_set`. If it was set already, nobody is queued (invariant 1).
         let again = self
@@ -123,12 +125,24 @@ impl Event {
     }
 
     /// Clears the flag: tasks that come from now on wait until it is set again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let event = heist::sync::Event::new();
+    /// event.set();
+    /// assert!(event.is_set());
+    /// event.clear();
+    /// assert!(!event.is_set());
+    /// ```
     pub fn clear(&self) {
         // Ordering: hint only. A task that sees it clear learns nothing else by that.
         self.word.store(CLEAR, Ordering::Relaxed);
     }
 
     /// Whether the flag is set.
+    ///
+    /// [`clear`](Self::clear) has an example.
     pub fn is_set(&self) -> bool {
         // Ordering: Acquire pairs with the Release in `set`, so that what was done before it is seen.
         self.word.load(Ordering::Acquire) == SET
@@ -139,6 +153,25 @@ impl Event {
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing for other tasks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::Event;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let ready = Arc::new(Event::new());
+    ///     let set = ready.clone();
+    ///     let task = heist::spawn(async move { set.set() });
+    ///     ready.wait().await;
+    ///     // It stays set until it is cleared.
+    ///     ready.wait().await;
+    ///     task.await.unwrap();
+    /// }
+    /// ```
     pub fn wait(&self) -> EventWait<'_> {
         EventWait {
             event: self,
@@ -147,6 +180,16 @@ impl Event {
     }
 
     /// Like [`wait`](Self::wait), but blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let ready = heist::sync::Event::new();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| ready.set());
+    ///     ready.blocking_wait();
+    /// });
+    /// ```
     #[track_caller]
     pub fn blocking_wait(&self) {
         if !self.is_set() {

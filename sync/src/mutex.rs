@@ -88,6 +88,8 @@ impl<T> Mutex<T> {
     }
 
     /// Consumes the mutex and returns the value.
+    ///
+    /// [`blocking_lock`](Self::blocking_lock) has an example.
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
@@ -100,6 +102,24 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// Dropping the future gives up the place in the queue. If the lock had already been handed to it, that goes to the
     /// next task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::Mutex;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let count = Arc::new(Mutex::new(0));
+    ///     let other = count.clone();
+    ///     let task = heist::spawn(async move { *other.lock().await += 1 });
+    ///     *count.lock().await += 1;
+    ///     task.await.unwrap();
+    ///     assert_eq!(*count.lock().await, 2);
+    /// }
+    /// ```
     #[track_caller]
     pub fn lock(&self) -> impl Future<Output = MutexGuard<'_, T>> {
         let place = Location::caller();
@@ -130,6 +150,24 @@ impl<T: ?Sized> Mutex<T> {
     /// # Cancel safety
     ///
     /// The same as for [`lock`](Self::lock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::Mutex;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let names = Arc::new(Mutex::new(vec!["Robin"]));
+    ///     let mut guard = names.clone().lock_owned().await;
+    ///     // The guard moves into the task.
+    ///     let task = heist::spawn(async move { guard.push("Kim") });
+    ///     task.await.unwrap();
+    ///     assert_eq!(*names.lock().await, ["Robin", "Kim"]);
+    /// }
+    /// ```
     #[track_caller]
     pub fn lock_owned(self: Arc<Self>) -> impl Future<Output = OwnedMutexGuard<T>> {
         let place = Location::caller();
@@ -142,6 +180,16 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     /// Like [`lock_owned`](Self::lock_owned), but blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let number = std::sync::Arc::new(heist::sync::Mutex::new(1));
+    /// let mut guard = number.clone().blocking_lock_owned();
+    /// std::thread::spawn(move || *guard += 1);
+    /// // Waits until the thread has dropped the guard.
+    /// assert_eq!(*number.blocking_lock(), 2);
+    /// ```
     #[track_caller]
     pub fn blocking_lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
         block_on(self.lock_owned())
@@ -152,6 +200,16 @@ impl<T: ?Sized> Mutex<T> {
     /// # Errors
     ///
     /// [`TryLockError`] if it is locked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let number = heist::sync::Mutex::new(1);
+    /// let guard = number.try_lock().unwrap();
+    /// assert!(number.try_lock().is_err());
+    /// drop(guard);
+    /// assert!(number.try_lock().is_ok());
+    /// ```
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError> {
         if self.raw.try_lock() {
             Ok(MutexGuard::new(self))
@@ -165,6 +223,15 @@ impl<T: ?Sized> Mutex<T> {
     /// # Errors
     ///
     /// [`TryLockError`] if it is locked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let number = std::sync::Arc::new(heist::sync::Mutex::new(1));
+    /// let guard = number.clone().try_lock_owned().unwrap();
+    /// assert!(number.try_lock_owned().is_err());
+    /// assert_eq!(*guard, 1);
+    /// ```
     pub fn try_lock_owned(self: Arc<Self>) -> Result<OwnedMutexGuard<T>, TryLockError> {
         if self.raw.try_lock() {
             Ok(OwnedMutexGuard::new(self))
@@ -174,6 +241,14 @@ impl<T: ?Sized> Mutex<T> {
     }
 
     /// The value. Nobody else can hold the lock, so this needs no locking.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut number = heist::sync::Mutex::new(1);
+    /// *number.get_mut() += 1;
+    /// assert_eq!(number.into_inner(), 2);
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }

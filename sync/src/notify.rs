@@ -244,16 +244,51 @@ impl Notify {
     }
 
     /// Notifies the task that has waited longest. If no task waits, leaves a permit.
+    ///
+    /// [`notified`](Self::notified) has an example.
     pub fn notify_one(&self) {
         self.notify(ONE_FIRST);
     }
 
     /// Notifies the task that came last. If no task waits, leaves a permit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::future::Future;
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    ///
+    /// let notify = heist::sync::Notify::new();
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let (mut first, mut last) = (pin!(notify.notified()), pin!(notify.notified()));
+    /// assert!(first.as_mut().poll(&mut cx).is_pending());
+    /// assert!(last.as_mut().poll(&mut cx).is_pending());
+    ///
+    /// notify.notify_last();
+    /// assert!(first.as_mut().poll(&mut cx).is_pending());
+    /// assert!(last.as_mut().poll(&mut cx).is_ready());
+    /// ```
     pub fn notify_last(&self) {
         self.notify(ONE_LAST);
     }
 
     /// Notifies all tasks that wait now, and all [`Notified`] futures that have not been polled yet. Leaves no permit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::Notify;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let notify = Notify::new();
+    ///     // Both are there before the notification, so both get it.
+    ///     let (one, other) = (notify.notified(), notify.notified());
+    ///     notify.notify_waiters();
+    ///     heist::join!(one, other);
+    /// }
+    /// ```
     pub fn notify_waiters(&self) {
         let mut wakes = Wakes::default();
         let mut locked = self.queue.lock();

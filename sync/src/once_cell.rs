@@ -57,6 +57,8 @@ impl<T> OnceCell<T> {
     }
 
     /// Makes a cell without a value, as a constant function.
+    ///
+    /// [`OnceCell`] has an example.
     #[cfg(not(any(heist_loom, heist_shuttle)))]
     pub const fn const_new() -> Self {
         Self {
@@ -66,6 +68,13 @@ impl<T> OnceCell<T> {
     }
 
     /// Makes a cell with `value`, if that is `Some`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = heist::sync::OnceCell::new_with(Some(5));
+    /// assert_eq!(cell.into_inner(), Some(5));
+    /// ```
     pub fn new_with(value: Option<T>) -> Self {
         Self {
             value: value.map_or_else(Cell::new, Cell::with_value),
@@ -74,6 +83,15 @@ impl<T> OnceCell<T> {
     }
 
     /// Makes a cell with `value`, as a constant function.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::OnceCell;
+    ///
+    /// static ANSWER: OnceCell<u32> = OnceCell::const_new_with(42);
+    /// assert_eq!(ANSWER.get(), Some(&42));
+    /// ```
     #[cfg(not(any(heist_loom, heist_shuttle)))]
     pub const fn const_new_with(value: T) -> Self {
         Self {
@@ -83,16 +101,30 @@ impl<T> OnceCell<T> {
     }
 
     /// Whether the cell has a value.
+    ///
+    /// [`set`](Self::set) has an example.
     pub fn initialized(&self) -> bool {
         self.get().is_some()
     }
 
     /// The value, if the cell has one.
+    ///
+    /// [`set`](Self::set) has an example.
     pub fn get(&self) -> Option<&T> {
         self.value.get()
     }
 
     /// The value, if the cell has one, by a mutable reference.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut cell = heist::sync::OnceCell::from(5);
+    /// if let Some(value) = cell.get_mut() {
+    ///     *value += 1;
+    /// }
+    /// assert_eq!(cell.get(), Some(&6));
+    /// ```
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.value.get_mut()
     }
@@ -102,6 +134,18 @@ impl<T> OnceCell<T> {
     /// # Errors
     ///
     /// [`SetError`] holds `value`, if the cell has a value already or a task is computing one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{OnceCell, SetError};
+    ///
+    /// let cell = OnceCell::new();
+    /// assert!(!cell.initialized());
+    /// assert_eq!(cell.set(5), Ok(()));
+    /// assert_eq!(cell.get(), Some(&5));
+    /// assert_eq!(cell.set(6), Err(SetError::AlreadyInitializedError(6)));
+    /// ```
     pub fn set(&self, value: T) -> Result<(), SetError<T>> {
         if self.initialized() {
             return Err(SetError::AlreadyInitializedError(value));
@@ -126,6 +170,20 @@ impl<T> OnceCell<T> {
     /// # Panics
     ///
     /// Panics if `f` does; the cell is then as it was. If `f` waits for the same cell, it waits for ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::OnceCell;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let cell = OnceCell::new();
+    ///     assert_eq!(cell.get_or_init(|| async { 5 }).await, &5);
+    ///     // It has a value by now, so this computes nothing.
+    ///     assert_eq!(cell.get_or_init(|| async { 6 }).await, &5);
+    /// }
+    /// ```
     pub async fn get_or_init<F, Fut>(&self, f: F) -> &T
     where
         F: FnOnce() -> Fut,
@@ -187,17 +245,39 @@ impl<T> OnceCell<T> {
     /// # Panics
     ///
     /// The same as for [`get_or_init`](Self::get_or_init).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = heist::sync::OnceCell::new();
+    /// std::thread::scope(|scope| {
+    ///     for _ in 0..2 {
+    ///         scope.spawn(|| assert_eq!(cell.blocking_get_or_init(|| 6 * 7), &42));
+    ///     }
+    /// });
+    /// ```
     #[track_caller]
     pub fn blocking_get_or_init(&self, f: impl FnOnce() -> T) -> &T {
         block_on(self.get_or_init(|| async { f() }))
     }
 
     /// Consumes the cell and returns the value, if it has one.
+    ///
+    /// [`take`](Self::take) has an example.
     pub fn into_inner(self) -> Option<T> {
         self.value.into_inner()
     }
 
     /// Takes the value out, if the cell has one. The cell is then as new.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut cell = heist::sync::OnceCell::from(5);
+    /// assert_eq!(cell.take(), Some(5));
+    /// assert_eq!(cell.set(6), Ok(()));
+    /// assert_eq!(cell.into_inner(), Some(6));
+    /// ```
     pub fn take(&mut self) -> Option<T> {
         std::mem::take(self).into_inner()
     }
@@ -248,11 +328,34 @@ impl<T: fmt::Debug> fmt::Debug for OnceCell<T> {
 
 impl<T> SetError<T> {
     /// Whether the cell had a value already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = heist::sync::OnceCell::from(5);
+    /// assert!(cell.set(6).unwrap_err().is_already_init_err());
+    /// ```
     pub fn is_already_init_err(&self) -> bool {
         matches!(self, Self::AlreadyInitializedError(_))
     }
 
     /// Whether a task was computing the value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::OnceCell;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let cell = OnceCell::new();
+    ///     let compute = || async {
+    ///         assert!(cell.set(6).unwrap_err().is_initializing_err());
+    ///         5
+    ///     };
+    ///     assert_eq!(cell.get_or_init(compute).await, &5);
+    /// }
+    /// ```
     pub fn is_initializing_err(&self) -> bool {
         matches!(self, Self::InitializingError(_))
     }

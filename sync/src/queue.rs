@@ -104,6 +104,34 @@ pub type LifoQueue<T> = OrderedQueue<T, Lifo>;
 pub type PriorityQueue<T> = OrderedQueue<T, Priority>;
 
 /// What [`Queue`], [`LifoQueue`] and [`PriorityQueue`] have in common. `O` is the order in which items are given out.
+///
+/// # Examples
+///
+/// ```
+/// use heist::sync::queue::Queue;
+///
+/// #[heist::main]
+/// async fn main() {
+///     let queue = Queue::bounded(2);
+///     let produce = async {
+///         for item in 0..5 {
+///             queue.put(item).await.expect("nobody shuts it down before this ends");
+///         }
+///         queue.join().await;
+///         queue.shutdown(false);
+///     };
+///     let consume = async {
+///         let mut items = vec![];
+///         while let Ok(item) = queue.get().await {
+///             items.push(item);
+///             queue.task_done();
+///         }
+///         items
+///     };
+///     let ((), items) = heist::join!(produce, consume);
+///     assert_eq!(items, [0, 1, 2, 3, 4]);
+/// }
+/// ```
 pub struct OrderedQueue<T, O: Order<T> = Fifo> {
     state: Mutex<State<O::Store>>,
     /// How many more items there is room for. `None` if there is no bound.
@@ -138,6 +166,17 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// # Panics
     ///
     /// Panics if `max_capacity` is 0 or more than [`Semaphore::MAX_PERMITS`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::queue::{Queue, TryPutError};
+    ///
+    /// let queue = Queue::bounded(1);
+    /// assert!(queue.try_put('a').is_ok());
+    /// assert!(queue.is_full());
+    /// assert_eq!(queue.try_put('b'), Err(TryPutError::Full('b')));
+    /// ```
     #[track_caller]
     pub fn bounded(max_capacity: usize) -> Self {
         assert!(max_capacity > 0, "a queue has room for at least one item");
@@ -145,6 +184,18 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     }
 
     /// Makes a queue with room for any number of items.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::queue::Queue;
+    ///
+    /// let queue = Queue::unbounded();
+    /// for i in 0..1000 {
+    ///     queue.try_put(i).expect("there is always room");
+    /// }
+    /// assert_eq!(queue.len(), 1000);
+    /// ```
     pub fn unbounded() -> Self {
         Self::new(None, None)
     }
@@ -175,6 +226,25 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     ///
     /// If the future is dropped before it completes, the item is dropped and not put, and the place among those who
     /// wait is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::queue::{PutError, Queue};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let queue = Queue::bounded(1);
+    ///     queue.put("first").await.unwrap();
+    ///
+    ///     // The second waits until the first is taken out.
+    ///     let (put, got) = heist::join!(queue.put("second"), queue.get());
+    ///     assert_eq!((put, got), (Ok(()), Ok("first")));
+    ///
+    ///     queue.shutdown(false);
+    ///     assert_eq!(queue.put("third").await, Err(PutError("third")));
+    /// }
+    /// ```
     pub async fn put(&self, item: T) -> Result<(), PutError<T>> {
         if let Some(room) = &self.room {
             match noting(Wait::QueuePut, room.acquire()).await {
@@ -190,6 +260,18 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// # Errors
     ///
     /// [`TryPutError`] holds the item, and says whether there is no room or the queue is shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::queue::{Queue, TryPutError};
+    ///
+    /// let queue = Queue::bounded(1);
+    /// queue.try_put(1).unwrap();
+    /// assert_eq!(queue.try_put(2), Err(TryPutError::Full(2)));
+    /// queue.shutdown(false);
+    /// assert_eq!(queue.try_put(2), Err(TryPutError::ShutDown(2)));
+    /// ```
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
         match self.room.as_ref().map(Semaphore::try_acquire) {
             None => {}
@@ -206,6 +288,8 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// # Errors
     ///
     /// The same as for [`put`](Self::put).
+    ///
+    /// [`Queue`] has an example.
     #[track_caller]
     pub fn blocking_put(&self, item: T) -> Result<(), PutError<T>> {
         block_on(self.put(item))
@@ -220,6 +304,22 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// # Cancel safety
     ///
     /// Dropping the future loses no item. It gives up the place among those who wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::queue::Queue;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let queue = Queue::unbounded();
+    ///     queue.put(1).await.unwrap();
+    ///     queue.shutdown(false);
+    ///     // What is in it can still be taken out.
+    ///     assert_eq!(queue.get().await, Ok(1));
+    ///     assert!(queue.get().await.is_err());
+    /// }
+    /// ```
     pub async fn get(&self) -> Result<T, ShutDown> {
         if let Ok(permit) = noting(Wait::QueueGet, self.items.acquire()).await {
             permit.forget();
@@ -232,6 +332,19 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// # Errors
     ///
     /// [`TryGetError`] if there is none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::queue::{Queue, TryGetError};
+    ///
+    /// let queue = Queue::unbounded();
+    /// assert_eq!(queue.try_get(), Err(TryGetError::Empty));
+    /// queue.try_put(1).unwrap();
+    /// queue.shutdown(false);
+    /// assert_eq!(queue.try_get(), Ok(1));
+    /// assert_eq!(queue.try_get(), Err(TryGetError::ShutDown));
+    /// ```
     pub fn try_get(&self) -> Result<T, TryGetError> {
         match self.items.try_acquire() {
             Ok(permit) => permit.forget(),
@@ -246,6 +359,8 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// # Errors
     ///
     /// The same as for [`get`](Self::get).
+    ///
+    /// [`Queue`] has an example.
     #[track_caller]
     pub fn blocking_get(&self) -> Result<T, ShutDown> {
         block_on(self.get())
@@ -256,6 +371,20 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// # Panics
     ///
     /// Panics if it is called more often than items were put.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::queue::Queue;
+    ///
+    /// let queue = Queue::unbounded();
+    /// queue.try_put("job").unwrap();
+    /// let _job = queue.try_get().unwrap();
+    /// // It is taken out, but still being worked on.
+    /// assert_eq!((queue.len(), queue.unfinished()), (0, 1));
+    /// queue.task_done();
+    /// assert_eq!(queue.unfinished(), 0);
+    /// ```
     #[track_caller]
     pub fn task_done(&self) {
         let done = self.state.lock().done(1);
@@ -272,6 +401,34 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// use heist::sync::queue::Queue;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (queue, sum) = (Arc::new(Queue::unbounded()), Arc::new(AtomicU32::new(0)));
+    ///     for _ in 0..2 {
+    ///         let (queue, sum) = (queue.clone(), sum.clone());
+    ///         heist::spawn(async move {
+    ///             while let Ok(number) = queue.get().await {
+    ///                 sum.fetch_add(number, Ordering::Relaxed);
+    ///                 queue.task_done();
+    ///             }
+    ///         });
+    ///     }
+    ///     for number in 1..=4 {
+    ///         queue.put(number).await.unwrap();
+    ///     }
+    ///     queue.join().await;
+    ///     assert_eq!(sum.load(Ordering::Relaxed), 10);
+    /// }
+    /// ```
     pub async fn join(&self) {
         let mut begun = None;
         loop {
@@ -285,6 +442,8 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     }
 
     /// Like [`join`](Self::join), but blocks the thread.
+    ///
+    /// [`Queue`] has an example.
     #[track_caller]
     pub fn blocking_join(&self) {
         block_on(self.join());
@@ -294,6 +453,23 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// queue can still be taken out; once it is empty, getting fails.
     ///
     /// If `immediate` is true, the items in the queue are dropped and count as done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::queue::Queue;
+    ///
+    /// let queue = Queue::unbounded();
+    /// queue.try_put(1).unwrap();
+    /// queue.shutdown(false);
+    /// assert!(queue.try_put(2).is_err());
+    /// assert_eq!(queue.len(), 1);
+    ///
+    /// // It may be called again, to drop what is left.
+    /// queue.shutdown(true);
+    /// assert!(queue.is_empty());
+    /// queue.blocking_join();
+    /// ```
     pub fn shutdown(&self, immediate: bool) {
         let mut state = self.state.lock();
         state.shut = true;
@@ -316,31 +492,59 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     }
 
     /// Whether the queue was shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = heist::sync::queue::Queue::<u8>::unbounded();
+    /// assert!(!queue.is_shut_down());
+    /// queue.shutdown(false);
+    /// assert!(queue.is_shut_down());
+    /// ```
     pub fn is_shut_down(&self) -> bool {
         self.state.lock().shut
     }
 
     /// The number of items in the queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::queue::Queue;
+    ///
+    /// let queue = Queue::bounded(2);
+    /// assert!(queue.is_empty());
+    /// queue.try_put(1).unwrap();
+    /// assert_eq!((queue.len(), queue.is_full(), queue.max_capacity()), (1, false, Some(2)));
+    /// ```
     pub fn len(&self) -> usize {
         O::len(&self.state.lock().store)
     }
 
     /// Whether the queue is empty.
+    ///
+    /// [`len`](Self::len) has an example.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Whether there is no room for another item.
+    ///
+    /// Never true if there is no bound. [`len`](Self::len) has an example.
     pub fn is_full(&self) -> bool {
         self.max_capacity.is_some_and(|most| self.len() >= most)
     }
 
     /// How many items there is room for. `None` if there is no bound.
+    ///
+    /// [`len`](Self::len) has an example.
     pub fn max_capacity(&self) -> Option<usize> {
         self.max_capacity
     }
 
     /// The number of items that were put and are not [done](Self::task_done).
+    ///
+    /// [`task_done`](Self::task_done) has an example.
     pub fn unfinished(&self) -> usize {
         self.state.lock().unfinished
     }

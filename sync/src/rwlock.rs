@@ -128,6 +128,16 @@ impl<T> RwLock<T> {
     /// # Panics
     ///
     /// The same as for [`with_max_readers`](Self::with_max_readers), when it is compiled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::RwLock;
+    ///
+    /// static NUMBER: RwLock<u8> = RwLock::const_with_max_readers(0, 1);
+    /// let _reader = NUMBER.try_read().unwrap();
+    /// assert!(NUMBER.try_read().is_err());
+    /// ```
     #[cfg(not(heist_loom))]
     #[track_caller]
     pub const fn const_with_max_readers(value: T, max_reads: u32) -> Self {
@@ -150,6 +160,21 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// Dropping the future gives up the place in the queue. If the lock had already been given to it, that goes to the
     /// next task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::RwLock;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let number = RwLock::new(5);
+    ///     // Readers share the lock.
+    ///     let one = number.read().await;
+    ///     let other = number.read().await;
+    ///     assert_eq!((*one, *other), (5, 5));
+    /// }
+    /// ```
     #[track_caller]
     pub fn read(&self) -> impl Future<Output = RwLockReadGuard<'_, T>> {
         let place = Location::caller();
@@ -180,6 +205,24 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancel safety
     ///
     /// The same as for [`read`](Self::read).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::RwLock;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let names = Arc::new(RwLock::new(vec!["Robin"]));
+    ///     let guard = names.clone().read_owned().await;
+    ///     // The guard moves into the task.
+    ///     let count = heist::spawn(async move { guard.len() });
+    ///     assert_eq!(count.await.unwrap(), 1);
+    ///     assert!(names.try_write().is_ok());
+    /// }
+    /// ```
     #[track_caller]
     pub fn read_owned(self: Arc<Self>) -> impl Future<Output = OwnedRwLockReadGuard<T>> {
         let place = Location::caller();
@@ -192,6 +235,18 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Like [`read_owned`](Self::read_owned), but blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::RwLock;
+    ///
+    /// let number = Arc::new(RwLock::new(5));
+    /// let guard = number.blocking_read_owned();
+    /// assert_eq!(std::thread::spawn(move || *guard).join().unwrap(), 5);
+    /// ```
     #[track_caller]
     pub fn blocking_read_owned(self: Arc<Self>) -> OwnedRwLockReadGuard<T> {
         block_on(self.read_owned())
@@ -202,6 +257,15 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     ///
     /// [`TryLockError`] if a writer holds the lock or waits for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let number = heist::sync::RwLock::new(5);
+    /// assert_eq!(*number.try_read().unwrap(), 5);
+    /// let _writer = number.try_write().unwrap();
+    /// assert!(number.try_read().is_err());
+    /// ```
     pub fn try_read(&self) -> Result<RwLockReadGuard<'_, T>, TryLockError> {
         self.try_take(Kind::Read)?;
         Ok(RwLockReadGuard::new(self))
@@ -212,6 +276,15 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     ///
     /// The same as for [`try_read`](Self::try_read).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let number = std::sync::Arc::new(heist::sync::RwLock::new(5));
+    /// let guard = number.clone().try_read_owned().unwrap();
+    /// assert!(number.try_write_owned().is_err());
+    /// assert_eq!(*guard, 5);
+    /// ```
     pub fn try_read_owned(self: Arc<Self>) -> Result<OwnedRwLockReadGuard<T>, TryLockError> {
         self.try_take(Kind::Read)?;
         Ok(OwnedRwLockReadGuard::new(self))
@@ -223,6 +296,25 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancel safety
     ///
     /// The same as for [`read`](Self::read).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{RwLock, RwLockUpgradableReadGuard};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let number = RwLock::new(5);
+    ///     let guard = number.upgradable_read().await;
+    ///     // Others may read, but not write.
+    ///     assert_eq!(*number.read().await, 5);
+    ///     assert!(number.try_write().is_err());
+    ///
+    ///     let mut guard = RwLockUpgradableReadGuard::upgrade(guard).await;
+    ///     *guard += 1;
+    ///     assert_eq!(*guard, 6);
+    /// }
+    /// ```
     #[track_caller]
     pub fn upgradable_read(&self) -> impl Future<Output = RwLockUpgradableReadGuard<'_, T>> {
         let place = Location::caller();
@@ -235,6 +327,8 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Like [`upgradable_read`](Self::upgradable_read), but blocks the thread.
+    ///
+    /// [`RwLockUpgradableReadGuard::blocking_upgrade`] has an example.
     #[track_caller]
     pub fn blocking_upgradable_read(&self) -> RwLockUpgradableReadGuard<'_, T> {
         block_on(self.upgradable_read())
@@ -245,6 +339,8 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancel safety
     ///
     /// The same as for [`read`](Self::read).
+    ///
+    /// [`OwnedRwLockUpgradableReadGuard::upgrade`] has an example.
     #[track_caller]
     pub fn upgradable_read_owned(
         self: Arc<Self>,
@@ -259,6 +355,8 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Like [`upgradable_read_owned`](Self::upgradable_read_owned), but blocks the thread.
+    ///
+    /// [`OwnedRwLockUpgradableReadGuard::blocking_upgrade`] has an example.
     #[track_caller]
     pub fn blocking_upgradable_read_owned(self: Arc<Self>) -> OwnedRwLockUpgradableReadGuard<T> {
         block_on(self.upgradable_read_owned())
@@ -269,6 +367,16 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     ///
     /// [`TryLockError`] if a writer holds the lock or waits for it, or another upgradable reader holds it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let number = heist::sync::RwLock::new(5);
+    /// let _reader = number.try_read().unwrap();
+    /// let _upgradable = number.try_upgradable_read().unwrap();
+    /// // There is one at a time.
+    /// assert!(number.try_upgradable_read().is_err());
+    /// ```
     pub fn try_upgradable_read(&self) -> Result<RwLockUpgradableReadGuard<'_, T>, TryLockError> {
         self.try_take(Kind::Upgradable)?;
         Ok(RwLockUpgradableReadGuard::new(self))
@@ -279,6 +387,8 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     ///
     /// The same as for [`try_upgradable_read`](Self::try_upgradable_read).
+    ///
+    /// [`OwnedRwLockUpgradableReadGuard::try_upgrade`] has an example.
     pub fn try_upgradable_read_owned(
         self: Arc<Self>,
     ) -> Result<OwnedRwLockUpgradableReadGuard<T>, TryLockError> {
@@ -292,6 +402,19 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// Dropping the future gives up the place in the queue. If the lock had already been given to it, that goes to the
     /// next task. Readers that waited for this writer alone get in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::RwLock;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let number = RwLock::new(5);
+    ///     *number.write().await += 1;
+    ///     assert_eq!(*number.read().await, 6);
+    /// }
+    /// ```
     #[track_caller]
     pub fn write(&self) -> impl Future<Output = RwLockWriteGuard<'_, T>> {
         let place = Location::caller();
@@ -304,6 +427,8 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Like [`write`](Self::write), but blocks the thread.
+    ///
+    /// [`blocking_read`](Self::blocking_read) has an example.
     #[track_caller]
     pub fn blocking_write(&self) -> RwLockWriteGuard<'_, T> {
         block_on(self.write())
@@ -314,6 +439,24 @@ impl<T: ?Sized> RwLock<T> {
     /// # Cancel safety
     ///
     /// The same as for [`write`](Self::write).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::RwLock;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let names = Arc::new(RwLock::new(vec!["Robin"]));
+    ///     let mut guard = names.clone().write_owned().await;
+    ///     // The guard moves into the task.
+    ///     let task = heist::spawn(async move { guard.push("Kim") });
+    ///     assert_eq!(*names.read().await, ["Robin", "Kim"]);
+    ///     task.await.unwrap();
+    /// }
+    /// ```
     #[track_caller]
     pub fn write_owned(self: Arc<Self>) -> impl Future<Output = OwnedRwLockWriteGuard<T>> {
         let place = Location::caller();
@@ -326,6 +469,16 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Like [`write_owned`](Self::write_owned), but blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let number = std::sync::Arc::new(heist::sync::RwLock::new(5));
+    /// let mut guard = number.clone().blocking_write_owned();
+    /// std::thread::spawn(move || *guard += 1);
+    /// // Waits until the thread has dropped the guard.
+    /// assert_eq!(*number.blocking_read(), 6);
+    /// ```
     #[track_caller]
     pub fn blocking_write_owned(self: Arc<Self>) -> OwnedRwLockWriteGuard<T> {
         block_on(self.write_owned())
@@ -336,6 +489,16 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     ///
     /// [`TryLockError`] if anybody holds the lock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let number = heist::sync::RwLock::new(5);
+    /// *number.try_write().unwrap() += 1;
+    /// let reader = number.try_read().unwrap();
+    /// assert!(number.try_write().is_err());
+    /// assert_eq!(*reader, 6);
+    /// ```
     pub fn try_write(&self) -> Result<RwLockWriteGuard<'_, T>, TryLockError> {
         self.try_take(Kind::Write)?;
         Ok(RwLockWriteGuard::new(self))
@@ -346,12 +509,30 @@ impl<T: ?Sized> RwLock<T> {
     /// # Errors
     ///
     /// The same as for [`try_write`](Self::try_write).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let number = std::sync::Arc::new(heist::sync::RwLock::new(5));
+    /// let guard = number.clone().try_write_owned().unwrap();
+    /// assert!(number.clone().try_read_owned().is_err());
+    /// drop(guard);
+    /// assert!(number.try_read_owned().is_ok());
+    /// ```
     pub fn try_write_owned(self: Arc<Self>) -> Result<OwnedRwLockWriteGuard<T>, TryLockError> {
         self.try_take(Kind::Write)?;
         Ok(OwnedRwLockWriteGuard::new(self))
     }
 
     /// The value. Nobody else can hold the lock, so this needs no locking.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut number = heist::sync::RwLock::new(5);
+    /// *number.get_mut() += 1;
+    /// assert_eq!(number.into_inner(), 6);
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }

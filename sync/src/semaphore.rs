@@ -39,6 +39,8 @@ pub struct Semaphore {
 }
 
 /// Permits of a borrowed [`Semaphore`]; dropping them gives them back.
+///
+/// [`Semaphore::acquire`] has an example.
 #[must_use = "permits that are not held limit nothing"]
 pub struct SemaphorePermit<'a> {
     semaphore: &'a Semaphore,
@@ -46,6 +48,8 @@ pub struct SemaphorePermit<'a> {
 }
 
 /// Permits of a [`Semaphore`] in an [`Arc`]; dropping them gives them back.
+///
+/// [`Semaphore::acquire_owned`] has an example.
 #[must_use = "permits that are not held limit nothing"]
 pub struct OwnedSemaphorePermit {
     semaphore: Arc<Semaphore>,
@@ -61,6 +65,8 @@ impl Semaphore {
     /// # Panics
     ///
     /// Panics if `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    ///
+    /// [`Semaphore`] has an example.
     #[track_caller]
     pub fn new(permits: usize) -> Self {
         Self {
@@ -91,6 +97,8 @@ impl Semaphore {
     }
 
     /// How many permits could be taken now. It is 0 while a task waits.
+    ///
+    /// [`Semaphore`] has an example.
     pub fn available_permits(&self) -> usize {
         self.permits.available()
     }
@@ -123,6 +131,15 @@ impl Semaphore {
     }
 
     /// Takes up to `n` available permits away for good, and returns how many it took.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = heist::sync::Semaphore::new(5);
+    /// assert_eq!(semaphore.forget_permits(3), 3);
+    /// assert_eq!(semaphore.available_permits(), 2);
+    /// assert_eq!(semaphore.forget_permits(3), 2);
+    /// ```
     pub fn forget_permits(&self, n: usize) -> usize {
         self.permits.forget(n)
     }
@@ -162,7 +179,8 @@ impl Semaphore {
         self.acquire_many(1)
     }
 
-    /// Waits for `n` permits, and takes them all at once.
+    /// Waits for `n` permits, and takes them all at once. If there are never so many, it waits until the semaphore is
+    /// closed.
     ///
     /// # Cancel safety
     ///
@@ -171,6 +189,20 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::Semaphore;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let memory = Semaphore::new(100);
+    ///     let _large = memory.acquire_many(80).await.expect("nobody closes it");
+    ///     let _small = memory.acquire_many(15).await.expect("nobody closes it");
+    ///     assert_eq!(memory.available_permits(), 5);
+    /// }
+    /// ```
     #[track_caller]
     pub fn acquire_many(
         &self,
@@ -191,6 +223,8 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`TryAcquireError`] says why there is none.
+    ///
+    /// [`Semaphore`] has an example.
     pub fn try_acquire(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
     }
@@ -200,6 +234,8 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`TryAcquireError`] says why there are not enough.
+    ///
+    /// [`Semaphore`] has an example.
     pub fn try_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, TryAcquireError> {
         self.permits.try_take(n as usize)?;
         Ok(SemaphorePermit {
@@ -213,6 +249,17 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = heist::sync::Semaphore::new(0);
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| semaphore.add_permits(1));
+    ///     // Waits until the other thread has added one.
+    ///     assert!(semaphore.blocking_acquire().is_ok());
+    /// });
+    /// ```
     #[track_caller]
     pub fn blocking_acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
         block_on(self.acquire())
@@ -223,6 +270,8 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
+    ///
+    /// [`blocking_acquire`](Self::blocking_acquire) has an example.
     #[track_caller]
     pub fn blocking_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
         block_on(self.acquire_many(n))
@@ -278,6 +327,23 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::Semaphore;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let memory = Arc::new(Semaphore::new(100));
+    ///     let permits = memory.clone().acquire_many_owned(80).await.expect("nobody closes it");
+    ///     let task = heist::spawn(async move { drop(permits) });
+    ///     task.await.unwrap();
+    ///     assert_eq!(memory.available_permits(), 100);
+    /// }
+    /// ```
     #[track_caller]
     pub fn acquire_many_owned(
         self: Arc<Self>,
@@ -298,6 +364,16 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`TryAcquireError`] says why there is none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = std::sync::Arc::new(heist::sync::Semaphore::new(1));
+    /// let permit = semaphore.clone().try_acquire_owned().unwrap();
+    /// assert!(semaphore.clone().try_acquire_owned().is_err());
+    /// drop(permit);
+    /// assert!(semaphore.try_acquire_many_owned(1).is_ok());
+    /// ```
     pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, TryAcquireError> {
         self.try_acquire_many_owned(1)
     }
@@ -307,6 +383,8 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`TryAcquireError`] says why there are not enough.
+    ///
+    /// [`try_acquire_owned`](Self::try_acquire_owned) has an example.
     pub fn try_acquire_many_owned(
         self: Arc<Self>,
         n: u32,
@@ -323,6 +401,16 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = std::sync::Arc::new(heist::sync::Semaphore::new(1));
+    /// let permit = semaphore.clone().blocking_acquire_owned().unwrap();
+    /// std::thread::spawn(move || drop(permit));
+    /// // Waits until the thread has dropped the permit.
+    /// assert!(semaphore.blocking_acquire_owned().is_ok());
+    /// ```
     #[track_caller]
     pub fn blocking_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, AcquireError> {
         block_on(self.acquire_owned())
@@ -333,6 +421,8 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`AcquireError`] once the semaphore is closed.
+    ///
+    /// [`blocking_acquire_owned`](Self::blocking_acquire_owned) has an example.
     #[track_caller]
     pub fn blocking_acquire_many_owned(
         self: Arc<Self>,
@@ -358,6 +448,15 @@ impl Semaphore {
     }
 
     /// Whether the semaphore was closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = heist::sync::Semaphore::new(1);
+    /// assert!(!semaphore.is_closed());
+    /// semaphore.close();
+    /// assert!(semaphore.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.permits.is_closed()
     }
@@ -378,6 +477,14 @@ macro_rules! permit_methods {
     ($permit:ident $(<$lt:lifetime>)?) => {
         impl $permit $(<$lt>)? {
             /// Drops the permits without giving them back, so the semaphore has fewer from then on.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let semaphore = heist::sync::Semaphore::new(3);
+            /// semaphore.try_acquire_many(2).unwrap().forget();
+            /// assert_eq!(semaphore.available_permits(), 1);
+            /// ```
             pub fn forget(mut self) {
                 self.permits = 0;
             }
@@ -388,6 +495,15 @@ macro_rules! permit_methods {
             ///
             /// Panics if `other` is of another semaphore. Panics too if the sum overflows a `usize`, which needs
             /// permits that were added while others were held.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let semaphore = heist::sync::Semaphore::new(3);
+            /// let mut permits = semaphore.try_acquire().unwrap();
+            /// permits.merge(semaphore.try_acquire().unwrap());
+            /// assert_eq!(permits.num_permits(), 2);
+            /// ```
             #[track_caller]
             pub fn merge(&mut self, mut other: Self) {
                 assert!(
@@ -400,6 +516,8 @@ macro_rules! permit_methods {
             }
 
             /// The number of these permits.
+            ///
+            /// [`merge`](Self::merge) has an example.
             pub fn num_permits(&self) -> usize {
                 self.permits
             }
@@ -427,6 +545,16 @@ permit_methods!(OwnedSemaphorePermit);
 
 impl<'a> SemaphorePermit<'a> {
     /// Splits off `n` of the permits. `None` if there are fewer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = heist::sync::Semaphore::new(3);
+    /// let mut permits = semaphore.try_acquire_many(3).unwrap();
+    /// let one = permits.split(1).expect("there are three");
+    /// assert_eq!((permits.num_permits(), one.num_permits()), (2, 1));
+    /// assert!(permits.split(3).is_none());
+    /// ```
     pub fn split(&mut self, n: usize) -> Option<Self> {
         self.permits = self.permits.checked_sub(n)?;
         Some(Self {
@@ -436,6 +564,14 @@ impl<'a> SemaphorePermit<'a> {
     }
 
     /// The semaphore that these permits are of.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = heist::sync::Semaphore::new(3);
+    /// let permit = semaphore.try_acquire().unwrap();
+    /// assert_eq!(permit.semaphore().available_permits(), 2);
+    /// ```
     pub fn semaphore(&self) -> &'a Semaphore {
         self.semaphore
     }
@@ -443,6 +579,16 @@ impl<'a> SemaphorePermit<'a> {
 
 impl OwnedSemaphorePermit {
     /// Splits off `n` of the permits. `None` if there are fewer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let semaphore = std::sync::Arc::new(heist::sync::Semaphore::new(3));
+    /// let mut permits = semaphore.clone().try_acquire_many_owned(3).unwrap();
+    /// let one = permits.split(1).expect("there are three");
+    /// std::thread::spawn(move || drop(one)).join().unwrap();
+    /// assert_eq!((permits.num_permits(), semaphore.available_permits()), (2, 1));
+    /// ```
     pub fn split(&mut self, n: usize) -> Option<Self> {
         self.permits = self.permits.checked_sub(n)?;
         Some(Self {
@@ -452,6 +598,8 @@ impl OwnedSemaphorePermit {
     }
 
     /// The semaphore that these permits are of.
+    ///
+    /// [`SemaphorePermit::semaphore`] has an example.
     pub fn semaphore(&self) -> &Arc<Semaphore> {
         &self.semaphore
     }

@@ -57,6 +57,13 @@ impl<T> SetOnce<T> {
     }
 
     /// Makes a cell with `value`, if that is `Some`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = heist::sync::SetOnce::new_with(Some(5));
+    /// assert_eq!(cell.get(), Some(&5));
+    /// ```
     pub fn new_with(value: Option<T>) -> Self {
         let is_set = Event::new();
         let value = value.map_or_else(OnceCell::new, |value| {
@@ -67,6 +74,15 @@ impl<T> SetOnce<T> {
     }
 
     /// Makes a cell with `value`, as a constant function.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::SetOnce;
+    ///
+    /// static NAME: SetOnce<&str> = SetOnce::const_new_with("Robin");
+    /// assert_eq!(NAME.get(), Some(&"Robin"));
+    /// ```
     #[cfg(not(any(heist_loom, heist_shuttle)))]
     pub const fn const_new_with(value: T) -> Self {
         Self {
@@ -76,11 +92,15 @@ impl<T> SetOnce<T> {
     }
 
     /// Whether the cell has a value.
+    ///
+    /// [`set`](Self::set) has an example.
     pub fn initialized(&self) -> bool {
         self.get().is_some()
     }
 
     /// The value, if the cell has one.
+    ///
+    /// [`set`](Self::set) has an example.
     pub fn get(&self) -> Option<&T> {
         self.value.get()
     }
@@ -90,6 +110,18 @@ impl<T> SetOnce<T> {
     /// # Errors
     ///
     /// [`SetOnceError`] holds `value`, if the cell has a value already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{SetOnce, SetOnceError};
+    ///
+    /// let cell = SetOnce::new();
+    /// assert!(!cell.initialized());
+    /// assert_eq!(cell.set(5), Ok(()));
+    /// assert_eq!(cell.get(), Some(&5));
+    /// assert_eq!(cell.set(6), Err(SetOnceError(6)));
+    /// ```
     pub fn set(&self, value: T) -> Result<(), SetOnceError<T>> {
         self.value.set(value).map_err(SetOnceError)?;
         self.is_set.set();
@@ -97,6 +129,13 @@ impl<T> SetOnce<T> {
     }
 
     /// Consumes the cell and returns the value, if it has one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = heist::sync::SetOnce::from(5);
+    /// assert_eq!(cell.into_inner(), Some(5));
+    /// ```
     pub fn into_inner(self) -> Option<T> {
         self.value.into_inner()
     }
@@ -106,12 +145,39 @@ impl<T> SetOnce<T> {
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing for other tasks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::SetOnce;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let address = Arc::new(SetOnce::new());
+    ///     let set = address.clone();
+    ///     let server = heist::spawn(async move { set.set("127.0.0.1:80") });
+    ///     assert_eq!(*address.wait().await, "127.0.0.1:80");
+    ///     server.await.unwrap().unwrap();
+    /// }
+    /// ```
     pub async fn wait(&self) -> &T {
         self.is_set.wait().await;
         self.get().expect("the value comes before the event")
     }
 
     /// Like [`wait`](Self::wait), but blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let cell = heist::sync::SetOnce::new();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| cell.set(5).unwrap());
+    ///     assert_eq!(cell.blocking_wait(), &5);
+    /// });
+    /// ```
     #[track_caller]
     pub fn blocking_wait(&self) -> &T {
         block_on(self.wait())

@@ -82,12 +82,16 @@ pub fn channel<T>(init: T) -> (Sender<T>, Receiver<T>) {
 }
 
 /// Changes the value. Clones change the same value.
+///
+/// [`send`](Self::send) has an example.
 #[derive(Debug)]
 pub struct Sender<T> {
     shared: Arc<Shared<T>>,
 }
 
 /// Looks at the value, and waits for it to change. A clone has seen the same values as the original.
+///
+/// [`changed`](Self::changed) has an example.
 #[derive(Debug)]
 pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
@@ -135,6 +139,15 @@ impl<T> Deref for Ref<'_, T> {
 
 impl<T> Receiver<T> {
     /// Borrows the value. It doesn't count as seen by that: see [`borrow_and_update`](Self::borrow_and_update).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist::sync::watch::channel(1);
+    /// sender.send(2).unwrap();
+    /// assert_eq!(*receiver.borrow(), 2);
+    /// assert!(receiver.has_changed().unwrap());
+    /// ```
     pub fn borrow(&self) -> Ref<'_, T> {
         let inner = self.shared.value.read();
         let has_changed = self.shared.version() != self.version;
@@ -142,6 +155,15 @@ impl<T> Receiver<T> {
     }
 
     /// Borrows the value, which counts as seen from now on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, mut receiver) = heist::sync::watch::channel(1);
+    /// sender.send(2).unwrap();
+    /// assert_eq!(*receiver.borrow_and_update(), 2);
+    /// assert!(!receiver.has_changed().unwrap());
+    /// ```
     pub fn borrow_and_update(&mut self) -> Ref<'_, T> {
         let inner = self.shared.value.read();
         let version = self.shared.version();
@@ -155,6 +177,17 @@ impl<T> Receiver<T> {
     /// # Errors
     ///
     /// Fails if all senders are gone, even if there is such a value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist::sync::watch::channel(1);
+    /// assert_eq!(receiver.has_changed().ok(), Some(false));
+    /// sender.send(2).unwrap();
+    /// assert_eq!(receiver.has_changed().ok(), Some(true));
+    /// drop(sender);
+    /// assert!(receiver.has_changed().is_err());
+    /// ```
     pub fn has_changed(&self) -> Result<bool, RecvError> {
         if self.is_closed() {
             return Err(RecvError(()));
@@ -236,6 +269,16 @@ impl<T> Receiver<T> {
     /// # Errors
     ///
     /// The same as for [`changed`](Self::changed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, mut receiver) = heist::sync::watch::channel(1);
+    /// let thread = std::thread::spawn(move || sender.send(2));
+    /// assert!(receiver.blocking_changed().is_ok());
+    /// assert_eq!(*receiver.borrow(), 2);
+    /// assert!(thread.join().unwrap().is_ok());
+    /// ```
     #[track_caller]
     pub fn blocking_changed(&mut self) -> Result<(), RecvError> {
         block_on(self.changed())
@@ -261,14 +304,19 @@ impl<T> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// let (sender, mut receiver) = heist::sync::watch::channel(0);
-    /// let thread = std::thread::spawn(move || {
-    ///     *receiver.blocking_wait_for(|&percent| percent == 100).unwrap()
-    /// });
-    /// for percent in 1..=100 {
-    ///     sender.send_replace(percent);
+    /// use heist::sync::watch;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, mut receiver) = watch::channel(0);
+    ///     let full = heist::spawn(async move {
+    ///         *receiver.wait_for(|&percent| percent == 100).await.unwrap()
+    ///     });
+    ///     for percent in 1..=100 {
+    ///         sender.send_replace(percent);
+    ///     }
+    ///     assert_eq!(full.await.unwrap(), 100);
     /// }
-    /// assert_eq!(thread.join().unwrap(), 100);
     /// ```
     pub async fn wait_for(&mut self, f: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, RecvError> {
         coop::cooperative(self.find(f)).await
@@ -303,6 +351,19 @@ impl<T> Receiver<T> {
     /// # Panics
     ///
     /// The same as for [`wait_for`](Self::wait_for).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, mut receiver) = heist::sync::watch::channel(0);
+    /// let thread = std::thread::spawn(move || {
+    ///     *receiver.blocking_wait_for(|&percent| percent == 100).unwrap()
+    /// });
+    /// for percent in 1..=100 {
+    ///     sender.send_replace(percent);
+    /// }
+    /// assert_eq!(thread.join().unwrap(), 100);
+    /// ```
     #[track_caller]
     pub fn blocking_wait_for(
         &mut self,
@@ -389,6 +450,19 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// Fails if there is no receiver, and leaves the value as it was. See [`send_replace`](Self::send_replace).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::watch;
+    ///
+    /// let (sender, receiver) = watch::channel("old");
+    /// assert!(sender.send("new").is_ok());
+    /// assert_eq!(*receiver.borrow(), "new");
+    /// drop(receiver);
+    /// assert!(sender.send("newer").is_err());
+    /// assert_eq!(*sender.borrow(), "new");
+    /// ```
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         if self.is_closed() {
             return Err(SendError(value));
@@ -468,6 +542,8 @@ impl<T> Sender<T> {
     }
 
     /// Borrows the value.
+    ///
+    /// [`send`](Self::send) has an example.
     pub fn borrow(&self) -> Ref<'_, T> {
         Ref {
             inner: self.shared.value.read(),
@@ -476,6 +552,15 @@ impl<T> Sender<T> {
     }
 
     /// Whether there is no receiver.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist::sync::watch::channel(1);
+    /// assert!(!sender.is_closed());
+    /// drop(receiver);
+    /// assert!(sender.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.receiver_count() == 0
     }
@@ -527,11 +612,21 @@ impl<T> Sender<T> {
     }
 
     /// The number of receivers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist::sync::watch::channel(1);
+    /// let (_other, _clone) = (sender.clone(), receiver.clone());
+    /// assert_eq!((sender.sender_count(), sender.receiver_count()), (2, 2));
+    /// ```
     pub fn receiver_count(&self) -> usize {
         self.shared.receivers()
     }
 
     /// The number of senders.
+    ///
+    /// [`receiver_count`](Self::receiver_count) has an example.
     pub fn sender_count(&self) -> usize {
         self.shared.senders()
     }

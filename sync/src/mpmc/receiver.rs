@@ -11,6 +11,8 @@ use crate::sys::Arc;
 use crate::sys::atomic::Ordering::Relaxed;
 
 /// Receives from a channel. Clones receive from the same channel; each message goes to one of them.
+///
+/// [`recv`](Self::recv) has an example.
 pub struct Receiver<T> {
     inner: Arc<Inner<T>>,
 }
@@ -124,12 +126,31 @@ impl<T> Receiver<T> {
     }
 
     /// Like [`recv`](Self::recv), but blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::mpmc;
+    ///
+    /// let (sender, receiver) = mpmc::bounded(1);
+    /// let receivers = [receiver.clone(), receiver];
+    /// let threads = receivers.map(|receiver| {
+    ///     std::thread::spawn(move || std::iter::from_fn(|| receiver.blocking_recv()).sum::<u32>())
+    /// });
+    /// for number in 1..=4 {
+    ///     sender.blocking_send(number).unwrap();
+    /// }
+    /// drop(sender);
+    /// assert_eq!(threads.map(|thread| thread.join().unwrap()).iter().sum::<u32>(), 10);
+    /// ```
     #[track_caller]
     pub fn blocking_recv(&self) -> Option<T> {
         block_on(self.recv())
     }
 
     /// Like [`recv_many`](Self::recv_many), but blocks the thread.
+    ///
+    /// [`recv_many`](Self::recv_many) has an example.
     #[track_caller]
     pub fn blocking_recv_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
         block_on(self.recv_many(buffer, limit))
@@ -142,11 +163,36 @@ impl<T> Receiver<T> {
 
     /// Closes the channel for all: nothing more can be sent, and messages that were sent before can still be received.
     /// Returns whether it was open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::mpmc;
+    ///
+    /// let (sender, receiver) = mpmc::bounded(2);
+    /// sender.try_send(1).unwrap();
+    /// assert!(receiver.close());
+    /// assert!(sender.try_send(2).is_err());
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// ```
     pub fn close(&self) -> bool {
         self.inner.close()
     }
 
     /// Makes a receiver that doesn't keep the channel open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::mpmc;
+    ///
+    /// let (sender, receiver) = mpmc::bounded::<u32>(1);
+    /// let weak = receiver.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(receiver);
+    /// assert!(weak.upgrade().is_none());
+    /// assert!(sender.is_closed());
+    /// ```
     #[must_use = "a weak receiver that is dropped does nothing"]
     pub fn downgrade(&self) -> WeakReceiver<T> {
         // Ordering: hint only.

@@ -12,6 +12,8 @@ use crate::sys::Arc;
 use crate::sys::atomic::Ordering::Relaxed;
 
 /// Sends to a channel. Clones send to the same channel.
+///
+/// [`send`](Self::send) has an example.
 pub struct Sender<T> {
     inner: Arc<Inner<T>>,
 }
@@ -101,6 +103,8 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// Returns the message if the channel is closed.
+    ///
+    /// [`Receiver::blocking_recv`](super::Receiver::blocking_recv) has an example.
     #[track_caller]
     pub fn blocking_send(&self, message: T) -> Result<(), SendError<T>> {
         block_on(self.send(message))
@@ -130,6 +134,20 @@ impl<T> Sender<T> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::mpmc;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = mpmc::bounded::<u32>(1);
+    ///     heist::spawn(async move { receiver.close() });
+    ///     sender.closed().await;
+    ///     assert!(sender.is_closed());
+    /// }
+    /// ```
     pub async fn closed(&self) {
         coop::consume_budget().await;
         // It is made before the look, so that a close between the two completes it.
@@ -140,6 +158,19 @@ impl<T> Sender<T> {
     }
 
     /// Makes a sender that doesn't keep the channel open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::mpmc;
+    ///
+    /// let (sender, receiver) = mpmc::bounded::<u32>(1);
+    /// let weak = sender.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(sender);
+    /// assert!(weak.upgrade().is_none());
+    /// assert_eq!(receiver.blocking_recv(), None);
+    /// ```
     #[must_use = "a weak sender that is dropped does nothing"]
     pub fn downgrade(&self) -> WeakSender<T> {
         // Ordering: hint only.
@@ -155,57 +186,108 @@ macro_rules! shared_methods {
     ($end:ident, $weak:ident, $count:ident, $weak_count:ident) => {
         impl<T> $end<T> {
             /// Whether the channel is closed, or one side is gone.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let (sender, receiver) = heist::sync::mpmc::bounded::<u32>(1);
+            /// assert!(!sender.is_closed() && !receiver.is_closed());
+            /// receiver.close();
+            /// assert!(sender.is_closed() && receiver.is_closed());
+            /// ```
             pub fn is_closed(&self) -> bool {
                 self.inner.is_closed()
             }
 
             /// The number of messages that were sent and not yet received. With a capacity of 0, these are the messages
             /// whose receiver was given one and has not been polled since.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let (sender, receiver) = heist::sync::mpmc::bounded(1);
+            /// assert!(sender.is_empty() && !sender.is_full());
+            /// sender.try_send(1).unwrap();
+            /// assert_eq!((receiver.len(), receiver.capacity()), (1, Some(1)));
+            /// assert!(!receiver.is_empty() && receiver.is_full());
+            /// ```
             pub fn len(&self) -> usize {
                 self.inner.len()
             }
 
             /// Whether there is no message to receive now.
+            ///
+            /// [`len`](Self::len) has an example.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
 
             /// Whether there is no room, or senders wait for it. Always true with a capacity of 0, never true without a
             /// bound.
+            ///
+            /// [`len`](Self::len) has an example.
             pub fn is_full(&self) -> bool {
                 self.inner.is_full()
             }
 
             /// The capacity that the channel was made with, at most 2²⁸ − 1. `None` without a bound.
+            ///
+            /// [`len`](Self::len) has an example.
             pub fn capacity(&self) -> Option<usize> {
                 self.inner.capacity
             }
 
             /// The number of senders.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let (sender, receiver) = heist::sync::mpmc::bounded::<u32>(1);
+            /// let (_other, _weak) = (sender.clone(), receiver.downgrade());
+            /// assert_eq!((receiver.sender_count(), receiver.weak_sender_count()), (2, 0));
+            /// assert_eq!((sender.receiver_count(), sender.weak_receiver_count()), (1, 1));
+            /// ```
             pub fn sender_count(&self) -> usize {
                 // Ordering: hint only.
                 self.inner.senders.load(Relaxed)
             }
 
             /// The number of weak senders.
+            ///
+            /// [`sender_count`](Self::sender_count) has an example.
             pub fn weak_sender_count(&self) -> usize {
                 // Ordering: hint only.
                 self.inner.weak_senders.load(Relaxed)
             }
 
             /// The number of receivers.
+            ///
+            /// [`sender_count`](Self::sender_count) has an example.
             pub fn receiver_count(&self) -> usize {
                 // Ordering: hint only.
                 self.inner.receivers.load(Relaxed)
             }
 
             /// The number of weak receivers.
+            ///
+            /// [`sender_count`](Self::sender_count) has an example.
             pub fn weak_receiver_count(&self) -> usize {
                 // Ordering: hint only.
                 self.inner.weak_receivers.load(Relaxed)
             }
 
             /// Whether both are ends of the same channel.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use heist::sync::mpmc;
+            ///
+            /// let (sender, receiver) = mpmc::bounded::<u32>(1);
+            /// let (stranger, other) = mpmc::bounded::<u32>(1);
+            /// assert!(sender.same_channel(&sender.clone()) && receiver.same_channel(&receiver.clone()));
+            /// assert!(!sender.same_channel(&stranger) && !receiver.same_channel(&other));
+            /// ```
             pub fn same_channel(&self, other: &Self) -> bool {
                 Arc::ptr_eq(&self.inner, &other.inner)
             }
@@ -231,6 +313,16 @@ macro_rules! shared_methods {
 
         impl<T> $weak<T> {
             /// Makes an end that counts again. Returns `None` if the last one that did has been dropped.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let (sender, receiver) = heist::sync::mpmc::bounded::<u32>(1);
+            /// let (weak_sender, weak_receiver) = (sender.downgrade(), receiver.downgrade());
+            /// assert!(weak_sender.upgrade().is_some() && weak_receiver.upgrade().is_some());
+            /// drop((sender, receiver));
+            /// assert!(weak_sender.upgrade().is_none() && weak_receiver.upgrade().is_none());
+            /// ```
             pub fn upgrade(&self) -> Option<$end<T>> {
                 upgrade(&self.inner.$count).then(|| $end::new(self.inner.clone()))
             }

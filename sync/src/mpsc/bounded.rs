@@ -53,18 +53,24 @@ pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
 }
 
 /// Sends to a bounded channel. Clones send to the same channel.
+///
+/// [`channel`] has an example.
 pub struct Sender<T> {
     tx: Tx<T>,
     buffer: usize,
 }
 
 /// A [`Sender`] that doesn't keep the channel open.
+///
+/// [`Sender::downgrade`] has an example.
 pub struct WeakSender<T> {
     tx: WeakTx<T>,
     buffer: usize,
 }
 
 /// Receives from a bounded channel.
+///
+/// [`channel`] has an example.
 pub struct Receiver<T> {
     rx: Rx<T>,
     buffer: usize,
@@ -121,6 +127,8 @@ impl<T> Sender<T> {
     /// # Errors
     ///
     /// [`TrySendError`] holds the message and says why it was not sent.
+    ///
+    /// [`channel`] has an example.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.chan()
             .send(message)
@@ -438,21 +446,48 @@ impl<T> Sender<T> {
     }
 
     /// Whether the receiver has been dropped or closed.
+    ///
+    /// [`closed`](Self::closed) has an example.
     pub fn is_closed(&self) -> bool {
         self.chan().is_closed()
     }
 
     /// Whether both senders send to the same channel.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::mpsc;
+    ///
+    /// let (sender, _receiver) = mpsc::channel::<u32>(1);
+    /// let (stranger, _its_receiver) = mpsc::channel(1);
+    /// assert!(sender.same_channel(&sender.clone()));
+    /// assert!(!sender.same_channel(&stranger));
+    /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
         self.tx.same_channel(&other.tx)
     }
 
     /// How many messages there is room for now. It is 0 while a sender waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::mpsc;
+    ///
+    /// let (sender, mut receiver) = mpsc::channel(3);
+    /// sender.try_send(1).unwrap();
+    /// assert_eq!((sender.capacity(), sender.max_capacity()), (2, 3));
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// assert_eq!(sender.capacity(), 3);
+    /// ```
     pub fn capacity(&self) -> usize {
         self.chan().capacity() as usize
     }
 
     /// The buffer that the channel was made with, at most 2²⁸ − 1.
+    ///
+    /// [`capacity`](Self::capacity) has an example.
     pub fn max_capacity(&self) -> usize {
         self.buffer
     }
@@ -480,11 +515,22 @@ impl<T> Sender<T> {
     }
 
     /// The number of senders.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = heist::sync::mpsc::channel::<u32>(1);
+    /// let (_clone, _weak) = (sender.clone(), sender.downgrade());
+    /// assert_eq!((sender.strong_count(), sender.weak_count()), (2, 1));
+    /// assert_eq!((receiver.sender_strong_count(), receiver.sender_weak_count()), (2, 1));
+    /// ```
     pub fn strong_count(&self) -> usize {
         self.tx.strong_count()
     }
 
     /// The number of weak senders.
+    ///
+    /// [`strong_count`](Self::strong_count) has an example.
     pub fn weak_count(&self) -> usize {
         self.tx.weak_count()
     }
@@ -510,6 +556,8 @@ impl<T> fmt::Debug for Sender<T> {
 
 impl<T> WeakSender<T> {
     /// Makes a [`Sender`] again. Returns `None` if all senders have been dropped, as the channel has ended then.
+    ///
+    /// [`Sender::downgrade`] has an example.
     pub fn upgrade(&self) -> Option<Sender<T>> {
         Some(Sender {
             tx: self.tx.upgrade()?,
@@ -545,6 +593,8 @@ impl<T> fmt::Debug for WeakSender<T> {
 
 /// Room for one message, with the sender in it; dropping it gives the room back. Made by [`Sender::reserve_owned`] and
 /// [`Sender::try_reserve_owned`].
+///
+/// [`send`](Self::send) has an example.
 #[must_use = "a permit that is dropped sends nothing"]
 pub struct OwnedPermit<T> {
     /// `None` once it has been used.
@@ -560,6 +610,18 @@ impl<T> OwnedPermit<T> {
     }
 
     /// Sends a message without waiting, and returns the sender.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::mpsc;
+    ///
+    /// let (sender, mut receiver) = mpsc::channel(1);
+    /// let permit = sender.try_reserve_owned().unwrap();
+    /// let sender = permit.send(1);
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// assert!(!sender.is_closed());
+    /// ```
     pub fn send(mut self, value: T) -> Sender<T> {
         let sender = self.sender.take().expect("it is used once");
         sender.chan().send_permitted(value);
@@ -567,6 +629,16 @@ impl<T> OwnedPermit<T> {
     }
 
     /// Gives the room back, and returns the sender.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::mpsc;
+    ///
+    /// let (sender, _receiver) = mpsc::channel::<u32>(1);
+    /// let permit = sender.try_reserve_owned().unwrap();
+    /// assert_eq!(permit.release().capacity(), 1);
+    /// ```
     pub fn release(mut self) -> Sender<T> {
         let sender = self.sender.take().expect("it is used once");
         sender.chan().give_back(1);
@@ -582,6 +654,14 @@ impl<T> OwnedPermit<T> {
     }
 
     /// Whether the permit is of the channel that `sender` sends to.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, _receiver) = heist::sync::mpsc::channel::<u32>(2);
+    /// let permit = sender.clone().try_reserve_owned().unwrap();
+    /// assert!(permit.same_channel_as_sender(&sender));
+    /// ```
     pub fn same_channel_as_sender(&self, sender: &Sender<T>) -> bool {
         self.sender
             .as_ref()
@@ -605,11 +685,15 @@ impl<T> fmt::Debug for OwnedPermit<T> {
 
 impl<T> Receiver<T> {
     /// How many messages there is room for now. It is 0 while a sender waits.
+    ///
+    /// [`Sender::capacity`] has an example.
     pub fn capacity(&self) -> usize {
         self.rx.chan().capacity() as usize
     }
 
     /// The buffer that the channel was made with, at most 2²⁸ − 1.
+    ///
+    /// [`Sender::capacity`] has an example.
     pub fn max_capacity(&self) -> usize {
         self.buffer
     }

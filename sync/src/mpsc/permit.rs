@@ -8,6 +8,8 @@ use super::receiving::Sole;
 
 /// Room for one message; dropping it gives the room back. Made by [`Sender::reserve`](super::Sender::reserve)
 /// and [`Sender::try_reserve`](super::Sender::try_reserve).
+///
+/// [`send`](Self::send) has an example.
 #[must_use = "a permit that is dropped sends nothing"]
 pub struct Permit<'a, T> {
     chan: &'a Chan<T, Sole>,
@@ -16,6 +18,8 @@ pub struct Permit<'a, T> {
 /// Room for several messages: an iterator of permits for one message each. Dropping it gives the rest back. Made by
 /// [`Sender::reserve_many`](super::Sender::reserve_many) and
 /// [`Sender::try_reserve_many`](super::Sender::try_reserve_many).
+///
+/// [`Sender::reserve_many`](super::Sender::reserve_many) has an example.
 #[must_use = "permits that are dropped send nothing"]
 pub struct PermitIterator<'a, T> {
     chan: &'a Chan<T, Sole>,
@@ -30,6 +34,14 @@ impl<'a, T> Permit<'a, T> {
 
     /// Sends a message without waiting. It is sent even if the receiver was closed; if the receiver was dropped, the
     /// message is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, mut receiver) = heist::sync::mpsc::channel(1);
+    /// sender.try_reserve().unwrap().send(1);
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// ```
     pub fn send(self, value: T) {
         let chan = self.chan;
         std::mem::forget(self);

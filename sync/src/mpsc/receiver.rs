@@ -83,23 +83,70 @@ macro_rules! receiver_methods {
             }
 
             /// Like [`recv`](Self::recv), but blocks the thread.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use heist::sync::mpsc;
+            ///
+            /// let (sender, mut receiver) = mpsc::unbounded_channel();
+            /// let thread = std::thread::spawn(move || sender.send("hello"));
+            /// assert_eq!(receiver.blocking_recv(), Some("hello"));
+            /// assert_eq!(receiver.blocking_recv(), None);
+            /// thread.join().unwrap().unwrap();
+            /// ```
             #[track_caller]
             pub fn blocking_recv(&mut self) -> Option<T> {
                 block_on(self.recv())
             }
 
             /// Like [`recv_many`](Self::recv_many), but blocks the thread.
+            ///
+            /// [`recv_many`](Self::recv_many) has an example.
             #[track_caller]
             pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
                 block_on(self.recv_many(buffer, limit))
             }
 
             /// [`recv`](Self::recv) as a poll function. Only the waker of the last call is woken.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use std::future::poll_fn;
+            ///
+            /// use heist::sync::mpsc;
+            ///
+            /// #[heist::main]
+            /// async fn main() {
+            ///     let (sender, mut receiver) = mpsc::unbounded_channel();
+            ///     sender.send(1).unwrap();
+            ///     assert_eq!(poll_fn(|cx| receiver.poll_recv(cx)).await, Some(1));
+            /// }
+            /// ```
             pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
                 self.rx.poll_recv(cx)
             }
 
             /// [`recv_many`](Self::recv_many) as a poll function. Only the waker of the last call is woken.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use std::future::poll_fn;
+            ///
+            /// use heist::sync::mpsc;
+            ///
+            /// #[heist::main]
+            /// async fn main() {
+            ///     let (sender, mut receiver) = mpsc::unbounded_channel();
+            ///     sender.send(1).unwrap();
+            ///     sender.send(2).unwrap();
+            ///     let mut batch = vec![];
+            ///     assert_eq!(poll_fn(|cx| receiver.poll_recv_many(cx, &mut batch, 10)).await, 2);
+            ///     assert_eq!(batch, [1, 2]);
+            /// }
+            /// ```
             pub fn poll_recv_many(
                 &mut self,
                 cx: &mut Context<'_>,
@@ -129,26 +176,56 @@ macro_rules! receiver_methods {
             }
 
             /// Whether the channel was closed, or all senders have been dropped.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let (sender, receiver) = heist::sync::mpsc::unbounded_channel::<u32>();
+            /// assert!(!receiver.is_closed());
+            /// drop(sender);
+            /// assert!(receiver.is_closed());
+            /// ```
             pub fn is_closed(&self) -> bool {
                 self.rx.is_closed()
             }
 
             /// Whether there is no message to receive now.
+            ///
+            /// [`len`](Self::len) has an example.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
 
             /// The number of messages that were sent and not yet received.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let (sender, receiver) = heist::sync::mpsc::unbounded_channel();
+            /// assert!(receiver.is_empty());
+            /// sender.send(1).unwrap();
+            /// assert_eq!(receiver.len(), 1);
+            /// ```
             pub fn len(&self) -> usize {
                 self.rx.chan().len() as usize
             }
 
             /// The number of senders.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let (sender, receiver) = heist::sync::mpsc::unbounded_channel::<u32>();
+            /// let (_clone, _weak) = (sender.clone(), sender.downgrade());
+            /// assert_eq!((receiver.sender_strong_count(), receiver.sender_weak_count()), (2, 1));
+            /// ```
             pub fn sender_strong_count(&self) -> usize {
                 self.rx.strong_count()
             }
 
             /// The number of weak senders.
+            ///
+            /// [`sender_strong_count`](Self::sender_strong_count) has an example.
             pub fn sender_weak_count(&self) -> usize {
                 self.rx.weak_count()
             }

@@ -33,16 +33,22 @@ pub fn unbounded_channel<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
 }
 
 /// Sends to an unbounded channel. Clones send to the same channel.
+///
+/// [`unbounded_channel`] has an example.
 pub struct UnboundedSender<T> {
     tx: Tx<T>,
 }
 
 /// An [`UnboundedSender`] that doesn't keep the channel open.
+///
+/// [`UnboundedSender::downgrade`] has an example.
 pub struct WeakUnboundedSender<T> {
     tx: WeakTx<T>,
 }
 
 /// Receives from an unbounded channel.
+///
+/// [`unbounded_channel`] has an example.
 pub struct UnboundedReceiver<T> {
     rx: Rx<T>,
 }
@@ -76,11 +82,27 @@ impl<T> UnboundedSender<T> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::mpsc;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let (sender, receiver) = mpsc::unbounded_channel::<u32>();
+    ///     heist::spawn(async move { drop(receiver) });
+    ///     sender.closed().await;
+    ///     assert!(sender.is_closed());
+    /// }
+    /// ```
     pub async fn closed(&self) {
         self.tx.closed().await;
     }
 
     /// Whether the receiver has been dropped or closed.
+    ///
+    /// [`closed`](Self::closed) has an example.
     pub fn is_closed(&self) -> bool {
         self.tx.chan().is_closed()
     }
@@ -91,6 +113,19 @@ impl<T> UnboundedSender<T> {
     }
 
     /// Makes a sender that doesn't keep the channel open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::mpsc;
+    ///
+    /// let (sender, mut receiver) = mpsc::unbounded_channel::<u32>();
+    /// let weak = sender.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(sender);
+    /// assert!(weak.upgrade().is_none());
+    /// assert_eq!(receiver.blocking_recv(), None);
+    /// ```
     #[must_use = "a weak sender that is dropped does nothing"]
     pub fn downgrade(&self) -> WeakUnboundedSender<T> {
         WeakUnboundedSender {
@@ -99,11 +134,21 @@ impl<T> UnboundedSender<T> {
     }
 
     /// The number of senders.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, _receiver) = heist::sync::mpsc::unbounded_channel::<u32>();
+    /// let (_clone, _weak) = (sender.clone(), sender.downgrade());
+    /// assert_eq!((sender.strong_count(), sender.weak_count()), (2, 1));
+    /// ```
     pub fn strong_count(&self) -> usize {
         self.tx.strong_count()
     }
 
     /// The number of weak senders.
+    ///
+    /// [`strong_count`](Self::strong_count) has an example.
     pub fn weak_count(&self) -> usize {
         self.tx.weak_count()
     }
@@ -128,6 +173,8 @@ impl<T> fmt::Debug for UnboundedSender<T> {
 impl<T> WeakUnboundedSender<T> {
     /// Makes an [`UnboundedSender`] again. Returns `None` if all senders have been dropped, as the channel has ended
     /// then.
+    ///
+    /// [`UnboundedSender::downgrade`] has an example.
     pub fn upgrade(&self) -> Option<UnboundedSender<T>> {
         Some(UnboundedSender {
             tx: self.tx.upgrade()?,

@@ -47,12 +47,16 @@ impl<T: ?Sized> Owner for Arc<Mutex<T>> {
 }
 
 /// The lock of a borrowed [`Mutex`]; dropping it unlocks.
+///
+/// [`Mutex::lock`] has an example.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct MutexGuard<'a, T: ?Sized> {
     held: Held<&'a Mutex<T>, Exclusive>,
 }
 
 /// The lock of a [`Mutex`] in an [`Arc`]; dropping it unlocks.
+///
+/// [`Mutex::lock_owned`] has an example.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct OwnedMutexGuard<T: ?Sized> {
     held: Held<Arc<Mutex<T>>, Exclusive>,
@@ -101,6 +105,16 @@ impl<'a, T: ?Sized> MutexGuard<'a, T> {
     }
 
     /// The mutex that this guard locks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{Mutex, MutexGuard};
+    ///
+    /// let number = Mutex::new(1);
+    /// let guard = number.try_lock().unwrap();
+    /// assert!(std::ptr::eq(MutexGuard::mutex(&guard), &number));
+    /// ```
     pub fn mutex(this: &Self) -> &'a Mutex<T> {
         this.held.owner()
     }
@@ -186,6 +200,18 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     }
 
     /// The mutex that this guard locks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::{Mutex, OwnedMutexGuard};
+    ///
+    /// let number = Arc::new(Mutex::new(1));
+    /// let guard = number.clone().try_lock_owned().unwrap();
+    /// assert!(Arc::ptr_eq(OwnedMutexGuard::mutex(&guard), &number));
+    /// ```
     pub fn mutex(this: &Self) -> &Arc<Mutex<T>> {
         this.held.owner()
     }
@@ -217,6 +243,8 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     /// # Errors
     ///
     /// Returns the guard unchanged if `f` returns `None`.
+    ///
+    /// [`MutexGuard::try_map`] has an example.
     pub fn try_map<U: ?Sized, F>(mut this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, U>, Self>
     where
         F: FnOnce(&mut T) -> Option<&mut U>,
@@ -242,6 +270,17 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
 
 impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
     /// Narrows the guard further.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{MappedMutexGuard, Mutex, MutexGuard};
+    ///
+    /// let nested = Mutex::new((1, (2, 3)));
+    /// let inner = MutexGuard::map(nested.try_lock().unwrap(), |outer| &mut outer.1);
+    /// *MappedMutexGuard::map(inner, |inner| &mut inner.0) = 7;
+    /// assert_eq!(nested.into_inner(), (1, (7, 3)));
+    /// ```
     pub fn map<U: ?Sized, F>(mut this: Self, f: F) -> MappedMutexGuard<'a, U>
     where
         F: FnOnce(&mut T) -> &mut U,
@@ -255,6 +294,17 @@ impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
     /// # Errors
     ///
     /// Returns the guard unchanged if `f` returns `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{MappedMutexGuard, Mutex, MutexGuard};
+    ///
+    /// let pair = Mutex::new((0, vec![1]));
+    /// let numbers = MutexGuard::map(pair.try_lock().unwrap(), |pair| &mut pair.1);
+    /// *MappedMutexGuard::try_map(numbers, |numbers| numbers.first_mut()).unwrap() = 7;
+    /// assert_eq!(pair.into_inner(), (0, vec![7]));
+    /// ```
     pub fn try_map<U: ?Sized, F>(mut this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
     where
         F: FnOnce(&mut T) -> Option<&mut U>,
@@ -284,6 +334,8 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     }
 
     /// Narrows the guard further.
+    ///
+    /// [`MappedMutexGuard::map`] has an example.
     pub fn map<S: ?Sized, F>(mut this: Self, f: F) -> OwnedMappedMutexGuard<T, S>
     where
         F: FnOnce(&mut U) -> &mut S,
@@ -297,6 +349,8 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     /// # Errors
     ///
     /// Returns the guard unchanged if `f` returns `None`.
+    ///
+    /// [`MappedMutexGuard::try_map`] has an example.
     pub fn try_map<S: ?Sized, F>(mut this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, S>, Self>
     where
         F: FnOnce(&mut U) -> Option<&mut S>,
@@ -308,6 +362,8 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     }
 
     /// The mutex that this guard locks.
+    ///
+    /// [`OwnedMutexGuard::mutex`] has an example.
     pub fn mutex(this: &Self) -> &Arc<Mutex<T>> {
         this.held.owner()
     }

@@ -99,6 +99,8 @@ macro_rules! lends {
 pub(super) use lends;
 
 /// A shared lock of a borrowed [`RwLock`]; dropping it unlocks.
+///
+/// [`RwLock::read`] has an example.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct RwLockReadGuard<'a, T: ?Sized> {
     held: Held<&'a RawRwLock, Reading>,
@@ -108,6 +110,8 @@ pub struct RwLockReadGuard<'a, T: ?Sized> {
 
 /// A shared lock of a borrowed [`RwLock`] that can become the exclusive lock without releasing it in between. Only one
 /// exists at a time, beside any number of other readers.
+///
+/// [`RwLock::upgradable_read`] has an example.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct RwLockUpgradableReadGuard<'a, T: ?Sized> {
     held: Held<&'a RawRwLock, Upgradable>,
@@ -117,6 +121,8 @@ pub struct RwLockUpgradableReadGuard<'a, T: ?Sized> {
 }
 
 /// The exclusive lock of a borrowed [`RwLock`]; dropping it unlocks.
+///
+/// [`RwLock::write`] has an example.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
     held: Held<&'a RawRwLock, Writing>,
@@ -195,6 +201,18 @@ impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
     /// # Errors
     ///
     /// Returns the guard unchanged if `f` returns `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{RwLock, RwLockReadGuard};
+    ///
+    /// let names = RwLock::new(vec!["Robin"]);
+    /// let guard = names.try_read().unwrap();
+    /// let guard = RwLockReadGuard::try_map(guard, |names| names.get(5)).unwrap_err();
+    /// let first = RwLockReadGuard::try_map(guard, |names| names.first()).unwrap();
+    /// assert_eq!(*first, "Robin");
+    /// ```
     pub fn try_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
     where
         F: FnOnce(&T) -> Option<&U>,
@@ -259,6 +277,19 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
     }
 
     /// Like [`upgrade`](Self::upgrade), but blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{RwLock, RwLockUpgradableReadGuard};
+    ///
+    /// let number = RwLock::new(5);
+    /// let guard = number.blocking_upgradable_read();
+    /// if *guard < 10 {
+    ///     *RwLockUpgradableReadGuard::blocking_upgrade(guard) = 10;
+    /// }
+    /// assert_eq!(*number.blocking_read(), 10);
+    /// ```
     #[track_caller]
     pub fn blocking_upgrade(this: Self) -> RwLockWriteGuard<'a, T> {
         block_on(Self::upgrade(this))
@@ -301,6 +332,18 @@ impl<'a, T: ?Sized> RwLockUpgradableReadGuard<'a, T> {
     }
 
     /// Becomes an ordinary reader. Another task may then become the upgradable one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{RwLock, RwLockUpgradableReadGuard};
+    ///
+    /// let number = RwLock::new(5);
+    /// let guard = number.try_upgradable_read().unwrap();
+    /// let guard = RwLockUpgradableReadGuard::downgrade(guard);
+    /// let other = number.try_upgradable_read().unwrap();
+    /// assert_eq!((*guard, *other), (5, 5));
+    /// ```
     pub fn downgrade(this: Self) -> RwLockReadGuard<'a, T> {
         RwLockReadGuard::of_part(
             downgrade(this.held, Kind::Upgradable, Kind::Read),
@@ -345,6 +388,18 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// # Errors
     ///
     /// Returns the guard unchanged if `f` returns `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{RwLock, RwLockWriteGuard};
+    ///
+    /// let names = RwLock::new(vec![String::from("Robin")]);
+    /// let guard = names.try_write().unwrap();
+    /// let guard = RwLockWriteGuard::try_map(guard, |names| names.get_mut(5)).unwrap_err();
+    /// RwLockWriteGuard::try_map(guard, |names| names.first_mut()).unwrap().push_str(" Hood");
+    /// assert_eq!(names.into_inner(), ["Robin Hood"]);
+    /// ```
     pub fn try_map<F, U: ?Sized>(
         mut this: Self,
         f: F,
@@ -359,12 +414,41 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     }
 
     /// Turns the guard into a mapped one, of all the data.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{RwLock, RwLockMappedWriteGuard, RwLockWriteGuard};
+    ///
+    /// /// Adds to a number that may be a part of something larger.
+    /// fn add_one(mut number: RwLockMappedWriteGuard<'_, u8>) {
+    ///     *number += 1;
+    /// }
+    ///
+    /// let number = RwLock::new(5);
+    /// add_one(RwLockWriteGuard::into_mapped(number.try_write().unwrap()));
+    /// let pair = RwLock::new((1, 2));
+    /// add_one(RwLockWriteGuard::map(pair.try_write().unwrap(), |pair| &mut pair.1));
+    /// assert_eq!((number.into_inner(), pair.into_inner()), (6, (1, 3)));
+    /// ```
     pub fn into_mapped(this: Self) -> RwLockMappedWriteGuard<'a, T> {
         RwLockMappedWriteGuard::of_part(this.held, this.data)
     }
 
     /// [`downgrade`](Self::downgrade) and [`RwLockReadGuard::map`] in one step: `f` sees the data before any other
     /// reader or writer does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{RwLock, RwLockWriteGuard};
+    ///
+    /// let pair = RwLock::new((1, 2));
+    /// let mut guard = pair.try_write().unwrap();
+    /// guard.1 += 1;
+    /// let second = RwLockWriteGuard::downgrade_map(guard, |pair| &pair.1);
+    /// assert_eq!((*second, pair.try_read().unwrap().0), (3, 1));
+    /// ```
     pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> RwLockReadGuard<'a, U>
     where
         F: FnOnce(&T) -> &U,
@@ -378,6 +462,19 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// # Errors
     ///
     /// Returns the guard unchanged if `f` returns `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{RwLock, RwLockWriteGuard};
+    ///
+    /// let names = RwLock::new(vec![]);
+    /// let guard = names.try_write().unwrap();
+    /// let mut guard = RwLockWriteGuard::try_downgrade_map(guard, |names| names.first()).unwrap_err();
+    /// guard.push("Robin");
+    /// let first = RwLockWriteGuard::try_downgrade_map(guard, |names| names.first()).unwrap();
+    /// assert_eq!(*first, "Robin");
+    /// ```
     pub fn try_downgrade_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
     where
         F: FnOnce(&T) -> Option<&U>,
@@ -408,6 +505,24 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     }
 
     /// Becomes the upgradable reader without releasing the lock in between.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{RwLock, RwLockUpgradableReadGuard};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let number = RwLock::new(5);
+    ///     let mut guard = number.write().await;
+    ///     *guard += 1;
+    ///     // Others may read now, and nobody may change it in between.
+    ///     let guard = guard.downgrade_to_upgradable();
+    ///     assert_eq!(*number.read().await, 6);
+    ///     *RwLockUpgradableReadGuard::upgrade(guard).await += 1;
+    ///     assert_eq!(number.into_inner(), 7);
+    /// }
+    /// ```
     pub fn downgrade_to_upgradable(self) -> RwLockUpgradableReadGuard<'a, T> {
         RwLockUpgradableReadGuard {
             held: downgrade(self.held, Kind::Write, Kind::Upgradable),
@@ -427,6 +542,17 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
     }
 
     /// Narrows the guard further.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{RwLock, RwLockMappedWriteGuard, RwLockWriteGuard};
+    ///
+    /// let nested = RwLock::new((1, (2, 3)));
+    /// let inner = RwLockWriteGuard::map(nested.try_write().unwrap(), |outer| &mut outer.1);
+    /// *RwLockMappedWriteGuard::map(inner, |inner| &mut inner.0) = 7;
+    /// assert_eq!(nested.into_inner(), (1, (7, 3)));
+    /// ```
     pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> RwLockMappedWriteGuard<'a, U>
     where
         F: FnOnce(&mut T) -> &mut U,
@@ -440,6 +566,17 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
     /// # Errors
     ///
     /// Returns the guard unchanged if `f` returns `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::sync::{RwLock, RwLockMappedWriteGuard, RwLockWriteGuard};
+    ///
+    /// let pair = RwLock::new((0, vec![1]));
+    /// let numbers = RwLockWriteGuard::map(pair.try_write().unwrap(), |pair| &mut pair.1);
+    /// *RwLockMappedWriteGuard::try_map(numbers, |numbers| numbers.first_mut()).unwrap() = 7;
+    /// assert_eq!(pair.into_inner(), (0, vec![7]));
+    /// ```
     pub fn try_map<F, U: ?Sized>(
         mut this: Self,
         f: F,

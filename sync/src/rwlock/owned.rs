@@ -26,6 +26,8 @@ impl<T: ?Sized> Owner for Arc<RwLock<T>> {
 
 /// A shared lock of a [`RwLock`] of `T` in an [`Arc`]. It gives access to all of the data or a part, a `U`; dropping it
 /// unlocks.
+///
+/// [`RwLock::read_owned`] has an example.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct OwnedRwLockReadGuard<T: ?Sized, U: ?Sized = T> {
     held: Held<Arc<RwLock<T>>, Reading>,
@@ -34,6 +36,8 @@ pub struct OwnedRwLockReadGuard<T: ?Sized, U: ?Sized = T> {
 
 /// A shared lock of a [`RwLock`] in an [`Arc`] that can become the exclusive lock without releasing it in between. Only
 /// one exists at a time, beside any number of other readers.
+///
+/// [`upgrade`](Self::upgrade) has an example.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct OwnedRwLockUpgradableReadGuard<T: ?Sized> {
     held: Held<Arc<RwLock<T>>, Upgradable>,
@@ -41,6 +45,8 @@ pub struct OwnedRwLockUpgradableReadGuard<T: ?Sized> {
 }
 
 /// The exclusive lock of a [`RwLock`] in an [`Arc`]; dropping it unlocks.
+///
+/// [`RwLock::write_owned`] has an example.
 #[must_use = "a lock that is not held protects nothing"]
 pub struct OwnedRwLockWriteGuard<T: ?Sized> {
     held: Held<Arc<RwLock<T>>, Writing>,
@@ -127,6 +133,8 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
     /// # Errors
     ///
     /// Returns the guard unchanged if `f` returns `None`.
+    ///
+    /// [`RwLockReadGuard::try_map`](crate::RwLockReadGuard::try_map) has an example.
     pub fn try_map<F, V: ?Sized>(this: Self, f: F) -> Result<OwnedRwLockReadGuard<T, V>, Self>
     where
         F: FnOnce(&U) -> Option<&V>,
@@ -138,6 +146,18 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
     }
 
     /// The lock that this guard holds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::{OwnedRwLockReadGuard, RwLock};
+    ///
+    /// let number = Arc::new(RwLock::new(5));
+    /// let guard = number.clone().try_read_owned().unwrap();
+    /// assert!(Arc::ptr_eq(OwnedRwLockReadGuard::rwlock(&guard), &number));
+    /// ```
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.held.owner()
     }
@@ -159,6 +179,27 @@ impl<T: ?Sized> OwnedRwLockUpgradableReadGuard<T> {
     /// # Cancel safety
     ///
     /// The future owns the guard, so dropping the future releases the lock altogether.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::{OwnedRwLockUpgradableReadGuard, RwLock};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let number = Arc::new(RwLock::new(5));
+    ///     let guard = number.clone().upgradable_read_owned().await;
+    ///     let task = heist::spawn(async move {
+    ///         if *guard < 10 {
+    ///             *OwnedRwLockUpgradableReadGuard::upgrade(guard).await = 10;
+    ///         }
+    ///     });
+    ///     task.await.unwrap();
+    ///     assert_eq!(*number.read().await, 10);
+    /// }
+    /// ```
     #[track_caller]
     pub fn upgrade(this: Self) -> impl Future<Output = OwnedRwLockWriteGuard<T>> {
         let place = Location::caller();
@@ -174,6 +215,19 @@ impl<T: ?Sized> OwnedRwLockUpgradableReadGuard<T> {
     }
 
     /// Like [`upgrade`](Self::upgrade), but blocks the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::{OwnedRwLockUpgradableReadGuard, RwLock};
+    ///
+    /// let number = Arc::new(RwLock::new(5));
+    /// let guard = number.clone().blocking_upgradable_read_owned();
+    /// *OwnedRwLockUpgradableReadGuard::blocking_upgrade(guard) += 1;
+    /// assert_eq!(*number.blocking_read(), 6);
+    /// ```
     #[track_caller]
     pub fn blocking_upgrade(this: Self) -> OwnedRwLockWriteGuard<T> {
         block_on(Self::upgrade(this))
@@ -184,6 +238,21 @@ impl<T: ?Sized> OwnedRwLockUpgradableReadGuard<T> {
     /// # Errors
     ///
     /// Returns the guard unchanged if there are other readers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::{OwnedRwLockUpgradableReadGuard, RwLock};
+    ///
+    /// let number = Arc::new(RwLock::new(5));
+    /// let reader = number.clone().try_read_owned().unwrap();
+    /// let guard = number.clone().try_upgradable_read_owned().unwrap();
+    /// let guard = OwnedRwLockUpgradableReadGuard::try_upgrade(guard).unwrap_err();
+    /// drop(reader);
+    /// assert!(OwnedRwLockUpgradableReadGuard::try_upgrade(guard).is_ok());
+    /// ```
     pub fn try_upgrade(this: Self) -> Result<OwnedRwLockWriteGuard<T>, Self> {
         if this.held.owner().raw().try_take(Kind::Upgrade) {
             Ok(this.upgraded())
@@ -201,12 +270,28 @@ impl<T: ?Sized> OwnedRwLockUpgradableReadGuard<T> {
     }
 
     /// Becomes an ordinary reader. Another task may then become the upgradable one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::{OwnedRwLockUpgradableReadGuard, RwLock};
+    ///
+    /// let number = Arc::new(RwLock::new(5));
+    /// let guard = number.clone().try_upgradable_read_owned().unwrap();
+    /// let guard = OwnedRwLockUpgradableReadGuard::downgrade(guard);
+    /// assert!(number.try_upgradable_read().is_ok());
+    /// assert_eq!(*guard, 5);
+    /// ```
     pub fn downgrade(this: Self) -> OwnedRwLockReadGuard<T> {
         let held = downgrade(this.held, Kind::Upgradable, Kind::Read);
         OwnedRwLockReadGuard::of_part(held, this.data)
     }
 
     /// The lock that this guard holds.
+    ///
+    /// [`OwnedRwLockReadGuard::rwlock`] has an example.
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.held.owner()
     }
@@ -223,6 +308,19 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     }
 
     /// Narrows the guard to a part of the data.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::{OwnedRwLockWriteGuard, RwLock};
+    ///
+    /// let pair = Arc::new(RwLock::new((1, 2)));
+    /// let guard = pair.clone().try_write_owned().unwrap();
+    /// *OwnedRwLockWriteGuard::map(guard, |pair| &mut pair.1) += 5;
+    /// assert_eq!(*pair.try_read().unwrap(), (1, 7));
+    /// ```
     pub fn map<F, U: ?Sized>(mut this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, U>
     where
         F: FnOnce(&mut T) -> &mut U,
@@ -236,6 +334,8 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     /// # Errors
     ///
     /// Returns the guard unchanged if `f` returns `None`.
+    ///
+    /// [`RwLockWriteGuard::try_map`](crate::RwLockWriteGuard::try_map) has an example.
     pub fn try_map<F, U: ?Sized>(
         mut this: Self,
         f: F,
@@ -250,12 +350,16 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     }
 
     /// Turns the guard into a mapped one, of all the data.
+    ///
+    /// [`RwLockWriteGuard::into_mapped`](crate::RwLockWriteGuard::into_mapped) has an example.
     pub fn into_mapped(this: Self) -> OwnedRwLockMappedWriteGuard<T> {
         OwnedRwLockMappedWriteGuard::of_part(this.held, this.data)
     }
 
     /// [`downgrade`](Self::downgrade) and [`OwnedRwLockReadGuard::map`] in one step: `f` sees the data before any other
     /// reader or writer does.
+    ///
+    /// [`RwLockWriteGuard::downgrade_map`](crate::RwLockWriteGuard::downgrade_map) has an example.
     pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> OwnedRwLockReadGuard<T, U>
     where
         F: FnOnce(&T) -> &U,
@@ -269,6 +373,8 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     /// # Errors
     ///
     /// Returns the guard unchanged if `f` returns `None`.
+    ///
+    /// [`RwLockWriteGuard::try_downgrade_map`](crate::RwLockWriteGuard::try_downgrade_map) has an example.
     pub fn try_downgrade_map<F, U: ?Sized>(
         this: Self,
         f: F,
@@ -287,12 +393,36 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
 
     /// Becomes a reader without releasing the lock in between: no writer comes first. Readers that wait ahead of the
     /// next writer get in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let number = std::sync::Arc::new(heist::sync::RwLock::new(5));
+    /// let mut guard = number.clone().try_write_owned().unwrap();
+    /// *guard += 1;
+    /// let guard = guard.downgrade();
+    /// assert_eq!((*guard, *number.try_read().unwrap()), (6, 6));
+    /// ```
     pub fn downgrade(self) -> OwnedRwLockReadGuard<T> {
         let held = downgrade(self.held, Kind::Write, Kind::Read);
         OwnedRwLockReadGuard::of_part(held, self.data)
     }
 
     /// Becomes the upgradable reader without releasing the lock in between.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use heist::sync::{OwnedRwLockUpgradableReadGuard, RwLock};
+    ///
+    /// let number = Arc::new(RwLock::new(5));
+    /// let guard = number.clone().blocking_write_owned().downgrade_to_upgradable();
+    /// assert_eq!(*number.blocking_read(), 5);
+    /// *OwnedRwLockUpgradableReadGuard::blocking_upgrade(guard) += 1;
+    /// assert_eq!(*number.blocking_read(), 6);
+    /// ```
     pub fn downgrade_to_upgradable(self) -> OwnedRwLockUpgradableReadGuard<T> {
         OwnedRwLockUpgradableReadGuard {
             held: downgrade(self.held, Kind::Write, Kind::Upgradable),
@@ -301,6 +431,8 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     }
 
     /// The lock that this guard holds.
+    ///
+    /// [`OwnedRwLockReadGuard::rwlock`] has an example.
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.held.owner()
     }
@@ -316,6 +448,8 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
     }
 
     /// Narrows the guard further.
+    ///
+    /// [`RwLockMappedWriteGuard::map`](crate::RwLockMappedWriteGuard::map) has an example.
     pub fn map<F, V: ?Sized>(mut this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, V>
     where
         F: FnOnce(&mut U) -> &mut V,
@@ -329,6 +463,8 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
     /// # Errors
     ///
     /// Returns the guard unchanged if `f` returns `None`.
+    ///
+    /// [`RwLockMappedWriteGuard::try_map`](crate::RwLockMappedWriteGuard::try_map) has an example.
     pub fn try_map<F, V: ?Sized>(
         mut this: Self,
         f: F,
@@ -343,6 +479,8 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
     }
 
     /// The lock that this guard holds.
+    ///
+    /// [`OwnedRwLockReadGuard::rwlock`] has an example.
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         this.held.owner()
     }
