@@ -103,6 +103,8 @@ impl<T: AsRawFd + AsFd> AsyncFd<T> {
     ///
     /// If the system can't watch the descriptor, because it is one of a regular file or watched already. `inner` is dropped
     /// then; see [`try_new`](Self::try_new).
+    ///
+    /// [`AsyncFd`] has an example.
     pub fn new(inner: T) -> io::Result<AsyncFd<T>> {
         Ok(Self::try_new(inner)?)
     }
@@ -112,6 +114,30 @@ impl<T: AsRawFd + AsFd> AsyncFd<T> {
     /// # Errors
     ///
     /// See [`new`](Self::new).
+    ///
+    /// ```
+    /// use heist::io::Interest;
+    /// use heist::io::unix::AsyncFd;
+    /// use std::io::{PipeReader, Read, Write, pipe};
+    ///
+    /// fn watch(reader: PipeReader) -> std::io::Result<AsyncFd<PipeReader>> {
+    ///     // SAFETY: this call touches no memory.
+    ///     unsafe { libc::fcntl(std::os::fd::AsRawFd::as_raw_fd(&reader), libc::F_SETFL, libc::O_NONBLOCK) };
+    ///     // Nothing can be written to this end of a pipe.
+    ///     AsyncFd::with_interest(reader, Interest::READABLE)
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (reader, mut writer) = pipe()?;
+    ///     let reader = watch(reader)?;
+    ///     writer.write_all(b"hello")?;
+    ///     let mut heard = [0; 8];
+    ///     let read = |mut pipe: &PipeReader| pipe.read(&mut heard);
+    ///     assert_eq!(reader.async_io(Interest::READABLE, read).await?, 5);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn with_interest(inner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
         Ok(Self::try_with_interest(inner, interest)?)
     }
@@ -146,6 +172,8 @@ impl<T: AsRawFd + AsFd> AsyncFd<T> {
     /// # Errors
     ///
     /// See [`new`](Self::new).
+    ///
+    /// [`try_new`](Self::try_new) has an example.
     pub fn try_with_interest(
         inner: T,
         interest: Interest,
@@ -165,6 +193,24 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Safety
     ///
     /// Until the `AsyncFd` is dropped, `inner` must have one and the same descriptor, which stays open and which it may use.
+    ///
+    /// ```
+    /// use heist::io::unix::AsyncFd;
+    /// use std::os::fd::AsRawFd;
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (here, _there) = UnixStream::pair()?;
+    ///     here.set_nonblocking(true)?;
+    ///     // SAFETY: `here` keeps the descriptor open for longer than `watched` lives.
+    ///     let watched = unsafe { AsyncFd::register(here.as_raw_fd()) }?;
+    ///     assert!(watched.writable().await?.ready().is_writable());
+    ///     drop(watched);
+    ///     drop(here);
+    ///     Ok(())
+    /// }
+    /// ```
     pub unsafe fn register(inner: T) -> Result<AsyncFd<T>, AsyncFdRegisterError<T>> {
         Self::watch(inner, Interest::READABLE | Interest::WRITABLE)
     }
@@ -178,6 +224,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Safety
     ///
     /// See [`register`](Self::register).
+    ///
+    /// [`register`](Self::register) has an example.
     pub unsafe fn register_with_interest(
         inner: T,
         interest: Interest,
@@ -193,16 +241,35 @@ impl<T: AsRawFd> AsyncFd<T> {
     }
 
     /// The value.
+    ///
+    /// ```
+    /// use heist::io::unix::AsyncFd;
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (here, _there) = UnixStream::pair()?;
+    ///     here.set_nonblocking(true)?;
+    ///     let here = AsyncFd::new(here)?;
+    ///     assert!(here.get_ref().peer_addr()?.is_unnamed());
+    ///     let _socket: UnixStream = here.into_inner();
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn get_ref(&self) -> &T {
         &self.io.io().0
     }
 
     /// The value. Don't exchange its descriptor.
+    ///
+    /// [`get_ref`](Self::get_ref) has an example.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.io.io_mut().0
     }
 
     /// Stops watching the descriptor, and returns the value.
+    ///
+    /// [`get_ref`](Self::get_ref) has an example.
     pub fn into_inner(self) -> T {
         self.io.take().0
     }
@@ -212,6 +279,39 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Errors
     ///
     /// If the runtime that it belongs to has been shut down.
+    ///
+    /// ```
+    /// use heist::io::unix::AsyncFd;
+    /// use std::future::poll_fn;
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use std::task::{Context, Poll, ready};
+    ///
+    /// /// Reads, in a type that implements a `poll_read` of its own.
+    /// fn poll_read(
+    ///     socket: &AsyncFd<UnixStream>,
+    ///     cx: &mut Context<'_>,
+    ///     buffer: &mut [u8],
+    /// ) -> Poll<std::io::Result<usize>> {
+    ///     loop {
+    ///         let mut guard = ready!(socket.poll_read_ready(cx))?;
+    ///         if let Ok(result) = guard.try_io(|fd| fd.get_ref().read(buffer)) {
+    ///             return Poll::Ready(result);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (mut there, here) = UnixStream::pair()?;
+    ///     here.set_nonblocking(true)?;
+    ///     let here = AsyncFd::new(here)?;
+    ///     there.write_all(b"hello")?;
+    ///     let mut heard = [0; 8];
+    ///     assert_eq!(poll_fn(|cx| poll_read(&here, cx, &mut heard)).await?, 5);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn poll_read_ready<'a>(
         &'a self,
         cx: &mut Context<'_>,
@@ -225,6 +325,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Errors
     ///
     /// If the runtime that it belongs to has been shut down.
+    ///
+    /// [`poll_read_ready`](Self::poll_read_ready) has an example.
     pub fn poll_read_ready_mut<'a>(
         &'a mut self,
         cx: &mut Context<'_>,
@@ -242,6 +344,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Errors
     ///
     /// If the runtime that it belongs to has been shut down.
+    ///
+    /// [`poll_read_ready`](Self::poll_read_ready) has an example for the other direction.
     pub fn poll_write_ready<'a>(
         &'a self,
         cx: &mut Context<'_>,
@@ -255,6 +359,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Errors
     ///
     /// If the runtime that it belongs to has been shut down.
+    ///
+    /// [`poll_read_ready`](Self::poll_read_ready) has an example for the other direction.
     pub fn poll_write_ready_mut<'a>(
         &'a mut self,
         cx: &mut Context<'_>,
@@ -276,6 +382,23 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// ```
+    /// use heist::io::Interest;
+    /// use heist::io::unix::AsyncFd;
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (here, _there) = UnixStream::pair()?;
+    ///     here.set_nonblocking(true)?;
+    ///     let here = AsyncFd::new(here)?;
+    ///     // Nothing has come yet, but there is room to write.
+    ///     let guard = here.ready(Interest::READABLE | Interest::WRITABLE).await?;
+    ///     assert!(guard.ready().is_writable() && !guard.ready().is_readable());
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn ready(&self, interest: Interest) -> io::Result<AsyncFdReadyGuard<'_, T>> {
         let seen = self.io.news(interest).await?;
         Ok(AsyncFdReadyGuard::new(self, interest, seen))
@@ -290,6 +413,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// [`readable_mut`](Self::readable_mut) has an example.
     pub async fn ready_mut(
         &mut self,
         interest: Interest,
@@ -307,6 +432,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// [`AsyncFd`] has an example.
     pub async fn readable(&self) -> io::Result<AsyncFdReadyGuard<'_, T>> {
         self.ready(Interest::READABLE).await
     }
@@ -320,6 +447,47 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// ```
+    /// use heist::io::unix::AsyncFd;
+    /// use std::io::{BufRead, BufReader, Write};
+    /// use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// /// A reader that has to be changed to be read from.
+    /// struct Lines(BufReader<UnixStream>);
+    ///
+    /// impl AsFd for Lines {
+    ///     fn as_fd(&self) -> BorrowedFd<'_> {
+    ///         self.0.get_ref().as_fd()
+    ///     }
+    /// }
+    ///
+    /// impl AsRawFd for Lines {
+    ///     fn as_raw_fd(&self) -> RawFd {
+    ///         self.0.get_ref().as_raw_fd()
+    ///     }
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (mut there, here) = UnixStream::pair()?;
+    ///     here.set_nonblocking(true)?;
+    ///     let mut here = AsyncFd::new(Lines(BufReader::new(here)))?;
+    ///     there.write_all(b"hello\n")?;
+    ///
+    ///     let mut line = String::new();
+    ///     let length = loop {
+    ///         let mut guard = here.readable_mut().await?;
+    ///         match guard.try_io(|fd| fd.get_mut().0.read_line(&mut line)) {
+    ///             Ok(result) => break result?,
+    ///             Err(_would_block) => continue,
+    ///         }
+    ///     };
+    ///     assert_eq!((length, &*line), (6, "hello\n"));
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn readable_mut(&mut self) -> io::Result<AsyncFdReadyMutGuard<'_, T>> {
         self.ready_mut(Interest::READABLE).await
     }
@@ -333,6 +501,28 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// ```
+    /// use heist::io::unix::AsyncFd;
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (here, _there) = UnixStream::pair()?;
+    ///     here.set_nonblocking(true)?;
+    ///     let here = AsyncFd::new(here)?;
+    ///     let written = loop {
+    ///         let mut guard = here.writable().await?;
+    ///         match guard.try_io(|fd| fd.get_ref().write(b"hello")) {
+    ///             Ok(result) => break result?,
+    ///             Err(_would_block) => continue,
+    ///         }
+    ///     };
+    ///     assert_eq!(written, 5);
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn writable(&self) -> io::Result<AsyncFdReadyGuard<'_, T>> {
         self.ready(Interest::WRITABLE).await
     }
@@ -346,6 +536,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// [`readable_mut`](Self::readable_mut) has an example for the other direction.
     pub async fn writable_mut(&mut self) -> io::Result<AsyncFdReadyMutGuard<'_, T>> {
         self.ready_mut(Interest::WRITABLE).await
     }
@@ -360,6 +552,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// If you drop the future, `f` is not called any more.
+    ///
+    /// [`AsyncFd`] has an example.
     pub async fn async_io<R>(
         &self,
         interest: Interest,
@@ -377,6 +571,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Cancel safety
     ///
     /// If you drop the future, `f` is not called any more.
+    ///
+    /// [`AsyncFd`] has an example of [`async_io`](Self::async_io).
     pub async fn async_io_mut<R>(
         &mut self,
         interest: Interest,
@@ -398,6 +594,29 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Errors
     ///
     /// `WouldBlock` if the descriptor isn't ready, or the error of `f`. If the runtime that it belongs to has been shut down.
+    ///
+    /// ```
+    /// use heist::io::Interest;
+    /// use heist::io::unix::AsyncFd;
+    /// use std::io::{ErrorKind, Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (mut there, here) = UnixStream::pair()?;
+    ///     here.set_nonblocking(true)?;
+    ///     let here = AsyncFd::new(here)?;
+    ///     let mut heard = [0; 8];
+    ///     let nothing = here.try_io(Interest::READABLE, |mut socket| socket.read(&mut heard));
+    ///     assert_eq!(nothing.unwrap_err().kind(), ErrorKind::WouldBlock);
+    ///
+    ///     there.write_all(b"hello")?;
+    ///     let _guard = here.readable().await?;
+    ///     let length = here.try_io(Interest::READABLE, |mut socket| socket.read(&mut heard))?;
+    ///     assert_eq!(length, 5);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn try_io<R>(
         &self,
         interest: Interest,
@@ -411,6 +630,8 @@ impl<T: AsRawFd> AsyncFd<T> {
     /// # Errors
     ///
     /// See [`try_io`](Self::try_io).
+    ///
+    /// [`try_io`](Self::try_io) has an example.
     pub fn try_io_mut<R>(
         &mut self,
         interest: Interest,
@@ -465,6 +686,8 @@ pub type AsyncFdTryNewError<T> = AsyncFdRegisterError<T>;
 
 impl<T> AsyncFdRegisterError<T> {
     /// The value that has the descriptor, and the system's error.
+    ///
+    /// [`AsyncFd::try_new`] has an example.
     pub fn into_parts(self) -> (T, io::Error) {
         (self.inner, self.cause)
     }

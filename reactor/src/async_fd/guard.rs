@@ -70,11 +70,42 @@ macro_rules! guard {
             /// Makes the descriptor count as not ready until there is an event. Call this only if an operation has failed
             /// with `WouldBlock`. Otherwise the next wait may never end, because what is ready already is not reported
             /// again. If an event has come since the guard was made, this does nothing. A closed direction stays ready.
+            ///
+            /// ```
+            /// use heist::io::unix::AsyncFd;
+            /// use std::io::{ErrorKind, Read, Write};
+            /// use std::os::unix::net::UnixStream;
+            ///
+            /// #[heist::main]
+            /// async fn main() -> std::io::Result<()> {
+            ///     let (mut there, here) = UnixStream::pair()?;
+            ///     here.set_nonblocking(true)?;
+            ///     let mut here = AsyncFd::new(here)?;
+            ///     there.write_all(b"hello")?;
+            ///
+            ///     let mut heard = [0; 8];
+            ///     let length = loop {
+            ///         let mut guard = here.readable_mut().await?;
+            ///         match guard.get_inner_mut().read(&mut heard) {
+            ///             Err(error) if error.kind() == ErrorKind::WouldBlock => guard.clear_ready(),
+            ///             result => {
+            ///                 // There may be more to read.
+            ///                 guard.retain_ready();
+            ///                 break result?;
+            ///             }
+            ///         }
+            ///     };
+            ///     assert_eq!(length, 5);
+            ///     Ok(())
+            /// }
+            /// ```
             pub fn clear_ready(&mut self) {
                 self.clear_ready_matching(Ready::ALL);
             }
 
             /// Like [`clear_ready`](Self::clear_ready), for a part of what the descriptor is ready for.
+            ///
+            /// [`clear_ready`](Self::clear_ready) has an example.
             pub fn clear_ready_matching(&mut self, ready: Ready) {
                 if let Some(event) = self.event.take() {
                     self.event = event.clear(&*self.async_fd, ready);
@@ -82,9 +113,13 @@ macro_rules! guard {
             }
 
             /// Does nothing: the descriptor still counts as ready. A call makes that plain to readers of the code.
+            ///
+            /// [`clear_ready`](Self::clear_ready) has an example.
             pub fn retain_ready(&mut self) {}
 
             /// What the descriptor was ready for when the guard was made, less what has been cleared by it.
+            ///
+            /// [`AsyncFd::ready`] has an example.
             pub fn ready(&self) -> Ready {
                 self.event.map_or(Ready::EMPTY, |event| event.ready)
             }
@@ -126,6 +161,8 @@ impl<'a, T: AsRawFd> AsyncFdReadyGuard<'a, T> {
     /// # Errors
     ///
     /// If `f` fails with `WouldBlock`. Any other result of it is within `Ok`.
+    ///
+    /// [`AsyncFd`] has an example.
     pub fn try_io<R>(
         &mut self,
         f: impl FnOnce(&'a AsyncFd<T>) -> io::Result<R>,
@@ -140,6 +177,8 @@ impl<'a, T: AsRawFd> AsyncFdReadyGuard<'a, T> {
     }
 
     /// The value that has the descriptor.
+    ///
+    /// [`AsyncFdReadyGuard::clear_ready`] has an example.
     pub fn get_inner(&self) -> &'a T {
         self.async_fd.get_ref()
     }
@@ -157,6 +196,8 @@ impl<'a, T: AsRawFd> AsyncFdReadyMutGuard<'a, T> {
     /// # Errors
     ///
     /// If `f` fails with `WouldBlock`. Any other result of it is within `Ok`.
+    ///
+    /// [`AsyncFd::readable_mut`] has an example.
     pub fn try_io<R>(
         &mut self,
         f: impl FnOnce(&mut AsyncFd<T>) -> io::Result<R>,
@@ -181,6 +222,8 @@ impl<'a, T: AsRawFd> AsyncFdReadyMutGuard<'a, T> {
     }
 
     /// The value that has the descriptor.
+    ///
+    /// [`clear_ready`](Self::clear_ready) has an example.
     pub fn get_inner_mut(&mut self) -> &mut T {
         self.async_fd.get_mut()
     }
