@@ -20,6 +20,8 @@ macro_rules! halves {
 
         /// The writing half of a stream, from `into_split`. Dropping it closes the writing direction. Call
         /// [`forget`](Self::forget) to drop it without that.
+        ///
+        /// The page of [`OwnedReadHalf`] has an example.
         #[derive(Debug)]
         pub struct OwnedWriteHalf {
             stream: std::sync::Arc<$stream>,
@@ -46,6 +48,8 @@ macro_rules! halves {
 
             /// Splits the stream into a reading half and a writing half that can go to different tasks. Dropping the writing
             /// half closes the writing direction.
+            ///
+            /// The page of [`OwnedReadHalf`] has an example.
             pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
                 let stream = std::sync::Arc::new(self);
                 let write = OwnedWriteHalf {

@@ -15,6 +15,9 @@ macro_rules! ready_methods {
             /// # Cancel safety
             ///
             /// If you drop the future, nothing is lost.
+            ///
+            /// The pages of [`TcpStream`](crate::net::TcpStream#wait-then-try) and
+            /// [`UdpSocket`](crate::net::UdpSocket#wait-then-try) have examples.
             pub async fn ready(
                 &self,
                 interest: crate::io::Interest,
@@ -31,6 +34,9 @@ macro_rules! ready_methods {
             /// # Cancel safety
             ///
             /// If you drop the future, nothing is lost.
+            ///
+            /// The pages of [`TcpStream`](crate::net::TcpStream#wait-then-try) and
+            /// [`UdpSocket`](crate::net::UdpSocket#wait-then-try) have examples.
             pub async fn readable(&self) -> std::io::Result<()> {
                 self.socket.reads().ready().await
             }
@@ -44,6 +50,8 @@ macro_rules! ready_methods {
             /// # Cancel safety
             ///
             /// If you drop the future, nothing is lost.
+            ///
+            /// The page of [`TcpStream`](crate::net::TcpStream#wait-then-try) has an example.
             pub async fn writable(&self) -> std::io::Result<()> {
                 self.socket.writes().ready().await
             }
@@ -79,6 +87,8 @@ macro_rules! ready_methods {
             ///
             /// `WouldBlock` if the socket isn't ready, or the error of `f`. If the runtime that the socket belongs to has been
             /// shut down.
+            ///
+            /// The page of [`TcpStream`](crate::net::TcpStream#wait-then-try) has an example.
             pub fn try_io<R>(
                 &self,
                 interest: crate::io::Interest,
@@ -98,6 +108,8 @@ macro_rules! ready_methods {
             /// # Cancel safety
             ///
             /// If you drop the future, `f` is not called any more.
+            ///
+            /// The page of [`TcpStream`](crate::net::TcpStream#wait-then-try) has an example.
             pub async fn async_io<R>(
                 &self,
                 interest: crate::io::Interest,
@@ -130,6 +142,8 @@ macro_rules! try_methods {
             /// # Errors
             ///
             /// `WouldBlock`, or any other error that the operating system returns.
+            ///
+            /// The page of [`TcpStream`](crate::net::TcpStream#wait-then-try) has an example.
             pub fn try_read(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
                 let $this = self;
                 $socket.try_read(&mut crate::io::ReadBuf::new(buffer))
@@ -153,6 +167,8 @@ macro_rules! try_methods {
             /// # Errors
             ///
             /// `WouldBlock`, or any other error that the operating system returns.
+            ///
+            /// The page of [`TcpStream`](crate::net::TcpStream#wait-then-try) has an example.
             pub fn try_read_buf<B: bytes::BufMut>(&self, buffer: &mut B) -> std::io::Result<usize> {
                 let $this = self;
                 crate::io::read_into(buffer, |free| $socket.try_read(free))
@@ -166,6 +182,8 @@ macro_rules! try_methods {
             /// # Errors
             ///
             /// `WouldBlock`, or any other error that the operating system returns.
+            ///
+            /// The page of [`TcpStream`](crate::net::TcpStream#wait-then-try) has an example.
             pub fn try_write(&self, buffer: &[u8]) -> std::io::Result<usize> {
                 let $this = self;
                 $socket.try_write(buffer)
@@ -207,6 +225,8 @@ macro_rules! wait_methods {
             /// # Cancel safety
             ///
             /// If you drop the future, nothing is lost.
+            ///
+            /// The page of [`TcpStream`](crate::net::TcpStream#wait-then-try) has an example.
             pub async fn ready(
                 &self,
                 interest: crate::io::Interest,
@@ -224,6 +244,8 @@ macro_rules! wait_methods {
             /// # Cancel safety
             ///
             /// If you drop the future, nothing is lost.
+            ///
+            /// The page of [`TcpStream`](crate::net::TcpStream#wait-then-try) has an example.
             pub async fn $wait(&self) -> std::io::Result<()> {
                 let $this = self;
                 $socket.$direction().ready().await
@@ -246,6 +268,8 @@ macro_rules! receive_methods {
             /// # Cancel safety
             ///
             /// If you drop the future, no datagram is lost.
+            ///
+            /// The page of [`UdpSocket`](crate::net::UdpSocket) has an example.
             pub async fn recv(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
                 let receive = || self.receive(&mut crate::io::ReadBuf::new(buffer));
                 self.socket
@@ -277,6 +301,8 @@ macro_rules! receive_methods {
             /// # Errors
             ///
             /// `WouldBlock`, or any other error that the operating system returns.
+            ///
+            /// The page of [`UdpSocket`](crate::net::UdpSocket#wait-then-try) has an example.
             pub fn try_recv(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
                 let receive = || self.receive(&mut crate::io::ReadBuf::new(buffer));
                 self.socket
@@ -293,6 +319,8 @@ macro_rules! receive_methods {
             /// # Cancel safety
             ///
             /// If you drop the future, no datagram is lost.
+            ///
+            /// The page of [`UdpSocket`](crate::net::UdpSocket#wait-then-try) has an example.
             pub async fn recv_buf<B: bytes::BufMut>(
                 &self,
                 buffer: &mut B,
@@ -325,6 +353,8 @@ macro_rules! receive_methods {
             /// # Cancel safety
             ///
             /// If you drop the future, no datagram is lost.
+            ///
+            /// The page of [`UdpSocket`](crate::net::UdpSocket) has an example.
             pub async fn recv_from(&self, buffer: &mut [u8]) -> std::io::Result<(usize, $address)> {
                 let receive = || self.receive_from(&mut crate::io::ReadBuf::new(buffer));
                 self.socket
@@ -358,6 +388,8 @@ macro_rules! receive_methods {
             /// # Errors
             ///
             /// `WouldBlock`, or any other error that the operating system returns.
+            ///
+            /// The page of [`UdpSocket`](crate::net::UdpSocket#wait-then-try) has an example.
             pub fn try_recv_from(&self, buffer: &mut [u8]) -> std::io::Result<(usize, $address)> {
                 let receive = || self.receive_from(&mut crate::io::ReadBuf::new(buffer));
                 self.socket

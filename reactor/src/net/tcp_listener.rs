@@ -88,6 +88,17 @@ impl TcpListener {
     /// # Panics
     ///
     /// If the listener is in blocking mode, on Unix, in programs with debug assertions.
+    ///
+    /// ```
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///     listener.set_nonblocking(true)?;
+    ///     let listener = heist::net::TcpListener::from_std(listener)?;
+    ///     let _std: std::net::TcpListener = listener.into_std()?;
+    ///     Ok(())
+    /// }
+    /// ```
     #[track_caller]
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<TcpListener> {
         sys::expect_nonblocking(&listener)?;
@@ -99,6 +110,8 @@ impl TcpListener {
     /// # Errors
     ///
     /// If the operating system can't stop watching the socket.
+    ///
+    /// [`from_std`](Self::from_std) has an example.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
         self.socket.into_inner().map(std::net::TcpListener::from)
     }
@@ -137,6 +150,20 @@ impl TcpListener {
     /// # Errors
     ///
     /// See [`accept`](Self::accept).
+    ///
+    /// ```
+    /// use heist::net::{TcpListener, TcpStream};
+    /// use std::future::poll_fn;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (_server, peer) = poll_fn(|cx| listener.poll_accept(cx)).await?;
+    ///     assert_eq!(peer, client.local_addr()?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let accept = || self.socket.io().accept();
         let (stream, peer) = ready!(self.socket.reads().poll_io(cx, accept, never))?;
@@ -148,6 +175,8 @@ impl TcpListener {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`bind`](Self::bind) has an example.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
     }
@@ -157,6 +186,8 @@ impl TcpListener {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`set_ttl`](Self::set_ttl) has an example.
     pub fn ttl(&self) -> io::Result<u32> {
         self.socket.io().ttl()
     }
@@ -166,6 +197,16 @@ impl TcpListener {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// ```
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let listener = heist::net::TcpListener::bind("127.0.0.1:0").await?;
+    ///     listener.set_ttl(16)?;
+    ///     assert_eq!(listener.ttl()?, 16);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.socket.io().set_ttl(ttl)
     }
@@ -177,6 +218,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
         self.0.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         TcpListener::register(mio::net::TcpListener::from_std(self.0.into()))

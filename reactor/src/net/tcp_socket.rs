@@ -24,6 +24,31 @@ use super::addr::ip;
 ///     client.connect(listener.local_addr().unwrap()).await.unwrap();
 /// }
 /// ```
+///
+/// With options:
+///
+/// ```
+/// use heist::net::{TcpListener, TcpSocket};
+/// use std::time::Duration;
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///
+///     let socket = TcpSocket::new_v4()?;
+///     socket.set_nodelay(true)?;
+///     socket.set_keepalive(true)?;
+///     socket.set_linger(Some(Duration::from_secs(1)))?;
+///     socket.set_send_buffer_size(32 * 1024)?;
+///     socket.set_recv_buffer_size(32 * 1024)?;
+///     assert!(socket.nodelay()? && socket.keepalive()?);
+///     assert!(socket.send_buffer_size()? >= 32 * 1024);
+///
+///     let stream = socket.connect(listener.local_addr()?).await?;
+///     assert!(stream.nodelay()?);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct TcpSocket(pub(super) Socket);
 
@@ -33,6 +58,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn new_v4() -> io::Result<TcpSocket> {
         Self::new(Domain::IPV4)
     }
@@ -64,6 +91,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn set_reuseaddr(&self, reuse: bool) -> io::Result<()> {
         self.0.set_reuse_address(reuse)
     }
@@ -82,6 +111,25 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// ```
+    /// use heist::net::TcpSocket;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let first = TcpSocket::new_v4()?;
+    ///     first.set_reuseport(true)?;
+    ///     first.bind("127.0.0.1:0".parse().unwrap())?;
+    ///     let first = first.listen(128)?;
+    ///
+    ///     let second = TcpSocket::new_v4()?;
+    ///     second.set_reuseport(true)?;
+    ///     second.bind(first.local_addr()?)?;
+    ///     let second = second.listen(128)?;
+    ///     assert_eq!(first.local_addr()?, second.local_addr()?);
+    ///     Ok(())
+    /// }
+    /// ```
     #[cfg(all(
         unix,
         not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
@@ -95,6 +143,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`set_reuseport`](Self::set_reuseport) has an example of the setting.
     #[cfg(all(
         unix,
         not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))
@@ -108,6 +158,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn set_keepalive(&self, keepalive: bool) -> io::Result<()> {
         self.0.set_keepalive(keepalive)
     }
@@ -117,6 +169,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn keepalive(&self) -> io::Result<bool> {
         self.0.keepalive()
     }
@@ -126,6 +180,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn set_send_buffer_size(&self, bytes: u32) -> io::Result<()> {
         self.0.set_send_buffer_size(bytes as usize)
     }
@@ -135,6 +191,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn send_buffer_size(&self) -> io::Result<u32> {
         self.0.send_buffer_size().map(|bytes| bytes as u32)
     }
@@ -144,6 +202,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn set_recv_buffer_size(&self, bytes: u32) -> io::Result<()> {
         self.0.set_recv_buffer_size(bytes as usize)
     }
@@ -162,6 +222,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         self.0.set_linger(linger)
     }
@@ -189,6 +251,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.0.set_tcp_nodelay(nodelay)
     }
@@ -198,6 +262,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.0.tcp_nodelay()
     }
@@ -225,6 +291,8 @@ impl TcpSocket {
     /// # Errors
     ///
     /// If the address is in use, or isn't one of this machine.
+    ///
+    /// [`TcpSocket`] has an example.
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
         self.0.bind(&address.into())
     }
@@ -238,6 +306,8 @@ impl TcpSocket {
     /// # Cancel safety
     ///
     /// If you drop the future, the socket is closed.
+    ///
+    /// [`TcpSocket`] has an example.
     pub async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
         if let Err(error) = self.0.connect(&address.into())
             && !is_in_progress(&error)

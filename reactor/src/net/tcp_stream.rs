@@ -38,6 +38,68 @@ use crate::sys;
 ///     assert_eq!(&heard, b"hello");
 /// }
 /// ```
+///
+/// # Wait, then try
+///
+/// [`readable`](Self::readable), [`writable`](Self::writable) and [`ready`](Self::ready) wait until an operation may
+/// succeed. Then a `try_` function does it, and never waits. So a task needs a buffer only while there is something to read:
+///
+/// ```
+/// use heist::io::Interest;
+/// use heist::net::{TcpListener, TcpStream};
+/// use std::io::ErrorKind;
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let client = TcpStream::connect(listener.local_addr()?).await?;
+///     let (server, _) = listener.accept().await?;
+///
+///     client.writable().await?;
+///     assert_eq!(client.try_write(b"hello")?, 5);
+///
+///     let heard = loop {
+///         server.readable().await?;
+///         let mut buffer = Vec::with_capacity(1024);
+///         match server.try_read_buf(&mut buffer) {
+///             Ok(_) => break buffer,
+///             Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+///             Err(error) => return Err(error),
+///         }
+///     };
+///     assert_eq!(heard, b"hello");
+///
+///     // Nothing is left to read, but there is room to write.
+///     let ready = server.ready(Interest::READABLE | Interest::WRITABLE).await?;
+///     assert!(ready.is_writable());
+///     Ok(())
+/// }
+/// ```
+///
+/// [`async_io`](Self::async_io) does both with an operation of your own, and [`try_io`](Self::try_io) only tries it:
+///
+/// ```
+/// use heist::io::{AsyncWriteExt, Interest};
+/// use heist::net::{TcpListener, TcpStream};
+/// use socket2::SockRef;
+/// use std::io::{ErrorKind, Read};
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+///     let mut client = TcpStream::connect(listener.local_addr()?).await?;
+///     let (server, _) = listener.accept().await?;
+///
+///     let mut buffer = [0; 16];
+///     let mut read = || (&*SockRef::from(&server)).read(&mut buffer);
+///     let nothing = server.try_io(Interest::READABLE, &mut read);
+///     assert_eq!(nothing.unwrap_err().kind(), ErrorKind::WouldBlock);
+///
+///     client.write_all(b"hello").await?;
+///     assert_eq!(server.async_io(Interest::READABLE, &mut read).await?, 5);
+///     Ok(())
+/// }
+/// ```
 pub struct TcpStream {
     pub(super) socket: Registered<mio::net::TcpStream>,
 }
@@ -121,6 +183,22 @@ impl TcpStream {
     /// # Panics
     ///
     /// If the stream is in blocking mode, on Unix, in programs with debug assertions.
+    ///
+    /// ```
+    /// use heist::io::AsyncWriteExt;
+    /// use heist::net::TcpStream;
+    /// use std::net::TcpListener;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("127.0.0.1:0")?;
+    ///     let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    ///     client.set_nonblocking(true)?;
+    ///     let mut client = TcpStream::from_std(client)?;
+    ///     client.write_all(b"hello").await?;
+    ///     Ok(())
+    /// }
+    /// ```
     #[track_caller]
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
         sys::expect_nonblocking(&stream)?;
@@ -132,6 +210,21 @@ impl TcpStream {
     /// # Errors
     ///
     /// If the operating system can't stop watching the socket.
+    ///
+    /// ```
+    /// use heist::net::{TcpListener, TcpStream};
+    /// use std::io::Write;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let mut client = client.into_std()?;
+    ///     client.set_nonblocking(false)?;
+    ///     client.write_all(b"hello")?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         self.socket.into_inner().map(std::net::TcpStream::from)
     }
@@ -178,6 +271,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`peek`](Self::peek) has an example.
     pub fn poll_peek(
         &self,
         cx: &mut Context<'_>,
@@ -205,6 +300,20 @@ impl TcpStream {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// ```
+    /// use heist::net::{TcpListener, TcpStream};
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     let (server, _) = listener.accept().await?;
+    ///     assert_eq!(client.local_addr()?, server.peer_addr()?);
+    ///     assert_eq!(client.peer_addr()?, server.local_addr()?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
     }
@@ -214,6 +323,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`local_addr`](Self::local_addr) has an example.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().peer_addr()
     }
@@ -223,6 +334,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`set_nodelay`](Self::set_nodelay) has an example.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.socket.io().nodelay()
     }
@@ -233,6 +346,23 @@ impl TcpStream {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// ```
+    /// use heist::net::{TcpListener, TcpStream};
+    /// use std::time::Duration;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    ///     let client = TcpStream::connect(listener.local_addr()?).await?;
+    ///     client.set_nodelay(true)?;
+    ///     client.set_ttl(16)?;
+    ///     client.set_linger(Some(Duration::from_secs(1)))?;
+    ///     assert!(client.nodelay()?);
+    ///     assert_eq!((client.ttl()?, client.linger()?), (16, Some(Duration::from_secs(1))));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.socket.io().set_nodelay(nodelay)
     }
@@ -242,6 +372,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`set_nodelay`](Self::set_nodelay) has an example that sets this too.
     pub fn ttl(&self) -> io::Result<u32> {
         self.socket.io().ttl()
     }
@@ -251,6 +383,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`set_nodelay`](Self::set_nodelay) has an example that sets this too.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.socket.io().set_ttl(ttl)
     }
@@ -260,6 +394,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`set_nodelay`](Self::set_nodelay) has an example that sets this too.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
         SockRef::from(self.socket.io()).linger()
     }
@@ -273,6 +409,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`set_nodelay`](Self::set_nodelay) has an example that sets this too.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         SockRef::from(self.socket.io()).set_linger(linger)
     }

@@ -41,6 +41,44 @@ mod options;
 ///     assert_eq!(&buffer[..5], b"hello");
 /// }
 /// ```
+///
+/// # Wait, then try
+///
+/// [`readable`](Self::readable), [`writable`](Self::writable) and [`ready`](Self::ready) wait until an operation may
+/// succeed. Then a `try_` function does it, and never waits:
+///
+/// ```
+/// use heist::net::UdpSocket;
+/// use std::io::ErrorKind;
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let server = UdpSocket::bind("127.0.0.1:0").await?;
+///     let client = UdpSocket::bind("127.0.0.1:0").await?;
+///     client.connect(server.local_addr()?).await?;
+///
+///     client.writable().await?;
+///     assert_eq!(client.try_send(b"hello")?, 5);
+///
+///     let mut buffer = [0; 1500];
+///     let (length, peer) = loop {
+///         server.readable().await?;
+///         match server.try_recv_from(&mut buffer) {
+///             Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+///             result => break result?,
+///         }
+///     };
+///     assert_eq!((&buffer[..length], peer), (&b"hello"[..], client.local_addr()?));
+///
+///     server.send_to(b"hello yourself", peer).await?;
+///     // The free part of a `Vec` needs no zeros first.
+///     let mut answer = Vec::with_capacity(1500);
+///     client.recv_buf(&mut answer).await?;
+///     assert_eq!(answer, b"hello yourself");
+///     assert_eq!(client.try_recv(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
+///     Ok(())
+/// }
+/// ```
 pub struct UdpSocket {
     socket: Registered<mio::net::UdpSocket>,
 }
@@ -65,6 +103,8 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing stays bound.
+    ///
+    /// [`UdpSocket`] has an example.
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<UdpSocket> {
         let mut last = None;
         for address in resolve(address).await? {
@@ -161,6 +201,19 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// ```
+    /// use heist::net::UdpSocket;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, other) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    ///     assert!(one.peer_addr().is_err());
+    ///     one.connect(other.local_addr()?).await?;
+    ///     assert_eq!(one.peer_addr()?, other.local_addr()?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().local_addr()
     }
@@ -170,6 +223,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// If it is not connected.
+    ///
+    /// [`local_addr`](Self::local_addr) has an example.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().peer_addr()
     }
@@ -184,6 +239,8 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// If you drop the future before it is ready, nothing has been sent.
+    ///
+    /// [`UdpSocket`] has an example.
     pub async fn send(&self, buffer: &[u8]) -> io::Result<usize> {
         let send = || self.socket.io().send(buffer);
         self.socket.writes().io(send, never).await
@@ -194,6 +251,19 @@ impl UdpSocket {
     /// # Errors
     ///
     /// See [`send`](Self::send).
+    ///
+    /// ```
+    /// use heist::net::UdpSocket;
+    /// use std::future::poll_fn;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, other) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    ///     one.connect(other.local_addr()?).await?;
+    ///     assert_eq!(poll_fn(|cx| one.poll_send(cx, b"hello")).await?, 5);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn poll_send(&self, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let send = || self.socket.io().send(buffer);
         self.socket.writes().poll_io(cx, send, never)
@@ -204,6 +274,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// `WouldBlock`, or any other error that the operating system returns.
+    ///
+    /// [`UdpSocket`](Self#wait-then-try) has an example.
     pub fn try_send(&self, buffer: &[u8]) -> io::Result<usize> {
         let send = || self.socket.io().send(buffer);
         self.socket.writes().try_io(send, never)
@@ -271,6 +343,8 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// If you drop the future, no datagram is lost.
+    ///
+    /// [`peek_from`](Self::peek_from) has an example.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let peek = || self.look(&mut ReadBuf::new(buffer));
         self.socket.reads().io(peek, never).await
@@ -363,6 +437,18 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// If you drop the future, no datagram is lost.
+    ///
+    /// ```
+    /// use heist::net::UdpSocket;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, other) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    ///     one.send_to(b"hello", other.local_addr()?).await?;
+    ///     assert_eq!(other.peek_sender().await?, one.local_addr()?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn peek_sender(&self) -> io::Result<SocketAddr> {
         let look = || self.sender();
         self.socket.reads().io(look, never).await

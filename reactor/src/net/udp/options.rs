@@ -17,6 +17,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`set_broadcast`](Self::set_broadcast) has an example.
     pub fn broadcast(&self) -> io::Result<bool> {
         self.options().broadcast()
     }
@@ -26,6 +28,19 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// ```
+    /// use heist::net::UdpSocket;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let socket = UdpSocket::bind("0.0.0.0:0").await?;
+    ///     assert!(!socket.broadcast()?);
+    ///     socket.set_broadcast(true)?;
+    ///     assert!(socket.broadcast()?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
         self.options().set_broadcast(on)
     }
@@ -91,6 +106,21 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// ```no_run
+    /// use heist::net::UdpSocket;
+    /// use std::net::Ipv4Addr;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let socket = UdpSocket::bind("0.0.0.0:5353").await?;
+    ///     socket.join_multicast_v4(Ipv4Addr::new(224, 0, 0, 251), Ipv4Addr::UNSPECIFIED)?;
+    ///     let mut buffer = [0; 1500];
+    ///     let (length, peer) = socket.recv_from(&mut buffer).await?;
+    ///     println!("{length} bytes from {peer}");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn join_multicast_v4(&self, multiaddr: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.options().join_multicast_v4(&multiaddr, &interface)
     }
@@ -127,6 +157,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`set_ttl`](Self::set_ttl) has an example.
     pub fn ttl(&self) -> io::Result<u32> {
         self.socket.io().ttl()
     }
@@ -136,6 +168,18 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// ```
+    /// use heist::net::UdpSocket;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let socket = UdpSocket::bind("127.0.0.1:0").await?;
+    ///     socket.set_ttl(16)?;
+    ///     assert_eq!(socket.ttl()?, 16);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.socket.io().set_ttl(ttl)
     }

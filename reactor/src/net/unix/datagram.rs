@@ -71,6 +71,8 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// If there is a file at the path already, or the path is longer than the system allows (about 100 bytes).
+    ///
+    /// [`UnixDatagram`] has an example.
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixDatagram> {
         Self::register(mio::net::UnixDatagram::bind_addr(&at(path.as_ref())?)?)
     }
@@ -80,6 +82,8 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// [`UnixDatagram`] has an example.
     pub fn unbound() -> io::Result<UnixDatagram> {
         Self::register(mio::net::UnixDatagram::unbound()?)
     }
@@ -89,6 +93,19 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// Any error that the operating system returns.
+    ///
+    /// ```
+    /// use heist::net::UnixDatagram;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, other) = UnixDatagram::pair()?;
+    ///     assert_eq!(one.send(b"hello").await?, 5);
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(other.recv(&mut buffer).await?, 5);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let (one, other) = mio::net::UnixDatagram::pair()?;
         Ok((Self::register(one)?, Self::register(other)?))
@@ -131,6 +148,23 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// If there is no socket at that path.
+    ///
+    /// ```
+    /// use heist::net::UnixDatagram;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let folder = tempfile::tempdir()?;
+    ///     let path = folder.path().join("socket");
+    ///     let (server, client) = (UnixDatagram::bind(&path)?, UnixDatagram::unbound()?);
+    ///     client.connect(&path)?;
+    ///     client.send(b"hello").await?;
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(server.recv(&mut buffer).await?, 5);
+    ///     assert_eq!(client.peer_addr()?.as_pathname(), Some(&*path));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         SockRef::from(self.socket.io()).connect(&at_socket2(path.as_ref())?)
     }
@@ -149,6 +183,8 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// If it is not connected.
+    ///
+    /// [`connect`](Self::connect) has an example.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.io().peer_addr().map(SocketAddr)
     }
@@ -183,6 +219,8 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// If you drop the future before it is ready, nothing has been sent.
+    ///
+    /// [`pair`](Self::pair) has an example.
     pub async fn send(&self, buffer: &[u8]) -> io::Result<usize> {
         let send = || self.socket.io().send(buffer);
         self.socket.writes().io(send, never).await

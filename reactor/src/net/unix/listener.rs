@@ -49,6 +49,8 @@ impl UnixListener {
     /// # Errors
     ///
     /// If there is a file at the path already, or the path is longer than the system allows (about 100 bytes).
+    ///
+    /// [`UnixListener`] has an example.
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixListener> {
         Self::bind_addr(&SocketAddr(socket_addr::at(path.as_ref())?))
     }

@@ -120,12 +120,16 @@ impl OpenOptions {
 ///
 /// It implements [`AsyncWrite`](crate::io::AsyncWrite). If nobody reads any more, a write fails with `BrokenPipe`; it never
 /// raises the signal SIGPIPE. Shutting it down does nothing: drop it to end the stream.
+///
+/// [`pipe`] has an example.
 #[derive(Debug)]
 pub struct Sender {
     socket: Registered<mio::unix::pipe::Sender>,
 }
 
 /// The reading end of a pipe. It implements [`AsyncRead`](crate::io::AsyncRead).
+///
+/// [`pipe`] has an example.
 #[derive(Debug)]
 pub struct Receiver {
     socket: Registered<mio::unix::pipe::Receiver>,

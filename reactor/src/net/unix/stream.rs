@@ -144,7 +144,7 @@ impl UnixStream {
         Ok(UnixStream { socket })
     }
 
-    /// Two sockets, connected to each other.
+    /// Two sockets, connected to each other. [`UnixStream`] has an example.
     ///
     /// # Errors
     ///
