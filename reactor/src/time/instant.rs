@@ -27,6 +27,8 @@ pub struct Instant(std::time::Instant);
 impl Instant {
     /// The present moment, by the clock of the current runtime. That is the system's, unless time was
     /// [paused](super::pause) there.
+    ///
+    /// [`Instant`] has an example.
     #[must_use]
     #[inline]
     pub fn now() -> Instant {
@@ -44,12 +46,21 @@ impl Instant {
     }
 
     /// Converts a [`std::time::Instant`].
+    ///
+    /// ```
+    /// use heist::time::Instant;
+    ///
+    /// let std = std::time::Instant::now();
+    /// assert_eq!(Instant::from_std(std).into_std(), std);
+    /// ```
     #[must_use]
     pub fn from_std(std: std::time::Instant) -> Instant {
         Instant(std)
     }
 
     /// Converts to a [`std::time::Instant`].
+    ///
+    /// [`from_std`](Self::from_std) has an example.
     #[must_use]
     pub fn into_std(self) -> std::time::Instant {
         self.0
@@ -65,36 +76,74 @@ impl Instant {
     }
 
     /// The time from `earlier` to this moment. Zero if `earlier` is later than this moment.
+    ///
+    /// ```
+    /// use heist::time::{Duration, Instant};
+    ///
+    /// let earlier = Instant::now();
+    /// let later = earlier + Duration::from_secs(2);
+    /// assert_eq!(later.duration_since(earlier), Duration::from_secs(2));
+    /// assert_eq!(earlier.duration_since(later), Duration::ZERO);
+    /// ```
     #[must_use]
     pub fn duration_since(&self, earlier: Instant) -> Duration {
         self.0.saturating_duration_since(earlier.0)
     }
 
     /// The time from `earlier` to this moment. `None` if `earlier` is later than this moment.
+    ///
+    /// ```
+    /// use heist::time::{Duration, Instant};
+    ///
+    /// let earlier = Instant::now();
+    /// let later = earlier + Duration::from_secs(2);
+    /// assert_eq!(later.checked_duration_since(earlier), Some(Duration::from_secs(2)));
+    /// assert_eq!(earlier.checked_duration_since(later), None);
+    /// ```
     #[must_use]
     pub fn checked_duration_since(&self, earlier: Instant) -> Option<Duration> {
         self.0.checked_duration_since(earlier.0)
     }
 
     /// The time from `earlier` to this moment. Zero if `earlier` is later than this moment.
+    ///
+    /// [`duration_since`](Self::duration_since) does the same and has an example.
     #[must_use]
     pub fn saturating_duration_since(&self, earlier: Instant) -> Duration {
         self.0.saturating_duration_since(earlier.0)
     }
 
     /// The time since this moment. Zero if it is in the future.
+    ///
+    /// [`Instant`] has an example.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         Instant::now().duration_since(*self)
     }
 
     /// The moment `duration` after this one. `None` if that is too far away to be represented.
+    ///
+    /// ```
+    /// use heist::time::{Duration, Instant};
+    ///
+    /// let now = Instant::now();
+    /// assert_eq!(now.checked_add(Duration::from_secs(2)), Some(now + Duration::from_secs(2)));
+    /// assert_eq!(now.checked_add(Duration::MAX), None);
+    /// ```
     #[must_use]
     pub fn checked_add(&self, duration: Duration) -> Option<Instant> {
         self.0.checked_add(duration).map(Instant)
     }
 
     /// The moment `duration` before this one. `None` if that can't be represented.
+    ///
+    /// ```
+    /// use heist::time::{Duration, Instant};
+    ///
+    /// let later = Instant::now() + Duration::from_secs(2);
+    /// assert_eq!(later.checked_sub(Duration::from_secs(2)), Some(later - Duration::from_secs(2)));
+    /// assert_eq!(later.checked_sub(Duration::MAX), None);
+    /// ```
     #[must_use]
     pub fn checked_sub(&self, duration: Duration) -> Option<Instant> {
         self.0.checked_sub(duration).map(Instant)

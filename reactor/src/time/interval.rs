@@ -65,6 +65,24 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 const IN_TIME: Duration = Duration::from_millis(5);
 
 /// What an [`Interval`] does after a missed tick. A tick is missed if it comes more than five milliseconds after it was due.
+///
+/// ```
+/// use heist::time::{Duration, Instant, MissedTickBehavior, interval, sleep};
+///
+/// // Time stands still in this test, and jumps to the next deadline when all wait.
+/// #[heist::main(flavor = "current_thread", start_paused = true)]
+/// async fn main() {
+///     let second = Duration::from_secs(1);
+///     let start = Instant::now();
+///     let mut ticks = interval(second);
+///     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+///     assert_eq!(ticks.tick().await - start, 0 * second);
+///     sleep(second * 7 / 2).await;
+///     // This one is late, and the two after it are skipped.
+///     assert_eq!(ticks.tick().await - start, 1 * second);
+///     assert_eq!(ticks.tick().await - start, 4 * second);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MissedTickBehavior {
     /// Ticks without waiting until it has caught up. The next tick is due one period after the missed one was.
@@ -94,6 +112,8 @@ impl MissedTickBehavior {
 }
 
 /// Ticks at regular intervals, until it is dropped. Made by [`interval`] and [`interval_at`].
+///
+/// [`interval`] has an example.
 #[derive(Debug)]
 pub struct Interval {
     sleep: Sleep,
@@ -107,6 +127,8 @@ impl Interval {
     /// # Cancel safety
     ///
     /// If you drop the future, no tick is lost.
+    ///
+    /// [`interval`] has an example.
     pub async fn tick(&mut self) -> Instant {
         std::future::poll_fn(|cx| self.poll_tick(cx)).await
     }
@@ -123,21 +145,61 @@ impl Interval {
     }
 
     /// Makes the next tick come one period from now.
+    ///
+    /// ```
+    /// use heist::time::{Duration, Instant, interval, sleep};
+    ///
+    /// // Time stands still in this test, and jumps to the next deadline when all wait.
+    /// #[heist::main(flavor = "current_thread", start_paused = true)]
+    /// async fn main() {
+    ///     let start = Instant::now();
+    ///     let mut idle = interval(Duration::from_secs(10));
+    ///     idle.tick().await;
+    ///     sleep(Duration::from_secs(9)).await;
+    ///     idle.reset();
+    ///     idle.tick().await;
+    ///     assert_eq!(start.elapsed(), Duration::from_secs(19));
+    /// }
+    /// ```
     pub fn reset(&mut self) {
         self.move_to(Instant::now().after(self.period));
     }
 
     /// Makes the next tick come at once.
+    ///
+    /// [`reset_after`](Self::reset_after) has an example.
     pub fn reset_immediately(&mut self) {
         self.move_to(Instant::now());
     }
 
     /// Makes the next tick come after `after`.
+    ///
+    /// ```
+    /// use heist::time::{Duration, Instant, interval};
+    ///
+    /// // Time stands still in this test, and jumps to the next deadline when all wait.
+    /// #[heist::main(flavor = "current_thread", start_paused = true)]
+    /// async fn main() {
+    ///     let start = Instant::now();
+    ///     let mut ticks = interval(Duration::from_secs(10));
+    ///     ticks.tick().await;
+    ///     ticks.reset_after(Duration::from_secs(3));
+    ///     assert_eq!(ticks.tick().await - start, Duration::from_secs(3));
+    ///     ticks.reset_immediately();
+    ///     assert_eq!(ticks.tick().await - start, Duration::from_secs(3));
+    ///     ticks.reset_at(start + Duration::from_secs(5));
+    ///     assert_eq!(ticks.tick().await - start, Duration::from_secs(5));
+    ///     // After that it goes on with its period.
+    ///     assert_eq!(ticks.tick().await - start, Duration::from_secs(15));
+    /// }
+    /// ```
     pub fn reset_after(&mut self, after: Duration) {
         self.move_to(Instant::now().after(after));
     }
 
     /// Makes the next tick come at `deadline`. If that has passed, the tick comes at once, and is late.
+    ///
+    /// [`reset_after`](Self::reset_after) has an example.
     pub fn reset_at(&mut self, deadline: Instant) {
         self.move_to(deadline);
     }
@@ -147,16 +209,32 @@ impl Interval {
     }
 
     /// What it does after a missed tick.
+    ///
+    /// ```
+    /// use heist::time::{Duration, MissedTickBehavior, interval};
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let mut ticks = interval(Duration::from_secs(1));
+    ///     assert_eq!(ticks.missed_tick_behavior(), MissedTickBehavior::Burst);
+    ///     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ///     assert_eq!(ticks.period(), Duration::from_secs(1));
+    /// }
+    /// ```
     pub fn missed_tick_behavior(&self) -> MissedTickBehavior {
         self.missed
     }
 
     /// Sets what it does after a missed tick.
+    ///
+    /// [`MissedTickBehavior`] has an example.
     pub fn set_missed_tick_behavior(&mut self, behavior: MissedTickBehavior) {
         self.missed = behavior;
     }
 
     /// The time between two ticks.
+    ///
+    /// [`missed_tick_behavior`](Self::missed_tick_behavior) has an example.
     pub fn period(&self) -> Duration {
         self.period
     }

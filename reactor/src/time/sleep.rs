@@ -119,11 +119,22 @@ impl Sleep {
     }
 
     /// The moment at which it completes.
+    ///
+    /// ```
+    /// use heist::time::{Duration, Instant, sleep_until};
+    ///
+    /// let deadline = Instant::now() + Duration::from_secs(60);
+    /// let sleep = sleep_until(deadline);
+    /// assert_eq!(sleep.deadline(), deadline);
+    /// assert!(!sleep.is_elapsed());
+    /// ```
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
     /// Whether its deadline has passed.
+    ///
+    /// [`deadline`](Self::deadline) has an example.
     pub fn is_elapsed(&self) -> bool {
         matches!(self.state, State::Elapsed) || self.has_come()
     }

@@ -106,6 +106,18 @@ impl<F> Timeout<F> {
     }
 
     /// The future, without its limit.
+    ///
+    /// ```
+    /// use heist::time::{Duration, timeout};
+    /// use std::future::ready;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let limited = timeout(Duration::from_secs(1), ready(42));
+    ///     // Waits without the limit.
+    ///     assert_eq!(limited.into_inner().await, 42);
+    /// }
+    /// ```
     pub fn into_inner(self) -> F {
         self.future
     }
