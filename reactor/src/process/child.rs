@@ -76,6 +76,21 @@ impl Child {
     /// To send a signal other than SIGKILL to the process, pass this number to the `kill` of a crate such as `libc` or
     /// `rustix`. If it is `Some`, the number still means this process: it is not given to another one before the exit status
     /// was taken.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut child = Command::new("sleep").arg("1000").spawn()?;
+    ///     let id = child.id().expect("it has not been waited for") as i32;
+    ///     // SAFETY: this call touches no memory. The child has not been waited for, so the number is still its own.
+    ///     unsafe { libc::kill(id, libc::SIGTERM) };
+    ///     assert!(!child.wait().await?.success());
+    ///     assert_eq!(child.id(), None);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn id(&self) -> Option<u32> {
         match &self.state {
             State::Running(running) => Some(running.id()),
@@ -97,6 +112,18 @@ impl Child {
     /// # Errors
     ///
     /// Any error that the operating system returns. Also if another part of the program has taken the exit status.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut child = Command::new("sleep").arg("1000").spawn()?;
+    ///     child.start_kill()?;
+    ///     assert!(!child.wait().await?.success());
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn start_kill(&mut self) -> io::Result<()> {
         if self.try_wait()?.is_none()
             && let State::Running(running) = &mut self.state
@@ -186,6 +213,19 @@ impl Child {
     /// # Errors
     ///
     /// See [`wait`](Self::wait).
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut child = Command::new("sleep").arg("1000").spawn()?;
+    ///     assert_eq!(child.try_wait()?, None);
+    ///     child.kill().await?;
+    ///     assert!(child.try_wait()?.is_some_and(|status| !status.success()));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         match &mut self.state {
             State::Done(status) => Ok(Some(*status)),

@@ -36,16 +36,29 @@ pub struct Command {
 impl Command {
     /// Makes a command that starts `program`, without arguments. The child has the environment, the working directory and the
     /// standard streams of this process. A name without a slash is searched for in `PATH`.
+    ///
+    /// [`Command`] has an example.
     pub fn new<S: AsRef<OsStr>>(program: S) -> Command {
         Self::from(StdCommand::new(program))
     }
 
     /// std's command inside. It tells what was set.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// let mut command = Command::new("echo");
+    /// command.arg("hello");
+    /// assert_eq!(command.as_std().get_program(), "echo");
+    /// assert_eq!(command.as_std().get_args().count(), 1);
+    /// ```
     pub fn as_std(&self) -> &StdCommand {
         &self.std
     }
 
     /// std's command inside, for what this one has no method for.
+    ///
+    /// [`as_std`](Self::as_std) has an example.
     pub fn as_std_mut(&mut self) -> &mut StdCommand {
         &mut self.std
     }
@@ -56,12 +69,25 @@ impl Command {
     }
 
     /// Adds an argument.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let output = Command::new("echo").arg("a b").args(["c", "d"]).output().await?;
+    ///     assert_eq!(output.stdout, b"a b c d\n");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn arg<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
         self.std.arg(arg);
         self
     }
 
     /// Adds arguments.
+    ///
+    /// [`arg`](Self::arg) has an example.
     pub fn args<I, S>(&mut self, args: I) -> &mut Command
     where
         I: IntoIterator<Item = S>,
@@ -72,6 +98,21 @@ impl Command {
     }
 
     /// Sets a variable of the environment.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let greet = r#"echo "$GREETING, $NAME""#;
+    ///     let mut command = Command::new("/bin/sh");
+    ///     command.args(["-c", greet]).env("NAME", "Robin").envs([("GREETING", "hello")]);
+    ///     assert_eq!(command.output().await?.stdout, b"hello, Robin\n");
+    ///     command.env_remove("NAME");
+    ///     assert_eq!(command.output().await?.stdout, b"hello, \n");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn env<K, V>(&mut self, key: K, val: V) -> &mut Command
     where
         K: AsRef<OsStr>,
@@ -82,6 +123,8 @@ impl Command {
     }
 
     /// Sets variables of the environment.
+    ///
+    /// [`env`](Self::env) has an example.
     pub fn envs<I, K, V>(&mut self, vars: I) -> &mut Command
     where
         I: IntoIterator<Item = (K, V)>,
@@ -93,12 +136,26 @@ impl Command {
     }
 
     /// Removes a variable from the environment.
+    ///
+    /// [`env`](Self::env) has an example.
     pub fn env_remove<K: AsRef<OsStr>>(&mut self, key: K) -> &mut Command {
         self.std.env_remove(key);
         self
     }
 
     /// Starts with an empty environment.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut command = Command::new("/usr/bin/env");
+    ///     let output = command.env_clear().env("NAME", "Robin").output().await?;
+    ///     assert_eq!(output.stdout, b"NAME=Robin\n");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn env_clear(&mut self) -> &mut Command {
         self.std.env_clear();
         self
@@ -106,24 +163,71 @@ impl Command {
 
     /// Sets the working directory of the child. If the path of the program is relative, it depends on the system whether it
     /// is searched from that directory or from this process's.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let output = Command::new("pwd").current_dir("/").output().await?;
+    ///     assert_eq!(output.stdout, b"/\n");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn current_dir<P: AsRef<Path>>(&mut self, dir: P) -> &mut Command {
         self.std.current_dir(dir);
         self
     }
 
     /// Sets the standard input. By default the child inherits that of this process.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    /// use std::process::Stdio;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     // It reads the end at once, and what it prints is thrown away.
+    ///     let mut command = Command::new("cat");
+    ///     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    ///     assert!(command.status().await?.success());
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn stdin<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Command {
         self.std.stdin(cfg);
         self
     }
 
     /// Sets the standard output. By default the child inherits that of this process; for [`output`](Self::output) it is a pipe.
+    ///
+    /// ```
+    /// use heist::io::{AsyncBufReadExt, BufReader};
+    /// use heist::process::Command;
+    /// use std::process::Stdio;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut child = Command::new("sh")
+    ///         .args(["-c", "echo one; echo two"])
+    ///         .stdout(Stdio::piped())
+    ///         .spawn()?;
+    ///     let mut lines = BufReader::new(child.stdout.take().expect("it is a pipe")).lines();
+    ///     assert_eq!(lines.next_line().await?.as_deref(), Some("one"));
+    ///     assert_eq!(lines.next_line().await?.as_deref(), Some("two"));
+    ///     assert_eq!(lines.next_line().await?, None);
+    ///     assert!(child.wait().await?.success());
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn stdout<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Command {
         self.std.stdout(cfg);
         self
     }
 
     /// Sets the standard error. By default the child inherits that of this process; for [`output`](Self::output) it is a pipe.
+    ///
+    /// [`stdout`](Self::stdout) has an example.
     pub fn stderr<T: Into<Stdio>>(&mut self, cfg: T) -> &mut Command {
         self.std.stderr(cfg);
         self
@@ -158,6 +262,12 @@ impl Command {
     }
 
     /// Whether the process is killed when its [`Child`] is dropped.
+    ///
+    /// ```
+    /// let mut command = heist::process::Command::new("sleep");
+    /// assert!(!command.get_kill_on_drop());
+    /// assert!(command.kill_on_drop(true).get_kill_on_drop());
+    /// ```
     pub fn get_kill_on_drop(&self) -> bool {
         self.kill_on_drop
     }
@@ -191,6 +301,20 @@ impl Command {
     /// # Errors
     ///
     /// Any error of `with`. See [`spawn`](Self::spawn).
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut child = Command::new("true").spawn_with(|command| {
+    ///         println!("{command:?} starts");
+    ///         command.spawn()
+    ///     })?;
+    ///     assert!(child.wait().await?.success());
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn spawn_with(
         &mut self,
         with: impl FnOnce(&mut StdCommand) -> io::Result<std::process::Child>,

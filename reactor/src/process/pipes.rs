@@ -16,6 +16,8 @@ use crate::sys::note_sigpipe;
 ///
 /// It implements [`AsyncWrite`](crate::io::AsyncWrite) and the trait of `futures_io`. Shutting it down does nothing: drop it to
 /// end the stream.
+///
+/// [`Child`](super::Child) has an example.
 pub struct ChildStdin {
     socket: Registered<Sender>,
 }
@@ -23,6 +25,8 @@ pub struct ChildStdin {
 /// The pipe from a child's standard output.
 ///
 /// It implements [`AsyncRead`](crate::io::AsyncRead) and the trait of `futures_io`.
+///
+/// [`Command::stdout`](super::Command::stdout) has an example.
 pub struct ChildStdout {
     socket: Registered<Receiver>,
 }
@@ -30,6 +34,8 @@ pub struct ChildStdout {
 /// The pipe from a child's standard error.
 ///
 /// It implements [`AsyncRead`](crate::io::AsyncRead) and the trait of `futures_io`.
+///
+/// [`Command::stdout`](super::Command::stdout) has an example.
 pub struct ChildStderr {
     socket: Registered<Receiver>,
 }

@@ -10,6 +10,18 @@ use super::Command;
 /// On Unix.
 impl Command {
     /// Sets the name by which the program is called: its argument 0.
+    ///
+    /// ```
+    /// use heist::process::Command;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut command = Command::new("/bin/sh");
+    ///     let output = command.arg0("robin").args(["-c", "echo $0"]).output().await?;
+    ///     assert_eq!(output.stdout, b"robin\n");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
         self.std.arg0(arg);
         self
@@ -28,6 +40,8 @@ impl Command {
     }
 
     /// Sets the process group of the process. 0 makes a new one with the number of the process.
+    ///
+    /// [`kill_on_drop`](Self::kill_on_drop) has an example.
     pub fn process_group(&mut self, pgroup: i32) -> &mut Command {
         self.std.process_group(pgroup);
         self
