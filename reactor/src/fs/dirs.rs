@@ -124,11 +124,15 @@ pub struct DirBuilder {
 
 impl DirBuilder {
     /// Makes one directory, with the system's default permissions.
+    ///
+    /// [`DirBuilder`] has an example.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets whether directories above that don't exist are made too. If so, it is no error if the directory exists.
+    ///
+    /// [`DirBuilder`] has an example.
     pub fn recursive(&mut self, recursive: bool) -> &mut Self {
         self.recursive = recursive;
         self
@@ -143,6 +147,8 @@ impl DirBuilder {
     /// # Cancel safety
     ///
     /// If you drop the future after its first poll, this happens all the same.
+    ///
+    /// [`DirBuilder`] has an example.
     pub async fn create(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(self.recursive);

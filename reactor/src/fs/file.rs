@@ -77,6 +77,18 @@ pub struct File {
 
 impl File {
     /// Makes a file from one of std. It keeps its position.
+    ///
+    /// ```
+    /// use heist::fs::File;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let file = File::from_std(tempfile::tempfile()?);
+    ///     assert_eq!(file.metadata().await?.len(), 0);
+    ///     let _std: std::fs::File = file.into_std().await;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn from_std(std: StdFile) -> File {
         Self::new(std, AtOnce::UNKNOWN)
     }
@@ -136,6 +148,8 @@ impl File {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// [`sync_all`](Self::sync_all) has an example.
     pub async fn sync_data(&self) -> io::Result<()> {
         let mut inner = self.inner.lock().await;
         inner.settle().await;
@@ -179,6 +193,20 @@ impl File {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// ```
+    /// use heist::fs::File;
+    /// use heist::io::AsyncWriteExt;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut file = File::from_std(tempfile::tempfile()?);
+    ///     file.write_all(b"hello").await?;
+    ///     file.flush().await?;
+    ///     assert_eq!(file.metadata().await?.len(), 5);
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn metadata(&self) -> io::Result<Metadata> {
         self.job(|std| std.metadata()).await
     }
@@ -193,6 +221,23 @@ impl File {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// ```
+    /// use heist::fs::File;
+    /// use heist::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut file = File::from_std(tempfile::tempfile()?);
+    ///     let mut same = file.try_clone().await?;
+    ///     file.write_all(b"hello").await?;
+    ///     file.rewind().await?;
+    ///     let mut text = String::new();
+    ///     same.read_to_string(&mut text).await?;
+    ///     assert_eq!(text, "hello");
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn try_clone(&self) -> io::Result<File> {
         let mut inner = self.inner.lock().await;
         inner.level(&self.std).await?;
@@ -211,6 +256,8 @@ impl File {
     /// # Cancel safety
     ///
     /// If you drop the future, the file is closed.
+    ///
+    /// [`from_std`](Self::from_std) has an example.
     pub async fn into_std(mut self) -> StdFile {
         // If the position can't be moved back, the bytes that were read ahead are lost: there is nobody to give them to.
         let _ = self.inner.get_mut().level(&self.std).await;
@@ -225,6 +272,17 @@ impl File {
     /// # Errors
     ///
     /// Returns the file as it is if something is under way.
+    ///
+    /// ```
+    /// use heist::fs::File;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let file = File::from_std(tempfile::tempfile()?);
+    ///     assert!(file.try_into_std().is_ok());
+    ///     Ok(())
+    /// }
+    /// ```
     #[expect(clippy::result_large_err, reason = "the file itself goes back")]
     pub fn try_into_std(mut self) -> Result<StdFile, Self> {
         match Arc::try_unwrap(self.std) {
@@ -245,6 +303,21 @@ impl File {
     /// # Cancel safety
     ///
     /// If you drop the future after its first poll, they change all the same.
+    ///
+    /// ```
+    /// use heist::fs::File;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let folder = tempfile::tempdir()?;
+    ///     let file = File::create(folder.path().join("constitution")).await?;
+    ///     let mut permissions = file.metadata().await?.permissions();
+    ///     permissions.set_readonly(true);
+    ///     file.set_permissions(permissions).await?;
+    ///     assert!(file.metadata().await?.permissions().readonly());
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn set_permissions(&self, perm: Permissions) -> io::Result<()> {
         self.job(move |std| std.set_permissions(perm)).await
     }
@@ -259,6 +332,21 @@ impl File {
     /// # Cancel safety
     ///
     /// If you drop the future, they may have changed or not.
+    ///
+    /// ```
+    /// use heist::fs::File;
+    /// use std::fs::FileTimes;
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let file = File::from_std(tempfile::tempfile()?);
+    ///     let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    ///     file.set_times(FileTimes::new().set_accessed(then).set_modified(then)).await?;
+    ///     assert_eq!(file.metadata().await?.modified()?, then);
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn set_times(&self, times: FileTimes) -> io::Result<()> {
         let mut inner = self.inner.lock().await;
         inner.settle().await;
@@ -274,6 +362,8 @@ impl File {
     /// # Cancel safety
     ///
     /// As [`set_times`](Self::set_times).
+    ///
+    /// [`set_times`](Self::set_times) has an example.
     pub async fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         self.set_times(FileTimes::new().set_modified(time)).await
     }
@@ -283,6 +373,18 @@ impl File {
     /// # Panics
     ///
     /// If it is 0.
+    ///
+    /// ```
+    /// use heist::fs::File;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut file = File::from_std(tempfile::tempfile()?);
+    ///     file.set_max_buf_size(64 * 1024);
+    ///     assert_eq!(file.max_buf_size(), 64 * 1024);
+    ///     Ok(())
+    /// }
+    /// ```
     #[track_caller]
     pub fn set_max_buf_size(&mut self, max_buf_size: usize) {
         assert!(max_buf_size > 0, "max_buf_size must be more than 0");
@@ -290,6 +392,8 @@ impl File {
     }
 
     /// How many bytes one read or write moves at most.
+    ///
+    /// [`set_max_buf_size`](Self::set_max_buf_size) has an example.
     pub fn max_buf_size(&self) -> usize {
         self.max_buf_size
     }

@@ -35,35 +35,64 @@ pub struct OpenOptions(StdOpenOptions);
 
 impl OpenOptions {
     /// Makes options that are all off.
+    ///
+    /// [`OpenOptions`] has an example.
     pub fn new() -> OpenOptions {
         OpenOptions(StdOpenOptions::new())
     }
 
     /// Sets whether the file can be read.
+    ///
+    /// ```
+    /// use heist::fs::OpenOptions;
+    /// use heist::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let folder = tempfile::tempdir()?;
+    ///     let mut options = OpenOptions::new();
+    ///     options.read(true).write(true).create(true).truncate(true);
+    ///     let mut file = options.open(folder.path().join("notes")).await?;
+    ///     file.write_all(b"hello").await?;
+    ///     file.rewind().await?;
+    ///     let mut text = String::new();
+    ///     file.read_to_string(&mut text).await?;
+    ///     assert_eq!(text, "hello");
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn read(&mut self, read: bool) -> &mut OpenOptions {
         self.0.read(read);
         self
     }
 
     /// Sets whether the file can be written to. Writes begin at its start, and replace the bytes that are there.
+    ///
+    /// [`read`](Self::read) has an example.
     pub fn write(&mut self, write: bool) -> &mut OpenOptions {
         self.0.write(write);
         self
     }
 
     /// Sets whether each write goes to the end that the file has at that moment.
+    ///
+    /// [`OpenOptions`] has an example.
     pub fn append(&mut self, append: bool) -> &mut OpenOptions {
         self.0.append(append);
         self
     }
 
     /// Sets whether the file is emptied. This needs [`write`](Self::write).
+    ///
+    /// [`read`](Self::read) has an example.
     pub fn truncate(&mut self, truncate: bool) -> &mut OpenOptions {
         self.0.truncate(truncate);
         self
     }
 
     /// Sets whether the file is created if it doesn't exist. This needs [`write`](Self::write) or [`append`](Self::append).
+    ///
+    /// [`read`](Self::read) has an example.
     pub fn create(&mut self, create: bool) -> &mut OpenOptions {
         self.0.create(create);
         self
@@ -72,6 +101,8 @@ impl OpenOptions {
     /// Sets whether the file must be new: if it exists, [`open`](Self::open) fails with `AlreadyExists`. Nobody else can
     /// create it between the check and the creation. [`create`](Self::create) and [`truncate`](Self::truncate) have no
     /// effect then.
+    ///
+    /// [`open`](Self::open) has an example.
     pub fn create_new(&mut self, create_new: bool) -> &mut OpenOptions {
         self.0.create_new(create_new);
         self
@@ -151,6 +182,8 @@ impl File {
     /// # Cancel safety
     ///
     /// If you drop the future after its first poll, the file is created or emptied all the same.
+    ///
+    /// [`File`] has an example.
     pub async fn create(path: impl AsRef<Path>) -> io::Result<File> {
         let mut options = Self::options();
         options.write(true).create(true).truncate(true);
@@ -166,6 +199,21 @@ impl File {
     /// # Cancel safety
     ///
     /// If you drop the future after its first poll, the file is created all the same.
+    ///
+    /// ```
+    /// use heist::fs::File;
+    /// use std::io::ErrorKind;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let folder = tempfile::tempdir()?;
+    ///     let path = folder.path().join("lock");
+    ///     let _file = File::create_new(&path).await?;
+    ///     let again = File::create_new(&path).await;
+    ///     assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
         let mut options = Self::options();
         options.read(true).write(true).create_new(true);
@@ -173,6 +221,18 @@ impl File {
     }
 
     /// Makes options to open a file with, all off.
+    ///
+    /// ```
+    /// use heist::fs::File;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let folder = tempfile::tempdir()?;
+    ///     let path = folder.path().join("log");
+    ///     let _log = File::options().append(true).create(true).open(path).await?;
+    ///     Ok(())
+    /// }
+    /// ```
     #[must_use]
     pub fn options() -> OpenOptions {
         OpenOptions::new()

@@ -57,6 +57,8 @@ pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
 }
 
 /// The entries of a directory: what [`read_dir`] returns.
+///
+/// [`read_dir`] has an example.
 #[derive(Debug)]
 #[must_use = "it reads nothing unless you ask for entries"]
 pub struct ReadDir(State);
@@ -105,6 +107,8 @@ impl ReadDir {
     /// # Cancel safety
     ///
     /// If you drop the future, no entry is lost.
+    ///
+    /// [`read_dir`] has an example.
     pub async fn next_entry(&mut self) -> io::Result<Option<DirEntry>> {
         poll_fn(|cx| self.poll_next_entry(cx)).await
     }
@@ -150,6 +154,22 @@ impl ReadDir {
 }
 
 /// An entry of a directory.
+///
+/// ```
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let folder = tempfile::tempdir()?;
+///     heist::fs::write(folder.path().join("note"), "hello").await?;
+///
+///     let mut entries = heist::fs::read_dir(folder.path()).await?;
+///     let entry = entries.next_entry().await?.expect("there is one");
+///     assert_eq!(entry.file_name(), "note");
+///     assert_eq!(entry.path(), folder.path().join("note"));
+///     assert!(entry.file_type().await?.is_file());
+///     assert_eq!(entry.metadata().await?.len(), 5);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct DirEntry {
     /// What the directory itself says of it.
@@ -167,11 +187,15 @@ impl DirEntry {
     }
 
     /// Its path: the path that was given to [`read_dir`], joined with the name.
+    ///
+    /// [`DirEntry`] has an example.
     pub fn path(&self) -> PathBuf {
         self.std.path()
     }
 
     /// Its name.
+    ///
+    /// [`DirEntry`] has an example.
     pub fn file_name(&self) -> OsString {
         self.std.file_name()
     }
@@ -185,6 +209,8 @@ impl DirEntry {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// [`DirEntry`] has an example.
     pub async fn metadata(&self) -> io::Result<Metadata> {
         let std = self.std.clone();
         job::run(move || std.metadata()).await
@@ -200,6 +226,8 @@ impl DirEntry {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// [`DirEntry`] has an example.
     pub async fn file_type(&self) -> io::Result<FileType> {
         if let Some(file_type) = self.file_type {
             return Ok(file_type);
