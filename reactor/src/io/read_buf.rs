@@ -32,6 +32,8 @@ pub struct ReadBuf<'a> {
 
 impl<'a> ReadBuf<'a> {
     /// A buffer of initialized bytes.
+    ///
+    /// [`ReadBuf`] has an example.
     #[inline]
     pub fn new(buffer: &'a mut [u8]) -> ReadBuf<'a> {
         let initialized = buffer.len();
@@ -47,6 +49,17 @@ impl<'a> ReadBuf<'a> {
     }
 
     /// A buffer of bytes that may be uninitialized.
+    ///
+    /// ```
+    /// use heist::io::ReadBuf;
+    /// use std::mem::MaybeUninit;
+    ///
+    /// let mut bytes = [MaybeUninit::uninit(); 8];
+    /// let mut buffer = ReadBuf::uninit(&mut bytes);
+    /// assert_eq!(buffer.capacity(), 8);
+    /// buffer.put_slice(b"abc");
+    /// assert_eq!((buffer.filled(), buffer.initialized()), (&b"abc"[..], &b"abc"[..]));
+    /// ```
     #[inline]
     pub fn uninit(buffer: &'a mut [MaybeUninit<u8>]) -> ReadBuf<'a> {
         ReadBuf {
@@ -57,12 +70,16 @@ impl<'a> ReadBuf<'a> {
     }
 
     /// How many bytes the buffer holds in all.
+    ///
+    /// [`uninit`](Self::uninit) has an example.
     #[inline]
     pub fn capacity(&self) -> usize {
         self.buffer.len()
     }
 
     /// The filled part.
+    ///
+    /// [`ReadBuf`] has an example.
     #[inline]
     pub fn filled(&self) -> &[u8] {
         // SAFETY: the filled part is initialized.
@@ -70,6 +87,16 @@ impl<'a> ReadBuf<'a> {
     }
 
     /// The filled part, to be changed.
+    ///
+    /// ```
+    /// use heist::io::ReadBuf;
+    ///
+    /// let mut bytes = [0; 8];
+    /// let mut buffer = ReadBuf::new(&mut bytes);
+    /// buffer.put_slice(b"abc");
+    /// buffer.filled_mut().make_ascii_uppercase();
+    /// assert_eq!(buffer.filled(), b"ABC");
+    /// ```
     #[inline]
     pub fn filled_mut(&mut self) -> &mut [u8] {
         // SAFETY: the filled part is initialized.
@@ -78,6 +105,36 @@ impl<'a> ReadBuf<'a> {
 
     /// The first `n` bytes after the filled part, or all of them if fewer are left, as a buffer of its own. What is filled
     /// there isn't filled here until you call [`advance`](Self::advance).
+    ///
+    /// ```
+    /// use heist::io::{AsyncRead, ReadBuf};
+    /// use std::pin::Pin;
+    /// use std::task::{Context, Poll, ready};
+    ///
+    /// /// Reads three bytes at most.
+    /// fn poll_three(
+    ///     reader: Pin<&mut impl AsyncRead>,
+    ///     cx: &mut Context<'_>,
+    ///     buffer: &mut ReadBuf<'_>,
+    /// ) -> Poll<std::io::Result<()>> {
+    ///     let mut part = buffer.take(3);
+    ///     ready!(reader.poll_read(cx, &mut part))?;
+    ///     let read = part.filled().len();
+    ///     // It is initialized already, as `new` below says.
+    ///     buffer.advance(read);
+    ///     Poll::Ready(Ok(()))
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut bytes = [0; 8];
+    ///     let mut buffer = ReadBuf::new(&mut bytes);
+    ///     let mut reader = &b"abcdef"[..];
+    ///     std::future::poll_fn(|cx| poll_three(Pin::new(&mut reader), cx, &mut buffer)).await?;
+    ///     assert_eq!(buffer.filled(), b"abc");
+    ///     Ok(())
+    /// }
+    /// ```
     #[inline]
     pub fn take(&mut self, n: usize) -> ReadBuf<'_> {
         let n = n.min(self.remaining());
@@ -91,6 +148,8 @@ impl<'a> ReadBuf<'a> {
     }
 
     /// The initialized part, which begins with the filled part.
+    ///
+    /// [`uninit`](Self::uninit) has an example.
     #[inline]
     pub fn initialized(&self) -> &[u8] {
         // SAFETY: so many bytes are initialized.
@@ -125,6 +184,19 @@ impl<'a> ReadBuf<'a> {
     }
 
     /// The part that isn't filled, initialized. Bytes that weren't are zero now.
+    ///
+    /// ```
+    /// use heist::io::ReadBuf;
+    /// use std::io::Read;
+    /// use std::mem::MaybeUninit;
+    ///
+    /// let mut bytes = [MaybeUninit::uninit(); 8];
+    /// let mut buffer = ReadBuf::uninit(&mut bytes);
+    /// let length = (&b"abc"[..]).read(buffer.initialize_unfilled())?;
+    /// buffer.advance(length);
+    /// assert_eq!((buffer.filled(), buffer.remaining()), (&b"abc"[..], 5));
+    /// # std::io::Result::Ok(())
+    /// ```
     #[inline]
     pub fn initialize_unfilled(&mut self) -> &mut [u8] {
         self.initialize_unfilled_to(self.remaining())
@@ -135,6 +207,8 @@ impl<'a> ReadBuf<'a> {
     /// # Panics
     ///
     /// If fewer than `n` bytes are left.
+    ///
+    /// [`initialize_unfilled`](Self::initialize_unfilled) has an example.
     #[inline]
     pub fn initialize_unfilled_to(&mut self, n: usize) -> &mut [u8] {
         assert!(
@@ -152,12 +226,24 @@ impl<'a> ReadBuf<'a> {
     }
 
     /// How many bytes aren't filled.
+    ///
+    /// [`ReadBuf`] has an example.
     #[inline]
     pub fn remaining(&self) -> usize {
         self.capacity() - self.filled
     }
 
     /// Makes the filled part empty. What is initialized stays so.
+    ///
+    /// ```
+    /// use heist::io::ReadBuf;
+    ///
+    /// let mut bytes = [0; 8];
+    /// let mut buffer = ReadBuf::new(&mut bytes);
+    /// buffer.put_slice(b"abc");
+    /// buffer.clear();
+    /// assert_eq!((buffer.filled().len(), buffer.initialized().len()), (0, 8));
+    /// ```
     #[inline]
     pub fn clear(&mut self) {
         self.filled = 0;
@@ -168,6 +254,8 @@ impl<'a> ReadBuf<'a> {
     /// # Panics
     ///
     /// If these bytes aren't initialized.
+    ///
+    /// [`initialize_unfilled`](Self::initialize_unfilled) has an example.
     #[inline]
     #[track_caller]
     pub fn advance(&mut self, n: usize) {
@@ -183,6 +271,16 @@ impl<'a> ReadBuf<'a> {
     /// # Panics
     ///
     /// If these bytes aren't initialized.
+    ///
+    /// ```
+    /// use heist::io::ReadBuf;
+    ///
+    /// let mut bytes = [0; 8];
+    /// let mut buffer = ReadBuf::new(&mut bytes);
+    /// buffer.put_slice(b"abc");
+    /// buffer.set_filled(1);
+    /// assert_eq!(buffer.filled(), b"a");
+    /// ```
     #[inline]
     #[track_caller]
     pub fn set_filled(&mut self, n: usize) {
@@ -208,6 +306,8 @@ impl<'a> ReadBuf<'a> {
     /// # Panics
     ///
     /// If fewer bytes are left.
+    ///
+    /// [`ReadBuf`] has an example.
     #[inline]
     #[track_caller]
     pub fn put_slice(&mut self, bytes: &[u8]) {

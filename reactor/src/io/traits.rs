@@ -10,6 +10,37 @@ use super::ReadBuf;
 /// Something that bytes can be read from. [`AsyncReadExt`](super::AsyncReadExt) has the async functions.
 ///
 /// It has the signature and the contract of tokio's trait of the same name.
+///
+/// ```
+/// use heist::io::{AsyncRead, AsyncReadExt, ReadBuf};
+/// use std::io::Result;
+/// use std::pin::Pin;
+/// use std::task::{Context, Poll, ready};
+///
+/// /// Reads what another reader does, in capitals.
+/// struct Capitals<R>(R);
+///
+/// impl<R: AsyncRead + Unpin> AsyncRead for Capitals<R> {
+///     fn poll_read(
+///         self: Pin<&mut Self>,
+///         cx: &mut Context<'_>,
+///         buf: &mut ReadBuf<'_>,
+///     ) -> Poll<Result<()>> {
+///         let before = buf.filled().len();
+///         ready!(Pin::new(&mut self.get_mut().0).poll_read(cx, buf))?;
+///         buf.filled_mut()[before..].make_ascii_uppercase();
+///         Poll::Ready(Ok(()))
+///     }
+/// }
+///
+/// #[heist::main]
+/// async fn main() -> Result<()> {
+///     let mut text = String::new();
+///     Capitals(&b"hello"[..]).read_to_string(&mut text).await?;
+///     assert_eq!(text, "HELLO");
+///     Ok(())
+/// }
+/// ```
 pub trait AsyncRead {
     /// Reads some bytes into the unfilled part of `buf`.
     ///
@@ -29,6 +60,44 @@ pub trait AsyncRead {
 /// Something that bytes can be written to. [`AsyncWriteExt`](super::AsyncWriteExt) has the async functions.
 ///
 /// It has the signature and the contract of tokio's trait of the same name.
+///
+/// ```
+/// use heist::io::{AsyncWrite, AsyncWriteExt};
+/// use std::io::Result;
+/// use std::pin::Pin;
+/// use std::task::{Context, Poll, ready};
+///
+/// /// Counts the bytes that go to another writer.
+/// struct Counted<W> {
+///     writer: W,
+///     count: usize,
+/// }
+///
+/// impl<W: AsyncWrite + Unpin> AsyncWrite for Counted<W> {
+///     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+///         let this = self.get_mut();
+///         let written = ready!(Pin::new(&mut this.writer).poll_write(cx, buf))?;
+///         this.count += written;
+///         Poll::Ready(Ok(written))
+///     }
+///
+///     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+///         Pin::new(&mut self.get_mut().writer).poll_flush(cx)
+///     }
+///
+///     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+///         Pin::new(&mut self.get_mut().writer).poll_shutdown(cx)
+///     }
+/// }
+///
+/// #[heist::main]
+/// async fn main() -> Result<()> {
+///     let mut counted = Counted { writer: Vec::new(), count: 0 };
+///     counted.write_all(b"hello").await?;
+///     assert_eq!(counted.count, 5);
+///     Ok(())
+/// }
+/// ```
 pub trait AsyncWrite {
     /// Writes some bytes of `buf`, and returns how many.
     ///

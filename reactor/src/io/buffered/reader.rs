@@ -52,6 +52,8 @@ enum Seek {
 
 impl<R: AsyncRead> BufReader<R> {
     /// A reader with a buffer of 8 KiB.
+    ///
+    /// [`BufReader`] has an example.
     pub fn new(inner: R) -> Self {
         Self::with_capacity(CHUNK, inner)
     }
@@ -61,6 +63,8 @@ impl<R: AsyncRead> BufReader<R> {
     /// # Panics
     ///
     /// If `capacity` is 0.
+    ///
+    /// [`buffer`](Self::buffer) has an example.
     #[track_caller]
     pub fn with_capacity(capacity: usize, inner: R) -> Self {
         assert!(capacity > 0, "capacity must be greater than zero");
@@ -76,6 +80,8 @@ impl<R: AsyncRead> BufReader<R> {
 
 impl<R> BufReader<R> {
     /// The reader inside.
+    ///
+    /// [`buffer`](Self::buffer) has an example.
     pub fn get_ref(&self) -> &R {
         &self.inner
     }
@@ -96,6 +102,18 @@ impl<R> BufReader<R> {
     }
 
     /// What is in the buffer. The buffer isn't filled if that is nothing.
+    ///
+    /// ```
+    /// use heist::io::{AsyncReadExt, BufReader};
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut reader = BufReader::with_capacity(4, &b"abcdef"[..]);
+    ///     assert_eq!(reader.read_u8().await?, b'a');
+    ///     assert_eq!((reader.buffer(), *reader.get_ref()), (&b"bcd"[..], &b"ef"[..]));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn buffer(&self) -> &[u8] {
         &self.buffer[self.position..self.filled]
     }

@@ -45,11 +45,15 @@ pin_project! {
 
 impl<W: AsyncWrite> BufWriter<W> {
     /// A writer with a buffer of 8 KiB.
+    ///
+    /// [`BufWriter`] has an example.
     pub fn new(inner: W) -> Self {
         Self::with_capacity(CHUNK, inner)
     }
 
     /// A writer with a buffer of `capacity` bytes.
+    ///
+    /// [`buffer`](Self::buffer) has an example.
     pub fn with_capacity(capacity: usize, inner: W) -> Self {
         Self {
             inner,
@@ -92,6 +96,8 @@ impl<W: AsyncWrite> BufWriter<W> {
 
 impl<W> BufWriter<W> {
     /// The writer inside.
+    ///
+    /// [`BufWriter`] has an example.
     pub fn get_ref(&self) -> &W {
         &self.inner
     }
@@ -107,6 +113,8 @@ impl<W> BufWriter<W> {
     }
 
     /// The writer inside. What is in the buffer is lost.
+    ///
+    /// [`BufWriter`] has an example.
     pub fn into_inner(self) -> W {
         self.inner
     }
@@ -124,6 +132,18 @@ impl<W> BufWriter<W> {
     }
 
     /// What is in the buffer.
+    ///
+    /// ```
+    /// use heist::io::{AsyncWriteExt, BufWriter};
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut writer = BufWriter::with_capacity(4, Vec::new());
+    ///     writer.write_all(b"abc").await?;
+    ///     assert_eq!((writer.buffer(), writer.get_ref().len()), (&b"abc"[..], 0));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn buffer(&self) -> &[u8] {
         &self.buffer[self.written..]
     }

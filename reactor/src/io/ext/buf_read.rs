@@ -34,6 +34,19 @@ pub trait AsyncBufReadExt: AsyncBufRead {
     /// # Cancel safety
     ///
     /// If you drop the future, what was read so far is in `buf`. Call this again to go on.
+    ///
+    /// ```
+    /// use heist::io::AsyncBufReadExt;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut reader = &b"key=value"[..];
+    ///     let mut key = Vec::new();
+    ///     assert_eq!(reader.read_until(b'=', &mut key).await?, 4);
+    ///     assert_eq!((&key[..], reader), (&b"key="[..], &b"value"[..]));
+    ///     Ok(())
+    /// }
+    /// ```
     fn read_until<'a>(
         &'a mut self,
         byte: u8,
@@ -58,6 +71,22 @@ pub trait AsyncBufReadExt: AsyncBufRead {
     ///
     /// If you drop the future, what was read so far is lost, and `buf` is unchanged. [`read_until`](Self::read_until) and
     /// [`lines`](Self::lines) lose nothing.
+    ///
+    /// ```
+    /// use heist::io::AsyncBufReadExt;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut reader = &b"one\ntwo"[..];
+    ///     let mut line = String::new();
+    ///     assert_eq!(reader.read_line(&mut line).await?, 4);
+    ///     assert_eq!(line, "one\n");
+    ///     line.clear();
+    ///     assert_eq!(reader.read_line(&mut line).await?, 3);
+    ///     assert_eq!(reader.read_line(&mut line).await?, 0);
+    ///     Ok(())
+    /// }
+    /// ```
     fn read_line<'a>(&'a mut self, buf: &'a mut String) -> Operate<'a, Self, ReadLine<'a>>
     where
         Self: Unpin,
@@ -108,6 +137,8 @@ pub trait AsyncBufReadExt: AsyncBufRead {
     }
 
     /// Takes `amt` bytes out of the buffer. They must be among those that [`fill_buf`](Self::fill_buf) has shown.
+    ///
+    /// [`fill_buf`](Self::fill_buf) has an example.
     fn consume(&mut self, amt: usize)
     where
         Self: Unpin,
@@ -116,6 +147,8 @@ pub trait AsyncBufReadExt: AsyncBufRead {
     }
 
     /// Splits what is read into lines, without the characters that end them. See [`Lines`].
+    ///
+    /// [`AsyncBufReadExt`] has an example.
     fn lines(self) -> Lines<Self>
     where
         Self: Sized,
@@ -231,6 +264,8 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// [`AsyncBufReadExt`] has an example.
     pub async fn next_line(&mut self) -> Result<Option<String>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next_line(cx)).await
     }
@@ -320,6 +355,8 @@ impl<R: AsyncBufRead + Unpin> Split<R> {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// [`Split`] has an example.
     pub async fn next_segment(&mut self) -> Result<Option<Vec<u8>>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next_segment(cx)).await
     }

@@ -23,6 +23,8 @@ macro_rules! read_numbers {
         /// # Cancel safety
         ///
         /// If you drop the future, some bytes may have been read. They are lost.
+        ///
+        /// [`AsyncWriteExt`](super::AsyncWriteExt) has an example with numbers.
         fn $read(&mut self) -> Operate<'_, Self, ReadNumber<$number, $bytes>>
         where
             Self: Unpin,
@@ -39,6 +41,8 @@ macro_rules! read_numbers {
         /// # Cancel safety
         ///
         /// If you drop the future, some bytes may have been read. They are lost.
+        ///
+        /// [`AsyncWriteExt`](super::AsyncWriteExt) has an example with numbers.
         fn $read_le(&mut self) -> Operate<'_, Self, ReadNumber<$number, $bytes>>
         where
             Self: Unpin,
@@ -99,6 +103,26 @@ pub trait AsyncReadExt: AsyncRead {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing is lost.
+    ///
+    /// ```
+    /// use heist::io::AsyncReadExt;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut reader = &b"hello"[..];
+    ///     let mut buffer = [0; 4];
+    ///     let mut all = Vec::new();
+    ///     loop {
+    ///         let length = reader.read(&mut buffer).await?;
+    ///         if length == 0 {
+    ///             break;
+    ///         }
+    ///         all.extend_from_slice(&buffer[..length]);
+    ///     }
+    ///     assert_eq!(all, b"hello");
+    ///     Ok(())
+    /// }
+    /// ```
     fn read<'a>(&'a mut self, buf: &'a mut [u8]) -> Operate<'a, Self, Read<'a>>
     where
         Self: Unpin,
@@ -145,6 +169,8 @@ pub trait AsyncReadExt: AsyncRead {
     /// # Cancel safety
     ///
     /// If you drop the future, some bytes may have been read. They are in `buf`, but you can't tell how many.
+    ///
+    /// [`AsyncReadExt`] has an example.
     fn read_exact<'a>(&'a mut self, buf: &'a mut [u8]) -> Operate<'a, Self, ReadExact<'a>>
     where
         Self: Unpin,
@@ -176,6 +202,8 @@ pub trait AsyncReadExt: AsyncRead {
     /// # Cancel safety
     ///
     /// If you drop the future, what was read so far is in `buf`.
+    ///
+    /// [`AsyncReadExt`] has an example.
     fn read_to_end<'a>(&'a mut self, buf: &'a mut Vec<u8>) -> Operate<'a, Self, ReadToEnd<'a>>
     where
         Self: Unpin,
@@ -194,6 +222,8 @@ pub trait AsyncReadExt: AsyncRead {
     /// # Cancel safety
     ///
     /// If you drop the future, what was read so far is lost.
+    ///
+    /// [`chain`](Self::chain) has an example.
     fn read_to_string<'a>(&'a mut self, dst: &'a mut String) -> Operate<'a, Self, ReadToString<'a>>
     where
         Self: Unpin,

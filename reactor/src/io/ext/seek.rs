@@ -32,6 +32,8 @@ pub trait AsyncSeekExt: AsyncSeek {
     /// # Cancel safety
     ///
     /// If you drop the future, the seek may have taken place or not.
+    ///
+    /// [`AsyncSeekExt`] has an example.
     fn seek(&mut self, pos: SeekFrom) -> Operate<'_, Self, Seek>
     where
         Self: Unpin,
@@ -48,6 +50,21 @@ pub trait AsyncSeekExt: AsyncSeek {
     /// # Cancel safety
     ///
     /// If you drop the future, the seek may have taken place or not.
+    ///
+    /// ```
+    /// use heist::io::{AsyncSeekExt, AsyncWriteExt};
+    /// use std::io::Cursor;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut cursor = Cursor::new(Vec::new());
+    ///     cursor.write_all(b"hello").await?;
+    ///     assert_eq!(cursor.stream_position().await?, 5);
+    ///     cursor.rewind().await?;
+    ///     assert_eq!(cursor.stream_position().await?, 0);
+    ///     Ok(())
+    /// }
+    /// ```
     fn rewind(&mut self) -> Operate<'_, Self, Seek>
     where
         Self: Unpin,
@@ -64,6 +81,8 @@ pub trait AsyncSeekExt: AsyncSeek {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing has changed.
+    ///
+    /// [`rewind`](Self::rewind) has an example.
     fn stream_position(&mut self) -> Operate<'_, Self, Seek>
     where
         Self: Unpin,

@@ -26,6 +26,8 @@ macro_rules! write_numbers {
         /// # Cancel safety
         ///
         /// If you drop the future, some bytes may have been written. You can't tell how many.
+        ///
+        /// [`AsyncWriteExt`] has an example with numbers.
         fn $write(&mut self, n: $number) -> Operate<'_, Self, WriteNumber<$bytes>>
         where
             Self: Unpin,
@@ -42,6 +44,8 @@ macro_rules! write_numbers {
         /// # Cancel safety
         ///
         /// If you drop the future, some bytes may have been written. You can't tell how many.
+        ///
+        /// [`AsyncWriteExt`] has an example with numbers.
         fn $write_le(&mut self, n: $number) -> Operate<'_, Self, WriteNumber<$bytes>>
         where
             Self: Unpin,
@@ -52,6 +56,27 @@ macro_rules! write_numbers {
 }
 
 /// Async functions to write bytes. [`AsyncReadExt`](super::AsyncReadExt) has an example.
+///
+/// Numbers, which [`AsyncReadExt`](super::AsyncReadExt) reads back:
+///
+/// ```
+/// use heist::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let mut written = Vec::new();
+///     written.write_u16(0x0102).await?;
+///     written.write_i32_le(-7).await?;
+///     written.write_f64(0.5).await?;
+///     assert_eq!(written[..3], [1, 2, 0xf9]);
+///
+///     let mut reader = &written[..];
+///     assert_eq!(reader.read_u16().await?, 0x0102);
+///     assert_eq!(reader.read_i32_le().await?, -7);
+///     assert_eq!(reader.read_f64().await?, 0.5);
+///     Ok(())
+/// }
+/// ```
 pub trait AsyncWriteExt: AsyncWrite {
     /// Writes some bytes of `src`. Returns how many.
     ///
@@ -62,6 +87,20 @@ pub trait AsyncWriteExt: AsyncWrite {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing has been written.
+    ///
+    /// ```
+    /// use heist::io::AsyncWriteExt;
+    /// use std::io::Cursor;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut room = [0; 3];
+    ///     // There is room for three bytes only.
+    ///     assert_eq!(Cursor::new(&mut room[..]).write(b"hello").await?, 3);
+    ///     assert_eq!(&room, b"hel");
+    ///     Ok(())
+    /// }
+    /// ```
     fn write<'a>(&'a mut self, src: &'a [u8]) -> Operate<'a, Self, Write<'a>>
     where
         Self: Unpin,
@@ -78,6 +117,20 @@ pub trait AsyncWriteExt: AsyncWrite {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing has been written.
+    ///
+    /// ```
+    /// use heist::io::AsyncWriteExt;
+    /// use std::io::IoSlice;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut written = Vec::new();
+    ///     let parts = [IoSlice::new(b"hello, "), IoSlice::new(b"world")];
+    ///     assert_eq!(written.write_vectored(&parts).await?, 12);
+    ///     assert_eq!(written, b"hello, world");
+    ///     Ok(())
+    /// }
+    /// ```
     fn write_vectored<'a, 'b>(
         &'a mut self,
         bufs: &'a [IoSlice<'b>],
@@ -97,6 +150,8 @@ pub trait AsyncWriteExt: AsyncWrite {
     /// # Cancel safety
     ///
     /// If you drop the future, nothing has been written.
+    ///
+    /// [`write_all_buf`](Self::write_all_buf) has an example.
     fn write_buf<'a, B>(&'a mut self, src: &'a mut B) -> Operate<'a, Self, WriteBuf<'a, B>>
     where
         Self: Unpin,
@@ -144,6 +199,8 @@ pub trait AsyncWriteExt: AsyncWrite {
     /// # Cancel safety
     ///
     /// If you drop the future, some bytes may have been written. You can't tell how many.
+    ///
+    /// [`AsyncReadExt`](super::AsyncReadExt) has an example.
     fn write_all<'a>(&'a mut self, src: &'a [u8]) -> Operate<'a, Self, WriteAll<'a>>
     where
         Self: Unpin,
@@ -175,6 +232,8 @@ pub trait AsyncWriteExt: AsyncWrite {
     /// # Cancel safety
     ///
     /// If you drop the future, you can call this again.
+    ///
+    /// [`BufWriter`](crate::io::BufWriter) has an example.
     fn flush(&mut self) -> Operate<'_, Self, Flush>
     where
         Self: Unpin,
@@ -192,6 +251,8 @@ pub trait AsyncWriteExt: AsyncWrite {
     /// # Cancel safety
     ///
     /// If you drop the future, you can call this again.
+    ///
+    /// [`AsyncReadExt`](super::AsyncReadExt) has an example.
     fn shutdown(&mut self) -> Operate<'_, Self, Shutdown>
     where
         Self: Unpin,
