@@ -35,8 +35,7 @@
 //!
 //! # From asyncio
 //!
-//! Two modules of these docs have the whole table, name by name: `asyncio` for the loop, callbacks, futures and tasks, and
-//! `asyncio_io` for connections, streams, pipes, child processes and signals. What differs most:
+//! The module `asyncio` of these docs has the whole table, name by name. What differs most:
 //!
 //! | asyncio | here |
 //! |---|---|
@@ -61,88 +60,41 @@
 //! }
 //! ```
 
-mod address;
 #[cfg(doc)]
 pub mod asyncio;
-#[cfg(doc)]
-pub mod asyncio_io;
-mod barrier;
 mod base;
-mod builder;
-mod calls;
-mod connection;
+mod callbacks;
+mod connections;
 pub mod context;
-mod copy_error;
-mod create_connection;
-mod create_datagram;
-mod create_server;
-mod creation;
 mod datagram;
-mod debug;
-mod exception;
-mod executor;
-pub mod extra;
-mod future;
-mod handle;
-mod implementations;
-mod inbox;
-mod link;
-mod listener;
+#[cfg(unix)]
+mod events;
+mod futures;
 mod names;
-mod outcome;
-#[cfg(unix)]
-mod pipes;
-mod pool;
-mod protocol;
-mod queue;
-#[cfg(unix)]
-mod recurring;
-mod server;
-#[cfg(unix)]
-mod signals;
-#[cfg(unix)]
-mod sock;
-mod socket;
-#[cfg(unix)]
-mod socket_file;
 mod streams;
 #[cfg(unix)]
 mod subprocess;
-mod task_future;
 pub mod tasks;
-#[cfg(feature = "tls")]
-pub mod tls;
-mod transport;
-#[cfg(unix)]
-mod unix;
-#[cfg(unix)]
-mod watch;
-mod within;
+mod transports;
 
-pub use address::Address;
-pub use base::{EventLoop, ExceptionHandler, RuntimeExt, TaskFactory};
-pub use builder::{Builder, OwnedEventLoop, Stopped, run};
-pub use calls::{CallHandle, TimerHandle};
-pub use create_connection::CreateConnection;
-pub use create_datagram::CreateDatagramEndpoint;
-pub use create_server::CreateServer;
-pub use creation::TaskBuilder;
-pub use datagram::{DatagramProtocol, DatagramTransport};
-pub use debug::{SlowCallback, SlowCallbackHandler};
-pub use exception::ExceptionContext;
-pub use executor::to_thread;
-pub use future::{CallbackId, Future, FutureError, InvalidState, Promise};
-pub use handle::ProtocolHandle;
-pub use implementations::{Implementation, implementations, register_implementation};
+pub use base::{
+    Builder, EventLoop, ExceptionHandler, Implementation, OwnedEventLoop, RuntimeExt, Stopped,
+    TaskFactory, TaskFuture, ThreadPoolExecutor, implementations, register_implementation, run,
+    to_thread,
+};
+pub use callbacks::{CallHandle, ExceptionContext, SlowCallback, SlowCallbackHandler, TimerHandle};
+pub use connections::{CreateConnection, CreateServer, Server};
+pub use datagram::{CreateDatagramEndpoint, DatagramProtocol, DatagramTransport};
+pub use futures::{CallbackId, Future, FutureError, InvalidState, Promise, TaskBuilder};
 pub use names::{AddressFamily, AddressInfo, Hints, NameFlags, SocketKind};
-pub use pool::ThreadPoolExecutor;
-pub use protocol::{Buffered, BufferedProtocol, Protocol};
-pub use server::Server;
 pub use streams::{
     IncompleteReadError, LimitOverrunError, OpenConnection, ReadError, StartServer, StreamProtocol,
     StreamReader, StreamWriter,
 };
 #[cfg(unix)]
 pub use subprocess::{SubprocessProtocol, SubprocessTransport};
-pub use task_future::TaskFuture;
-pub use transport::Transport;
+#[cfg(feature = "tls")]
+pub use transports::tls;
+pub use transports::{
+    Address, Buffered, BufferedProtocol, Protocol, ProtocolHandle, Transport, extra,
+};

@@ -2,10 +2,10 @@
 //!
 //! The files are the real ones. What they use of the rest is replaced below: sockets that take all or nothing.
 
-#[path = "../../src/event_loop/inbox.rs"]
+#[path = "../../src/event_loop/transports/inbox.rs"]
 mod inbox;
 #[allow(dead_code, reason = "the models use a part of it")]
-#[path = "../../src/event_loop/link.rs"]
+#[path = "../../src/event_loop/transports/link.rs"]
 mod link;
 
 mod sync {

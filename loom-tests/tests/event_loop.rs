@@ -1,10 +1,10 @@
 //! The event loop: futures that are set once, and the queue of callbacks. These files of the front door use nothing but
 //! `heist_sync::sys`.
 
-#[path = "../../src/event_loop/outcome.rs"]
+#[path = "../../src/event_loop/futures/outcome.rs"]
 #[allow(dead_code)] // Each model uses its part.
 mod outcome;
-#[path = "../../src/event_loop/queue.rs"]
+#[path = "../../src/event_loop/callbacks/queue.rs"]
 #[allow(dead_code)] // As above.
 mod queue;
 

@@ -2,7 +2,7 @@
 //!
 //! A [`ContextVar`] has a value in each [`Context`]. Code that runs in a context sees its values and may change them:
 //!
-//! - A task of [`EventLoop::create_task`](super::EventLoop::create_task) and each callback of the loop has a context of
+//! - A task of [`EventLoop::create_task`](crate::event_loop::EventLoop::create_task) and each callback of the loop has a context of
 //!   its own.
 //! - [`scope`] gives any other future a context, and [`Context::run`] gives one to a function.
 //! - A thread outside of tasks has a context too.
@@ -264,7 +264,7 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     /// # Panics
     ///
     /// Panics in a task that has no context: one that was not made by
-    /// [`EventLoop::create_task`](super::EventLoop::create_task), outside of any [`scope`].
+    /// [`EventLoop::create_task`](crate::event_loop::EventLoop::create_task), outside of any [`scope`].
     #[track_caller]
     pub fn set(&self, value: T) -> Token<T> {
         let id = self.id();

@@ -7,6 +7,7 @@
 //! 3. `waiting` is set by the task, in the same hold of the lock in which it last looked. It is cleared by whoever has
 //!    something for the task, who then owes it a `notify_one`.
 
+mod create;
 mod socket;
 mod task;
 
@@ -17,12 +18,12 @@ use std::sync::Arc;
 
 use heist_sync::sys::{Mutex, MutexGuard};
 
-use super::address::Address;
-use super::link::{HIGH_WATER, marks};
+use crate::event_loop::Address;
+use crate::event_loop::transports::link::{HIGH_WATER, marks};
 use crate::sync::Notify;
 
-pub(super) use socket::Datagrams;
-pub(super) use task::start;
+pub use create::CreateDatagramEndpoint;
+use socket::Datagrams;
 
 /// What happens on a datagram socket, as callbacks. They are called one after the other.
 ///
@@ -331,7 +332,7 @@ impl DatagramTransport {
         (state.low, state.high)
     }
 
-    /// Sets the marks. See [`Transport::set_write_buffer_limits`](super::Transport::set_write_buffer_limits).
+    /// Sets the marks. See [`Transport::set_write_buffer_limits`](crate::event_loop::Transport::set_write_buffer_limits).
     ///
     /// # Errors
     ///

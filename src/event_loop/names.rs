@@ -13,8 +13,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 
-use super::base::EventLoop;
-use super::pool::ThreadPoolExecutor;
+use crate::event_loop::{EventLoop, ThreadPoolExecutor};
 #[cfg(not(unix))]
 use portable as system;
 #[cfg(unix)]

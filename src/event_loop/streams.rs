@@ -2,6 +2,8 @@
 
 mod reader;
 mod shared;
+#[cfg(unix)]
+mod unix;
 mod writer;
 
 use std::fmt;
@@ -14,12 +16,9 @@ use std::task::{Context, Poll, ready};
 
 use heist_sync::sys::hints::AtomicUsize;
 
-use super::base::EventLoop;
-use super::create_connection::CreateConnection;
-use super::create_server::CreateServer;
-use super::exception::ExceptionContext;
-use super::server::Server;
-use super::transport::Transport;
+use crate::event_loop::{
+    CreateConnection, CreateServer, EventLoop, ExceptionContext, Server, Transport,
+};
 use crate::net::ToSocketAddrs;
 
 pub use reader::{IncompleteReadError, LimitOverrunError, ReadError, StreamReader};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use heist_sync::sys::Mutex;
 use rustix::process::Signal;
 
-use super::transport::Transport;
+use crate::event_loop::Transport;
 use crate::signal::unix::SignalKind;
 use crate::sync::Notify;
 

@@ -3,12 +3,12 @@
 use std::io::{self, ErrorKind};
 use std::task::{Context, Poll};
 
-use super::super::address::Address;
+use crate::event_loop::Address;
 use crate::net::UdpSocket;
 #[cfg(unix)]
 use crate::net::UnixDatagram;
 
-pub(in super::super) enum Datagrams {
+pub(crate) enum Datagrams {
     Udp(UdpSocket),
     #[cfg(unix)]
     Unix(UnixDatagram),

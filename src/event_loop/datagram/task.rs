@@ -8,9 +8,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::super::base::EventLoop;
-use super::super::exception::ExceptionContext;
 use super::{DatagramProtocol, DatagramTransport, Datagrams, Link, Next};
+use crate::event_loop::{EventLoop, ExceptionContext};
 use crate::sync::oneshot;
 use crate::task::coop;
 
@@ -27,7 +26,7 @@ struct Driver<P: DatagramProtocol> {
 }
 
 /// Starts the task, and waits until `connection_made` has been called.
-pub(in super::super) async fn start<P: DatagramProtocol>(
+pub(crate) async fn start<P: DatagramProtocol>(
     event_loop: &EventLoop,
     socket: Datagrams,
     protocol: P,

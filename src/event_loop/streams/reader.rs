@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::shared::{Arrived, Shared};
 
-/// Reads from a stream: [`EventLoop::open_connection`](super::super::EventLoop::open_connection) says how to get one.
+/// Reads from a stream: [`EventLoop::open_connection`](crate::event_loop::EventLoop::open_connection) says how to get one.
 ///
 /// What has arrived and was not read is kept. If that is more than twice the limit (64 KiB without another), the peer is
 /// not read from until some of it was read.

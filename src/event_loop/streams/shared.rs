@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use heist_sync::sys::Mutex;
 
-use super::super::copy_error::copy_error;
-use super::super::protocol::Protocol;
-use super::super::transport::Transport;
+use crate::event_loop::transports::copy_error::copy_error;
+use crate::event_loop::{Protocol, Transport};
 use crate::sync::Notify;
 
 /// asyncio's.

@@ -4,11 +4,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use super::super::extra::Key;
-use super::super::transport::Transport;
 use super::shared::Shared;
+use crate::event_loop::Transport;
+use crate::event_loop::extra::Key;
 
-/// Writes to a stream: [`EventLoop::open_connection`](super::super::EventLoop::open_connection) says how to get one.
+/// Writes to a stream: [`EventLoop::open_connection`](crate::event_loop::EventLoop::open_connection) says how to get one.
 ///
 /// If it is dropped, the connection is closed once what was written was sent.
 pub struct StreamWriter {
@@ -105,7 +105,10 @@ impl StreamWriter {
     ///
     /// See [`Transport::start_tls`].
     #[cfg(feature = "tls")]
-    pub async fn start_tls(&mut self, tls: impl Into<super::super::tls::Tls>) -> io::Result<()> {
+    pub async fn start_tls(
+        &mut self,
+        tls: impl Into<crate::event_loop::tls::Tls>,
+    ) -> io::Result<()> {
         self.transport.start_tls(tls).await
     }
 }

@@ -3,10 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use super::super::inbox::Inbox;
-use super::super::protocol::Protocol;
-use super::super::transport::Transport;
 use super::{Shared, SubprocessProtocol};
+use crate::event_loop::transports::inbox::Inbox;
+use crate::event_loop::{Protocol, Transport};
 
 pub(super) struct Pipe<P> {
     pub(super) fd: i32,

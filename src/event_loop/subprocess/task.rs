@@ -13,12 +13,11 @@ use std::task::Poll;
 use heist_sync::sys::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::super::base::EventLoop;
-use super::super::exception::ExceptionContext;
-use super::super::inbox::Inbox;
-use super::super::within::within;
 use super::pipe::Pipe;
 use super::{Shared, State, SubprocessProtocol, SubprocessTransport};
+use crate::event_loop::base::within::within;
+use crate::event_loop::transports::inbox::Inbox;
+use crate::event_loop::{EventLoop, ExceptionContext};
 use crate::process::{Child, Command};
 use crate::sync::{Notify, oneshot};
 use crate::task::coop;

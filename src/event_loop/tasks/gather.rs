@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::many::Many;
-use crate::event_loop::base::EventLoop;
+use crate::event_loop::EventLoop;
 use crate::task::{AbortOnDropHandle, Id, JoinError, JoinHandle, task_group::Failure};
 
 /// Tasks that are aborted when they are dropped.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use heist_sync::sys::Mutex;
 
 use crate::event_loop::InvalidState;
-use crate::event_loop::calls::after;
+use crate::event_loop::callbacks::calls::after;
 use crate::time::{Instant, sleep_until};
 
 /// A time limit for a block of code, which can be changed while the block runs. Made by [`timeout`] and [`timeout_at`].

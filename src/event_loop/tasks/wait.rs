@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::many::Many;
-use crate::event_loop::base::EventLoop;
+use crate::event_loop::EventLoop;
 use crate::task::JoinHandle;
 use crate::time;
 use crate::time::error::Elapsed;

@@ -1,0 +1,85 @@
+//! What a loop makes belongs to the loop's runtime, whoever calls.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use super::event_loop::EventLoop;
+
+/// Polls `future` inside the loop's runtime. So its sockets and timers are the runtime's.
+pub(crate) async fn within<F: Future>(event_loop: &EventLoop, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _entered = event_loop.handle().enter();
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
+
+/// Something that is made once it is awaited, with options that may be set before.
+pub(crate) struct Making<'a, O, T> {
+    state: State<'a, O, T>,
+}
+
+type Make<'a, O, T> = Box<dyn FnOnce(O) -> Boxed<'a, T> + Send + 'a>;
+
+enum State<'a, O, T> {
+    Options(O, Make<'a, O, T>),
+    Made(Boxed<'a, T>),
+    Between,
+}
+
+impl<'a, O: Unpin, T> Making<'a, O, T> {
+    pub(crate) fn new<F>(
+        event_loop: &EventLoop,
+        options: O,
+        make: impl FnOnce(EventLoop, O) -> F + Send + 'a,
+    ) -> Self
+    where
+        F: Future<Output = io::Result<T>> + Send + 'a,
+        T: 'a,
+    {
+        let event_loop = event_loop.clone();
+        let make: Make<'a, O, T> = Box::new(move |options| {
+            let future = make(event_loop.clone(), options);
+            Box::pin(async move { within(&event_loop, future).await })
+        });
+        Self {
+            state: State::Options(options, make),
+        }
+    }
+
+    /// The options. Once it was polled, they are gone.
+    pub(crate) fn options(&mut self) -> &mut O {
+        match &mut self.state {
+            State::Options(options, _) => options,
+            _ => panic!("options are set before it is awaited"),
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if let State::Options(..) = &self.state
+            && let State::Options(options, make) =
+                std::mem::replace(&mut self.state, State::Between)
+        {
+            self.state = State::Made(make(options));
+        }
+        match &mut self.state {
+            State::Made(future) => future.as_mut().poll(cx),
+            _ => panic!("it was awaited before, and panicked"),
+        }
+    }
+}
+
+impl<O: fmt::Debug, T> fmt::Debug for Making<'_, O, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.state {
+            State::Options(options, _) => options.fmt(f),
+            _ => f.write_str("under way"),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! `create_connection`: how a client comes by its connection.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::connection::Driver;
+use super::listener::Failed;
+use crate::event_loop::base::within::Making;
+#[cfg(feature = "tls")]
+use crate::event_loop::tls::ClientTls;
+use crate::event_loop::transports::socket::{Opened, Upgrade};
+use crate::event_loop::{EventLoop, Protocol, ProtocolHandle, Transport};
+use crate::net::{TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
+use crate::time::{Instant, sleep};
+
+/// The standard's delay (RFC 8305).
+const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
+
+impl EventLoop {
+    /// Connects to `addr` and runs the connection with the protocol that `factory` makes.
+    ///
+    /// The addresses that `addr` resolves to are tried by "happy eyeballs": IPv6 and IPv4 by turns, the next one when one
+    /// has failed or has taken 250 ms. The first to answer wins. When this returns, `connection_made` has been called.
+    /// The connection belongs to this loop's runtime, whoever calls.
+    ///
+    /// Set options before you await it: see [`CreateConnection`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before there is a connection, the attempt is given up. After that, the connection goes
+    /// on by itself.
+    ///
+    /// # Errors
+    ///
+    /// Fails if resolving or connecting fails. The error names each address that failed. With TLS, fails if the
+    /// handshake does.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `factory` does.
+    ///
+    /// # Examples
+    ///
+    /// See [`Protocol`].
+    pub fn create_connection<'a, P, F, A>(&self, factory: F, addr: A) -> CreateConnection<'a, P>
+    where
+        P: Protocol,
+        F: FnOnce() -> P + Send + 'a,
+        A: ToSocketAddrs + Send + 'a,
+    {
+        let make = async move |event_loop: EventLoop, options: Options| {
+            let Options {
+                local,
+                delay,
+                upgrade,
+            } = options;
+            let addresses: Vec<_> = lookup_host(addr).await?.collect();
+            let stream = connect_any(&addresses, local, delay).await?;
+            drive(&event_loop, Opened::tcp(stream), factory(), upgrade).await
+        };
+        CreateConnection {
+            making: Making::new(self, Options::new(), make),
+        }
+    }
+
+    /// Runs a connection that something else has accepted or made.
+    ///
+    /// The stream is put into non-blocking mode. When this returns, `connection_made` has been called. To speak TLS as a
+    /// server, call [`Transport::start_tls`] then.
+    ///
+    /// # Errors
+    ///
+    /// If the socket can't be watched for events.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `factory` does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol, Transport};
+    ///
+    /// struct Greeter;
+    /// impl Protocol for Greeter {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         transport.write(b"hello");
+    ///         transport.close();
+    ///     }
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     use std::io::Read;
+    ///
+    ///     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///     let mut client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    ///     let (accepted, _) = listener.accept()?;
+    ///     EventLoop::current().connect_accepted_socket(|| Greeter, accepted).await?;
+    ///     let mut said = String::new();
+    ///     client.read_to_string(&mut said)?;
+    ///     assert_eq!(said, "hello");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn connect_accepted_socket<'a, P, F>(
+        &self,
+        factory: F,
+        stream: std::net::TcpStream,
+    ) -> CreateConnection<'a, P>
+    where
+        P: Protocol,
+        F: FnOnce() -> P + Send + 'a,
+    {
+        let make = async move |event_loop: EventLoop, options: Options| {
+            stream.set_nonblocking(true)?;
+            let opened = Opened::tcp(TcpStream::from_std(stream)?);
+            drive(&event_loop, opened, factory(), options.upgrade).await
+        };
+        CreateConnection {
+            making: Making::new(self, Options::new(), make),
+        }
+    }
+}
+
+/// Starts the connection's task, and waits until the connection is made.
+pub(crate) async fn drive<P: Protocol>(
+    event_loop: &EventLoop,
+    opened: Opened,
+    protocol: P,
+    upgrade: Option<Upgrade>,
+) -> io::Result<(Transport, ProtocolHandle<P>)> {
+    let (driver, handle) = Driver::new(event_loop, opened, protocol, upgrade);
+    Ok((driver.connect().await?, handle))
+}
+
+pub(crate) struct Options {
+    local: Option<SocketAddr>,
+    delay: Option<Duration>,
+    pub(crate) upgrade: Option<Upgrade>,
+}
+
+impl Options {
+    pub(crate) fn new() -> Self {
+        Self {
+            local: None,
+            delay: Some(HAPPY_EYEBALLS_DELAY),
+            upgrade: None,
+        }
+    }
+}
+
+type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+
+/// Connects to the first address that answers.
+async fn connect_any(
+    addresses: &[SocketAddr],
+    local: Option<SocketAddr>,
+    attempt_delay: Option<Duration>,
+) -> io::Result<TcpStream> {
+    let mut untried = interleaved(addresses).into_iter();
+    let mut failed = Failed::new("connect to");
+    let mut under_way: Vec<(SocketAddr, Attempt)> = Vec::new();
+    let mut delay = pin!(sleep(Duration::ZERO));
+    poll_fn(|cx| {
+        loop {
+            let failed_before = failed.count();
+            if let Some(stream) = poll_attempts(&mut under_way, &mut failed, cx) {
+                return Poll::Ready(Ok(stream));
+            }
+            let is_free = under_way.is_empty() || failed.count() > failed_before;
+            if untried.len() == 0 {
+                return match under_way.is_empty() {
+                    true => Poll::Ready(Err(std::mem::take(&mut failed).into())),
+                    false => Poll::Pending,
+                };
+            }
+            let is_due = attempt_delay.is_some() && delay.as_mut().poll(cx).is_ready();
+            if !is_free && !is_due {
+                return Poll::Pending;
+            }
+            if let Some(next) = untried.next() {
+                under_way.push((next, Box::pin(connect(next, local))));
+            }
+            let after = attempt_delay.unwrap_or_default();
+            delay.as_mut().reset(Instant::now() + after);
+        }
+    })
+    .await
+}
+
+async fn connect(address: SocketAddr, local: Option<SocketAddr>) -> io::Result<TcpStream> {
+    let Some(local) = local else {
+        return TcpStream::connect(address).await;
+    };
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.bind(local)?;
+    socket.connect(address).await
+}
+
+/// Polls all attempts. Those that failed are taken out.
+fn poll_attempts(
+    under_way: &mut Vec<(SocketAddr, Attempt)>,
+    failed: &mut Failed,
+    cx: &mut Context<'_>,
+) -> Option<TcpStream> {
+    let mut index = 0;
+    while let Some((address, attempt)) = under_way.get_mut(index) {
+        match attempt.as_mut().poll(cx) {
+            Poll::Pending => index += 1,
+            Poll::Ready(Ok(stream)) => return Some(stream),
+            Poll::Ready(Err(error)) => {
+                failed.add(*address, error);
+                drop(under_way.remove(index));
+            }
+        }
+    }
+    None
+}
+
+/// The two families by turns. Each keeps its order, and the first address stays the first.
+fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let first = addresses.first().is_some_and(SocketAddr::is_ipv4);
+    let (same, other): (Vec<_>, Vec<_>) = addresses
+        .iter()
+        .copied()
+        .partition(|address| address.is_ipv4() == first);
+    let (mut same, mut other) = (same.into_iter(), other.into_iter());
+    let mut ordered = Vec::with_capacity(addresses.len());
+    while same.len() + other.len() > 0 {
+        ordered.extend(same.next());
+        ordered.extend(other.next());
+    }
+    ordered
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("local_addr", &self.local)
+            .field("happy_eyeballs_delay", &self.delay)
+            .field("tls", &self.upgrade.is_some())
+            .finish()
+    }
+}
+
+/// A connection that is made once it is awaited. Made by [`EventLoop::create_connection`] and its like.
+///
+/// Its methods are what keyword arguments are in asyncio.
+///
+/// # Panics
+///
+/// The methods panic after the first poll.
+#[derive(Debug)]
+#[must_use = "a connection is made once it is awaited"]
+pub struct CreateConnection<'a, P> {
+    pub(crate) making: Making<'a, Options, (Transport, ProtocolHandle<P>)>,
+}
+
+impl<P> CreateConnection<'_, P> {
+    /// The address of this end of the connection. Without this, the system chooses it.
+    pub fn local_addr(mut self, address: SocketAddr) -> Self {
+        self.making.options().local = Some(address);
+        self
+    }
+
+    /// How long an attempt has the field to itself, before the next address is tried beside it. 250 ms without this.
+    /// With `None`, the next address is tried only when one has failed.
+    pub fn happy_eyeballs_delay(mut self, delay: impl Into<Option<Duration>>) -> Self {
+        self.making.options().delay = delay.into();
+        self
+    }
+
+    /// Speaks TLS with the server. `connection_made` is called after the handshake. A handshake that fails is an error.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.making.options().upgrade = Some(tls.upgrade());
+        self
+    }
+}
+
+impl<P> Future for CreateConnection<'_, P> {
+    type Output = io::Result<(Transport, ProtocolHandle<P>)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.making.poll(cx)
+    }
+}

@@ -1,0 +1,211 @@
+//! `create_server`: how a server comes by its sockets.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::listener::{self, Bound, bind_all};
+use super::server::Server;
+use crate::event_loop::base::within::Making;
+#[cfg(feature = "tls")]
+use crate::event_loop::tls::ServerTls;
+use crate::event_loop::transports::socket::Upgrade;
+use crate::event_loop::{EventLoop, Protocol};
+use crate::net::{ToSocketAddrs, lookup_host};
+
+impl EventLoop {
+    /// Listens at `addr` and serves each connection with a protocol that `factory` makes.
+    ///
+    /// It listens at every address that `addr` resolves to, and serves from the moment this returns. The server goes on
+    /// when the [`Server`] is dropped; [`Server::close`] ends it. `factory` is called for one connection at a time. If
+    /// it panics, that connection is closed. The sockets belong to this loop's runtime, whoever calls.
+    ///
+    /// Set options before you await it: see [`CreateServer`].
+    ///
+    /// If the system has no more descriptors or memory for a connection, that is reported to the exception handler, and
+    /// the server tries again after a pause of up to a second.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it returns, the listening sockets are closed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if resolving or listening fails. An address that this machine doesn't have is skipped if there is another.
+    /// The error names each address that failed.
+    ///
+    /// # Examples
+    ///
+    /// See [`Protocol`].
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let event_loop = EventLoop::current();
+    ///     let server = event_loop.create_server(|| Quiet, "127.0.0.1:0").backlog(10).start_serving(false).await?;
+    ///     assert!(!server.is_serving());
+    ///     server.start_serving()?;
+    ///     assert!(server.is_serving());
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn create_server<'a, P, F, A>(&self, factory: F, addr: A) -> CreateServer<'a>
+    where
+        P: Protocol,
+        F: FnMut() -> P + Send + 'static,
+        A: ToSocketAddrs + Send + 'a,
+    {
+        let make = async move |event_loop: EventLoop, options: Options| {
+            let bound = bind_all(lookup_host(addr).await?, options.listener)?;
+            serve(&event_loop, bound, factory, options)
+        };
+        CreateServer {
+            making: Making::new(self, Options::new(), make),
+        }
+    }
+
+    /// Serves the connections of a listening socket that the program has, which may have come from elsewhere.
+    ///
+    /// It is put into non-blocking mode. Otherwise this is like [`create_server`](Self::create_server).
+    ///
+    /// # Errors
+    ///
+    /// If the socket can't be watched for events.
+    pub fn create_server_from<P, F>(
+        &self,
+        factory: F,
+        listener: std::net::TcpListener,
+    ) -> CreateServer<'static>
+    where
+        P: Protocol,
+        F: FnMut() -> P + Send + 'static,
+    {
+        let make = async move |event_loop: EventLoop, options: Options| {
+            let bound = Bound::of(listener.into(), options.listener.backlog)?;
+            serve(&event_loop, vec![bound], factory, options)
+        };
+        CreateServer {
+            making: Making::new(self, Options::new(), make),
+        }
+    }
+}
+
+/// Makes the server, and lets it serve unless that is not wanted yet.
+pub(crate) fn serve<P: Protocol>(
+    event_loop: &EventLoop,
+    bound: Vec<Bound>,
+    factory: impl FnMut() -> P + Send + 'static,
+    options: Options,
+) -> io::Result<Server> {
+    let server = Server::new(event_loop, bound, factory, options.upgrade);
+    if options.start_serving
+        && let Err(error) = server.start_serving()
+    {
+        server.close();
+        return Err(error);
+    }
+    Ok(server)
+}
+
+pub(crate) struct Options {
+    pub(crate) listener: listener::Options,
+    start_serving: bool,
+    upgrade: Option<Box<dyn Fn() -> Upgrade + Send>>,
+}
+
+impl Options {
+    pub(crate) fn new() -> Self {
+        let listener = listener::Options {
+            backlog: 100,
+            // On Windows, this means something else, and nothing good.
+            reuse_address: cfg!(unix),
+            reuse_port: false,
+            keep_alive: false,
+        };
+        Self {
+            listener,
+            start_serving: true,
+            upgrade: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("listener", &self.listener)
+            .field("start_serving", &self.start_serving)
+            .field("tls", &self.upgrade.is_some())
+            .finish()
+    }
+}
+
+/// A server that is made once it is awaited. Made by [`EventLoop::create_server`] and its like.
+///
+/// Its methods are what keyword arguments are in asyncio.
+///
+/// # Panics
+///
+/// The methods panic after the first poll.
+#[derive(Debug)]
+#[must_use = "a server is made once it is awaited"]
+pub struct CreateServer<'a> {
+    pub(crate) making: Making<'a, Options, Server>,
+}
+
+impl CreateServer<'_> {
+    /// How many connections the system keeps that have not been accepted yet. 100 without this.
+    pub fn backlog(mut self, backlog: u32) -> Self {
+        self.making.options().listener.backlog = backlog;
+        self
+    }
+
+    /// Whether an address may be used again while connections of an earlier socket linger. `true` on Unix without this.
+    pub fn reuse_address(mut self, reuse: bool) -> Self {
+        self.making.options().listener.reuse_address = reuse;
+        self
+    }
+
+    /// Whether several sockets may listen at the same address. The system spreads the connections over them. `false`
+    /// without this. Ignored on systems that don't have it.
+    pub fn reuse_port(mut self, reuse: bool) -> Self {
+        self.making.options().listener.reuse_port = reuse;
+        self
+    }
+
+    /// Whether the system asks silent peers whether they are still there. `false` without this.
+    pub fn keep_alive(mut self, keep_alive: bool) -> Self {
+        self.making.options().listener.keep_alive = keep_alive;
+        self
+    }
+
+    /// Whether the server serves at once. `true` without this. If not, call [`Server::start_serving`] or
+    /// [`Server::serve_forever`].
+    pub fn start_serving(mut self, start: bool) -> Self {
+        self.making.options().start_serving = start;
+        self
+    }
+
+    /// Speaks TLS with each client. `connection_made` is called after the handshake. A handshake that fails is reported
+    /// to the exception handler.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.making.options().upgrade = Some(Box::new(move || tls.upgrade()));
+        self
+    }
+}
+
+impl Future for CreateServer<'_> {
+    type Output = io::Result<Server>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.making.poll(cx)
+    }
+}

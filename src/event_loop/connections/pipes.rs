@@ -1,0 +1,136 @@
+//! Pipes as transports.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
+
+use rustix::fs::FileType;
+
+use super::create_connection::{CreateConnection, Options, drive};
+use crate::event_loop::base::within::Making;
+use crate::event_loop::transports::socket::Opened;
+use crate::event_loop::transports::socket::unix::WritePipe;
+use crate::event_loop::{EventLoop, Protocol};
+use crate::net::UnixStream;
+use crate::net::unix::pipe;
+
+impl EventLoop {
+    /// Reads from a pipe, a named pipe or a Unix socket, with the protocol that `factory` makes.
+    ///
+    /// The pipe is put into non-blocking mode. Writing to the transport of a pipe that is read from is a mistake, and
+    /// panics. When all writers have gone, `eof_received` and then `connection_lost` are called. When this returns,
+    /// `connection_made` has been called.
+    ///
+    /// # Errors
+    ///
+    /// If it is none of these, or not open for reading.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `factory` does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Promise, Protocol};
+    /// use std::io::Write;
+    ///
+    /// struct Listener(Promise<Vec<u8>>);
+    /// impl Protocol for Listener {
+    ///     fn data_received(&mut self, data: &[u8]) {
+    ///         let _ = self.0.set_result(data.to_vec());
+    ///     }
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (reader, mut writer) = std::io::pipe()?;
+    ///     let event_loop = EventLoop::current();
+    ///     let (promise, heard) = event_loop.create_future();
+    ///     event_loop.connect_read_pipe(|| Listener(promise), reader).await?;
+    ///     writer.write_all(b"hello")?;
+    ///     assert_eq!(heard.await.unwrap(), b"hello");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn connect_read_pipe<'a, P, F>(
+        &self,
+        factory: F,
+        pipe: impl Into<OwnedFd>,
+    ) -> CreateConnection<'a, P>
+    where
+        P: Protocol,
+        F: FnOnce() -> P + Send + 'a,
+    {
+        self.connect_pipe(factory, pipe.into(), |fd| {
+            Ok(Opened::pipe(pipe::Receiver::from_owned_fd(fd)?))
+        })
+    }
+
+    /// Writes to a pipe, a named pipe or a Unix socket, with the protocol that `factory` makes.
+    ///
+    /// The pipe is put into non-blocking mode. If the reader goes, `connection_lost` is called, with an error if
+    /// something waited to be sent. When this returns, `connection_made` has been called.
+    ///
+    /// # Errors
+    ///
+    /// If it is none of these, or not open for writing.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `factory` does.
+    pub fn connect_write_pipe<'a, P, F>(
+        &self,
+        factory: F,
+        pipe: impl Into<OwnedFd>,
+    ) -> CreateConnection<'a, P>
+    where
+        P: Protocol,
+        F: FnOnce() -> P + Send + 'a,
+    {
+        self.connect_pipe(factory, pipe.into(), |fd| {
+            Ok(Opened::pipe(WritePipe::new(pipe::Sender::from_owned_fd(
+                fd,
+            )?)?))
+        })
+    }
+
+    /// Runs a connection over a pipe, which `open` opens, or over a Unix socket.
+    fn connect_pipe<'a, P, F>(
+        &self,
+        factory: F,
+        fd: OwnedFd,
+        open: fn(OwnedFd) -> io::Result<Opened>,
+    ) -> CreateConnection<'a, P>
+    where
+        P: Protocol,
+        F: FnOnce() -> P + Send + 'a,
+    {
+        let make = async move |event_loop: EventLoop, _| {
+            let opened = match kind(&fd)? {
+                FileType::Fifo => open(fd)?,
+                _ => socket(fd)?,
+            };
+            drive(&event_loop, opened, factory(), None).await
+        };
+        CreateConnection {
+            making: Making::new(self, Options::new(), make),
+        }
+    }
+}
+
+fn kind(fd: &OwnedFd) -> io::Result<FileType> {
+    match FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) {
+        kind @ (FileType::Fifo | FileType::Socket) => Ok(kind),
+        _ => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "neither a pipe nor a Unix socket",
+        )),
+    }
+}
+
+fn socket(fd: OwnedFd) -> io::Result<Opened> {
+    let stream = net::UnixStream::from(fd);
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream).map(Opened::unix)
+}

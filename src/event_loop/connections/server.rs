@@ -1,0 +1,405 @@
+//! Servers: one task for each listening socket accepts, and gives each connection a task of its own.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use heist_sync::sys::Mutex;
+
+use super::connection::Driver;
+use super::listener::{Bound, Listener};
+use crate::event_loop::transports::link::Link;
+use crate::event_loop::transports::socket::{Opened, Upgrade};
+use crate::event_loop::{Address, EventLoop, ExceptionContext, Protocol};
+use crate::sync::Notify;
+use crate::time::timeout;
+
+/// How long a server waits after it has failed to accept. Each further failure in a row doubles it.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest such wait.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Makes a connection's task. What it returns has not been started.
+type MakeDriver = Box<dyn FnMut(&EventLoop, Opened) -> Driver + Send>;
+
+/// What the listening sockets of a server share. They take turns with the factory. The lock is an async one that nobody
+/// else knows of, so the factory can't touch it, whatever it does.
+type Maker = Arc<crate::sync::Mutex<MakeDriver>>;
+
+struct Shared {
+    event_loop: EventLoop,
+    addresses: Vec<Address>,
+    state: Mutex<State>,
+    /// Notified when `closed` is set.
+    closing: Notify,
+    /// Notified when nothing is left of a closed server.
+    idle: Notify,
+}
+
+struct State {
+    closed: bool,
+    /// `None` once the server is closed. So the factory goes with the listening sockets.
+    make: Option<Maker>,
+    /// Those that don't listen yet.
+    bound: Vec<Bound>,
+    /// The number of listening sockets that are open.
+    listeners: usize,
+    clients: HashMap<u64, Weak<Link>>,
+    next_client: u64,
+}
+
+impl State {
+    fn is_over(&self) -> bool {
+        self.closed && self.listeners == 0 && self.clients.is_empty()
+    }
+}
+
+impl Shared {
+    /// Changes the state. If the server is over, notifies those who wait.
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = change(&mut state);
+        let over = state.is_over();
+        drop(state);
+        if over {
+            self.idle.notify_waiters();
+        }
+        result
+    }
+}
+
+/// A server: one or several listening sockets, whose connections are served by protocols. Made by
+/// [`EventLoop::create_server`].
+///
+/// It is cheap to clone, and all clones are the same server. Dropping it changes nothing: it serves until
+/// [`close`](Self::close) or the end of the runtime.
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// A server that has its sockets, and does not listen yet.
+    pub(crate) fn new<P, F>(
+        event_loop: &EventLoop,
+        bound: Vec<Bound>,
+        mut factory: F,
+        upgrade: Option<Box<dyn Fn() -> Upgrade + Send>>,
+    ) -> Self
+    where
+        P: Protocol,
+        F: FnMut() -> P + Send + 'static,
+    {
+        let make: MakeDriver = Box::new(move |event_loop, opened| {
+            let upgrade = upgrade.as_ref().map(|make| make());
+            Driver::new(event_loop, opened, factory(), upgrade).0
+        });
+        let addresses = bound.iter().map(|bound| bound.address().clone()).collect();
+        let state = State {
+            closed: false,
+            make: Some(Arc::new(crate::sync::Mutex::new(make))),
+            bound,
+            listeners: 0,
+            clients: HashMap::new(),
+            next_client: 0,
+        };
+        let shared = Shared {
+            event_loop: event_loop.clone(),
+            addresses,
+            state: Mutex::new(state),
+            closing: Notify::new(),
+            idle: Notify::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Starts to listen, if the server was made not to do so at once. Does nothing if it listens or is closed.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses. Those sockets that listen by then serve on.
+    pub fn start_serving(&self) -> io::Result<()> {
+        let shared = &self.shared;
+        let _entered = shared.event_loop.handle().enter();
+        loop {
+            let taken = {
+                let mut state = shared.state.lock();
+                state.bound.pop().zip(state.make.clone())
+            };
+            let Some((bound, make)) = taken else {
+                return Ok(());
+            };
+            let acceptor = Acceptor {
+                listener: bound.listen()?,
+                make,
+                listening: Listening::new(shared.clone()),
+            };
+            shared.event_loop.handle().spawn(acceptor.run());
+        }
+    }
+
+    /// Serves until the server is [closed](Self::close) and all its connections are over.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after its first poll, the server is closed.
+    ///
+    /// # Errors
+    ///
+    /// See [`start_serving`](Self::start_serving).
+    pub async fn serve_forever(&self) -> io::Result<()> {
+        struct CloseOnDrop<'a>(&'a Server);
+        impl Drop for CloseOnDrop<'_> {
+            fn drop(&mut self) {
+                self.0.close();
+            }
+        }
+        let _close = CloseOnDrop(self);
+        self.start_serving()?;
+        self.wait_closed().await;
+        Ok(())
+    }
+
+    /// The addresses that the server listens at. They stay the same when it is closed.
+    pub fn sockets(&self) -> &[Address] {
+        &self.shared.addresses
+    }
+
+    /// The first address that the server listens at. Usually it is the only one.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the server listens at a Unix socket. See [`sockets`](Self::sockets).
+    #[track_caller]
+    pub fn local_addr(&self) -> SocketAddr {
+        let first = self.shared.addresses.first().and_then(Address::ip);
+        first.expect("`Server::local_addr` of a server that listens at a Unix socket")
+    }
+
+    /// Whether the server accepts connections: it does from [`start_serving`](Self::start_serving), which is usually
+    /// called for you, until it is closed.
+    pub fn is_serving(&self) -> bool {
+        let state = self.shared.state.lock();
+        !state.closed && state.listeners > 0
+    }
+
+    /// The loop that the server belongs to.
+    pub fn get_loop(&self) -> EventLoop {
+        self.shared.event_loop.clone()
+    }
+
+    /// Stops listening. Existing connections go on.
+    ///
+    /// The sockets are closed soon after; [`wait_closed`](Self::wait_closed) waits for that.
+    pub fn close(&self) {
+        let gone = self.shared.change(|state| {
+            state.closed = true;
+            (std::mem::take(&mut state.bound), state.make.take())
+        });
+        drop(gone);
+        self.shared.closing.notify_waiters();
+    }
+
+    /// Closes all existing connections, as [`Transport::close`](crate::event_loop::Transport::close) does.
+    pub fn close_clients(&self) {
+        self.clients().iter().for_each(|link| link.close());
+    }
+
+    /// Aborts all existing connections, as [`Transport::abort`](crate::event_loop::Transport::abort) does.
+    pub fn abort_clients(&self) {
+        self.clients().iter().for_each(|link| link.abort());
+    }
+
+    fn clients(&self) -> Vec<Arc<Link>> {
+        self.shared
+            .state
+            .lock()
+            .clients
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    /// Waits until the server is closed and all its connections are over.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
+    ///
+    /// # Examples
+    ///
+    /// See [`Protocol`].
+    pub async fn wait_closed(&self) {
+        loop {
+            // It is made before the look at the state, so that it hears of what happens in between.
+            let idle = self.shared.idle.notified();
+            if self.shared.state.lock().is_over() {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("sockets", &self.sockets())
+            .field("serving", &self.is_serving())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts a listening socket, until it is dropped.
+struct Listening(Arc<Shared>);
+
+impl Listening {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.change(|state| state.listeners += 1);
+        Self(shared)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let make = self.0.change(|state| {
+            state.listeners -= 1;
+            // If no listening socket is left, the server is closed, whatever ended the sockets.
+            state.closed |= state.listeners == 0;
+            state.make.take_if(|_| state.closed)
+        });
+        drop(make);
+    }
+}
+
+/// Counts a connection, until it is dropped.
+struct Client {
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+impl Client {
+    fn new(shared: &Arc<Shared>) -> Self {
+        let id = shared.change(|state| {
+            state.next_client += 1;
+            state.clients.insert(state.next_client, Weak::new());
+            state.next_client
+        });
+        Self {
+            shared: shared.clone(),
+            id,
+        }
+    }
+
+    fn attach(&self, link: &Arc<Link>) {
+        let link = Arc::downgrade(link);
+        self.shared
+            .change(|state| state.clients.insert(self.id, link));
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.shared.change(|state| state.clients.remove(&self.id));
+    }
+}
+
+/// The task of one listening socket.
+struct Acceptor {
+    // The fields are dropped in this order. So the socket is closed before the server is told.
+    listener: Listener,
+    make: Maker,
+    listening: Listening,
+}
+
+impl Acceptor {
+    async fn run(self) {
+        let event_loop = &self.listening.0.event_loop;
+        let mut pause = FIRST_PAUSE;
+        while let Some(accepted) = self.accept().await {
+            match accepted {
+                Ok(opened) => {
+                    pause = FIRST_PAUSE;
+                    self.serve(opened).await;
+                }
+                // The peer has gone again, or a signal came. Nothing is wrong with the socket.
+                Err(error) if is_passing(&error) => {}
+                Err(error) => {
+                    let context =
+                        ExceptionContext::new("a server can't accept connections for now");
+                    event_loop.call_exception_handler(context.with_error(error));
+                    if self.closed_within(pause).await {
+                        return;
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// The next connection. `None` once the server is closed.
+    async fn accept(&self) -> Option<io::Result<Opened>> {
+        let mut closing = pin!(self.closed());
+        let mut accept = pin!(self.listener.accept());
+        poll_fn(|cx| {
+            if closing.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            accept.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+
+    async fn closed(&self) {
+        let shared = &self.listening.0;
+        // It is made before the look at the state, so that it hears of what happens in between.
+        let closing = shared.closing.notified();
+        if !shared.state.lock().closed {
+            closing.await;
+        }
+    }
+
+    async fn closed_within(&self, pause: Duration) -> bool {
+        timeout(pause, self.closed()).await.is_ok()
+    }
+
+    async fn serve(&self, opened: Opened) {
+        let shared = &self.listening.0;
+        let mut make = self.make.lock().await;
+        let make = AssertUnwindSafe(|| make(&shared.event_loop, opened));
+        match catch_unwind(make) {
+            Ok(driver) => {
+                let client = Client::new(shared);
+                client.attach(driver.link());
+                driver.start(Box::new(client));
+            }
+            Err(payload) => {
+                let context = ExceptionContext::new("a server's protocol factory panicked");
+                shared
+                    .event_loop
+                    .call_exception_handler(context.with_panic(payload));
+            }
+        }
+    }
+}
+
+/// Whether an error concerns one connection only, so that the next may be accepted at once.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Interrupted
+            | ErrorKind::WouldBlock
+    )
+}

@@ -1,0 +1,267 @@
+//! `create_datagram_endpoint`: how a datagram socket is made.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::socket::Datagrams;
+use super::task::start;
+use super::{DatagramProtocol, DatagramTransport};
+use crate::event_loop::EventLoop;
+use crate::event_loop::base::within::Making;
+use crate::event_loop::connections::listener::Failed;
+use crate::net::{ToSocketAddrs, UdpSocket, lookup_host};
+
+type Look<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
+
+pub(super) struct Options<'a> {
+    local: Option<Look<'a>>,
+    remote: Option<Look<'a>>,
+    reuse_port: bool,
+    allow_broadcast: bool,
+    given: Option<std::net::UdpSocket>,
+    #[cfg(unix)]
+    paths: (Option<std::path::PathBuf>, Option<std::path::PathBuf>),
+}
+
+impl EventLoop {
+    /// Opens a datagram socket, with the protocol that `factory` makes.
+    ///
+    /// The methods of what this returns say which: [`local_addr`](CreateDatagramEndpoint::local_addr),
+    /// [`remote_addr`](CreateDatagramEndpoint::remote_addr) or both for UDP, and
+    /// [`local_path`](CreateDatagramEndpoint::local_path) and
+    /// [`remote_path`](CreateDatagramEndpoint::remote_path) for Unix datagrams. When it is awaited, `connection_made`
+    /// has been called. The socket belongs to this loop's runtime, whoever calls.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before there is a socket, the attempt is given up. After that, the socket goes on by
+    /// itself.
+    ///
+    /// # Errors
+    ///
+    /// Fails if resolving, binding or connecting fails. The error names each address that failed. Fails if no address is
+    /// given at all.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `factory` does.
+    ///
+    /// # Examples
+    ///
+    /// See [`DatagramProtocol`].
+    pub fn create_datagram_endpoint<'a, P, F>(&self, factory: F) -> CreateDatagramEndpoint<'a>
+    where
+        P: DatagramProtocol,
+        F: FnOnce() -> P + Send + 'a,
+    {
+        let options = Options {
+            local: None,
+            remote: None,
+            reuse_port: false,
+            allow_broadcast: false,
+            given: None,
+            #[cfg(unix)]
+            paths: (None, None),
+        };
+        let make = async move |event_loop: EventLoop, options: Options<'a>| {
+            let socket = options.open().await?;
+            Ok(start(&event_loop, socket, factory()).await)
+        };
+        CreateDatagramEndpoint {
+            making: Making::new(self, options, make),
+        }
+    }
+}
+
+impl Options<'_> {
+    async fn open(self) -> io::Result<Datagrams> {
+        if let Some(socket) = self.given {
+            socket.set_nonblocking(true)?;
+            return UdpSocket::from_std(socket).map(Datagrams::Udp);
+        }
+        #[cfg(unix)]
+        if self.paths.0.is_some() || self.paths.1.is_some() {
+            return open_unix(self.paths);
+        }
+        let (reuse_port, allow_broadcast) = (self.reuse_port, self.allow_broadcast);
+        let locals = match self.local {
+            Some(look) => Some(look.await?),
+            None => None,
+        };
+        let remotes = match self.remote {
+            Some(look) => Some(look.await?),
+            None => None,
+        };
+        let mut failed = Failed::new("open a datagram socket for");
+        for (local, remote) in pairs(locals, remotes)? {
+            match open_udp(local, remote, reuse_port, allow_broadcast) {
+                Ok(socket) => return UdpSocket::from_std(socket.into()).map(Datagrams::Udp),
+                Err(error) => failed.add(remote.unwrap_or(local), error),
+            }
+        }
+        Err(failed.into())
+    }
+}
+
+/// The pairs of addresses of one family that may be tried.
+fn pairs(
+    locals: Option<Vec<SocketAddr>>,
+    remotes: Option<Vec<SocketAddr>>,
+) -> io::Result<Vec<(SocketAddr, Option<SocketAddr>)>> {
+    let any = |remote: &SocketAddr| match remote {
+        SocketAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
+        SocketAddr::V6(_) => SocketAddr::from(([0; 16], 0)),
+    };
+    Ok(match (locals, remotes) {
+        (Some(locals), None) => locals.into_iter().map(|local| (local, None)).collect(),
+        (None, Some(remotes)) => remotes
+            .into_iter()
+            .map(|remote| (any(&remote), Some(remote)))
+            .collect(),
+        (Some(locals), Some(remotes)) => remotes
+            .into_iter()
+            .flat_map(|remote| {
+                let same = locals
+                    .iter()
+                    .copied()
+                    .filter(move |local| local.is_ipv4() == remote.is_ipv4());
+                same.map(move |local| (local, Some(remote)))
+            })
+            .collect(),
+        (None, None) => {
+            let message = "a datagram socket needs a local or a remote address";
+            return Err(io::Error::new(ErrorKind::InvalidInput, message));
+        }
+    })
+}
+
+fn open_udp(
+    local: SocketAddr,
+    remote: Option<SocketAddr>,
+    reuse_port: bool,
+    allow_broadcast: bool,
+) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+    // Ignored where the system doesn't have it.
+    let _ = reuse_port;
+    #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+    if reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    if allow_broadcast {
+        socket.set_broadcast(true)?;
+    }
+    if local.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&local.into())?;
+    if let Some(remote) = remote {
+        socket.connect(&remote.into())?;
+    }
+    Ok(socket)
+}
+
+#[cfg(unix)]
+fn open_unix(
+    (local, remote): (Option<std::path::PathBuf>, Option<std::path::PathBuf>),
+) -> io::Result<Datagrams> {
+    use crate::event_loop::transports::socket_file::SocketFile;
+    use crate::net::UnixDatagram;
+
+    let socket = match local {
+        Some(path) => {
+            SocketFile::remove_stale(&path);
+            UnixDatagram::bind(path)?
+        }
+        None => UnixDatagram::unbound()?,
+    };
+    if let Some(path) = remote {
+        socket.connect(path)?;
+    }
+    Ok(Datagrams::Unix(socket))
+}
+
+/// A datagram socket that is made once it is awaited. Made by [`EventLoop::create_datagram_endpoint`].
+///
+/// # Panics
+///
+/// The methods panic after the first poll.
+#[derive(Debug)]
+#[must_use = "a socket is made once it is awaited"]
+pub struct CreateDatagramEndpoint<'a> {
+    making: Making<'a, Options<'a>, DatagramTransport>,
+}
+
+impl<'a> CreateDatagramEndpoint<'a> {
+    /// The address of the socket, for UDP.
+    pub fn local_addr<A: ToSocketAddrs + Send + 'a>(mut self, address: A) -> Self {
+        self.making.options().local = Some(Box::pin(async move {
+            Ok(lookup_host(address).await?.collect())
+        }));
+        self
+    }
+
+    /// The only address that the socket sends to and receives from, for UDP.
+    pub fn remote_addr<A: ToSocketAddrs + Send + 'a>(mut self, address: A) -> Self {
+        self.making.options().remote = Some(Box::pin(async move {
+            Ok(lookup_host(address).await?.collect())
+        }));
+        self
+    }
+
+    /// The path of the socket, for Unix datagrams. A socket that an earlier program has left there is replaced.
+    #[cfg(unix)]
+    pub fn local_path(mut self, path: impl AsRef<std::path::Path>) -> Self {
+        self.making.options().paths.0 = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// The path of the socket that is sent to, for Unix datagrams.
+    #[cfg(unix)]
+    pub fn remote_path(mut self, path: impl AsRef<std::path::Path>) -> Self {
+        self.making.options().paths.1 = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// A socket that the program has. The addresses are ignored then.
+    pub fn sock(mut self, socket: std::net::UdpSocket) -> Self {
+        self.making.options().given = Some(socket);
+        self
+    }
+
+    /// Whether several sockets may have the same address. `false` without this.
+    pub fn reuse_port(mut self, reuse: bool) -> Self {
+        self.making.options().reuse_port = reuse;
+        self
+    }
+
+    /// Whether the socket may send to broadcast addresses. `false` without this.
+    pub fn allow_broadcast(mut self, allow: bool) -> Self {
+        self.making.options().allow_broadcast = allow;
+        self
+    }
+}
+
+impl Future for CreateDatagramEndpoint<'_> {
+    type Output = io::Result<DatagramTransport>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.making.poll(cx)
+    }
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("reuse_port", &self.reuse_port)
+            .field("allow_broadcast", &self.allow_broadcast)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,60 @@
+//! Signal handlers: callbacks of the loop for signals.
+
+use std::io;
+
+use super::recurring::Place;
+use crate::event_loop::EventLoop;
+use crate::signal::unix::{SignalKind, signal};
+
+impl EventLoop {
+    /// Calls `callback` as one of the loop's callbacks for each signal of this kind. Signals that come while it waits or
+    /// runs may count as one.
+    ///
+    /// If the loop has a handler for this kind already, it is replaced. From the first handler on, the signal does not
+    /// do what it does by default, also after the handler is removed.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses: some signals can't be handled. If the loop is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use heist::signal::unix::SignalKind;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let event_loop = EventLoop::current();
+    ///     let (promise, hung_up) = event_loop.create_future();
+    ///     event_loop.add_signal_handler(SignalKind::hangup(), move || {
+    ///         let _ = promise.set_result(());
+    ///     })?;
+    ///     # let kill = || std::process::Command::new("kill").args(["-HUP", &std::process::id().to_string()]).status();
+    ///     kill()?;
+    ///     hung_up.await.unwrap();
+    ///     assert!(event_loop.remove_signal_handler(SignalKind::hangup()));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn add_signal_handler(
+        &self,
+        kind: SignalKind,
+        callback: impl FnMut() + Send + 'static,
+    ) -> io::Result<()> {
+        let entered = self.handle().enter();
+        let mut signals = signal(kind)?;
+        drop(entered);
+        let place = Place::Signal(kind.as_raw_value());
+        self.add_recurring(place, Box::new(callback), async move |called| {
+            while signals.recv().await.is_some() {
+                called.call().await;
+            }
+        })
+    }
+
+    /// Removes the handler of this kind of signal. Returns whether there was one.
+    pub fn remove_signal_handler(&self, kind: SignalKind) -> bool {
+        self.remove_recurring(Place::Signal(kind.as_raw_value()))
+    }
+}

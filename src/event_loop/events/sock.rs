@@ -1,0 +1,218 @@
+//! `sock_recv` and its like: operations on sockets that the program has, as futures.
+//!
+//! An operation is tried first. Only if it would block, a copy of the descriptor is watched for as long as it takes.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+
+use socket2::{SockAddr, SockRef, Socket};
+
+use crate::event_loop::EventLoop;
+use crate::event_loop::base::within::within;
+use crate::io::Interest;
+use crate::io::unix::AsyncFd;
+
+impl EventLoop {
+    /// Receives up to `size` bytes. An empty result means that the peer won't send any more, or that `size` is 0.
+    ///
+    /// The socket may be of any kind that std, heist or a crate has. It must be in non-blocking mode.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, nothing is lost.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if the socket is in blocking mode. Any error of the operating system.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, other) = UnixStream::pair()?;
+    ///     one.set_nonblocking(true)?;
+    ///     other.set_nonblocking(true)?;
+    ///     let event_loop = EventLoop::current();
+    ///     event_loop.sock_sendall(&one, b"hello").await?;
+    ///     assert_eq!(event_loop.sock_recv(&other, 100).await?, b"hello");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn sock_recv(&self, sock: &impl AsFd, size: usize) -> io::Result<Vec<u8>> {
+        let mut data = vec![0; size];
+        let length = self.sock_recv_into(sock, &mut data).await?;
+        data.truncate(length);
+        Ok(data)
+    }
+
+    /// Receives into `buffer`, and returns how much. Otherwise like [`sock_recv`](Self::sock_recv).
+    ///
+    /// # Cancel safety, errors
+    ///
+    /// See [`sock_recv`](Self::sock_recv).
+    pub async fn sock_recv_into(&self, sock: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+        let received = self.sock(sock, Interest::READABLE, |sock| {
+            io::Read::read(&mut &**sock, buffer)
+        });
+        received.await
+    }
+
+    /// Receives a datagram of up to `size` bytes, and the address of its sender. What is longer is cut off.
+    ///
+    /// # Cancel safety, errors
+    ///
+    /// See [`sock_recv`](Self::sock_recv).
+    pub async fn sock_recvfrom(
+        &self,
+        sock: &impl AsFd,
+        size: usize,
+    ) -> io::Result<(Vec<u8>, SocketAddr)> {
+        let mut data = vec![0; size];
+        // A second descriptor of the same socket, as std's type.
+        let same = std::net::UdpSocket::from(sock.as_fd().try_clone_to_owned()?);
+        let received = self.sock(sock, Interest::READABLE, |_| same.recv_from(&mut data));
+        let (length, from) = received.await?;
+        data.truncate(length);
+        Ok((data, from))
+    }
+
+    /// Sends all of `data`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, a part of `data` may have been sent.
+    ///
+    /// # Errors
+    ///
+    /// See [`sock_recv`](Self::sock_recv). After an error, a part of `data` may have been sent.
+    pub async fn sock_sendall(&self, sock: &impl AsFd, mut data: &[u8]) -> io::Result<()> {
+        while !data.is_empty() {
+            let sent = self.sock(sock, Interest::WRITABLE, |sock| sock.send(data));
+            data = &data[sent.await?..];
+        }
+        Ok(())
+    }
+
+    /// Sends a datagram to `address`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the datagram was not sent.
+    ///
+    /// # Errors
+    ///
+    /// See [`sock_recv`](Self::sock_recv).
+    pub async fn sock_sendto(
+        &self,
+        sock: &impl AsFd,
+        data: &[u8],
+        address: SocketAddr,
+    ) -> io::Result<usize> {
+        let address = SockAddr::from(address);
+        let sent = self.sock(sock, Interest::WRITABLE, |sock| {
+            sock.send_to(data, &address)
+        });
+        sent.await
+    }
+
+    /// Connects a socket to `address`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the attempt may go on. Close the socket to end it.
+    ///
+    /// # Errors
+    ///
+    /// See [`sock_recv`](Self::sock_recv). Any error of connecting.
+    pub async fn sock_connect(&self, sock: &impl AsFd, address: SocketAddr) -> io::Result<()> {
+        let address = SockAddr::from(address);
+        let mut started = false;
+        let connected = self.sock(sock, Interest::WRITABLE, |sock| {
+            if started {
+                return match sock.take_error()? {
+                    Some(error) => Err(error),
+                    None => Ok(()),
+                };
+            }
+            started = true;
+            match sock.connect(&address) {
+                Err(error) if is_under_way(&error) => Err(ErrorKind::WouldBlock.into()),
+                done => done,
+            }
+        });
+        connected.await
+    }
+
+    /// Accepts a connection of a listening socket. The socket that is returned is in non-blocking mode.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, no connection is lost.
+    ///
+    /// # Errors
+    ///
+    /// See [`sock_recv`](Self::sock_recv).
+    pub async fn sock_accept(
+        &self,
+        sock: &impl AsFd,
+    ) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+        let accepted = self.sock(sock, Interest::READABLE, |sock| sock.accept());
+        let (stream, from) = accepted.await?;
+        stream.set_nonblocking(true)?;
+        let other = || io::Error::new(ErrorKind::InvalidData, "the peer has no IP address");
+        Ok((stream.into(), from.as_socket().ok_or_else(other)?))
+    }
+
+    /// Tries `operation` until it would not block. In between, waits until the socket is ready.
+    fn sock<R>(
+        &self,
+        sock: &impl AsFd,
+        interest: Interest,
+        mut operation: impl FnMut(&SockRef<'_>) -> io::Result<R>,
+    ) -> impl Future<Output = io::Result<R>> {
+        let sock = sock.as_fd();
+        let work = async move {
+            let socket = SockRef::from(&sock);
+            check(&socket)?;
+            match tried(&mut operation, &socket) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            let watched = AsyncFd::with_interest(sock.try_clone_to_owned()?, interest)?;
+            watched
+                .async_io(interest, |_| tried(&mut operation, &socket))
+                .await
+        };
+        within(self, work)
+    }
+}
+
+fn tried<R>(
+    operation: &mut impl FnMut(&SockRef<'_>) -> io::Result<R>,
+    socket: &SockRef<'_>,
+) -> io::Result<R> {
+    loop {
+        match operation(socket) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+fn check(socket: &Socket) -> io::Result<()> {
+    if socket.nonblocking()? {
+        return Ok(());
+    }
+    let message = "the socket must be in non-blocking mode";
+    Err(io::Error::new(ErrorKind::InvalidInput, message))
+}
+
+fn is_under_way(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EINPROGRESS)
+}
