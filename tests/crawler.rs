@@ -14,12 +14,16 @@ mod clerk;
 mod coding;
 #[path = "../examples/crawler/connection.rs"]
 mod connection;
+#[allow(dead_code, reason = "the program uses it")]
 #[path = "../examples/crawler/crawl.rs"]
 mod crawl;
 #[path = "../examples/crawler/error.rs"]
 mod error;
 #[path = "../examples/crawler/fetch.rs"]
 mod fetch;
+#[allow(dead_code, reason = "the program uses it")]
+#[path = "../examples/crawler/frontier.rs"]
+mod frontier;
 #[path = "../examples/crawler/job.rs"]
 mod job;
 #[path = "../examples/crawler/media.rs"]
@@ -51,6 +55,9 @@ mod hostile;
 mod odd;
 #[path = "crawler/polite.rs"]
 mod polite;
+#[cfg(unix)]
+#[path = "crawler/shared.rs"]
+mod shared;
 #[path = "crawler/tree.rs"]
 mod tree;
 #[path = "crawler/walk.rs"]
@@ -94,6 +101,7 @@ fn runtime(workers: usize) -> Runtime {
 fn options(start: &str) -> Options {
     Options {
         start: Url::parse(start).unwrap(),
+        also: Vec::new(),
         under: None,
         max_pages: 100_000,
         max_links: 100_000,
@@ -103,6 +111,7 @@ fn options(start: &str) -> Options {
             timeout: Duration::from_secs(60),
             max_bytes: 8 << 20,
             per_host: 8,
+            delay: Duration::ZERO,
             robots_on_loopback: false,
         },
     }
@@ -112,5 +121,5 @@ fn run(runtime: &Runtime, options: Options) -> Outcome {
     // As a task, so that it runs on a worker as it does in the program.
     let crawl =
         async { heist::spawn(crawl(options, Progress::hidden(), CancellationToken::new())).await };
-    runtime.block_on(crawl).unwrap()
+    runtime.block_on(crawl).unwrap().unwrap()
 }

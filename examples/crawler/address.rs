@@ -91,6 +91,12 @@ fn plain_escapes(path: &str) -> String {
     plain
 }
 
+/// The host of an address, with its port unless that is the usual one.
+pub(crate) fn host(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    Some(&rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())])
+}
+
 /// Whether the host is this machine itself.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -101,17 +107,20 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The pages that the crawl fetches: those of one host, under one path.
+/// The pages that the crawl fetches: those of one host, or of some more, under one path.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
     origin: Origin,
+    /// Other hosts that belong to it.
+    also: Arc<[Origin]>,
     under: String,
 }
 
 impl Scope {
-    pub(crate) fn new(start: &Url, under: Option<&str>) -> Scope {
+    pub(crate) fn new(start: &Url, also: &[Url], under: Option<&str>) -> Scope {
         Scope {
             origin: start.origin(),
+            also: also.iter().map(Url::origin).collect(),
             under: under.unwrap_or("/").to_owned(),
         }
     }
@@ -120,13 +129,18 @@ impl Scope {
     pub(crate) fn moved_to(&self, url: &Url) -> Scope {
         Scope {
             origin: url.origin(),
-            under: self.under.clone(),
+            ..self.clone()
         }
+    }
+
+    fn has_host(&self, url: &Url) -> bool {
+        let origin = url.origin();
+        origin == self.origin || self.also.contains(&origin)
     }
 
     /// Whether a page belongs to the crawl. `/book` holds `/book` and `/book/x`, but not `/bookshelf`.
     pub(crate) fn holds(&self, url: &Url) -> bool {
-        if url.scheme() != "http" || url.origin() != self.origin {
+        if url.scheme() != "http" || !self.has_host(url) {
             return false;
         }
         let url = canonical(url.clone());
@@ -196,7 +210,7 @@ mod tests {
     #[test]
     fn the_scope_ends_at_host_scheme_and_path() {
         let url = |text| Url::parse(text).unwrap();
-        let scope = Scope::new(&url("http://host/book/"), Some("/book"));
+        let scope = Scope::new(&url("http://host/book/"), &[], Some("/book"));
         for inside in [
             "http://host/book",
             "http://host/book/x",

@@ -7,12 +7,14 @@ use clap::Parser;
 use url::Url;
 
 use crate::address;
+use crate::frontier::redis::Place;
 
 const AFTER_HELP: &str = "\
 Ctrl-C stops the crawl and reports what was done so far. A second Ctrl-C ends it at once.
 
-Exit code: 0 if the crawl is done, whether links are broken or not; 1 if the start page can't be had or the report
-can't be written; 2 if the arguments are wrong; 130 if the crawl was interrupted.";
+Exit code: 0 if the crawl is done, whether links are broken or not; 1 if the start page can't be had, the report
+can't be written or the frontier is lost; 2 if the arguments are wrong, or the frontier is none; 130 if the crawl was
+interrupted.";
 
 /// Crawls a web site with heist: fetches its pages, parses them on all cores, and lists the broken links.
 ///
@@ -23,6 +25,26 @@ pub(crate) struct Args {
     /// Where to start (plain http); the crawl stays on its host
     #[arg(value_name = "URL", value_parser = start_url, conflicts_with = "serve")]
     pub(crate) url: Option<Url>,
+
+    /// Another host that belongs to the crawl, as a URL; may be given several times
+    #[arg(long, value_name = "URL", value_parser = start_url, requires = "url")]
+    pub(crate) host: Vec<Url>,
+
+    /// Share the crawl with other crawlers that use this Redis: redis://[user:password@]host[:port][/db], or redis+unix:///path
+    #[arg(long, value_name = "URL", requires = "url")]
+    pub(crate) frontier: Option<Url>,
+
+    /// With --frontier: the crawl's name; crawlers that give the same one share a crawl [default: the start's address]
+    #[arg(long, value_name = "NAME", requires = "frontier")]
+    pub(crate) crawl: Option<String>,
+
+    /// With --frontier: seconds after which others get the pages of a crawler that is not heard of
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) lease: Duration,
+
+    /// With --frontier: fetch nothing; measure how fast the frontier hands out so many pages that are made up
+    #[arg(long, value_name = "PAGES", requires = "frontier", value_parser = at_least_one)]
+    pub(crate) measure: Option<usize>,
 
     /// Serve this folder on loopback, and crawl that
     #[arg(long, value_name = "DIR", value_parser = folder)]
@@ -48,6 +70,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_once)]
     pub(crate) per_host: usize,
 
+    /// Least seconds between two requests to one host; with --frontier, of all crawlers together
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = pause)]
+    pub(crate) delay: Duration,
+
     /// Worker threads [default: one a core]
     #[arg(long, value_name = "N", value_parser = workers)]
     pub(crate) workers: Option<usize>,
@@ -71,6 +97,23 @@ pub(crate) struct Args {
     /// Write pages, broken links, redirects and counts to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+impl Args {
+    /// Where the crawl's frontier is, if other crawlers share it.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let url = self.frontier.clone()?;
+        let start = || {
+            self.url
+                .as_ref()
+                .map(|url| address::canonical(url.clone()).into())
+        };
+        Some(Place {
+            url,
+            name: self.crawl.clone().or_else(start).unwrap_or_default(),
+            lease: self.lease,
+        })
+    }
 }
 
 fn start_url(text: &str) -> Result<Url, String> {
@@ -126,10 +169,13 @@ fn at_most(number: usize, most: usize) -> Result<usize, String> {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|error| format!("{error}"))?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if !time.is_zero() => Ok(time),
-        Ok(_) => Err("longer than nothing".into()),
-        Err(error) => Err(error.to_string()),
+    match pause(text)? {
+        time if time.is_zero() => Err("longer than nothing".into()),
+        time => Ok(time),
     }
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }

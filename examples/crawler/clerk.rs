@@ -15,8 +15,8 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::{Address, Scope};
-use crate::job::{Fetched, Found};
+use crate::address::{self, Address, Scope};
+use crate::job::{Fetched, Found, Report};
 use crate::outcome::{Broken, Outcome, Page};
 use crate::progress::Progress;
 
@@ -35,6 +35,11 @@ const MOST_MALFORMED: usize = 100_000;
 
 /// How many spellings of one page are told apart. Any more count as the first.
 const MOST_SPELLINGS: usize = 16;
+
+/// About how many bytes may be remembered of a crawl that may ask for `max_pages` pages.
+pub(crate) fn room(max_pages: usize) -> usize {
+    MOST_BYTES.max(max_pages.saturating_mul(BYTES_USUAL))
+}
 
 /// A page's place in the books.
 pub(crate) type PageId = u32;
@@ -112,7 +117,7 @@ impl Clerk {
             known: Vec::new(),
             by_page: HashMap::new(),
             queue: VecDeque::new(),
-            bytes_left: MOST_BYTES.max(max_pages.saturating_mul(BYTES_USUAL)),
+            bytes_left: room(max_pages),
             holders_left: MOST_HOLDERS,
             malformed_left: MOST_MALFORMED,
             had: 0,
@@ -131,6 +136,7 @@ impl Clerk {
     }
 
     /// Whether there is a page to ask for.
+    #[cfg(test)]
     pub(crate) fn has_next(&self) -> bool {
         !self.queue.is_empty()
     }
@@ -213,22 +219,57 @@ impl Clerk {
         }
     }
 
-    /// Takes in what a page's task found.
-    pub(crate) fn take(
-        &mut self,
-        id: PageId,
-        fetched: Fetched,
-        answers: Vec<(u16, Duration)>,
-        in_work: usize,
-    ) {
-        for (status, latency) in answers {
+    /// Takes in a record of a page: what was reported of it before, by some process. Records come in the order of the
+    /// reports. Returns false if this one can't be of this crawl.
+    pub(crate) fn replay(&mut self, address: Address, report: Report, process: u64) -> bool {
+        let Some(&id) = self.by_page.get(&address.page) else {
+            return false;
+        };
+        let known = &mut self.known[id as usize];
+        match known.state {
+            State::Queued(spelling) if known.spellings[spelling].url == address.url => {
+                // Its place in the queue stays. Nobody asks the queue of a crawl that is replayed.
+                known.state = State::Fetching(spelling);
+                self.take(id, report, process, 0);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes what a process has done.
+    fn account(&mut self, id: PageId, report: &Report, process: u64) {
+        let share = self.outcome.processes.entry(process).or_default();
+        for &(status, latency) in &report.answers {
             *self.outcome.statuses.entry(status).or_default() += 1;
             self.outcome.latencies.push(latency);
+            share.redirects += usize::from(matches!(status, 301 | 302 | 303 | 307 | 308));
         }
+        share.retries += report.retries;
+        match &report.fetched {
+            Fetched::Page(page, _) => {
+                share.pages += 1;
+                share.bytes += page.bytes;
+            }
+            Fetched::Dead(_) => share.dead += 1,
+            _ => {}
+        }
+        let url = &self.known[id as usize].spellings[0].url;
+        if let Some(host) = address::host(url)
+            && !report.answers.is_empty()
+            && !share.hosts.contains(host)
+        {
+            share.hosts.insert(host.to_owned());
+        }
+    }
+
+    /// Takes in what a page's task found, in some process.
+    pub(crate) fn take(&mut self, id: PageId, report: Report, process: u64, in_work: usize) {
+        self.account(id, &report, process);
         let State::Fetching(spelling) = self.known[id as usize].state else {
             unreachable!("a page that comes back was fetched");
         };
-        match fetched {
+        match report.fetched {
             Fetched::Page(page, found) => self.take_page(id, spelling, page, found),
             Fetched::Redirect(target) => self.redirect(id, spelling, target),
             Fetched::Failed(reason) => {
@@ -240,6 +281,11 @@ impl Clerk {
                 let url = &self.known[id as usize].spellings[spelling].url;
                 self.outcome.forbidden.insert(url.to_string());
                 self.fail(id, spelling, Fault::Forbidden(reason.into()));
+            }
+            Fetched::Dead(reason) => {
+                let url = &self.known[id as usize].spellings[spelling].url;
+                self.outcome.dead.insert(url.to_string());
+                self.fail(id, spelling, Fault::Dead(reason.into()));
             }
             Fetched::Left => {
                 self.known[id as usize].state = State::Queued(spelling);
@@ -437,7 +483,7 @@ mod tests {
 
     fn clerk() -> Clerk {
         let start = Url::parse("http://host/").unwrap();
-        let scope = Scope::new(&start, None);
+        let scope = Scope::new(&start, &[], None);
         Clerk::new(address("/"), scope, 5, 1000, Progress::hidden())
     }
 
@@ -455,13 +501,13 @@ mod tests {
             links: links.into_iter().map(|link| address(&link)).collect(),
             ..Found::default()
         };
-        clerk.take(id, Fetched::Page(page, found), Vec::new(), 0);
+        clerk.take(id, Report::new(Fetched::Page(page, found)), 1, 0);
         url.to_string()
     }
 
     fn dead(clerk: &mut Clerk) -> String {
         let (id, url) = clerk.next().unwrap();
-        clerk.take(id, Fetched::Failed("gone".into()), Vec::new(), 0);
+        clerk.take(id, Report::new(Fetched::Failed("gone".into())), 1, 0);
         url.to_string()
     }
 
@@ -504,7 +550,7 @@ mod tests {
         while let Some((id, _)) = clerk.next() {
             let away = format!("http://other/{}", "x".repeat(10_000));
             let away = Address::new(Url::parse(&away).unwrap());
-            clerk.take(id, Fetched::Redirect(away), Vec::new(), 0);
+            clerk.take(id, Report::new(Fetched::Redirect(away)), 1, 0);
         }
         let outcome = clerk.close(Duration::ZERO);
         assert!(

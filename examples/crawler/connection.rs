@@ -84,6 +84,11 @@ impl Host {
         mine
     }
 
+    /// How long no request may be sent.
+    pub(crate) fn pause(&self) -> Duration {
+        lock(&self.next).saturating_duration_since(Instant::now())
+    }
+
     /// Sends a request and waits for the head of the answer.
     pub(crate) async fn ask(
         self: Arc<Self>,

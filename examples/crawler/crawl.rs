@@ -1,29 +1,37 @@
-//! The crawl: hands the pages out and takes in what they hold.
+//! The crawl: takes pages from the frontier, and hands back what they hold.
 //!
-//! One task, with the [`Clerk`] at hand, owns everything that is known. Each page is fetched and parsed by a task of
-//! its own, on any free worker, and comes back as a message. So no lock is needed, and the outcome does not depend on
-//! which page comes back first.
+//! The frontier owns everything that is known. Each page is fetched and parsed by a task of its own, on any free worker,
+//! which reports to the frontier. The outcome does not depend on which page comes back first.
 
+use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use heist::sync::{CancellationToken, OwnedSemaphorePermit, Semaphore, mpsc};
+use heist::sync::{CancellationToken, OwnedSemaphorePermit, Semaphore};
+use heist::time::timeout;
 use url::Url;
 
-use crate::address::{Address, Scope};
-use crate::clerk::{Clerk, PageId};
+use crate::address;
 use crate::fetch::{Client, Limits};
-use crate::job::{Fetched, Job, Tools};
+use crate::frontier::memory::Memory;
+use crate::frontier::redis::Redis;
+use crate::frontier::{Claim, Frontier};
+use crate::job::{Fetched, Job, Report, Tools};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 
 /// How many pages longer than a mebibyte are parsed at once, as they come.
 const LONG_PAGES: usize = 8;
 
+/// How often a frontier is told of a host that wants a pause, while a page waits for that.
+const PAUSE_TOLD: Duration = Duration::from_secs(1);
+
 /// What to crawl, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) start: Url,
+    /// Other hosts that belong to the crawl.
+    pub(crate) also: Vec<Url>,
     pub(crate) under: Option<String>,
     /// How many pages and links are asked for.
     pub(crate) max_pages: usize,
@@ -35,127 +43,109 @@ pub(crate) struct Options {
     pub(crate) limits: Limits,
 }
 
-/// The message that a page's task sends.
-struct Report {
-    id: PageId,
-    fetched: Fetched,
-    /// Status and latency of each answer.
-    answers: Vec<(u16, Duration)>,
-}
-
 /// Crawls, and returns when there is nothing left to fetch, or when it is told to stop.
 pub(crate) async fn crawl(
     options: Options,
     progress: Progress,
     stop: CancellationToken,
-) -> Outcome {
-    let begin = Instant::now();
+) -> io::Result<Outcome> {
+    let requests = options.max_pages.min(Semaphore::MAX_PERMITS);
+    let requests = Arc::new(Semaphore::new(requests));
+    let frontier = Memory::new(&options, requests.clone(), progress);
+    run(Arc::new(frontier), &options, requests, stop).await
+}
+
+/// Crawls together with other processes. Returns when all of them have nothing left to fetch, or when this one is told
+/// to stop.
+pub(crate) async fn crawl_together(
+    frontier: Arc<Redis>,
+    options: &Options,
+    stop: CancellationToken,
+) -> io::Result<Outcome> {
+    // Redis counts the requests of all processes.
+    let requests = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+    run(frontier, options, requests, stop).await
+}
+
+async fn run<F: Frontier>(
+    frontier: Arc<F>,
+    options: &Options,
+    requests: Arc<Semaphore>,
+    stop: CancellationToken,
+) -> io::Result<Outcome> {
     let concurrency = Arc::new(Semaphore::new(options.concurrency));
     let tools = Arc::new(Tools {
         client: Client::new(options.limits),
-        requests: Semaphore::new(options.max_pages.min(Semaphore::MAX_PERMITS)),
+        requests,
         long_pages: Semaphore::new(LONG_PAGES),
         max_redirects: options.max_redirects,
         max_links: options.max_links,
         timeout: options.limits.timeout,
     });
-    let start = Address::new(options.start.clone());
-    let scope = Scope::new(&options.start, options.under.as_deref());
-    let mut clerk = Clerk::new(
-        start,
-        scope,
-        options.max_redirects,
-        options.max_pages,
-        progress,
-    );
-    let (reports, mut inbox) = mpsc::unbounded_channel();
-    let mut in_work = 0;
-    let interrupted = loop {
-        let more = clerk.has_next() && tools.requests.available_permits() > 0;
-        if in_work == 0 && !more {
-            break false;
-        }
-        heist::select! {
-            biased;
-            () = stop.cancelled() => break true,
-            Some(report) = inbox.recv(), if in_work > 0 => {
-                let Report { id, fetched, answers } = report;
-                in_work -= 1;
-                clerk.take(id, fetched, answers, in_work);
+    let hand_out = async {
+        loop {
+            let first = permit(&concurrency).await;
+            let claims = frontier.claim(1 + concurrency.available_permits()).await?;
+            if claims.is_empty() {
+                return io::Result::Ok(());
             }
-            Ok(permit) = concurrency.clone().acquire_owned(), if more => {
-                if let Some((id, url)) = clerk.next() {
-                    in_work += 1;
-                    let job = Job::new(url, clerk.scope().clone(), tools.clone());
-                    heist::spawn(work(job, permit, Desk::new(id, reports.clone())));
-                }
+            let mut first = Some(first);
+            for claim in claims {
+                let permit = match first.take() {
+                    Some(first) => first,
+                    None => permit(&concurrency).await,
+                };
+                heist::spawn(work(claim, tools.clone(), frontier.clone(), permit));
             }
         }
     };
-    let mut outcome = clerk.close(begin.elapsed());
-    outcome.interrupted = interrupted;
-    outcome
-}
-
-/// A page's task.
-async fn work(mut job: Job, permit: OwnedSemaphorePermit, desk: Desk) {
-    let fetched = job.run().await;
-    drop(permit);
-    desk.hand_in(fetched, job.answers);
-}
-
-/// Sends a page's report. If the task dies before it has one, this reports that. Otherwise the crawl would never end.
-struct Desk {
-    id: PageId,
-    reports: Option<mpsc::UnboundedSender<Report>>,
-}
-
-impl Desk {
-    fn new(id: PageId, reports: mpsc::UnboundedSender<Report>) -> Desk {
-        Desk {
-            id,
-            reports: Some(reports),
+    let interrupted = heist::select! {
+        biased;
+        () = stop.cancelled() => true,
+        done = hand_out => {
+            done?;
+            false
         }
-    }
+    };
+    frontier.close(interrupted).await
+}
 
-    fn hand_in(mut self, fetched: Fetched, answers: Vec<(u16, Duration)>) {
-        self.send(fetched, answers);
-    }
+async fn permit(concurrency: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    let permit = concurrency.clone().acquire_owned().await;
+    permit.expect("the semaphore is never closed")
+}
 
-    fn send(&mut self, fetched: Fetched, answers: Vec<(u16, Duration)>) {
-        if let Some(reports) = self.reports.take() {
-            // If nobody reads it, the crawl is over.
-            let _ = reports.send(Report {
-                id: self.id,
-                fetched,
-                answers,
-            });
+/// A page's task. It holds its permit until the frontier has the report, so that a frontier that is slow gets no more of
+/// them than it takes.
+async fn work<F: Frontier>(
+    claim: Claim,
+    tools: Arc<Tools>,
+    frontier: Arc<F>,
+    _permit: OwnedSemaphorePermit,
+) {
+    let job = Job::new(claim.url.clone(), claim.scope.clone(), tools.clone());
+    let mut job = heist::spawn(job.run());
+    let report = loop {
+        match timeout(PAUSE_TOLD, &mut job).await {
+            Ok(Ok(report)) => break report,
+            // Without a report the crawl would never end.
+            Ok(Err(_)) => break Report::new(Fetched::Failed("its task panicked".into())),
+            Err(_) => tell_pause(&claim, &tools.client, &*frontier).await,
         }
-    }
+    };
+    // If the frontier fails for good, the crawl ends by that: the next claim fails too.
+    let _ = frontier.complete(&claim, report).await;
 }
 
-impl Drop for Desk {
-    fn drop(&mut self) {
-        self.send(Fetched::Failed("its task panicked".into()), Vec::new());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_task_that_dies_is_reported_once() {
-        let (reports, mut inbox) = mpsc::unbounded_channel();
-        drop(Desk::new(7, reports.clone()));
-        let report = inbox.try_recv().unwrap();
-        assert_eq!(report.id, 7);
-        assert!(matches!(report.fetched, Fetched::Failed(_)));
-
-        Desk::new(8, reports).hand_in(Fetched::Forbidden("so".into()), Vec::new());
-        let report = inbox.try_recv().unwrap();
-        assert_eq!(report.id, 8);
-        assert!(matches!(report.fetched, Fetched::Forbidden(_)));
-        assert!(inbox.try_recv().is_err());
+/// Other processes should not ask a host that this one waits for.
+async fn tell_pause(claim: &Claim, client: &Client, frontier: &impl Frontier) {
+    let Ok(url) = Url::parse(&claim.url) else {
+        return;
+    };
+    let pause = client.pause(&url);
+    if let Some(host) = address::host(&claim.url)
+        && !pause.is_zero()
+    {
+        let _ = frontier.not_before(host, pause).await;
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Limits {
     pub(crate) max_bytes: usize,
     /// How many requests are sent to one host at once.
     pub(crate) per_host: usize,
+    /// The least time between two requests to one host.
+    pub(crate) delay: Duration,
     /// Whether robots.txt counts on loopback too.
     pub(crate) robots_on_loopback: bool,
 }
@@ -119,6 +121,18 @@ impl Client {
         self.get_within(url, self.limits.max_bytes, delay).await
     }
 
+    /// The pause that the host wants between two requests, as far as is known.
+    pub(crate) async fn delay(&self, url: &Url) -> Duration {
+        let rules = self.known(url).rules.lock().await.clone();
+        let delay = rules.and_then(|rules| rules.delay());
+        delay.unwrap_or_default().max(self.limits.delay)
+    }
+
+    /// How long the host wants no request from now on.
+    pub(crate) fn pause(&self, url: &Url) -> Duration {
+        self.known(url).host.pause()
+    }
+
     async fn get_within(
         &self,
         url: &Url,
@@ -130,7 +144,8 @@ impl Client {
         }
         let host = self.known(url).host.clone();
         let permit = host.permit().await;
-        if let Some(delay) = delay {
+        let delay = delay.unwrap_or_default().max(self.limits.delay);
+        if !delay.is_zero() {
             sleep_until(host.book(delay).into()).await;
         }
         let bounds = Bounds {

@@ -26,8 +26,36 @@ pub(crate) enum Fetched {
     Redirect(Address),
     Failed(String),
     Forbidden(String),
+    /// Too many crawlers ended while they had it.
+    Dead(String),
     /// No requests were left.
     Left,
+}
+
+/// What comes back of a page.
+pub(crate) struct Report {
+    pub(crate) fetched: Fetched,
+    /// Status and latency of each answer.
+    pub(crate) answers: Vec<(u16, Duration)>,
+    /// How many requests were sent again, as the host had too much to do.
+    pub(crate) retries: usize,
+    /// The pause that the host wants between two requests.
+    pub(crate) delay: Duration,
+    /// How long it wants no request from now on.
+    pub(crate) pause: Duration,
+}
+
+impl Report {
+    /// No answer came.
+    pub(crate) fn new(fetched: Fetched) -> Report {
+        Report {
+            fetched,
+            answers: Vec::new(),
+            retries: 0,
+            delay: Duration::ZERO,
+            pause: Duration::ZERO,
+        }
+    }
 }
 
 /// What a page contains.
@@ -44,7 +72,7 @@ pub(crate) struct Found {
 pub(crate) struct Tools {
     pub(crate) client: Client,
     /// The requests that are left.
-    pub(crate) requests: Semaphore,
+    pub(crate) requests: Arc<Semaphore>,
     /// How many long pages may be parsed as they come. Each of them may take a thread.
     pub(crate) long_pages: Semaphore,
     pub(crate) max_redirects: u32,
@@ -60,7 +88,7 @@ pub(crate) struct Job {
     scope: Scope,
     tools: Arc<Tools>,
     /// Status and latency of each answer.
-    pub(crate) answers: Vec<(u16, Duration)>,
+    answers: Vec<(u16, Duration)>,
 }
 
 impl Job {
@@ -73,7 +101,23 @@ impl Job {
         }
     }
 
-    pub(crate) async fn run(&mut self) -> Fetched {
+    pub(crate) async fn run(mut self) -> Report {
+        let fetched = self.fetch().await;
+        let client = &self.tools.client;
+        let (delay, pause) = match Url::parse(&self.url) {
+            Ok(url) => (client.delay(&url).await, client.pause(&url)),
+            Err(_) => Default::default(),
+        };
+        Report {
+            fetched,
+            answers: self.answers,
+            retries: 0,
+            delay,
+            pause,
+        }
+    }
+
+    async fn fetch(&mut self) -> Fetched {
         let mut url = match Url::parse(&self.url) {
             Ok(url) => url,
             Err(error) => return Fetched::Failed(error.to_string()),

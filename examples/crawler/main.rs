@@ -9,7 +9,8 @@
 //! | `args` | the command line |
 //! | `address` | one name for each page, and which pages belong to the crawl |
 //! | `site` | a site to crawl, served by hyper on the same runtime |
-//! | `crawl` | hands the pages out, and takes in what they hold |
+//! | `crawl` | takes pages from the frontier, and hands back what they hold |
+//! | `frontier` | which pages there are and who fetches them: in memory, or in a Redis that crawlers share |
 //! | `clerk` | the books: which pages there are, and which links are broken |
 //! | `job` | one page's work, a task of its own |
 //! | `fetch` | gets a page: robots.txt, limits, redirects |
@@ -22,7 +23,8 @@
 //! Memory is limited, whatever a site does. A page is parsed as it comes, and only its links are kept (`--max-bytes`,
 //! `--max-links`). What the clerk remembers has a limit.
 //!
-//! The exit code is 0. It is 1 if the start page can't be fetched, 2 for bad arguments, and 130 after an interrupt.
+//! The exit code is 0. It is 1 if the start page can't be fetched, 2 for bad arguments or a frontier that is none, and 130
+//! after an interrupt.
 
 mod address;
 mod args;
@@ -33,6 +35,7 @@ mod connection;
 mod crawl;
 mod error;
 mod fetch;
+mod frontier;
 mod job;
 mod media;
 mod outcome;
@@ -53,8 +56,10 @@ use heist::task::spawn_blocking;
 use url::Url;
 
 use crate::args::Args;
-use crate::crawl::{Options, crawl};
+use crate::crawl::{Options, crawl, crawl_together};
 use crate::fetch::Limits;
+use crate::frontier::measure::measure;
+use crate::frontier::redis::Redis;
 use crate::outcome::Outcome;
 use crate::progress::{Progress, say};
 use crate::report::{Look, Workers};
@@ -82,15 +87,32 @@ fn main() -> ExitCode {
         }
     };
     match start(args, json) {
-        Ok(outcome) => exit_code(&outcome),
-        Err(error) => {
+        Ok(Some(outcome)) => exit_code(&outcome),
+        Ok(None) => ExitCode::SUCCESS,
+        Err(Failure { error, code }) => {
             say(format_args!("crawler: {error}"));
-            ExitCode::from(FAILED)
+            ExitCode::from(code)
         }
     }
 }
 
-fn start(args: Args, json: Option<File>) -> io::Result<Outcome> {
+/// Why there is no outcome, and the exit code that says so.
+struct Failure {
+    error: io::Error,
+    code: u8,
+}
+
+impl<E: Into<io::Error>> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure {
+            error: error.into(),
+            code: FAILED,
+        }
+    }
+}
+
+/// Crawls, or measures.
+fn start(args: Args, json: Option<File>) -> Result<Option<Outcome>, Failure> {
     let stop = stop_on_ctrl_c()?;
     let mut builder = Builder::new_multi_thread();
     if let Some(workers) = args.workers {
@@ -99,11 +121,14 @@ fn start(args: Args, json: Option<File>) -> io::Result<Outcome> {
     let runtime = builder.build()?;
     // As a task of its own it runs on a worker, and so do the tasks that it spawns.
     let crawl = async { heist::spawn(run(args, stop)).await };
-    let (outcome, workers) = runtime.block_on(crawl)??;
+    let done = runtime.block_on(crawl)??;
     // If it was interrupted, pages are still in work. Nobody waits for them.
     runtime.shutdown_background();
+    let Some((outcome, workers)) = done else {
+        return Ok(None);
+    };
     print(&outcome, &workers, json)?;
-    Ok(outcome)
+    Ok(Some(outcome))
 }
 
 /// The token that the first Ctrl-C cancels. The second one ends the program at once.
@@ -134,7 +159,8 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
     }
 }
 
-async fn run(args: Args, stop: CancellationToken) -> io::Result<(Outcome, Workers)> {
+async fn run(args: Args, stop: CancellationToken) -> Result<Option<(Outcome, Workers)>, Failure> {
+    let place = args.place();
     let (site, under) = match (&args.url, &args.serve) {
         (Some(_), _) => (None, None),
         (None, Some(folder)) => (Some(Site::Folder(folder.clone())), None),
@@ -162,6 +188,7 @@ async fn run(args: Args, stop: CancellationToken) -> io::Result<(Outcome, Worker
 
     let options = Options {
         start,
+        also: args.host,
         under,
         max_pages: args.max_pages,
         max_links: args.max_links,
@@ -171,14 +198,29 @@ async fn run(args: Args, stop: CancellationToken) -> io::Result<(Outcome, Worker
             timeout: args.timeout,
             max_bytes: args.max_bytes,
             per_host: args.per_host,
+            delay: args.delay,
             robots_on_loopback: args.robots,
         },
     };
     let metrics = Handle::current().metrics();
     let before = Look::now(&metrics);
-    let outcome = crawl(options, Progress::shown(), stop).await;
+    let unusable = |error| Failure {
+        error,
+        code: BAD_ARGUMENTS,
+    };
+    let outcome = match (place, args.measure) {
+        (None, _) => crawl(options, Progress::shown(), stop).await?,
+        (Some(place), Some(pages)) => {
+            let measured = measure(&place, &options, pages).await;
+            return measured.map(|()| None).map_err(unusable);
+        }
+        (Some(place), None) => {
+            let opened = Redis::open(&place, &options, Progress::shown()).await;
+            crawl_together(opened.map_err(unusable)?, &options, stop).await?
+        }
+    };
     let workers = before.since(&metrics);
-    Ok((outcome, workers))
+    Ok(Some((outcome, workers)))
 }
 
 /// Writes both reports. If the file can't be written, the table still is.

@@ -26,6 +26,21 @@ pub(crate) struct Broken {
     pub(crate) reason: Arc<str>,
 }
 
+/// What one process has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) pages: usize,
+    pub(crate) bytes: usize,
+    /// Requests that were sent again, as the host had too much to do.
+    pub(crate) retries: usize,
+    /// Answers that are redirects.
+    pub(crate) redirects: usize,
+    /// The hosts that it has asked.
+    pub(crate) hosts: BTreeSet<String>,
+    /// Addresses that were given up while it had them.
+    pub(crate) dead: usize,
+}
+
 /// The result of a crawl.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -37,6 +52,10 @@ pub(crate) struct Outcome {
     pub(crate) redirects: BTreeMap<Arc<str>, Arc<str>>,
     /// Addresses that robots.txt forbids.
     pub(crate) forbidden: BTreeSet<String>,
+    /// Addresses that were given up, as too many crawlers ended while they had them.
+    pub(crate) dead: BTreeSet<String>,
+    /// What each process has done, by its number.
+    pub(crate) processes: BTreeMap<u64, Share>,
     pub(crate) statuses: BTreeMap<u16, usize>,
     /// Links to pages that do not belong to the crawl.
     pub(crate) links_out: usize,

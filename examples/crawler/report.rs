@@ -1,13 +1,13 @@
 //! What the crawler prints at its end: a table, and a file for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use heist::runtime::RuntimeMetrics;
 use serde_json::{Value, json};
 
-use crate::outcome::{Broken, Outcome};
+use crate::outcome::{Broken, Outcome, Share};
 
 /// How many holders of one broken link the table names. The file names all.
 const HOLDERS: usize = 5;
@@ -104,6 +104,9 @@ pub(crate) fn table(out: &mut impl Write, outcome: &Outcome, workers: &Workers) 
         )?;
     }
     row("status codes", statuses(outcome))?;
+    for (name, value) in processes_rows(outcome) {
+        row(&name, value)?;
+    }
     row("pages/s", format!("{rate:.0}, in {seconds:.3} s"))?;
     row("latency", latency(&outcome.latencies))?;
     for (index, worker) in workers.each.iter().enumerate() {
@@ -153,6 +156,38 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     plain
+}
+
+/// What all processes have done, and what each has if there are several.
+fn processes_rows(outcome: &Outcome) -> Vec<(String, String)> {
+    let shares = outcome.processes.values();
+    let hosts: BTreeSet<_> = shares.clone().flat_map(|share| &share.hosts).collect();
+    let sums = [
+        ("retries", shares.clone().map(|share| share.retries).sum()),
+        ("redirects", shares.map(|share| share.redirects).sum()),
+        ("hosts", hosts.len()),
+        ("dead pages", outcome.dead.len()),
+    ];
+    let mut rows = Vec::from(sums.map(|(name, sum)| (name.to_owned(), grouped(sum))));
+    if outcome.processes.len() > 1 {
+        let each = outcome.processes.iter();
+        rows.extend(each.map(|(process, done)| (format!("process {process}"), share(done))));
+    }
+    rows
+}
+
+/// What one process has done.
+fn share(share: &Share) -> String {
+    let each = [
+        (share.pages, "pages"),
+        (share.bytes, "bytes"),
+        (share.retries, "retries"),
+        (share.redirects, "redirects"),
+        (share.hosts.len(), "hosts"),
+        (share.dead, "dead pages"),
+    ];
+    let each = each.map(|(count, what)| format!("{} {what}", grouped(count)));
+    each.join(", ")
 }
 
 fn left_by(outcome: &Outcome) -> &'static str {
@@ -231,6 +266,8 @@ pub(crate) fn json(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
     write!(out, "  \"forbidden\": ")?;
     items(out, ['[', ']'], forbidden.map(|url| (None, url)))?;
     for (name, value) in [
+        ("dead", json!(outcome.dead)),
+        ("processes", processes(outcome)),
         ("start", json!(outcome.start)),
         ("start_error", json!(outcome.start_error)),
         ("interrupted", json!(outcome.interrupted)),
@@ -247,6 +284,21 @@ pub(crate) fn json(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
         json!(outcome.elapsed.as_secs_f64())
     )?;
     writeln!(out, "}}")
+}
+
+fn processes(outcome: &Outcome) -> Value {
+    let each = outcome.processes.iter().map(|(process, share)| {
+        let share = json!({
+            "pages": share.pages,
+            "bytes": share.bytes,
+            "retries": share.retries,
+            "redirects": share.redirects,
+            "hosts": share.hosts,
+            "dead": share.dead,
+        });
+        (process.to_string(), share)
+    });
+    Value::Object(each.collect())
 }
 
 /// Writes the items of an array or of an object, one a line.

@@ -9,7 +9,7 @@ use crate::host::{Host, say_missing, say_page};
 use crate::watched;
 
 /// Builds the program where this test was built, by the plain command, and gives its path.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // target/PROFILE/deps/test
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();

@@ -1,6 +1,8 @@
 //! What the crawler finds is what there is, whatever the order in which the workers find it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex};
 
 use heist::runtime::Runtime;
@@ -155,15 +157,15 @@ fn no_more_pages_than_allowed_are_had() {
 }
 
 /// A page of a site of redirects.
-enum Node {
+pub(crate) enum Node {
     Page(Vec<usize>),
     Redirect(usize),
     Missing,
 }
 
-const LIMIT: u32 = 5;
+pub(crate) const LIMIT: u32 = 5;
 
-fn random_site(seed: u64) -> Vec<Node> {
+pub(crate) fn random_site(seed: u64) -> Vec<Node> {
     let mut dice = Dice(seed);
     let nodes = 40 + dice.throw(80);
     let mut site = vec![Node::Page(vec![1, 2, 3, 4, 5])];
@@ -180,7 +182,7 @@ fn random_site(seed: u64) -> Vec<Node> {
 }
 
 /// The pages, and the broken links, that there are on a site of redirects.
-fn look_at(site: &[Node]) -> (BTreeSet<usize>, BTreeSet<(usize, usize)>) {
+pub(crate) fn look_at(site: &[Node]) -> (BTreeSet<usize>, BTreeSet<(usize, usize)>) {
     let mut pages = BTreeSet::from([0]);
     let mut broken = BTreeSet::new();
     let mut queue = VecDeque::from([0]);
@@ -207,6 +209,19 @@ fn look_at(site: &[Node]) -> (BTreeSet<usize>, BTreeSet<(usize, usize)>) {
     (pages, broken)
 }
 
+/// Answers for `/nNUMBER`.
+pub(crate) fn say_node(site: &[Node], path: &str, stream: &mut TcpStream) -> io::Result<()> {
+    let number: usize = path[2..].parse().unwrap();
+    match &site[number] {
+        Node::Page(links) => {
+            let link = |link: &usize| format!("<a href=n{link}>");
+            say_page(stream, &links.iter().map(link).collect::<String>())
+        }
+        Node::Redirect(target) => say_redirect(stream, &format!("/n{target}#x")),
+        Node::Missing => say_missing(stream),
+    }
+}
+
 #[test]
 fn redirects_are_followed_to_the_same_end_in_whatever_order_they_are_met() {
     watched(|| {
@@ -215,17 +230,7 @@ fn redirects_are_followed_to_the_same_end_in_whatever_order_they_are_met() {
         for seed in 0..30 {
             let site = random_site(seed);
             let (pages, broken) = look_at(&site);
-            let host = Host::start(move |path, stream| {
-                let number: usize = path[2..].parse().unwrap();
-                match &site[number] {
-                    Node::Page(links) => {
-                        let link = |link: &usize| format!("<a href=n{link}>");
-                        say_page(stream, &links.iter().map(link).collect::<String>())
-                    }
-                    Node::Redirect(target) => say_redirect(stream, &format!("/n{target}#x")),
-                    Node::Missing => say_missing(stream),
-                }
-            });
+            let host = Host::start(move |path, stream| say_node(&site, path, stream));
             let number = |url: &str| url[host.url("/n").len()..].parse::<usize>().unwrap();
             for runtime in &runtimes {
                 let options = Options {

@@ -1,0 +1,4 @@
+-- A process lives. ARGV: the process, how many ms its leases last from now on, and the leases.
+redis.call('HSET', key('processes'), ARGV[1] .. ':seen', NOW)
+for at = 3, #ARGV do redis.call('ZADD', key('leases'), 'XX', NOW + ARGV[2], ARGV[at]) end
+return 1
