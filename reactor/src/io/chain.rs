@@ -48,6 +48,18 @@ impl<T, U> Chain<T, U> {
     }
 
     /// The two readers.
+    ///
+    /// ```
+    /// use heist::io::AsyncReadExt;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut both = (&b"ab"[..]).chain(&b"cd"[..]);
+    ///     assert_eq!(both.read_u8().await?, b'a');
+    ///     assert_eq!(both.into_inner(), (&b"b"[..], &b"cd"[..]));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn into_inner(self) -> (T, U) {
         (self.first, self.second)
     }

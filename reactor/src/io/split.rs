@@ -49,6 +49,8 @@ pub fn split<T: AsyncRead + AsyncWrite>(stream: T) -> (ReadHalf<T>, WriteHalf<T>
 
 impl<T> ReadHalf<T> {
     /// Whether the two come from the same stream.
+    ///
+    /// [`unsplit`](Self::unsplit) has an example.
     pub fn is_pair_of(&self, other: &WriteHalf<T>) -> bool {
         other.is_pair_of(self)
     }
@@ -58,6 +60,15 @@ impl<T> ReadHalf<T> {
     /// # Panics
     ///
     /// If they don't come from the same stream.
+    ///
+    /// ```
+    /// use heist::io::{duplex, split};
+    ///
+    /// let (one, _other) = duplex(16);
+    /// let (read, write) = split(one);
+    /// assert!(read.is_pair_of(&write));
+    /// let _one = read.unsplit(write);
+    /// ```
     #[track_caller]
     pub fn unsplit(self, other: WriteHalf<T>) -> T
     where
@@ -75,6 +86,8 @@ impl<T> ReadHalf<T> {
 
 impl<T> WriteHalf<T> {
     /// Whether the two come from the same stream.
+    ///
+    /// [`ReadHalf::unsplit`] has an example.
     pub fn is_pair_of(&self, other: &ReadHalf<T>) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -26,11 +26,29 @@ impl<R> Take<R> {
     }
 
     /// How many bytes are left until the end. The reader inside may end before that.
+    ///
+    /// ```
+    /// use heist::io::AsyncReadExt;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let mut part = (&b"abcdef"[..]).take(3);
+    ///     assert_eq!(part.read_u8().await?, b'a');
+    ///     assert_eq!(part.limit(), 2);
+    ///     part.set_limit(1);
+    ///     let mut rest = String::new();
+    ///     part.read_to_string(&mut rest).await?;
+    ///     assert_eq!((&*rest, part.into_inner()), ("b", &b"cdef"[..]));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn limit(&self) -> u64 {
         self.limit
     }
 
     /// Sets how many bytes are left, whatever was read before.
+    ///
+    /// [`limit`](Self::limit) has an example.
     pub fn set_limit(&mut self, limit: u64) {
         self.limit = limit;
     }
@@ -51,6 +69,8 @@ impl<R> Take<R> {
     }
 
     /// The reader inside.
+    ///
+    /// [`limit`](Self::limit) has an example.
     pub fn into_inner(self) -> R {
         self.inner
     }
