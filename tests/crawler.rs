@@ -15,6 +15,8 @@ mod coding;
 #[path = "../examples/crawler/connection.rs"]
 mod connection;
 #[allow(dead_code, reason = "the program uses it")]
+#[path = "../examples/crawler/cookies.rs"]
+mod cookies;
 #[path = "../examples/crawler/crawl.rs"]
 mod crawl;
 #[path = "../examples/crawler/error.rs"]
@@ -24,8 +26,12 @@ mod fetch;
 #[allow(dead_code, reason = "the program uses it")]
 #[path = "../examples/crawler/frontier.rs"]
 mod frontier;
+#[path = "../examples/crawler/http.rs"]
+mod http;
 #[path = "../examples/crawler/job.rs"]
 mod job;
+#[path = "../examples/crawler/links.rs"]
+mod links;
 #[path = "../examples/crawler/media.rs"]
 mod media;
 #[path = "../examples/crawler/outcome.rs"]
@@ -38,13 +44,20 @@ mod progress;
 #[allow(dead_code, reason = "the program uses it")]
 #[path = "../examples/crawler/report.rs"]
 mod report;
+#[path = "../examples/crawler/retry.rs"]
+mod retry;
 #[path = "../examples/crawler/robots.rs"]
 mod robots;
 #[path = "../examples/crawler/site.rs"]
 mod site;
+#[allow(dead_code, reason = "the program uses it")]
+#[path = "../examples/crawler/tls.rs"]
+mod tls;
 
 #[path = "crawler/binary.rs"]
 mod binary;
+#[path = "crawler/busy.rs"]
+mod busy;
 #[path = "crawler/exact.rs"]
 mod exact;
 #[path = "crawler/host.rs"]
@@ -55,6 +68,10 @@ mod hostile;
 mod odd;
 #[path = "crawler/polite.rs"]
 mod polite;
+#[path = "crawler/secure.rs"]
+mod secure;
+#[path = "crawler/secure_host.rs"]
+mod secure_host;
 #[cfg(unix)]
 #[path = "crawler/shared.rs"]
 mod shared;
@@ -62,19 +79,23 @@ mod shared;
 mod tree;
 #[path = "crawler/walk.rs"]
 mod walk;
+#[path = "crawler/wishes.rs"]
+mod wishes;
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use heist::runtime::{Builder, Runtime};
 use heist::sync::CancellationToken;
+use rustls::RootCertStore;
 use url::Url;
 
 use crate::crawl::{Options, crawl};
 use crate::fetch::Limits;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
+use crate::tls::Roots;
 
 /// Fails a test that takes longer than any machine may need.
 fn watched<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
@@ -112,8 +133,11 @@ fn options(start: &str) -> Options {
             max_bytes: 8 << 20,
             per_host: 8,
             delay: Duration::ZERO,
+            retries: 0,
+            max_wait: Duration::from_secs(60),
             robots_on_loopback: false,
         },
+        roots: Roots::Own(Arc::new(RootCertStore::empty())),
     }
 }
 

@@ -140,7 +140,7 @@ impl Scope {
 
     /// Whether a page belongs to the crawl. `/book` holds `/book` and `/book/x`, but not `/bookshelf`.
     pub(crate) fn holds(&self, url: &Url) -> bool {
-        if url.scheme() != "http" || !self.has_host(url) {
+        if !matches!(url.scheme(), "http" | "https") || !self.has_host(url) {
             return false;
         }
         let url = canonical(url.clone());

@@ -1,6 +1,6 @@
 //! What the command line says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::address;
 use crate::frontier::redis::Place;
+use crate::tls::Roots;
 
 const AFTER_HELP: &str = "\
 Ctrl-C stops the crawl and reports what was done so far. A second Ctrl-C ends it at once.
@@ -22,7 +23,7 @@ interrupted.";
 #[derive(Parser, Debug)]
 #[command(name = "crawler", version, after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Where to start (plain http); the crawl stays on its host
+    /// Where to start (http or https); the crawl stays on its host
     #[arg(value_name = "URL", value_parser = start_url, conflicts_with = "serve")]
     pub(crate) url: Option<Url>,
 
@@ -90,6 +91,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) max_redirects: u32,
 
+    /// Times that a page is asked for again if its host has too much to do (429, 503)
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) retries: usize,
+
+    /// Seconds that a host may ask to be left alone before it is asked again (Retry-After); if it wants more, it isn't
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) max_wait: Duration,
+
+    /// Trust the certificates in this file (PEM) instead of those of the system
+    #[arg(long, value_name = "FILE", value_parser = roots)]
+    pub(crate) root: Option<Roots>,
+
     /// Heed robots.txt on loopback too
     #[arg(long)]
     pub(crate) robots: bool,
@@ -119,9 +132,8 @@ impl Args {
 fn start_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     match url.scheme() {
-        "http" => Ok(url),
-        "https" => Err("https is not supported, plain http only".into()),
-        other => Err(format!("can't crawl {other}:, http only")),
+        "http" | "https" => Ok(url),
+        other => Err(format!("can't crawl {other}:, http and https only")),
     }
 }
 
@@ -132,6 +144,10 @@ fn folder(text: &str) -> Result<PathBuf, String> {
         Ok(_) => Err("not a folder".into()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn roots(text: &str) -> Result<Roots, String> {
+    Roots::read(Path::new(text))
 }
 
 /// Brings the path into the spelling that the addresses of pages have, so that the two can be compared.

@@ -1,6 +1,4 @@
 //! Content codings: gzip, deflate and br, one piece at a time.
-//!
-//! The crawler asks for none of them (`Accept-Encoding: identity`), but some hosts compress all the same.
 
 use std::io::{self, Write};
 
@@ -11,6 +9,9 @@ use hyper::HeaderMap;
 use hyper::header::CONTENT_ENCODING;
 
 use crate::error::FetchError;
+
+/// What the crawler asks for.
+pub(crate) const ACCEPTED: &str = "gzip, deflate, br";
 
 /// The codings that IANA has registered and that are not decoded here. Any other name is no coding. Then the bytes are
 /// taken as they are, as the Fetch standard says (`none` and `utf-8` do occur).

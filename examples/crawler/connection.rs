@@ -4,46 +4,41 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use heist::hyper::HeistIo;
-use heist::net::TcpStream;
 use heist::sync::{OwnedSemaphorePermit, Semaphore};
 use heist::time::sleep;
-use http_body_util::Empty;
+use hyper::Response;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{ACCEPT, ACCEPT_ENCODING, HOST, USER_AGENT};
-use hyper::{Request, Response};
-use url::{Position, Url};
+use url::Url;
 
 use crate::error::FetchError;
-use crate::robots;
-
-/// How long the head of an answer may be, and so may its trailers. Browsers have a limit in bytes too: Chromium's is 256 KiB, and
-/// Firefox's is this one.
-const LONGEST_HEAD: usize = 384 << 10;
-
-/// How many fields a head may have. To browsers their number doesn't matter. This is the most that a `HeaderMap` holds.
-const MOST_FIELDS: usize = 24 << 10;
+use crate::http::{Ask, Connection, Shared, has_ended};
+use crate::tls::Tls;
 
 /// How long to wait for another try if there are no descriptors left.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(20);
 
-/// A connection over which requests can be sent, one after the other.
-type Connection = SendRequest<Empty<Bytes>>;
-
 /// The connections to one host.
-#[derive(Debug)]
 pub(crate) struct Host {
+    at_once: usize,
     permits: Arc<Semaphore>,
-    /// Connections that wait for their next request.
+    /// HTTP/1.1 connections that wait for their next request.
     idle: Mutex<Vec<Connection>>,
+    /// While the first connection is made, the other requests wait for what it will be.
+    common: heist::sync::Mutex<Common>,
     /// When the next request may be sent, if the host asks for a pause.
     next: Mutex<Instant>,
+    tls: Arc<Tls>,
 }
 
-/// A connection in use. Dropping it closes it.
-#[derive(Debug)]
+/// The connection that all requests to one host have in common.
+enum Common {
+    Unknown,
+    /// The host speaks HTTP/1.1.
+    None,
+    Some(Shared),
+}
+
+/// A connection in use. Dropping it closes it if it is an HTTP/1.1 connection.
 pub(crate) struct Lease {
     host: Arc<Host>,
     connection: Connection,
@@ -53,20 +48,25 @@ pub(crate) struct Lease {
 impl Lease {
     /// Gives the connection back for the next request. Call this only after an answer was read to its end.
     pub(crate) fn give_back(self) {
-        if !self.connection.is_closed() {
-            let mut idle = lock(&self.host.idle);
-            idle.push(self.connection);
+        match &self.connection {
+            Connection::Alone(connection) if !connection.is_closed() => {
+                lock(&self.host.idle).push(self.connection);
+            }
+            _ => {}
         }
     }
 }
 
 impl Host {
     /// Makes a host that takes `at_once` requests at once.
-    pub(crate) fn new(at_once: usize) -> Host {
+    pub(crate) fn new(at_once: usize, tls: Arc<Tls>) -> Host {
         Host {
+            at_once,
             permits: Arc::new(Semaphore::new(at_once)),
             idle: Mutex::default(),
+            common: heist::sync::Mutex::new(Common::Unknown),
             next: Mutex::new(Instant::now()),
+            tls,
         }
     }
 
@@ -85,17 +85,23 @@ impl Host {
     }
 
     /// How long no request may be sent.
-    pub(crate) fn pause(&self) -> Duration {
+    pub(crate) fn paused(&self) -> Duration {
         lock(&self.next).saturating_duration_since(Instant::now())
+    }
+
+    /// Sends no request for some time.
+    pub(crate) fn pause(&self, time: Duration) {
+        let mut next = lock(&self.next);
+        *next = (*next).max(Instant::now() + time);
     }
 
     /// Sends a request and waits for the head of the answer.
     pub(crate) async fn ask(
         self: Arc<Self>,
-        url: &Url,
+        ask: Ask<'_>,
         permit: OwnedSemaphorePermit,
     ) -> Result<(Lease, Response<Incoming>), FetchError> {
-        let (connection, response) = self.send(url).await?;
+        let (connection, response) = self.send(ask).await?;
         let lease = Lease {
             host: self,
             connection,
@@ -104,33 +110,58 @@ impl Host {
         Ok((lease, response))
     }
 
-    async fn send(&self, url: &Url) -> Result<(Connection, Response<Incoming>), FetchError> {
-        let request = || request(url).map_err(FetchError::Request);
-        let mut connection = loop {
-            while let Some(mut connection) = self.idle() {
-                // A kept connection may end just as it is used, or may hold extra bytes that the host sent. That says
-                // nothing about this page. Only what happens on a fresh connection does.
-                if connection.ready().await.is_err() {
-                    continue;
-                }
-                if let Ok(response) = connection.send_request(request()?).await {
-                    return Ok((connection, response));
-                }
-            }
-            match connect(url).await {
-                // That says nothing about this page either. When another page is done, its connection can be used.
+    async fn send(&self, ask: Ask<'_>) -> Result<(Connection, Response<Incoming>), FetchError> {
+        loop {
+            let (mut connection, is_fresh) = match self.connection(ask.url).await {
+                // That says nothing about this page. When another page is done, its connection can be used.
                 Err(FetchError::Connect(error)) if is_out_of_descriptors(&error) => {
                     sleep(NO_DESCRIPTORS).await;
+                    continue;
                 }
-                connected => break connected?,
+                connected => connected?,
+            };
+            match connection.send(ask).await {
+                Ok(response) => return Ok((connection, response)),
+                // A kept connection may end just as it is used, or may hold extra bytes that the host sent. That says
+                // nothing about this page. Only what happens on a fresh connection does.
+                Err(error) if !is_fresh && has_ended(&error) => self.forget(connection).await,
+                Err(error) => return Err(error),
             }
-        };
-        let response = connection.send_request(request()?).await;
-        Ok((connection, response.map_err(FetchError::Http)?))
+        }
     }
 
-    fn idle(&self) -> Option<Connection> {
-        lock(&self.idle).pop()
+    /// A connection, and whether it was made for this request.
+    async fn connection(&self, url: &Url) -> Result<(Connection, bool), FetchError> {
+        if let Some(connection) = lock(&self.idle).pop() {
+            return Ok((connection, false));
+        }
+        let common = self.common.lock().await;
+        let mut common = match &*common {
+            Common::None => None,
+            Common::Some(shared) if !shared.is_closed() => {
+                return Ok((Connection::Shared(shared.clone()), false));
+            }
+            _ => Some(common),
+        };
+        let connection = Connection::open(url, &self.tls, self.at_once).await?;
+        if let Some(common) = &mut common {
+            **common = match &connection {
+                Connection::Alone(_) => Common::None,
+                Connection::Shared(shared) => Common::Some(shared.clone()),
+            };
+        }
+        Ok((connection, true))
+    }
+
+    /// Sends no more requests on a connection that has ended.
+    async fn forget(&self, connection: Connection) {
+        let Connection::Shared(ended) = connection else {
+            return;
+        };
+        let mut common = self.common.lock().await;
+        if matches!(&*common, Common::Some(shared) if Arc::ptr_eq(shared, &ended)) {
+            *common = Common::Unknown;
+        }
     }
 }
 
@@ -141,41 +172,4 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn connect(url: &Url) -> Result<Connection, FetchError> {
-    let port = url.port_or_known_default().unwrap_or(80);
-    let stream = match url.host() {
-        Some(url::Host::Domain(name)) => TcpStream::connect((name, port)).await,
-        Some(url::Host::Ipv4(address)) => TcpStream::connect((address, port)).await,
-        Some(url::Host::Ipv6(address)) => TcpStream::connect((address, port)).await,
-        None => Err(io::Error::other("no host")),
-    };
-    let stream = stream.map_err(FetchError::Connect)?;
-    // It helps little and harms nothing: a request is one write.
-    let _ = stream.set_nodelay(true);
-    let (connection, driver) = http1::Builder::new()
-        .max_header_size(LONGEST_HEAD)
-        .max_headers(MOST_FIELDS)
-        // What browsers accept as well: folded fields, a space before the colon, lines that are no fields. A NUL is an
-        // error to them and to hyper.
-        .allow_obsolete_multiline_headers_in_responses(true)
-        .allow_spaces_after_header_name_in_responses(true)
-        .ignore_invalid_headers_in_responses(true)
-        .handshake(HeistIo::new(stream))
-        .await
-        .map_err(FetchError::Http)?;
-    // The task ends with the connection. Errors are reported to the request.
-    heist::spawn(driver);
-    Ok(connection)
-}
-
-fn request(url: &Url) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
-    let agent = format!("{}/{}", robots::NAME, env!("CARGO_PKG_VERSION"));
-    Request::get(&url[Position::BeforePath..Position::AfterQuery])
-        .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
-        .header(USER_AGENT, agent)
-        .header(ACCEPT, "text/html,*/*;q=0.5")
-        .header(ACCEPT_ENCODING, "identity")
-        .body(Empty::new())
 }

@@ -19,6 +19,7 @@ use crate::frontier::{Claim, Frontier};
 use crate::job::{Fetched, Job, Report, Tools};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
+use crate::tls::Roots;
 
 /// How many pages longer than a mebibyte are parsed at once, as they come.
 const LONG_PAGES: usize = 8;
@@ -41,6 +42,8 @@ pub(crate) struct Options {
     /// How many pages are in work at once.
     pub(crate) concurrency: usize,
     pub(crate) limits: Limits,
+    /// Whose certificates are trusted.
+    pub(crate) roots: Roots,
 }
 
 /// Crawls, and returns when there is nothing left to fetch, or when it is told to stop.
@@ -75,7 +78,7 @@ async fn run<F: Frontier>(
 ) -> io::Result<Outcome> {
     let concurrency = Arc::new(Semaphore::new(options.concurrency));
     let tools = Arc::new(Tools {
-        client: Client::new(options.limits),
+        client: Client::new(options.limits, options.roots.clone()),
         requests,
         long_pages: Semaphore::new(LONG_PAGES),
         max_redirects: options.max_redirects,

@@ -8,11 +8,12 @@ use std::time::Duration;
 /// What went wrong with one request.
 #[derive(Debug)]
 pub(crate) enum FetchError {
-    /// Only plain HTTP is supported here.
+    /// Only http and https are supported here.
     Scheme(String),
     /// The URL does not fit into a request.
     Request(hyper::http::Error),
     Connect(io::Error),
+    Tls(io::Error),
     Http(hyper::Error),
     TimedOut(Duration),
     /// The body is in a content coding that is not decoded here.
@@ -24,9 +25,12 @@ pub(crate) enum FetchError {
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FetchError::Scheme(scheme) => write!(f, "{scheme} is not supported, plain http only"),
+            FetchError::Scheme(scheme) => {
+                write!(f, "{scheme} is not supported, http and https only")
+            }
             FetchError::Request(error) => write!(f, "no request can be made of the URL: {error}"),
             FetchError::Connect(error) => write!(f, "can't connect: {error}"),
+            FetchError::Tls(error) => write!(f, "no secure connection: {error}"),
             FetchError::Http(error) => {
                 write!(f, "{error}")?;
                 let mut cause = error.source();

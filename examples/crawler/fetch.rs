@@ -1,4 +1,4 @@
-//! Gets pages: robots.txt first, then the page, within its limits.
+//! Gets pages: robots.txt first, then the page, within its limits. If a host has too much to do, asks again later.
 //!
 //! Whatever a host does, the result is a [`FetchError`] within the page's time. The host may refuse, hang, reset, state
 //! the wrong length, or speak no HTTP at all.
@@ -7,17 +7,21 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use heist::time::{sleep_until, timeout_at};
+use heist::time::{sleep, sleep_until, timeout_at};
 use hyper::header::{HeaderMap, LOCATION};
 use hyper::{Response, StatusCode};
 use percent_encoding::{AsciiSet, percent_encode};
-use url::{Position, Url};
+use url::Url;
 
 use crate::body::{Body, Bounds};
 use crate::coding;
 use crate::connection::{Host, Lease};
+use crate::cookies::Jar;
 use crate::error::FetchError;
+use crate::http::Ask;
+use crate::retry::{Pause, Retries, is_busy};
 use crate::robots::{self, Rules};
+use crate::tls::{Roots, Tls};
 
 /// How much of an address that is none is quoted, in characters.
 const QUOTED: usize = 200;
@@ -33,6 +37,10 @@ pub(crate) struct Limits {
     pub(crate) per_host: usize,
     /// The least time between two requests to one host.
     pub(crate) delay: Duration,
+    /// How many times a host that has too much to do is asked again.
+    pub(crate) retries: usize,
+    /// How long to wait for that at most.
+    pub(crate) max_wait: Duration,
     /// Whether robots.txt counts on loopback too.
     pub(crate) robots_on_loopback: bool,
 }
@@ -45,14 +53,15 @@ pub(crate) struct Answer {
 }
 
 /// Gets pages over connections that it keeps.
-#[derive(Debug)]
 pub(crate) struct Client {
     limits: Limits,
+    tls: Arc<Tls>,
+    cookies: Jar,
+    /// By scheme, name and port.
     hosts: Mutex<HashMap<String, Arc<Known>>>,
 }
 
 /// What is known of one host.
-#[derive(Debug)]
 struct Known {
     host: Arc<Host>,
     /// Whoever wants the first page reads robots.txt, while the others wait.
@@ -60,9 +69,11 @@ struct Known {
 }
 
 impl Client {
-    pub(crate) fn new(limits: Limits) -> Client {
+    pub(crate) fn new(limits: Limits, roots: Roots) -> Client {
         Client {
             limits,
+            tls: Arc::new(Tls::new(roots)),
+            cookies: Jar::default(),
             hosts: Mutex::default(),
         }
     }
@@ -87,7 +98,7 @@ impl Client {
         url.set_query(None);
         // RFC 9309 asks for this many redirects.
         for _ in 0..=5 {
-            let mut answer = match self.get_within(&url, robots::MOST_BYTES, None).await {
+            let mut answer = match self.get_robots(&url).await {
                 Ok(answer) => answer,
                 Err(error) => return Rules::Nothing(error.to_string()),
             };
@@ -102,15 +113,49 @@ impl Client {
                 Some(Ok(target)) => url = target,
                 Some(Err(_)) => return Rules::All,
                 // A host with too much to do may still have rules.
-                None if answer.status.is_server_error()
-                    || answer.status == StatusCode::TOO_MANY_REQUESTS =>
-                {
+                None if answer.status.is_server_error() || is_busy(answer.status) => {
                     return Rules::Nothing(answer.status.to_string());
                 }
                 None => return Rules::All,
             }
         }
         Rules::All
+    }
+
+    async fn get_robots(&self, url: &Url) -> Result<Answer, FetchError> {
+        let mut retries = self.retries();
+        loop {
+            let mut answer = self.get_within(url, robots::MOST_BYTES, None).await?;
+            if !self.await_retry(url, &mut answer, &mut retries).await {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// For the tries of one page.
+    pub(crate) fn retries(&self) -> Retries {
+        Retries::new(self.limits.retries, self.limits.max_wait)
+    }
+
+    /// Whether to ask again after this answer. If so, waits until then.
+    pub(crate) async fn await_retry(
+        &self,
+        url: &Url,
+        answer: &mut Answer,
+        retries: &mut Retries,
+    ) -> bool {
+        let Some(pause) = retries.next(answer.status, &answer.headers) else {
+            return false;
+        };
+        if let Pause::Wanted(time) = pause {
+            // Before the next request can use the connection.
+            self.known(url).host.pause(time);
+        }
+        answer.body.skip().await;
+        if let Pause::Usual(time) = pause {
+            sleep(time).await;
+        }
+        true
     }
 
     /// Gets one page. A redirect is an answer like any other.
@@ -130,7 +175,7 @@ impl Client {
 
     /// How long the host wants no request from now on.
     pub(crate) fn pause(&self, url: &Url) -> Duration {
-        self.known(url).host.pause()
+        self.known(url).host.paused()
     }
 
     async fn get_within(
@@ -139,37 +184,41 @@ impl Client {
         max_bytes: usize,
         delay: Option<Duration>,
     ) -> Result<Answer, FetchError> {
-        if url.scheme() != "http" {
+        if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::Scheme(url.scheme().to_owned()));
         }
         let host = self.known(url).host.clone();
         let permit = host.permit().await;
         let delay = delay.unwrap_or_default().max(self.limits.delay);
-        if !delay.is_zero() {
-            sleep_until(host.book(delay).into()).await;
-        }
+        sleep_until(host.book(delay).into()).await;
         let bounds = Bounds {
             bytes: max_bytes,
             timeout: self.limits.timeout,
         };
         let begin = Instant::now();
         let deadline = bounds.deadline(Duration::ZERO);
-        let asked = timeout_at(deadline.into(), host.ask(url, permit)).await;
+        let cookies = self.cookies.field(url);
+        let ask = Ask {
+            url,
+            cookies: cookies.as_ref(),
+        };
+        let asked = timeout_at(deadline.into(), host.ask(ask, permit)).await;
         let (lease, response) = asked.map_err(|_| FetchError::TimedOut(bounds.timeout))??;
+        self.cookies.take(url, response.headers());
         Answer::new(lease, response, bounds, begin.elapsed())
     }
 
     fn known(&self, url: &Url) -> Arc<Known> {
-        let name = &url[Position::BeforeHost..Position::AfterPort];
+        let name = url.origin().ascii_serialization();
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = hosts.get(name) {
+        if let Some(known) = hosts.get(&name) {
             return known.clone();
         }
         let known = Arc::new(Known {
-            host: Arc::new(Host::new(self.limits.per_host)),
+            host: Arc::new(Host::new(self.limits.per_host, self.tls.clone())),
             rules: heist::sync::Mutex::new(None),
         });
-        hosts.insert(name.to_owned(), known.clone());
+        hosts.insert(name, known.clone());
         known
     }
 }

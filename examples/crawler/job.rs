@@ -16,6 +16,7 @@ use crate::fetch::{Answer, Client};
 use crate::media;
 use crate::outcome::Page;
 use crate::parse;
+use crate::robots;
 
 /// A page of up to this many bytes is read whole and then parsed in one go. A longer one is parsed as it comes.
 const WHOLE: usize = 1 << 20;
@@ -89,6 +90,8 @@ pub(crate) struct Job {
     tools: Arc<Tools>,
     /// Status and latency of each answer.
     answers: Vec<(u16, Duration)>,
+    /// How many requests were sent again.
+    retries: usize,
 }
 
 impl Job {
@@ -98,6 +101,7 @@ impl Job {
             scope,
             tools,
             answers: Vec::new(),
+            retries: 0,
         }
     }
 
@@ -111,7 +115,7 @@ impl Job {
         Report {
             fetched,
             answers: self.answers,
-            retries: 0,
+            retries: self.retries,
             delay,
             pause,
         }
@@ -129,13 +133,9 @@ impl Job {
             if let Err(why) = self.tools.client.check_robots(&url).await {
                 return Fetched::Forbidden(why);
             }
-            match self.tools.requests.try_acquire() {
-                Ok(request) => request.forget(),
-                Err(_) => return Fetched::Left,
-            }
-            let mut answer = match self.tools.client.get(&url).await {
+            let mut answer = match self.ask(&url).await {
                 Ok(answer) => answer,
-                Err(error) => return Fetched::Failed(error.to_string()),
+                Err(instead) => return instead,
             };
             let status = answer.status.as_u16();
             if answer.status.is_success() {
@@ -159,6 +159,26 @@ impl Job {
         Fetched::Failed("redirects to itself".into())
     }
 
+    /// Asks for a page, and again if its host has too much to do. `Err` is what comes instead of an answer.
+    async fn ask(&mut self, url: &Url) -> Result<Answer, Fetched> {
+        let client = &self.tools.client;
+        let mut retries = client.retries();
+        loop {
+            match self.tools.requests.try_acquire() {
+                Ok(request) => request.forget(),
+                Err(_) => return Err(Fetched::Left),
+            }
+            let answer = client.get(url).await;
+            let mut answer = answer.map_err(|error| Fetched::Failed(error.to_string()))?;
+            if !client.await_retry(url, &mut answer, &mut retries).await {
+                return Ok(answer);
+            }
+            let (status, latency) = (answer.status.as_u16(), answer.body.latency());
+            self.answers.push((status, latency));
+            self.retries += 1;
+        }
+    }
+
     async fn read(&self, answer: &mut Answer, url: &Url) -> Result<Fetched, FetchError> {
         let mime = media::supplied(&answer.headers);
         let body = &mut answer.body;
@@ -179,12 +199,14 @@ impl Job {
             let form = parse::Form {
                 charset: mime.as_ref().and_then(media::charset),
                 xml: media::is_xml(page.media.as_deref()),
+                nofollow: robots::forbid_following(&answer.headers),
             };
             let links = self.links(body, start, form, url).await?;
             page.links = links.count;
             let too_large = || body.cut().map(|most| format!("larger than {most} bytes"));
             page.cut = links.cut.map(str::to_owned).or_else(too_large);
             found.malformed = links.malformed;
+            found.links_out = links.nofollow;
             self.sort(links.urls, &mut found);
         } else {
             body.skip().await;

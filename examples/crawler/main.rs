@@ -13,15 +13,16 @@
 //! | `frontier` | which pages there are and who fetches them: in memory, or in a Redis that crawlers share |
 //! | `clerk` | the books: which pages there are, and which links are broken |
 //! | `job` | one page's work, a task of its own |
-//! | `fetch` | gets a page: robots.txt, limits, redirects |
-//! | `connection`, `body`, `coding` | connections that are kept; bodies that are limited and decoded |
-//! | `robots` | what a host's robots.txt allows |
-//! | `media`, `parse` | what a body is, and which links it holds |
+//! | `fetch`, `retry`, `cookies` | gets a page: robots.txt, limits, redirects; when to ask again; what hosts have set |
+//! | `connection`, `http`, `tls` | the connections to a host: HTTP/1.1 and HTTP/2, plain and secure |
+//! | `body`, `coding` | bodies, limited and decoded |
+//! | `robots` | what a host's robots.txt allows, and what its pages say to robots |
+//! | `media`, `parse`, `links` | what a body is, and which links it holds |
 //! | `outcome`, `error` | the result of a crawl, and why a page can't be fetched |
 //! | `progress`, `report` | what the user sees |
 //!
 //! Memory is limited, whatever a site does. A page is parsed as it comes, and only its links are kept (`--max-bytes`,
-//! `--max-links`). What the clerk remembers has a limit.
+//! `--max-links`). What the clerk remembers has a limit, and so have cookies.
 //!
 //! The exit code is 0. It is 1 if the start page can't be fetched, 2 for bad arguments or a frontier that is none, and 130
 //! after an interrupt.
@@ -32,18 +33,23 @@ mod body;
 mod clerk;
 mod coding;
 mod connection;
+mod cookies;
 mod crawl;
 mod error;
 mod fetch;
 mod frontier;
+mod http;
 mod job;
+mod links;
 mod media;
 mod outcome;
 mod parse;
 mod progress;
 mod report;
+mod retry;
 mod robots;
 mod site;
+mod tls;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -64,6 +70,7 @@ use crate::outcome::Outcome;
 use crate::progress::{Progress, say};
 use crate::report::{Look, Workers};
 use crate::site::Site;
+use crate::tls::Roots;
 
 /// The start page can't be fetched, or something fails on the way.
 const FAILED: u8 = 1;
@@ -199,8 +206,11 @@ async fn run(args: Args, stop: CancellationToken) -> Result<Option<(Outcome, Wor
             max_bytes: args.max_bytes,
             per_host: args.per_host,
             delay: args.delay,
+            retries: args.retries,
+            max_wait: args.max_wait,
             robots_on_loopback: args.robots,
         },
+        roots: args.root.unwrap_or(Roots::Native),
     };
     let metrics = Handle::current().metrics();
     let before = Look::now(&metrics);

@@ -22,6 +22,8 @@ use html5ever::tokenizer::{
 };
 use url::Url;
 
+use crate::links::{Said, attribute, said};
+
 /// How far into a page its `<meta charset>` is looked for, according to the HTML standard.
 const META_WITHIN: usize = 1024;
 
@@ -51,7 +53,9 @@ const QUOTED: usize = 200;
 pub(crate) struct Links {
     /// The number of all links in the page, including repeated ones, wherever they lead.
     pub(crate) count: usize,
-    /// Where they lead, in order, each as it is written, once, and with the number of times that it occurs.
+    /// How many of them are not to be followed.
+    pub(crate) nofollow: usize,
+    /// Where the others lead, in order, each as it is written, once, and with the number of times that it occurs.
     pub(crate) urls: Vec<(Url, usize)>,
     /// What is no URL, as it is written, and why it is none.
     pub(crate) malformed: Vec<(String, String)>,
@@ -74,9 +78,11 @@ pub(crate) struct Form<'a> {
     pub(crate) charset: Option<&'a str>,
     /// Whether it is XML, not HTML.
     pub(crate) xml: bool,
+    /// Whether the host wants none of its links followed.
+    pub(crate) nofollow: bool,
 }
 
-/// Finds the links (`a[href]`) of a page. Its start has been received, and the rest comes in pieces.
+/// Finds the links of a page. Its start has been received, and the rest comes in pieces.
 pub(crate) fn links<E>(
     start: Bytes,
     mut rest: impl FnMut() -> Result<Option<Bytes>, E>,
@@ -85,7 +91,7 @@ pub(crate) fn links<E>(
     bounds: Bounds,
 ) -> Result<Links, E> {
     let encoding = encoding(&start, form.charset);
-    let mut reader = Reader::new(encoding, form.xml, bounds);
+    let mut reader = Reader::new(encoding, form, bounds);
     let mut start = start;
     let mut cut = None;
     // Whether it was done before then.
@@ -149,7 +155,10 @@ fn meta_encoding(start: &[u8]) -> Option<&'static Encoding> {
     let head = &start[..start.len().min(META_WITHIN)];
     // A label is ASCII, and so is everything that leads to it.
     let head = WINDOWS_1252.decode_without_bom_handling(head).0;
-    let tokens = Tokenizer::new(Sink::new(usize::MAX, false), TokenizerOpts::default());
+    let tokens = Tokenizer::new(
+        Sink::new(usize::MAX, Form::default()),
+        TokenizerOpts::default(),
+    );
     feed(&tokens, &BufferQueue::default(), &head);
     tokens.end();
     let encoding = Encoding::for_label(tokens.sink.found.into_inner().charset?.as_bytes())?;
@@ -167,10 +176,10 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(encoding: &'static Encoding, xml: bool, bounds: Bounds) -> Reader {
+    fn new(encoding: &'static Encoding, form: Form<'_>, bounds: Bounds) -> Reader {
         Reader {
             decoder: encoding.new_decoder_with_bom_removal(),
-            tokens: Tokenizer::new(Sink::new(bounds.links, xml), TokenizerOpts::default()),
+            tokens: Tokenizer::new(Sink::new(bounds.links, form), TokenizerOpts::default()),
             input: BufferQueue::default(),
             text: String::with_capacity(PIECE),
             deadline: bounds.deadline,
@@ -208,8 +217,11 @@ fn feed(tokens: &Tokenizer<Sink>, input: &BufferQueue, text: &str) {
 /// What a page says, before it is made sense of.
 #[derive(Default)]
 struct Found {
-    /// How many links there are.
+    /// How many links there are, and how many of them are not to be followed.
     count: usize,
+    nofollow: usize,
+    /// Whether none is to be followed.
+    nofollow_all: bool,
     /// The different links, in order, and how often each occurs.
     hrefs: Vec<(Rc<str>, usize)>,
     /// The places of the links in `hrefs`.
@@ -241,10 +253,11 @@ struct Sink {
 }
 
 impl Sink {
-    fn new(most: usize, xml: bool) -> Sink {
+    fn new(most: usize, form: Form<'_>) -> Sink {
         let found = Found {
             most,
-            xml,
+            xml: form.xml,
+            nofollow_all: form.nofollow,
             ..Found::default()
         };
         Sink {
@@ -273,12 +286,18 @@ impl Found {
     fn tag(&mut self, tag: &Tag) -> TokenSinkResult<()> {
         let opens = tag.kind == TagKind::StartTag;
         let html = self.xml || self.is_html(tag, opens);
-        match &*tag.name {
-            "a" if opens && self.templates == 0 => {
-                if let Some(href) = attribute(tag, "href") {
-                    self.link(&href);
+        if opens && self.templates == 0 {
+            match said(tag, html) {
+                Some(Said::Link(href, true)) => self.link(&href),
+                Some(Said::Link(_, false)) => {
+                    self.count += 1;
+                    self.nofollow += 1;
                 }
+                Some(Said::NoFollow) => self.nofollow_all = true,
+                None => {}
             }
+        }
+        match &*tag.name {
             "base" if opens && html && self.templates == 0 && self.base.is_none() => {
                 self.base = attribute(tag, "href");
             }
@@ -341,7 +360,7 @@ impl Found {
 
     fn link(&mut self, href: &str) {
         self.count += 1;
-        if self.full {
+        if self.full || self.nofollow_all {
             return;
         }
         if let Some(&place) = self.places.get(href) {
@@ -370,8 +389,13 @@ impl Found {
             .encoding_override(Some(encode));
         let mut links = Links {
             count: self.count,
+            nofollow: self.nofollow,
             ..Links::default()
         };
+        if self.nofollow_all {
+            links.nofollow = links.count;
+            return links;
+        }
         let mut room = MOST_LINK_BYTES;
         for (href, times) in self.hrefs {
             match to_url.parse(&href) {
@@ -431,11 +455,6 @@ fn content_of(name: &str) -> TokenSinkResult<()> {
     }
 }
 
-fn attribute(tag: &Tag, name: &str) -> Option<String> {
-    let found = tag.attrs.iter().find(|attr| &*attr.name.local == name)?;
-    Some(found.value.to_string())
-}
-
 /// The label in `<meta charset="utf-8">` or `<meta http-equiv="content-type" content="text/html; charset=utf-8">`.
 fn meta_charset(tag: &Tag) -> Option<String> {
     if let Some(label) = attribute(tag, "charset") {
@@ -463,7 +482,7 @@ mod tests {
         let page = Bytes::copy_from_slice(page);
         let form = Form {
             charset,
-            xml: false,
+            ..Form::default()
         };
         let found = links::<()>(page.clone(), || Ok(None), form, &at, bounds).unwrap();
         if found.cut.is_none() {
@@ -507,6 +526,43 @@ mod tests {
                 "http://host/five#part",
             ]
         );
+    }
+
+    #[test]
+    fn links_are_more_than_anchors() {
+        let page = br#"<link rel="x CANONICAL" href=one><link rel=stylesheet href=no><meta http-equiv=Refresh content="0;url=two">
+            <map><area href=three><area name=x></map><iframe src=four><a href=no></iframe><iframe></iframe>
+            <frameset><frame src=five><frame></frameset><svg><link rel=canonical href=no /></svg>
+            <template><area href=no><iframe src=no></iframe></template><img src=no><form action=no>"#;
+        let expected = ["one", "two", "three", "four", "five"];
+        assert_eq!(
+            hrefs(page, None),
+            expected.map(|name| format!("http://host/dir/{name}"))
+        );
+    }
+
+    #[test]
+    fn links_that_are_not_to_be_followed_are_only_counted() {
+        let within = || bounds(Duration::from_secs(60));
+        let page = b"<a rel='x NoFollow' href=a><a href=b><area rel=nofollow href=b><a rel=nofollow href=http://[>";
+        let found = read(page, None, "http://host/", within());
+        assert_eq!((found.count, found.nofollow, found.urls.len()), (4, 3, 1));
+        assert!(found.malformed.is_empty());
+        for (meta, followed) in [
+            ("name=robots content='noindex, NOFOLLOW'", 0),
+            ("name=Robots content=none", 0),
+            ("name=heist-crawler content=nofollow", 0),
+            ("name=other-crawler content=nofollow", 2),
+            ("name=robots content='noindex,follow'", 2),
+            ("name=robots", 2),
+        ] {
+            let page = format!("<a href=a><meta {meta}><a href=b>");
+            let found = read(page.as_bytes(), None, "http://host/", within());
+            assert_eq!(
+                (found.count, found.nofollow, found.urls.len()),
+                (2, 2 - followed, followed)
+            );
+        }
     }
 
     #[test]

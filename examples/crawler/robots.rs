@@ -1,7 +1,8 @@
-//! What a host's robots.txt allows (RFC 9309, read as Google's parser reads it).
+//! What a host's robots.txt allows (RFC 9309, read as Google's parser reads it), and what pages say to robots.
 
 use std::time::Duration;
 
+use hyper::HeaderMap;
 use robotxt::{BYTE_LIMIT, Robots};
 use url::Url;
 
@@ -51,6 +52,41 @@ impl Rules {
         };
         Some((*delay)?.min(MAX_DELAY))
     }
+}
+
+/// The rules of `X-Robots-Tag` that have a value. Any other name before a colon is that of a crawler.
+const VALUED: [&str; 4] = [
+    "max-snippet",
+    "max-image-preview",
+    "max-video-preview",
+    "unavailable_after",
+];
+
+/// Whether a page's `X-Robots-Tag` fields want none of its links followed. What comes after a crawler's name is for that
+/// one only.
+pub(crate) fn forbid_following(headers: &HeaderMap) -> bool {
+    headers.get_all("x-robots-tag").iter().any(|field| {
+        let field = String::from_utf8_lossy(field.as_bytes());
+        let mut for_us = true;
+        field.split(',').any(|rule| match rule.split_once(':') {
+            Some((name, rule)) if !VALUED.iter().any(|rule| is_named(name, rule)) => {
+                for_us = is_named(name, NAME);
+                for_us && is_nofollow(rule)
+            }
+            _ => for_us && is_nofollow(rule),
+        })
+    })
+}
+
+fn is_named(text: &str, name: &str) -> bool {
+    text.trim().eq_ignore_ascii_case(name)
+}
+
+/// Whether a list of rules for robots (`noindex, nofollow`) wants no links followed.
+pub(crate) fn is_nofollow(rules: &str) -> bool {
+    rules
+        .split(',')
+        .any(|rule| is_named(rule, "nofollow") || is_named(rule, "none"))
 }
 
 /// Drops the line that the limit cuts: half a path would forbid too much.
@@ -251,6 +287,32 @@ mod tests {
         );
         assert!(allows(&rules, "/a/b") && allows(&rules, "/docs/"));
         assert!(!allows(&rules, "/%E9"));
+    }
+
+    #[test]
+    fn an_answer_can_forbid_to_follow_its_links() {
+        for (fields, forbids) in [
+            (&["nofollow"][..], true),
+            (&["noindex, NoFollow"], true),
+            (&["none"], true),
+            (&["noindex", "nofollow"], true),
+            (&["heist-crawler: noindex, nofollow"], true),
+            (&["other: noindex, heist-crawler: none"], true),
+            (&["max-snippet: 5, nofollow"], true),
+            (&["unavailable_after: 25 Jun 2010 15:00:00 PST, none"], true),
+            (&["other: noindex, nofollow"], false),
+            (&["other: nofollow", "noindex"], false),
+            (&["heist-crawler: noindex, other: nofollow"], false),
+            (&["follow, all"], false),
+            (&["", ":", ","], false),
+            (&[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append("x-robots-tag", field.parse().unwrap());
+            }
+            assert_eq!(forbid_following(&headers), forbids, "{fields:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::host::{Host, say_missing, say_page};
+use crate::secure_host::{SecureHost, page};
 use crate::watched;
 
 /// Builds the program where this test was built, by the plain command, and gives its path.
@@ -127,6 +128,27 @@ fn without_arguments_it_crawls_the_book_that_it_brings() {
         let output = crawler(&[]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         assert!(text(&output.stdout).contains("/book/\npages         "));
+    });
+}
+
+#[test]
+fn a_site_is_crawled_by_https_if_its_certificate_is_trusted() {
+    watched(|| {
+        let host = SecureHost::start(&["h2"], |request, _| match request.uri().path() {
+            "/" => page("<a href=a>"),
+            _ => page(""),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root.pem");
+        std::fs::write(&root, host.pem()).unwrap();
+        let output = crawler(&[&host.url("/"), "--root", root.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("\npages         2\n"));
+
+        // The system doesn't know it.
+        let output = crawler(&[&host.url("/")]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("no secure connection"));
     });
 }
 
@@ -270,8 +292,7 @@ fn no_page_can_write_to_the_terminal_what_it_likes() {
 fn bad_arguments_end_with_2_and_say_why() {
     watched(|| {
         for (arguments, why) in [
-            (&["https://localhost/"][..], "https is not supported"),
-            (&["ftp://localhost/"], "http only"),
+            (&["ftp://localhost/"][..], "http and https only"),
             (&["localhost"], "relative URL"),
             (&["--no-such-option"], "--no-such-option"),
             (&["--workers", "0"], "at least 1"),
@@ -285,6 +306,10 @@ fn bad_arguments_end_with_2_and_say_why() {
                 &["--serve", "/", "http://localhost/"],
                 "cannot be used with",
             ),
+            (&["--root", "/no/such/file"], "No such file"),
+            (&["--root", "Cargo.toml"], "no certificate"),
+            (&["--retries=-1"], "--retries"),
+            (&["--max-wait", "0"], "longer than nothing"),
             (&["--json", "/no/such/folder/file"], "can't write"),
         ] {
             let output = crawler(arguments);
@@ -314,6 +339,18 @@ fn interrupted(signal: &str) -> (Option<i32>, String, Value, Vec<String>) {
             _ => say_missing(stream),
         }
     });
+    interrupt(signal, &host, || {
+        wait.iter().take_while(|path| path != "/hangs").collect()
+    })
+}
+
+/// Crawls a host, waits for something, and interrupts the crawl.
+#[cfg(unix)]
+fn interrupt<T>(
+    signal: &str,
+    host: &Host,
+    wait: impl FnOnce() -> T,
+) -> (Option<i32>, String, Value, T) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("out.json");
     let mut command = Command::new(program());
@@ -325,7 +362,7 @@ fn interrupted(signal: &str) -> (Option<i32>, String, Value, Vec<String>) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let before = wait.iter().take_while(|path| path != "/hangs").collect();
+    let before = wait();
     let id = child.id().to_string();
     assert!(
         Command::new("kill")
@@ -372,6 +409,35 @@ fn an_interrupted_crawl_reports_what_was_done() {
                 (&true.into(), &left.into())
             );
         }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_crawl_that_waits_for_a_busy_host_can_be_interrupted() {
+    use std::io::Write;
+    use std::sync::mpsc;
+
+    watched(|| {
+        let (asked, wait) = mpsc::channel();
+        let host = Host::start(move |path, stream| match path {
+            "/" => say_page(stream, "<a href=busy><a href=other>"),
+            _ => {
+                write!(
+                    stream,
+                    "HTTP/1.1 503 Busy\r\nRetry-After: 50\r\nContent-Length: 0\r\n\r\n"
+                )?;
+                asked.send(()).unwrap();
+                Ok(())
+            }
+        });
+        let (code, table, json, ()) = interrupt("-INT", &host, || wait.recv().unwrap());
+        assert_eq!(code, Some(130));
+        assert!(table.contains("\npages         1\n"), "{table}");
+        assert_eq!(
+            (&json["interrupted"], &json["left"]),
+            (&true.into(), &2.into())
+        );
     });
 }
 

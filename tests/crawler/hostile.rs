@@ -295,7 +295,7 @@ fn a_start_page_that_cannot_be_had_is_said_to_be_so() {
         for (path, reason) in [
             ("/dead", "404"),
             ("/via", "404"),
-            ("/to-tls", "https is not supported"),
+            ("/to-tls", "can't connect"),
         ] {
             let outcome = run(&runtime, options(&host.url(path)));
             let error = outcome.start_error.expect(path);

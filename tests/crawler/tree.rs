@@ -17,7 +17,7 @@ const HREFS: &[&str] = &[
     // Other names.
     "b c.html", "b%20c.html", "&#252;.html", "%C3%BC.html", "a.html?q=1", "a.html?q=2",
     "q.html?a=1&amp;b=2", "plain.txt", "image.png", "latin1.html", "base.html", "loop1.html",
-    "100%25.html", "script.html",
+    "100%25.html", "script.html", "kinds.html",
     // Dead.
     "missing.html", "SUB/", "a.html/", "A.html", "sub/none/../../gone", "%2Fa.html", "sub?q",
     "plain.txt?x#y",
@@ -107,6 +107,16 @@ fn by_hand(root: &Path, authority: &str) {
         root,
         "site/script.html",
         b"<style><a href=s.html></style><textarea><a href=t.html></textarea>",
+    );
+    write(
+        root,
+        "site/kinds.html",
+        b"<area href=a.html><iframe src=framed.html><a href=in-frame.html></iframe><iframe src=no-frame.html></iframe>",
+    );
+    write(
+        root,
+        "site/framed.html",
+        b"<map><area href=no-area.html></map>",
     );
     write(root, "site/loop1.html", b"<a href=loop2.html>");
     write(

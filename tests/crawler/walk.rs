@@ -174,7 +174,7 @@ fn text(content: &[u8]) -> String {
     }
 }
 
-/// The links of a page, by looking for `<a`.
+/// The links of a page, by looking for `<a` and the like.
 fn hrefs(page: &str) -> Vec<String> {
     let mut hrefs = Vec::new();
     let mut rest = page;
@@ -193,10 +193,14 @@ fn hrefs(page: &str) -> Vec<String> {
         }
         let (attributes, after) = attributes(&rest[length..]);
         rest = after;
-        if name == "a" {
-            let href = attributes.into_iter().find(|(name, _)| name == "href");
-            hrefs.extend(href.map(|(_, value)| value));
-        } else if ["script", "style", "title", "textarea", "iframe"].contains(&&*name) {
+        let link = match &*name {
+            "a" | "area" => "href",
+            "frame" | "iframe" => "src",
+            _ => "",
+        };
+        let href = attributes.into_iter().find(|(name, _)| name == link);
+        hrefs.extend(href.map(|(_, value)| value));
+        if ["script", "style", "title", "textarea", "iframe"].contains(&&*name) {
             let end = format!("</{name}");
             rest = match rest.to_ascii_lowercase().find(&end) {
                 Some(at) => &rest[at..],
