@@ -255,9 +255,8 @@ impl Lookout {
             self.last_trouble = glance.now;
             engage::dismiss_spare(shared);
         }
-        if self.in_vain_until.is_some() && trouble {
-            View::Busy
-        } else if self.lacks_processors(&glance) {
+        let in_vain = self.in_vain_until.is_some() && trouble;
+        if in_vain || self.lacks_processors(&glance) {
             View::Busy
         } else if trouble || glance.long_polls || self.together.is_trying() {
             View::HeldUp
