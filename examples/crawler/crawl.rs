@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heist::sync::{CancellationToken, OwnedSemaphorePermit, Semaphore};
+use heist::task::JoinError;
 use heist::time::timeout;
 use url::Url;
 
@@ -130,14 +131,17 @@ async fn work<F: Frontier>(
     let mut job = heist::spawn(job.run());
     let report = loop {
         match timeout(PAUSE_TOLD, &mut job).await {
-            Ok(Ok(report)) => break report,
-            // Without a report the crawl would never end.
-            Ok(Err(_)) => break Report::new(Fetched::Failed("its task panicked".into())),
+            Ok(ended) => break reported(ended),
             Err(_) => tell_pause(&claim, &tools.client, &*frontier).await,
         }
     };
     // If the frontier fails for good, the crawl ends by that: the next claim fails too.
     let _ = frontier.complete(&claim, report).await;
+}
+
+/// What a page's task reports. If it has panicked, this reports that. Without a report the crawl would never end.
+fn reported(ended: Result<Report, JoinError>) -> Report {
+    ended.unwrap_or_else(|_| Report::new(Fetched::Failed("its task panicked".into())))
 }
 
 /// Other processes should not ask a host that this one waits for.
@@ -150,5 +154,17 @@ async fn tell_pause(claim: &Claim, client: &Client, frontier: &impl Frontier) {
         && !pause.is_zero()
     {
         let _ = frontier.not_before(host, pause).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[heist::test]
+    async fn a_task_that_panics_is_reported_as_failed() {
+        let task = heist::spawn(async { panic!("on purpose") });
+        let report = reported(task.await);
+        assert!(matches!(report.fetched, Fetched::Failed(why) if why.contains("panicked")));
     }
 }

@@ -3,7 +3,7 @@
 //! Without `redis-server` on the path these tests say that they are skipped. If `HEIST_REQUIRE_REDIS` is set they fail.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -121,6 +121,9 @@ struct Web {
 struct Asked {
     times: Mutex<usize>,
     more: Condvar,
+    /// Whether requests wait for their answers.
+    closed: Mutex<bool>,
+    opened: Condvar,
     /// Requests that came sooner than the delay.
     hasty: Mutex<Vec<Duration>>,
 }
@@ -142,6 +145,8 @@ impl Web {
                 }
                 *asked.times.lock().unwrap() += 1;
                 asked.more.notify_all();
+                let closed = asked.closed.lock().unwrap();
+                drop(asked.opened.wait_while(closed, |closed| *closed).unwrap());
                 let Ok(number) = path[1..].parse::<usize>() else {
                     return say_missing(stream);
                 };
@@ -158,6 +163,16 @@ impl Web {
 
     fn start_url(&self) -> String {
         self.hosts[0].url("/0")
+    }
+
+    /// From now on no request is answered.
+    fn close(&self) {
+        *self.asked.closed.lock().unwrap() = true;
+    }
+
+    fn open(&self) {
+        *self.asked.closed.lock().unwrap() = false;
+        self.asked.opened.notify_all();
     }
 
     /// Waits until the hosts were asked so many times.
@@ -247,10 +262,17 @@ fn a_redis_that_goes_away_stops_the_crawl_and_loses_nothing() {
             return;
         };
         let web = Web::start(4, PAGES, Duration::ZERO);
+        web.close();
         let folder = tempfile::tempdir().unwrap();
         let files = ["one", "two"].map(|name| folder.path().join(name));
         let crawler = |file| web.crawler(&server, file, &["--lease", "3"]);
         let crawlers = [crawler(&files[0]), crawler(&files[1])];
+        // The first page is not answered until both have joined.
+        web.wait(1);
+        while server.ask::<usize>(&["HGET", "crawler:{test}:meta", "processes"]) < 2 {
+            thread::yield_now();
+        }
+        web.open();
         for times in [300, 900] {
             web.wait(times);
             server.go_away_for(Duration::from_secs(2));
@@ -510,13 +532,28 @@ fn a_host_is_not_asked_before_its_pause_is_over() {
     });
 }
 
+/// A host that speaks first, and no Redis.
+fn greeter() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream.write_all(b"220 mail.example.org ready\r\n").unwrap();
+            // It stays until the other side ends.
+            let _ = stream.read(&mut [0; 1]);
+        }
+    });
+    address
+}
+
 #[test]
 fn a_frontier_that_is_none_ends_with_2_and_says_why() {
     watched(|| {
         let Some(server) = Server::start(&["--requirepass", "secret"]) else {
             return;
         };
-        let host = Host::start_reading(|_, stream| say_missing(stream));
+        let host = greeter();
         let socket = server.url();
         let other = Host::start(|_, stream| say_page(stream, ""));
         let with = |password: &str| format!("{socket}?pass={password}");
@@ -534,10 +571,7 @@ fn a_frontier_that_is_none_ends_with_2_and_says_why() {
             (with("wrong"), "WRONGPASS"),
             ("redis+unix:///no/such/socket".into(), "No such file"),
             (format!("redis://127.0.0.1:{port}"), "refused"),
-            (
-                host.url("/").replace("http", "redis"),
-                "not what a Redis says",
-            ),
+            (format!("redis://{host}"), "not what a Redis says"),
             ("rediss://127.0.0.1".into(), ""),
             ("http://127.0.0.1".into(), ""),
         ] {

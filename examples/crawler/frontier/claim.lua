@@ -1,6 +1,8 @@
 -- Hands out pages. ARGV: the process, how many at most, how many ms the leases last.
 -- Returns whether the crawl is over, in how many ms to ask again, the scope, and of each page its lease and address.
 local process = ARGV[1]
+-- Lua takes no more arguments than some thousands.
+local AT_ONCE = 500
 for _, lease in ipairs(redis.call('ZRANGEBYSCORE', key('leases'), '-inf', NOW, 'LIMIT', 0, 100)) do
     take_back(lease, true)
 end
@@ -13,18 +15,24 @@ while handed < most do
     local name = redis.call('ZRANGEBYSCORE', key('due'), '-inf', NOW, 'LIMIT', 0, 1)[1]
     if not name then break end
     local host = load_host(name)
-    local id = redis.call('LPOP', key('queue:' .. name))
-    local page = load_page(id)
-    handed = handed + 1
-    local lease = string.format('%s:%.0f:%s', process, token + handed, id)
-    page.state = 'leased'
-    save_page(id, page)
-    redis.call('ZADD', key('leases'), NOW + ARGV[3], lease)
-    host.out = host.out + 1
+    local room = math.min(most_of(host) - host.out, most - handed, AT_ONCE)
+    local ids = redis.call('LPOP', key('queue:' .. name), room)
+    local pages, leases = {}, {}
+    for at, packed in ipairs(redis.call('HMGET', key('pages'), unpack(ids))) do
+        local page = cmsgpack.unpack(packed)
+        handed = handed + 1
+        local lease = string.format('%s:%.0f:%s', process, token + handed, ids[at])
+        page.state = 'leased'
+        pages[2 * at - 1], pages[2 * at] = ids[at], cmsgpack.pack(page)
+        leases[2 * at - 1], leases[2 * at] = NOW + ARGV[3], lease
+        claims[#claims + 1] = lease
+        claims[#claims + 1] = page.urls[page.at]
+    end
+    redis.call('HSET', key('pages'), unpack(pages))
+    redis.call('ZADD', key('leases'), unpack(leases))
+    host.out = host.out + #ids
     host.next = math.max(host.next, NOW)
     save_host(name, host)
-    claims[#claims + 1] = lease
-    claims[#claims + 1] = page.urls[page.at]
 end
 if handed > 0 then
     count('token', handed)

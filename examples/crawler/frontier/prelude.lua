@@ -50,12 +50,14 @@ local function load_host(name)
     return host and cmsgpack.unpack(host) or { out = 0, next = 0, delay = -1 }
 end
 
--- Saves a host. It is due if it has a page, and if it can take one more request. A host that wants a delay takes one at
--- a time, and so does a host that isn't known yet.
+-- How many of a host's pages may be out. A host that wants a delay takes one request at a time, and so does a host that
+-- isn't known yet.
+local function most_of(host) return (host.delay == 0 and DELAY == 0) and PER_HOST or 1 end
+
+-- Saves a host. It is due if it has a page, and if it can take one more request.
 local function save_host(name, host)
     redis.call('HSET', key('hosts'), name, cmsgpack.pack(host))
-    local most = (host.delay == 0 and DELAY == 0) and PER_HOST or 1
-    if host.out < most and redis.call('EXISTS', key('queue:' .. name)) == 1 then
+    if host.out < most_of(host) and redis.call('EXISTS', key('queue:' .. name)) == 1 then
         redis.call('ZADD', key('due'), host.next, name)
     else
         redis.call('ZREM', key('due'), name)
