@@ -9,6 +9,7 @@
 //! | talk to processes of the same machine, on Unix | `UnixListener`, `UnixStream`, `UnixDatagram` |
 //! | make a pipe, or open a named one, on Unix | [`unix::pipe`](unix/pipe/index.html) |
 //! | look up the addresses of a host | [`lookup_host`] |
+//! | look up names by another call that blocks | [`run_lookup`] |
 //!
 //! A socket belongs to the runtime in which it is made. It can be polled anywhere, also by another executor. Once its
 //! runtime has been shut down, each operation on it fails. Outside of any runtime, sockets are served by a thread that
@@ -162,6 +163,7 @@ pub mod tcp {
 }
 
 pub use addr::{ToSocketAddrs, lookup_host};
+pub use lookup::run_lookup;
 pub use tcp_listener::TcpListener;
 pub use tcp_socket::TcpSocket;
 pub use tcp_split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};

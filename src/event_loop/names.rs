@@ -1,7 +1,7 @@
 //! Names of hosts and services: `getaddrinfo` and `getnameinfo`.
 //!
-//! The system's look-ups block. They run on threads of their own, so that a name server that doesn't answer holds up
-//! nothing else. What is numeric needs no look-up.
+//! The system's look-ups block. They run on the threads that [`lookup_host`](crate::net::lookup_host) uses too, so a name
+//! server that doesn't answer holds up nothing else. What is numeric needs no look-up.
 
 mod kinds;
 #[cfg(not(unix))]
@@ -11,9 +11,10 @@ mod unix;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::OnceLock;
 
-use crate::event_loop::{EventLoop, ThreadPoolExecutor};
+use crate::event_loop::EventLoop;
+use crate::event_loop::base::within::within;
+use crate::net::run_lookup;
 #[cfg(not(unix))]
 use portable as system;
 #[cfg(unix)]
@@ -21,32 +22,13 @@ use unix as system;
 
 pub use kinds::{AddressFamily, AddressInfo, Hints, NameFlags, SocketKind};
 
-/// How many look-ups run at once.
-const LOOK_UPS: usize = 32;
-
-/// The threads for look-ups. Nobody waits for them.
-fn pool() -> io::Result<&'static ThreadPoolExecutor> {
-    static POOL: OnceLock<ThreadPoolExecutor> = OnceLock::new();
-    if let Some(pool) = POOL.get() {
-        return Ok(pool);
-    }
-    let pool = ThreadPoolExecutor::new("heist-names", LOOK_UPS)?;
-    Ok(POOL.get_or_init(|| pool))
-}
-
-async fn look_up<R: Send + 'static>(
-    function: impl FnOnce() -> io::Result<R> + Send + 'static,
-) -> io::Result<R> {
-    pool()?.submit(function).await.map_err(io::Error::other)?
-}
-
 impl EventLoop {
     /// Looks up the addresses of a host and a service. `None` for the host is this machine. `None` for the service is
     /// port 0.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the look-up goes on by itself, and its results are dropped.
+    /// If the future is dropped, a look-up that has begun goes on by itself, and its results are dropped.
     ///
     /// # Errors
     ///
@@ -77,14 +59,15 @@ impl EventLoop {
             return system::addresses(host, service, hints);
         }
         let (host, service) = (host.map(str::to_owned), service.map(str::to_owned));
-        look_up(move || system::addresses(host.as_deref(), service.as_deref(), hints)).await
+        let look_up = move || system::addresses(host.as_deref(), service.as_deref(), hints);
+        within(self, run_lookup(look_up)).await
     }
 
     /// Looks up the names of an address and its port.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the look-up goes on by itself, and its result is dropped.
+    /// If the future is dropped, a look-up that has begun goes on by itself, and its result is dropped.
     ///
     /// # Errors
     ///
@@ -112,6 +95,6 @@ impl EventLoop {
         if flags.numeric_host && flags.numeric_service {
             return Ok((address.ip().to_string(), address.port().to_string()));
         }
-        look_up(move || system::names(address, flags)).await
+        within(self, run_lookup(move || system::names(address, flags))).await
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::vec;
 
-use super::lookup::look_up;
+use super::lookup::run_lookup;
 
 /// Something that can be turned into socket addresses: an address, a pair of host and port, a string `"host:port"`, or a
 /// reference to one of these. A host name is looked up as [`lookup_host`] does it.
@@ -72,7 +72,9 @@ pub(super) async fn resolve<T: ToSocketAddrs>(host: T) -> io::Result<vec::IntoIt
     match host.resolve() {
         Resolved::Known(addresses) => Ok(addresses.into_iter()),
         Resolved::Malformed(what) => Err(io::Error::new(io::ErrorKind::InvalidInput, what)),
-        Resolved::LookUp(host, port) => look_up(host, port).await,
+        Resolved::LookUp(host, port) => {
+            run_lookup(move || std::net::ToSocketAddrs::to_socket_addrs(&(&*host, port))).await
+        }
     }
 }
 

@@ -5,9 +5,7 @@
 //! for the threads of this pool when the reactor shuts down.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::panic::AssertUnwindSafe;
-use std::vec;
 
 use heist_sync::oneshot;
 
@@ -17,15 +15,39 @@ use crate::pool::{Pool, Refused};
 use crate::reactor::Reactor;
 use crate::sources::shut_down;
 
-type Answer = io::Result<vec::IntoIter<SocketAddr>>;
-
-/// Asks the system for the addresses of a host. If the future is dropped while the look-up is in the queue, the look-up is
-/// skipped.
-pub(super) async fn look_up(host: String, port: u16) -> Answer {
+/// Runs a look-up of names that blocks, on the threads that [`lookup_host`](super::lookup_host) uses.
+///
+/// It completes when `function` has returned. Nobody waits for these threads when the runtime shuts down, and they delay
+/// no file and no blocking job. So this is for calls of the system or of a library that ask a name server.
+///
+/// # Cancel safety
+///
+/// If the future is dropped before a thread has taken it up, `function` is not called. After that it runs to its end, and
+/// its result is dropped.
+///
+/// # Errors
+///
+/// That of `function`. If no thread could be started, or if the runtime has shut down.
+///
+/// # Examples
+///
+/// ```
+/// use std::net::ToSocketAddrs as _;
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let found = heist::net::run_lookup(|| ("localhost", 80).to_socket_addrs()).await?;
+///     assert!(found.count() > 0);
+///     Ok(())
+/// }
+/// ```
+pub async fn run_lookup<T: Send + 'static>(
+    function: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     let answered = async move {
         let answered = match context::with_entered(Reactor::clone) {
-            Some(reactor) => begin(reactor.lookup_pool(), host, port),
-            None => begin(default_reactor()?.lookup_pool(), host, port),
+            Some(reactor) => begin(reactor.lookup_pool(), function),
+            None => begin(default_reactor()?.lookup_pool(), function),
         };
         // If the pool is shut down, it drops what is queued.
         answered?.await.unwrap_or_else(|_| Err(shut_down()))
@@ -35,12 +57,15 @@ pub(super) async fn look_up(host: String, port: u16) -> Answer {
 }
 
 /// Queues a look-up. Without a pool, the reactor has been shut down.
-fn begin(pool: Option<&Pool>, host: String, port: u16) -> io::Result<oneshot::Receiver<Answer>> {
+fn begin<T: Send + 'static>(
+    pool: Option<&Pool>,
+    function: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<oneshot::Receiver<io::Result<T>>> {
     let (answer, answered) = oneshot::channel();
     let job = move || {
         if !answer.is_closed() {
             // If the future has been dropped meanwhile, so is the answer.
-            let _ = answer.send((&*host, port).to_socket_addrs());
+            let _ = answer.send(function());
         }
     };
     match pool.ok_or_else(shut_down)?.submit(Box::new(job)) {
@@ -63,7 +88,7 @@ mod tests {
         let mut config = PoolConfig::from_config(&Config::default());
         config.spawner = Box::new(|_, _| Err(io::Error::from_raw_os_error(11)));
         let pool = Pool::new(config);
-        let look_up = |pool| begin(pool, "localhost".to_owned(), 80).map(drop);
+        let look_up = |pool| begin(pool, || Ok(())).map(drop);
         let error = look_up(Some(&pool)).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(11));
         pool.shutdown();
