@@ -2,6 +2,8 @@
 //!
 //! The peers are plain std sockets on the test's own thread, which is no worker.
 
+#[path = "event_loop/attacks.rs"]
+mod attacks;
 #[path = "event_loop/calls.rs"]
 mod calls;
 #[path = "event_loop/connections.rs"]

@@ -134,7 +134,7 @@
 //! | `write_eof`, `can_write_eof` | the same. Over TLS, asyncio can't, and heist sends `close_notify` |
 //! | `abort` | [`Transport::abort`] |
 //! | `get_write_buffer_size`, `get_write_buffer_limits`, `set_write_buffer_limits` | the same |
-//! | `DatagramTransport.sendto`, `abort`, `close` | [`DatagramTransport`] |
+//! | `DatagramTransport.sendto`, `abort`, `close` | [`DatagramTransport`], with `set_protocol` and `get_extra_info` too. `get_protocol`: none, as the socket's task owns it |
 //! | `SubprocessTransport.get_pid`, `get_returncode`, `get_pipe_transport`, `send_signal`, `terminate`, `kill`, `close` | `SubprocessTransport` has all of them |
 //! | `ReadTransport`, `WriteTransport`, `BaseTransport` | none: [`Transport`] is all of them. Writing to the reading end of a pipe panics |
 //!
@@ -152,16 +152,16 @@
 //!
 //! | asyncio | heist |
 //! |---|---|
-//! | `loop.create_connection` | [`EventLoop::create_connection`]. `local_addr` and `happy_eyeballs_delay` are methods. It interleaves always. `all_errors`: an error names all addresses that failed. `sock`: [`EventLoop::connect_accepted_socket`]. `family`, `proto`, `flags`: choose among the addresses that [`lookup_host`](crate::net::lookup_host) finds |
-//! | `loop.create_server` | [`EventLoop::create_server`]. `backlog`, `reuse_address`, `reuse_port`, `keep_alive`, `start_serving` are methods. `sock`: [`EventLoop::create_server_from`] |
-//! | `loop.connect_accepted_socket` | [`EventLoop::connect_accepted_socket`] |
+//! | `loop.create_connection` | [`EventLoop::create_connection`]. `local_addr` and `happy_eyeballs_delay` are methods. It interleaves always. `all_errors`: an error names all addresses that failed. `sock`: [`EventLoop::connect_accepted_socket`]. `family` is a method. `flags`: give it the addresses that [`EventLoop::getaddrinfo`] finds. `proto`: none, it is TCP |
+//! | `loop.create_server` | [`EventLoop::create_server`]. `family`, `backlog`, `reuse_address`, `reuse_port`, `keep_alive`, `start_serving` are methods. `flags`: as above. `sock`: [`EventLoop::create_server_from`] |
+//! | `loop.connect_accepted_socket` | [`EventLoop::connect_accepted_socket`]. `ssl`: its method `tls`, with a `tls::ServerTls` |
 //! | `ssl`, `server_hostname`, `ssl_handshake_timeout`, `ssl_shutdown_timeout` | `tls::ClientTls`, `tls::ServerTls`, with feature `tls` |
 //! | `loop.start_tls` | `Transport::start_tls`. The transport stays the same |
-//! | `loop.sendfile` | [`Transport::sendfile`]. `fallback`: none, as it always reads and writes |
+//! | `loop.sendfile` | [`Transport::sendfile`]. `fallback`: always |
 //! | `Server.close`, `close_clients`, `abort_clients`, `wait_closed`, `is_serving`, `sockets`, `get_loop` | [`Server`] has all of them |
 //! | `Server.start_serving`, `serve_forever` | the same; `async with server` is `serve_forever`, which closes when it is dropped |
 //! | `loop.create_unix_connection`, `create_unix_server` | `EventLoop::create_unix_connection`, `EventLoop::create_unix_server`. `cleanup_socket`: always. `sock`: none |
-//! | `loop.create_datagram_endpoint` | [`EventLoop::create_datagram_endpoint`]. `local_addr`, `remote_addr`, `reuse_port`, `allow_broadcast`, `sock` are methods; Unix paths have methods of their own |
+//! | `loop.create_datagram_endpoint` | [`EventLoop::create_datagram_endpoint`]. `family`, `local_addr`, `remote_addr`, `reuse_port`, `allow_broadcast`, `sock` are methods; Unix paths have methods of their own |
 //!
 //! # Pipes, child processes, descriptors, signals
 //!
@@ -172,8 +172,7 @@
 //! | `create_subprocess_exec`, `create_subprocess_shell`, `subprocess.Process` | `process::Command` and `process::Child` |
 //! | child watchers | none: no choice is needed |
 //! | `loop.add_reader`, `remove_reader`, `add_writer`, `remove_writer` | the same |
-//! | `loop.sock_recv`, `sock_recv_into`, `sock_recvfrom`, `sock_sendall`, `sock_sendto`, `sock_connect`, `sock_accept` | the same |
-//! | `loop.sock_recvfrom_into`, `sock_sendfile` | none: `sock_recvfrom` and [`Transport::sendfile`] |
+//! | `loop.sock_recv`, `sock_recv_into`, `sock_recvfrom`, `sock_recvfrom_into`, `sock_sendall`, `sock_sendfile`, `sock_sendto`, `sock_connect`, `sock_accept` | the same |
 //! | `loop.add_signal_handler`, `remove_signal_handler` | the same |
 //!
 //! # Streams

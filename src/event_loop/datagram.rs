@@ -19,6 +19,7 @@ use std::sync::Arc;
 use heist_sync::sys::{Mutex, MutexGuard};
 
 use crate::event_loop::Address;
+use crate::event_loop::extra::{Facts, Key, TransportSocket};
 use crate::event_loop::transports::link::{HIGH_WATER, marks};
 use crate::sync::Notify;
 
@@ -127,10 +128,13 @@ struct State {
     /// Errors of sending that the protocol has not heard of. At most one is kept.
     unheard: Option<io::Error>,
     waiting: bool,
+    /// The protocol that the task goes on with.
+    next_protocol: Option<Box<dyn DatagramProtocol>>,
 }
 
 /// What the task does next.
 enum Next {
+    SetProtocol(Box<dyn DatagramProtocol>),
     PauseWriting,
     ResumeWriting,
     Error(io::Error),
@@ -155,6 +159,7 @@ impl Link {
             error: None,
             unheard: None,
             waiting: false,
+            next_protocol: None,
         };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -167,6 +172,9 @@ impl Link {
     fn advance(&self, drained: bool) -> Next {
         let mut state = self.state.lock();
         state.waiting = false;
+        if let Some(protocol) = state.next_protocol.take() {
+            return Next::SetProtocol(protocol);
+        }
         if state.pause_due {
             state.pause_due = false;
             return Next::PauseWriting;
@@ -200,13 +208,15 @@ impl Link {
         self.change(|state| state.fail(Some(error)));
     }
 
-    /// Drops the socket, for good.
-    fn release(&self) {
+    /// Drops the socket, for good. Returns the protocol that was to come next: the caller drops it, because that runs
+    /// code of the user.
+    fn release(&self) -> Option<Box<dyn DatagramProtocol>> {
         let mut state = self.state.lock();
         state.fail(None);
-        let socket = state.socket.take();
+        let (socket, protocol) = (state.socket.take(), state.next_protocol.take());
         drop(state);
         drop(socket);
+        protocol
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -275,6 +285,21 @@ impl State {
         if self.size > self.high && !self.paused && !self.gone {
             (self.paused, self.pause_due) = (true, true);
         }
+    }
+}
+
+impl Facts for Link {
+    fn peer(&self) -> Option<Address> {
+        self.remote.clone()
+    }
+
+    fn local(&self) -> Option<Address> {
+        self.local.clone()
+    }
+
+    fn socket(&self) -> Option<TransportSocket> {
+        let socket = self.state.lock().socket.clone()?;
+        Some(TransportSocket::new(socket))
     }
 }
 
@@ -348,6 +373,71 @@ impl DatagramTransport {
             state.check_high_water();
         });
         Ok(())
+    }
+
+    /// Exchanges the protocol: the socket goes on with `protocol`.
+    ///
+    /// Callbacks after the one that runs now go to `protocol`. The old one is dropped and hears nothing more, not even
+    /// `connection_lost`. `connection_made` of the new one is not called. If the socket is closed, `protocol` is dropped.
+    ///
+    /// If it is called from outside the protocol's callbacks, one datagram that is on its way may still go to the old one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{Address, DatagramProtocol, DatagramTransport, EventLoop, Promise};
+    ///
+    /// /// Waits for the first datagram, then leaves the socket to another protocol.
+    /// struct First(Option<(DatagramTransport, Second)>, Option<Second>);
+    /// struct Second(Promise<Vec<u8>>);
+    ///
+    /// impl DatagramProtocol for First {
+    ///     fn connection_made(&mut self, transport: DatagramTransport) {
+    ///         self.0 = self.1.take().map(|second| (transport, second));
+    ///     }
+    ///     fn datagram_received(&mut self, _data: &[u8], _from: &Address) {
+    ///         if let Some((transport, second)) = self.0.take() {
+    ///             transport.set_protocol(second);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// impl DatagramProtocol for Second {
+    ///     fn datagram_received(&mut self, data: &[u8], _from: &Address) {
+    ///         let _ = self.0.set_result(data.to_vec());
+    ///     }
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let event_loop = EventLoop::current();
+    ///     let (promise, heard) = event_loop.create_future();
+    ///     let first = First(None, Some(Second(promise)));
+    ///     let transport = event_loop.create_datagram_endpoint(|| first).local_addr("127.0.0.1:0").await?;
+    ///     let address = transport.local_addr().and_then(|address| address.ip()).unwrap();
+    ///     let peer = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    ///     peer.send_to(b"first", address)?;
+    ///     peer.send_to(b"second", address)?;
+    ///     assert_eq!(heard.await.unwrap(), b"second");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn set_protocol<P: DatagramProtocol>(&self, protocol: P) {
+        let protocol: Box<dyn DatagramProtocol> = Box::new(protocol);
+        let mut state = self.link.state.lock();
+        if state.socket.is_none() {
+            drop(state);
+            drop(protocol);
+            return;
+        }
+        let old = state.next_protocol.replace(protocol);
+        self.link.wake_task(state);
+        drop(old);
+    }
+
+    /// Looks up what the transport tells about itself besides: see [`extra`](crate::event_loop::extra).
+    pub fn get_extra_info<T>(&self, key: Key<T>) -> Option<T> {
+        key.look_up(&*self.link)
     }
 
     /// The address of this socket.

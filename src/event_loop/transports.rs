@@ -8,6 +8,8 @@ pub(super) mod handle;
 pub(super) mod inbox;
 pub(super) mod link;
 pub(super) mod protocol;
+#[cfg(target_os = "linux")]
+pub(super) mod sendfile;
 pub(super) mod socket;
 #[cfg(unix)]
 pub(super) mod socket_file;

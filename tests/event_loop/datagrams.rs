@@ -3,7 +3,9 @@
 use std::net::UdpSocket;
 use std::sync::mpsc;
 
-use heist::event_loop::{Address, DatagramProtocol, DatagramTransport, EventLoop};
+use heist::event_loop::{
+    Address, AddressFamily, DatagramProtocol, DatagramTransport, EventLoop, extra,
+};
 
 use super::{LIMIT, on_all, told};
 
@@ -181,5 +183,67 @@ fn unix_datagrams_wait_when_the_peer_does_not_read() {
         });
         read.await.unwrap();
         assert!(matches!(next(&receiver).await, Told::Lost(None)));
+    });
+}
+
+#[test]
+fn another_protocol_goes_on_with_the_socket() {
+    on_all(async |event_loop| {
+        let (transport, first) = bound(&event_loop, false).await;
+        let (records, second) = records(false);
+        transport.set_protocol(records);
+        // The first is dropped, and hears nothing more.
+        while first.try_recv().unwrap_err() != mpsc::TryRecvError::Disconnected {
+            heist::task::yield_now().await;
+        }
+        let peer = peer();
+        let address = transport.local_addr().unwrap().ip().unwrap();
+        peer.send_to(b"hello", address).unwrap();
+        let Told::Got(data, _) = next(&second).await else {
+            panic!("connection_made is not called again");
+        };
+        assert_eq!(data, b"hello");
+        transport.close();
+        assert!(matches!(next(&second).await, Told::Lost(None)));
+    });
+}
+
+#[test]
+fn a_protocol_for_a_closed_socket_is_dropped() {
+    on_all(async |event_loop| {
+        let (transport, first) = bound(&event_loop, false).await;
+        transport.abort();
+        assert!(matches!(next(&first).await, Told::Lost(None)));
+        let (records, second) = records(false);
+        transport.set_protocol(records);
+        while !matches!(second.try_recv(), Err(mpsc::TryRecvError::Disconnected)) {
+            heist::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_datagram_transport_tells_about_itself() {
+    on_all(async |event_loop| {
+        let (transport, _receiver) = bound(&event_loop, false).await;
+        let name = transport.get_extra_info(extra::SOCKNAME);
+        assert_eq!(name, transport.local_addr());
+        assert!(transport.get_extra_info(extra::PEERNAME).is_none());
+        let socket = transport.get_extra_info(extra::SOCKET).unwrap();
+        #[cfg(unix)]
+        socket.with_fd(|_| ()).unwrap();
+        // That is an option of TCP.
+        let kind = socket.nodelay().unwrap_err().kind();
+        assert_eq!(kind, std::io::ErrorKind::Unsupported);
+    });
+}
+
+#[test]
+fn an_endpoint_takes_addresses_of_its_family_alone() {
+    on_all(async |event_loop| {
+        let (records, _receiver) = records(false);
+        let create = event_loop.create_datagram_endpoint(|| records);
+        let create = create.local_addr("127.0.0.1:0");
+        create.family(AddressFamily::V6).await.unwrap_err();
     });
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use heist::event_loop::{EventLoop, Protocol, RuntimeExt as _, Transport};
+use heist::event_loop::{DatagramProtocol, EventLoop, Protocol, RuntimeExt as _, Transport};
 
-use super::{Event, Link, Watchdog, connect, pattern, read_to_end, reset, runtime, serve, told};
+use super::{
+    Event, Link, Watchdog, connect, on_all, pattern, read_to_end, reset, runtime, serve, told,
+};
 
 #[test]
 fn a_peer_that_closes_is_a_clean_end() {
@@ -356,4 +358,76 @@ fn a_runtime_may_be_shut_down_in_the_middle_of_everything() {
         assert_eq!(made.load(Ordering::Relaxed), lost.load(Ordering::Relaxed));
         assert!(told.try_recv().is_err());
     }
+}
+
+/// Panics when it is dropped.
+struct Brittle;
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        panic!("as the test wants it");
+    }
+}
+
+impl Protocol for Brittle {}
+
+/// Sets another protocol when it is too late.
+struct SetsTooLate(Option<Transport>);
+
+impl Protocol for SetsTooLate {
+    fn connection_made(&mut self, transport: Transport) {
+        self.0 = Some(transport);
+    }
+
+    fn connection_lost(&mut self, _: Option<std::io::Error>) {
+        self.0.take().unwrap().set_protocol(Brittle);
+    }
+}
+
+#[test]
+fn a_protocol_that_is_set_too_late_and_panics_in_its_drop_is_reported_and_the_old_one_is_given_back()
+ {
+    on_all(async |event_loop| {
+        let (told, reports) = std::sync::mpsc::channel();
+        event_loop.set_exception_handler(Some(Box::new(move |_, context| {
+            told.send(context.message().to_owned()).unwrap();
+        })));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (transport, protocol) = event_loop
+            .create_connection(|| SetsTooLate(None), address)
+            .await
+            .unwrap();
+        transport.close();
+        assert!(protocol.wait_lost().await.is_some());
+        assert_eq!(reports.recv().unwrap(), "a protocol panicked in drop");
+    });
+}
+
+impl DatagramProtocol for Brittle {}
+
+#[test]
+fn a_datagram_protocol_that_panics_in_its_drop_is_reported() {
+    on_all(async |event_loop| {
+        let (told, reports) = std::sync::mpsc::channel();
+        event_loop.set_exception_handler(Some(Box::new(move |_, context| {
+            told.send(context.message().to_owned()).unwrap();
+        })));
+        for replaced in [false, true] {
+            let create = event_loop.create_datagram_endpoint(|| Brittle);
+            let transport = create.local_addr("127.0.0.1:0").await.unwrap();
+            if replaced {
+                transport.set_protocol(Brittle);
+            }
+            transport.close();
+            for _ in 0..1 + usize::from(replaced) {
+                while let Err(error) = reports.try_recv().map(|message| {
+                    assert_eq!(message, "a protocol panicked in drop");
+                }) {
+                    assert_eq!(error, std::sync::mpsc::TryRecvError::Empty);
+                    heist::task::yield_now().await;
+                }
+            }
+        }
+    });
 }

@@ -1,14 +1,14 @@
 //! Servers, and what goes wrong with them.
 
 use std::io::{ErrorKind, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 
-use heist::event_loop::{Protocol, RuntimeExt as _, Transport};
+use heist::event_loop::{AddressFamily, Protocol, RuntimeExt as _, Transport};
 
 use super::{
-    Event, Link, Watchdog, connect, nobody, read_exactly, read_to_end, runtime, serve, told,
+    Event, Link, Watchdog, connect, nobody, on_all, read_exactly, read_to_end, runtime, serve, told,
 };
 
 /// Greets, and keeps the connection.
@@ -231,4 +231,27 @@ fn a_server_without_descriptors_waits_and_goes_on() {
         output.status.success() && text.contains("1 passed"),
         "{text}"
     );
+}
+
+struct Silent;
+
+impl Protocol for Silent {}
+
+#[test]
+fn a_server_and_a_client_take_addresses_of_their_family_alone() {
+    on_all(async |event_loop| {
+        let both = [
+            "127.0.0.1:0".parse::<SocketAddr>().unwrap(),
+            "[::1]:0".parse().unwrap(),
+        ];
+        let server = event_loop.create_server(|| Silent, &both[..]);
+        let server = server.family(AddressFamily::V4).await.unwrap();
+        assert_eq!(server.sockets().len(), 1);
+        let address = server.local_addr();
+        assert!(address.is_ipv4());
+        let client = event_loop.create_connection(|| Silent, address);
+        client.family(AddressFamily::V6).await.unwrap_err();
+        let client = event_loop.create_connection(|| Silent, address);
+        client.family(AddressFamily::V4).await.unwrap();
+    });
 }

@@ -351,3 +351,45 @@ fn a_peer_that_does_not_end_its_side_is_waited_for_no_longer_than_allowed() {
         drop(socket);
     });
 }
+
+/// Sends back what it reads.
+#[derive(Default)]
+struct Echo(Option<Transport>);
+
+impl Protocol for Echo {
+    fn connection_made(&mut self, transport: Transport) {
+        self.0 = Some(transport);
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.0.as_ref().unwrap().write(data);
+    }
+}
+
+#[test]
+fn an_accepted_socket_speaks_tls_as_a_server() {
+    let configs = configs();
+    on_all(async |event_loop| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tls = ClientTls::new(configs.client.clone(), localhost());
+        let address = listener.local_addr().unwrap();
+        let client = event_loop.create_task({
+            let event_loop = event_loop.clone();
+            async move {
+                let open = event_loop.open_connection(address);
+                let (mut reader, mut writer) = open.with(|client| client.tls(tls)).await.unwrap();
+                writer.write(b"hello");
+                reader.readexactly(5).await.unwrap()
+            }
+        });
+        let (accepted, _) = heist::task::spawn_blocking(move || listener.accept())
+            .await
+            .unwrap()
+            .unwrap();
+        let connect = event_loop.connect_accepted_socket(Echo::default, accepted);
+        let tls = ServerTls::new(configs.server.clone());
+        let (transport, _) = connect.tls(tls).await.unwrap();
+        assert!(transport.get_extra_info(extra::TLS).is_some());
+        assert_eq!(client.await.unwrap(), b"hello");
+    });
+}

@@ -354,3 +354,72 @@ fn what_users_hold_can_go_to_any_thread() {
     #[cfg(unix)]
     any_thread::<heist::event_loop::SubprocessTransport>();
 }
+
+#[test]
+fn an_aborted_transport_has_closed_its_socket_when_a_file_was_under_way() {
+    on_all(async |event_loop| {
+        for _ in 0..20 {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let (transport, protocol) = event_loop
+                .create_connection(|| Quiet, address)
+                .await
+                .unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            let sent = transport.sendfile(file(&pattern(1_000_000)), 0, None);
+            let reads = heist::task::spawn_blocking(move || {
+                peer.read_exact(&mut [0; 1]).unwrap();
+                peer
+            });
+            let mut peer = reads.await.unwrap();
+            transport.abort();
+            let _ = sent.await;
+            protocol.wait_lost().await.unwrap();
+            let socket = transport.get_extra_info(extra::SOCKET);
+            assert!(socket.is_none(), "the socket is closed");
+            peer.set_read_timeout(Some(super::LIMIT)).unwrap();
+            // Ends, in whichever way.
+            let _ = peer.read_to_end(&mut Vec::new());
+        }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_sent_whole_is_an_error_and_the_connection_goes_on() {
+    on_all(async |event_loop| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (transport, _) = event_loop
+            .create_connection(|| Quiet, address)
+            .await
+            .unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        // A folder can be opened, but neither sent nor read.
+        let folder = std::fs::File::open("/").unwrap();
+        transport.sendfile(folder, 0, None).await.unwrap_err();
+        transport.write(b"still here");
+        let mut heard = [0; 10];
+        peer.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"still here");
+    });
+}
+
+#[test]
+fn a_file_to_a_peer_that_has_gone_loses_the_connection() {
+    on_all(async |event_loop| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (transport, protocol) = event_loop
+            .create_connection(|| Quiet, address)
+            .await
+            .unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        let sent = transport.sendfile(file(&pattern(20_000_000)), 0, None);
+        // Unread bytes make the close a reset.
+        drop(peer);
+        assert!(sent.await.is_err());
+        protocol.wait_lost().await.unwrap();
+        assert!(transport.is_closing());
+    });
+}

@@ -4,7 +4,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use heist::event_loop::{EventLoop, ExceptionContext};
+use heist::event_loop::{
+    DatagramProtocol, DatagramTransport, EventLoop, ExceptionContext, Protocol, Transport,
+};
 
 use super::{Log, on_each, told};
 
@@ -106,5 +108,63 @@ fn a_replaced_handler_hears_nothing_more() {
         event_loop.run_forever();
         assert!(second.recv().unwrap().ends_with("to the second"));
         assert!(first.recv().is_err());
+    });
+}
+
+/// Takes its time at every callback.
+struct Slow(mpsc::Sender<()>);
+
+impl Protocol for Slow {
+    fn connection_made(&mut self, _: Transport) {
+        thread::sleep(Duration::from_millis(4));
+    }
+
+    fn connection_lost(&mut self, _: Option<std::io::Error>) {
+        self.0.send(()).unwrap();
+    }
+}
+
+impl DatagramProtocol for Slow {
+    fn connection_made(&mut self, _: DatagramTransport) {
+        thread::sleep(Duration::from_millis(4));
+    }
+}
+
+#[test]
+fn slow_callbacks_of_protocols_are_named_with_where_the_connection_was_asked_for() {
+    on_each(|event_loop| {
+        let (sender, receiver) = mpsc::channel();
+        event_loop.set_slow_callback_handler(Some(Box::new(move |slow| {
+            sender.send(*slow).unwrap();
+        })));
+        event_loop.set_slow_callback_duration(Duration::from_millis(3));
+        event_loop.set_debug(true);
+        let (lost, is_lost) = mpsc::channel();
+        let line = line!() + 5;
+        let of_loop = EventLoop::clone(&event_loop);
+        event_loop
+            .run_until_complete(async move {
+                let for_server = lost.clone();
+                let server = of_loop.create_server(move || Slow(for_server.clone()), "127.0.0.1:0");
+                let server = server.await.unwrap();
+                let slow = Slow(lost.clone());
+                let client = of_loop.create_connection(|| slow, server.local_addr());
+                let (transport, _) = client.await.unwrap();
+                let slow = Slow(lost);
+                let endpoint = of_loop.create_datagram_endpoint(|| slow);
+                endpoint.local_addr("127.0.0.1:0").await.unwrap();
+                transport.close();
+                server.close();
+                server.wait_closed().await;
+            })
+            .unwrap();
+        is_lost.recv().unwrap();
+        let mut lines: Vec<u32> = receiver
+            .try_iter()
+            .filter(|slow| slow.what() == "connection_made")
+            .map(|slow| slow.location().line() - line)
+            .collect();
+        lines.sort();
+        assert_eq!(lines, [0, 3, 6]);
     });
 }

@@ -19,12 +19,12 @@ pub struct SlowCallback {
 }
 
 impl SlowCallback {
-    /// What it was, for people: `"a callback"` for instance.
+    /// What it was, for people: `"a callback"` for instance, or the name of a protocol's callback.
     pub fn what(&self) -> &'static str {
         self.what
     }
 
-    /// Where it was scheduled or spawned.
+    /// Where it was scheduled or spawned. For a protocol's callback: where its connection or its server was asked for.
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }

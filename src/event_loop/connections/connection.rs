@@ -12,7 +12,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -50,6 +50,8 @@ pub(crate) struct Driver {
     socket: Option<Arc<dyn Socket>>,
     link: Arc<Link>,
     upgrade: Option<Upgrade>,
+    /// Where the user asked for the connection, or for its server.
+    location: &'static Location<'static>,
     /// Told when `connection_made` has been called, or why it never will be. A server has none: the exception handler
     /// is told about a failure then.
     made: Option<oneshot::Sender<io::Result<()>>>,
@@ -63,6 +65,7 @@ impl Driver {
         opened: Opened,
         protocol: P,
         upgrade: Option<Upgrade>,
+        location: &'static Location<'static>,
     ) -> (Self, ProtocolHandle<P>) {
         let socket = opened.socket.clone();
         let link = Link::new(opened, Arc::new(Notify::new()));
@@ -75,6 +78,7 @@ impl Driver {
             socket: Some(socket),
             link,
             upgrade,
+            location,
             made: None,
             counted: None,
         };
@@ -216,9 +220,14 @@ impl Driver {
     }
 
     /// Calls the protocol. If it panics, the connection is over.
-    fn call<R>(&mut self, name: &str, callback: impl FnOnce(&mut dyn Serve) -> R) -> Option<R> {
+    fn call<R>(
+        &mut self,
+        name: &'static str,
+        callback: impl FnOnce(&mut dyn Serve) -> R,
+    ) -> Option<R> {
         let served = self.served.as_deref_mut()?;
-        match catch_unwind(AssertUnwindSafe(|| callback(served))) {
+        let callback = || catch_unwind(AssertUnwindSafe(|| callback(served)));
+        match self.event_loop.watch(name, self.location, callback) {
             Ok(value) => Some(value),
             Err(payload) => {
                 self.link
@@ -246,7 +255,12 @@ impl Driver {
 
     /// Gives a protocol to whoever waits for it. If nobody does, it is dropped here, and so are its errands' results.
     fn end(&self, served: Box<dyn Serve>) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| served.end())) {
+        self.guard_drop(|| served.end());
+    }
+
+    /// Runs what drops values of the user.
+    fn guard_drop(&self, drops: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(drops)) {
             self.report("drop", payload);
         }
     }
@@ -290,7 +304,8 @@ impl Driver {
             return;
         };
         let SendFile { mut source, done } = file;
-        let sent = unless_gone(&self.link, source.send_to(&*socket)).await;
+        let sent = unless_gone(&self.link, source.send_to(&socket)).await;
+        source.settle().await;
         let result = match sent {
             Some(Ok(())) => Ok(source.sent()),
             Some(Err(error)) => {
@@ -322,8 +337,9 @@ impl Driver {
     /// Closes the socket, then gives back the protocol.
     fn give_back(&mut self) {
         self.stage = Stage::Lost;
-        self.link.release();
+        let wishes = self.link.release();
         self.socket = None;
+        self.guard_drop(|| drop(wishes));
         if let Some(served) = self.served.take() {
             self.end(served);
         }
@@ -341,7 +357,8 @@ impl Drop for Driver {
     fn drop(&mut self) {
         match self.stage {
             Stage::New => {
-                self.link.release();
+                let wishes = self.link.release();
+                self.guard_drop(|| drop(wishes));
                 if let Some(served) = &self.served {
                     served.close_inbox();
                 }

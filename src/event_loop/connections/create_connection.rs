@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,9 +13,9 @@ use super::connection::Driver;
 use super::listener::Failed;
 use crate::event_loop::base::within::Making;
 #[cfg(feature = "tls")]
-use crate::event_loop::tls::ClientTls;
+use crate::event_loop::tls::Tls;
 use crate::event_loop::transports::socket::{Opened, Upgrade};
-use crate::event_loop::{EventLoop, Protocol, ProtocolHandle, Transport};
+use crate::event_loop::{AddressFamily, EventLoop, Protocol, ProtocolHandle, Transport};
 use crate::net::{TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use crate::time::{Instant, sleep};
 
@@ -47,6 +48,7 @@ impl EventLoop {
     /// # Examples
     ///
     /// See [`Protocol`].
+    #[track_caller]
     pub fn create_connection<'a, P, F, A>(&self, factory: F, addr: A) -> CreateConnection<'a, P>
     where
         P: Protocol,
@@ -55,13 +57,19 @@ impl EventLoop {
     {
         let make = async move |event_loop: EventLoop, options: Options| {
             let Options {
+                family,
                 local,
                 delay,
                 upgrade,
+                location,
             } = options;
-            let addresses: Vec<_> = lookup_host(addr).await?.collect();
+            let addresses = lookup_host(addr).await?;
+            let addresses: Vec<_> = addresses
+                .filter(|address| family.is_none_or(|family| family.has(address)))
+                .collect();
             let stream = connect_any(&addresses, local, delay).await?;
-            drive(&event_loop, Opened::tcp(stream), factory(), upgrade).await
+            let opened = Opened::tcp(stream);
+            drive(&event_loop, opened, factory(), upgrade, location).await
         };
         CreateConnection {
             making: Making::new(self, Options::new(), make),
@@ -108,6 +116,7 @@ impl EventLoop {
     ///     Ok(())
     /// }
     /// ```
+    #[track_caller]
     pub fn connect_accepted_socket<'a, P, F>(
         &self,
         factory: F,
@@ -120,7 +129,10 @@ impl EventLoop {
         let make = async move |event_loop: EventLoop, options: Options| {
             stream.set_nonblocking(true)?;
             let opened = Opened::tcp(TcpStream::from_std(stream)?);
-            drive(&event_loop, opened, factory(), options.upgrade).await
+            let Options {
+                upgrade, location, ..
+            } = options;
+            drive(&event_loop, opened, factory(), upgrade, location).await
         };
         CreateConnection {
             making: Making::new(self, Options::new(), make),
@@ -134,23 +146,30 @@ pub(crate) async fn drive<P: Protocol>(
     opened: Opened,
     protocol: P,
     upgrade: Option<Upgrade>,
+    location: &'static Location<'static>,
 ) -> io::Result<(Transport, ProtocolHandle<P>)> {
-    let (driver, handle) = Driver::new(event_loop, opened, protocol, upgrade);
+    let (driver, handle) = Driver::new(event_loop, opened, protocol, upgrade, location);
     Ok((driver.connect().await?, handle))
 }
 
 pub(crate) struct Options {
+    family: Option<AddressFamily>,
     local: Option<SocketAddr>,
     delay: Option<Duration>,
     pub(crate) upgrade: Option<Upgrade>,
+    /// Where the user asked for it.
+    pub(crate) location: &'static Location<'static>,
 }
 
 impl Options {
+    #[track_caller]
     pub(crate) fn new() -> Self {
         Self {
+            family: None,
             local: None,
             delay: Some(HAPPY_EYEBALLS_DELAY),
             upgrade: None,
+            location: Location::caller(),
         }
     }
 }
@@ -272,6 +291,12 @@ impl<P> CreateConnection<'_, P> {
         self
     }
 
+    /// Takes addresses of this family only, of those that the host name has.
+    pub fn family(mut self, family: AddressFamily) -> Self {
+        self.making.options().family = Some(family);
+        self
+    }
+
     /// How long an attempt has the field to itself, before the next address is tried beside it. 250 ms without this.
     /// With `None`, the next address is tried only when one has failed.
     pub fn happy_eyeballs_delay(mut self, delay: impl Into<Option<Duration>>) -> Self {
@@ -279,10 +304,11 @@ impl<P> CreateConnection<'_, P> {
         self
     }
 
-    /// Speaks TLS with the server. `connection_made` is called after the handshake. A handshake that fails is an error.
+    /// Speaks TLS: as a client with a `ClientTls`, as a server with a `ServerTls`, which is what an accepted socket wants.
+    /// `connection_made` is called after the handshake. A handshake that fails is an error.
     #[cfg(feature = "tls")]
-    pub fn tls(mut self, tls: ClientTls) -> Self {
-        self.making.options().upgrade = Some(tls.upgrade());
+    pub fn tls(mut self, tls: impl Into<Tls>) -> Self {
+        self.making.options().upgrade = Some(tls.into().upgrade());
         self
     }
 }

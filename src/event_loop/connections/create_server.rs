@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,7 +13,7 @@ use crate::event_loop::base::within::Making;
 #[cfg(feature = "tls")]
 use crate::event_loop::tls::ServerTls;
 use crate::event_loop::transports::socket::Upgrade;
-use crate::event_loop::{EventLoop, Protocol};
+use crate::event_loop::{AddressFamily, EventLoop, Protocol};
 use crate::net::{ToSocketAddrs, lookup_host};
 
 impl EventLoop {
@@ -56,6 +57,7 @@ impl EventLoop {
     ///     Ok(())
     /// }
     /// ```
+    #[track_caller]
     pub fn create_server<'a, P, F, A>(&self, factory: F, addr: A) -> CreateServer<'a>
     where
         P: Protocol,
@@ -63,7 +65,11 @@ impl EventLoop {
         A: ToSocketAddrs + Send + 'a,
     {
         let make = async move |event_loop: EventLoop, options: Options| {
-            let bound = bind_all(lookup_host(addr).await?, options.listener)?;
+            let family = options.family;
+            let addresses = lookup_host(addr).await?;
+            let addresses =
+                addresses.filter(|address| family.is_none_or(|family| family.has(address)));
+            let bound = bind_all(addresses, options.listener)?;
             serve(&event_loop, bound, factory, options)
         };
         CreateServer {
@@ -78,6 +84,32 @@ impl EventLoop {
     /// # Errors
     ///
     /// If the socket can't be watched for events.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol, Transport};
+    ///
+    /// struct Greeter;
+    /// impl Protocol for Greeter {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         transport.write(b"hello");
+    ///         transport.close();
+    ///     }
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     // It may also come from a parent process.
+    ///     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///     let event_loop = EventLoop::current();
+    ///     let server = event_loop.create_server_from(|| Greeter, listener).await?;
+    ///     let (mut reader, _writer) = event_loop.open_connection(server.local_addr()).await?;
+    ///     assert_eq!(reader.read_to_end().await?, b"hello");
+    ///     Ok(())
+    /// }
+    /// ```
+    #[track_caller]
     pub fn create_server_from<P, F>(
         &self,
         factory: F,
@@ -104,7 +136,13 @@ pub(crate) fn serve<P: Protocol>(
     factory: impl FnMut() -> P + Send + 'static,
     options: Options,
 ) -> io::Result<Server> {
-    let server = Server::new(event_loop, bound, factory, options.upgrade);
+    let server = Server::new(
+        event_loop,
+        bound,
+        factory,
+        options.upgrade,
+        options.location,
+    );
     if options.start_serving
         && let Err(error) = server.start_serving()
     {
@@ -116,11 +154,15 @@ pub(crate) fn serve<P: Protocol>(
 
 pub(crate) struct Options {
     pub(crate) listener: listener::Options,
+    family: Option<AddressFamily>,
     start_serving: bool,
+    /// Where the user asked for it.
+    pub(crate) location: &'static Location<'static>,
     upgrade: Option<Box<dyn Fn() -> Upgrade + Send>>,
 }
 
 impl Options {
+    #[track_caller]
     pub(crate) fn new() -> Self {
         let listener = listener::Options {
             backlog: 100,
@@ -131,7 +173,9 @@ impl Options {
         };
         Self {
             listener,
+            family: None,
             start_serving: true,
+            location: Location::caller(),
             upgrade: None,
         }
     }
@@ -161,6 +205,12 @@ pub struct CreateServer<'a> {
 }
 
 impl CreateServer<'_> {
+    /// Listens at addresses of this family only, of those that the host name has.
+    pub fn family(mut self, family: AddressFamily) -> Self {
+        self.making.options().family = Some(family);
+        self
+    }
+
     /// How many connections the system keeps that have not been accepted yet. 100 without this.
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.making.options().listener.backlog = backlog;

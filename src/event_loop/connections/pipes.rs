@@ -53,6 +53,7 @@ impl EventLoop {
     ///     Ok(())
     /// }
     /// ```
+    #[track_caller]
     pub fn connect_read_pipe<'a, P, F>(
         &self,
         factory: F,
@@ -79,6 +80,33 @@ impl EventLoop {
     /// # Panics
     ///
     /// Panics if `factory` does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol, Transport};
+    /// use std::io::Read;
+    ///
+    /// struct Speaker;
+    /// impl Protocol for Speaker {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         transport.write(b"hello");
+    ///         transport.close();
+    ///     }
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (mut reader, writer) = std::io::pipe()?;
+    ///     let (_, protocol) = EventLoop::current().connect_write_pipe(|| Speaker, writer).await?;
+    ///     protocol.wait_lost().await;
+    ///     let mut heard = String::new();
+    ///     reader.read_to_string(&mut heard)?;
+    ///     assert_eq!(heard, "hello");
+    ///     Ok(())
+    /// }
+    /// ```
+    #[track_caller]
     pub fn connect_write_pipe<'a, P, F>(
         &self,
         factory: F,
@@ -96,6 +124,7 @@ impl EventLoop {
     }
 
     /// Runs a connection over a pipe, which `open` opens, or over a Unix socket.
+    #[track_caller]
     fn connect_pipe<'a, P, F>(
         &self,
         factory: F,
@@ -106,12 +135,12 @@ impl EventLoop {
         P: Protocol,
         F: FnOnce() -> P + Send + 'a,
     {
-        let make = async move |event_loop: EventLoop, _| {
+        let make = async move |event_loop: EventLoop, options: Options| {
             let opened = match kind(&fd)? {
                 FileType::Fifo => open(fd)?,
                 _ => socket(fd)?,
             };
-            drive(&event_loop, opened, factory(), None).await
+            drive(&event_loop, opened, factory(), None, options.location).await
         };
         CreateConnection {
             making: Making::new(self, Options::new(), make),

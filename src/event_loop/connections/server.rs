@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
@@ -80,6 +80,31 @@ impl Shared {
 ///
 /// It is cheap to clone, and all clones are the same server. Dropping it changes nothing: it serves until
 /// [`close`](Self::close) or the end of the runtime.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::{EventLoop, Protocol};
+///
+/// struct Quiet;
+/// impl Protocol for Quiet {}
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let event_loop = EventLoop::current();
+///     let server = event_loop.create_server(|| Quiet, "127.0.0.1:0").await?;
+///     assert!(server.is_serving());
+///     let address = server.local_addr();
+///     let (_client, protocol) = event_loop.create_connection(|| Quiet, address).await?;
+///
+///     // No new clients. Those that are there go on, until they are closed too.
+///     server.close();
+///     server.close_clients();
+///     server.wait_closed().await;
+///     assert!(protocol.wait_lost().await.is_some());
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Server {
     shared: Arc<Shared>,
@@ -92,6 +117,7 @@ impl Server {
         bound: Vec<Bound>,
         mut factory: F,
         upgrade: Option<Box<dyn Fn() -> Upgrade + Send>>,
+        location: &'static Location<'static>,
     ) -> Self
     where
         P: Protocol,
@@ -99,7 +125,7 @@ impl Server {
     {
         let make: MakeDriver = Box::new(move |event_loop, opened| {
             let upgrade = upgrade.as_ref().map(|make| make());
-            Driver::new(event_loop, opened, factory(), upgrade).0
+            Driver::new(event_loop, opened, factory(), upgrade, location).0
         });
         let addresses = bound.iter().map(|bound| bound.address().clone()).collect();
         let state = State {

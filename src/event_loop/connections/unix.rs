@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::create_connection::{self, CreateConnection, drive};
+use super::create_connection::{CreateConnection, Options, drive};
 use super::create_server::{self, CreateServer, serve};
 use super::listener::Bound;
 use crate::event_loop::base::within::Making;
@@ -51,6 +51,7 @@ impl EventLoop {
     ///     Ok(())
     /// }
     /// ```
+    #[track_caller]
     pub fn create_unix_server<P, F>(
         &self,
         factory: F,
@@ -77,6 +78,36 @@ impl EventLoop {
     /// # Cancel safety, errors, panics
     ///
     /// See [`create_connection`](Self::create_connection).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol, Transport};
+    ///
+    /// struct Greeter;
+    /// impl Protocol for Greeter {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         transport.write(b"hello");
+    ///         transport.close();
+    ///     }
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     # let folder = tempfile::tempdir()?;
+    ///     # let path = folder.path().join("socket");
+    ///     let listener = heist::net::UnixListener::bind(&path)?;
+    ///     let (_, protocol) = EventLoop::current().create_unix_connection(|| Greeter, &path).await?;
+    ///     let (mut accepted, _) = listener.accept().await?;
+    ///     let mut heard = String::new();
+    ///     heist::io::AsyncReadExt::read_to_string(&mut accepted, &mut heard).await?;
+    ///     assert_eq!(heard, "hello");
+    ///     drop(accepted);
+    ///     protocol.wait_lost().await;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[track_caller]
     pub fn create_unix_connection<'a, P, F>(
         &self,
         factory: F,
@@ -87,12 +118,15 @@ impl EventLoop {
         F: FnOnce() -> P + Send + 'a,
     {
         let path = path.as_ref().to_owned();
-        let make = async move |event_loop: EventLoop, options: create_connection::Options| {
+        let make = async move |event_loop: EventLoop, options: Options| {
             let opened = Opened::unix(connect(path).await?);
-            drive(&event_loop, opened, factory(), options.upgrade).await
+            let Options {
+                upgrade, location, ..
+            } = options;
+            drive(&event_loop, opened, factory(), upgrade, location).await
         };
         CreateConnection {
-            making: Making::new(self, create_connection::Options::new(), make),
+            making: Making::new(self, Options::new(), make),
         }
     }
 }

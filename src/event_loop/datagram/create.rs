@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,14 +13,15 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::socket::Datagrams;
 use super::task::start;
 use super::{DatagramProtocol, DatagramTransport};
-use crate::event_loop::EventLoop;
 use crate::event_loop::base::within::Making;
 use crate::event_loop::connections::listener::Failed;
+use crate::event_loop::{AddressFamily, EventLoop};
 use crate::net::{ToSocketAddrs, UdpSocket, lookup_host};
 
 type Look<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
 
 pub(super) struct Options<'a> {
+    family: Option<AddressFamily>,
     local: Option<Look<'a>>,
     remote: Option<Look<'a>>,
     reuse_port: bool,
@@ -55,12 +57,15 @@ impl EventLoop {
     /// # Examples
     ///
     /// See [`DatagramProtocol`].
+    #[track_caller]
     pub fn create_datagram_endpoint<'a, P, F>(&self, factory: F) -> CreateDatagramEndpoint<'a>
     where
         P: DatagramProtocol,
         F: FnOnce() -> P + Send + 'a,
     {
+        let location = Location::caller();
         let options = Options {
+            family: None,
             local: None,
             remote: None,
             reuse_port: false,
@@ -71,7 +76,7 @@ impl EventLoop {
         };
         let make = async move |event_loop: EventLoop, options: Options<'a>| {
             let socket = options.open().await?;
-            Ok(start(&event_loop, socket, factory()).await)
+            Ok(start(&event_loop, socket, Box::new(factory()), location).await)
         };
         CreateDatagramEndpoint {
             making: Making::new(self, options, make),
@@ -99,7 +104,9 @@ impl Options<'_> {
             None => None,
         };
         let mut failed = Failed::new("open a datagram socket for");
-        for (local, remote) in pairs(locals, remotes)? {
+        let family = self.family;
+        let of_family = |(local, _): &(SocketAddr, _)| family.is_none_or(|it| it.has(local));
+        for (local, remote) in pairs(locals, remotes)?.into_iter().filter(of_family) {
             match open_udp(local, remote, reuse_port, allow_broadcast) {
                 Ok(socket) => return UdpSocket::from_std(socket.into()).map(Datagrams::Udp),
                 Err(error) => failed.add(remote.unwrap_or(local), error),
@@ -213,6 +220,12 @@ impl<'a> CreateDatagramEndpoint<'a> {
         self.making.options().remote = Some(Box::pin(async move {
             Ok(lookup_host(address).await?.collect())
         }));
+        self
+    }
+
+    /// Takes addresses of this family only, of those that the host names have.
+    pub fn family(mut self, family: AddressFamily) -> Self {
+        self.making.options().family = Some(family);
         self
     }
 

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::task::{Context, Poll};
 
 use crate::event_loop::Address;
+use crate::event_loop::transports::socket::Described;
 use crate::net::UdpSocket;
 #[cfg(unix)]
 use crate::net::UnixDatagram;
@@ -12,6 +13,17 @@ pub(crate) enum Datagrams {
     Udp(UdpSocket),
     #[cfg(unix)]
     Unix(UnixDatagram),
+}
+
+impl Described for Datagrams {
+    #[cfg(unix)]
+    fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        use std::os::fd::AsFd as _;
+        match self {
+            Self::Udp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        }
+    }
 }
 
 fn wrong_family() -> io::Error {

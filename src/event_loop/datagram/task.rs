@@ -1,24 +1,33 @@
 //! The task of one datagram socket.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
 use super::{DatagramProtocol, DatagramTransport, Datagrams, Link, Next};
-use crate::event_loop::{EventLoop, ExceptionContext};
+use crate::event_loop::{Address, EventLoop, ExceptionContext};
 use crate::sync::oneshot;
 use crate::task::coop;
 
 /// More than the largest datagram of any kind that is in use.
 const READ_SIZE: usize = 256 * 1024;
 
-struct Driver<P: DatagramProtocol> {
+thread_local! {
+    /// The buffer for this thread's reads. It is taken while a datagram is delivered, so idle sockets have none.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+struct Driver {
     event_loop: EventLoop,
-    protocol: P,
+    /// Where the user asked for the socket.
+    location: &'static Location<'static>,
+    /// `Some` until the socket is closed.
+    protocol: Option<Box<dyn DatagramProtocol>>,
     link: Arc<Link>,
     socket: Option<Arc<Datagrams>>,
     /// Between `connection_made` and `connection_lost`.
@@ -26,29 +35,31 @@ struct Driver<P: DatagramProtocol> {
 }
 
 /// Starts the task, and waits until `connection_made` has been called.
-pub(crate) async fn start<P: DatagramProtocol>(
+pub(crate) async fn start(
     event_loop: &EventLoop,
     socket: Datagrams,
-    protocol: P,
+    protocol: Box<dyn DatagramProtocol>,
+    location: &'static Location<'static>,
 ) -> DatagramTransport {
     let socket = Arc::new(socket);
     let link = Link::new(socket.clone());
     let transport = DatagramTransport { link: link.clone() };
     let driver = Driver {
         event_loop: event_loop.clone(),
-        protocol,
+        location,
+        protocol: Some(protocol),
         link,
         socket: Some(socket),
         is_made: false,
     };
     let (made, is_made) = oneshot::channel();
-    event_loop.create_task(driver.run(made));
+    event_loop.handle().spawn(driver.run(made));
     // This fails if the runtime shuts down. The transport then says that it is closed.
     let _ = is_made.await;
     transport
 }
 
-impl<P: DatagramProtocol> Driver<P> {
+impl Driver {
     async fn run(mut self, made: oneshot::Sender<()>) {
         let transport = DatagramTransport {
             link: self.link.clone(),
@@ -58,17 +69,15 @@ impl<P: DatagramProtocol> Driver<P> {
             protocol.connection_made(transport)
         });
         let _ = made.send(());
-        // Idle sockets have no buffer.
-        let mut buffer = Vec::new();
         let mut drained = false;
         loop {
             match self.link.advance(drained) {
-                Next::PauseWriting => self.call("pause_writing", P::pause_writing),
-                Next::ResumeWriting => self.call("resume_writing", P::resume_writing),
+                Next::PauseWriting => self.call("pause_writing", |it| it.pause_writing()),
+                Next::ResumeWriting => self.call("resume_writing", |it| it.resume_writing()),
                 Next::Error(error) => self.call("error_received", |it| it.error_received(error)),
-                Next::Read => drained = !self.read(&mut buffer),
+                Next::SetProtocol(protocol) => self.set_protocol(protocol),
+                Next::Read => drained = !self.read(),
                 Next::Wait { write } => {
-                    buffer = Vec::new();
                     let (link, socket) = (self.link.clone(), self.socket.clone());
                     if let Err(error) = wait(&link, socket, write).await {
                         self.link.fail(error);
@@ -82,12 +91,21 @@ impl<P: DatagramProtocol> Driver<P> {
     }
 
     /// Receives one datagram and delivers it. Returns `false` if there was none.
-    fn read(&mut self, buffer: &mut Vec<u8>) -> bool {
+    fn read(&mut self) -> bool {
         let Some(socket) = &self.socket else {
             return false;
         };
+        let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
         buffer.resize(READ_SIZE, 0);
-        match socket.try_receive(buffer) {
+        let received = socket.try_receive(&mut buffer);
+        let found = self.take_in(received, &buffer);
+        let _ = BUFFER.try_with(|cell| cell.set(buffer));
+        found
+    }
+
+    /// Does what a read came to. Returns `false` if there was nothing to read.
+    fn take_in(&mut self, received: io::Result<(usize, Address)>, buffer: &[u8]) -> bool {
+        match received {
             Ok(_) if self.link.is_closing() => {}
             Ok((length, from)) => {
                 let data = &buffer[..length];
@@ -101,13 +119,36 @@ impl<P: DatagramProtocol> Driver<P> {
     }
 
     /// Calls the protocol. If it panics, the socket is closed.
-    fn call(&mut self, name: &str, callback: impl FnOnce(&mut P)) {
-        let protocol = &mut self.protocol;
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(protocol))) {
+    fn call(&mut self, name: &'static str, callback: impl FnOnce(&mut dyn DatagramProtocol)) {
+        let Some(protocol) = self.protocol.as_deref_mut() else {
+            return;
+        };
+        let callback = || catch_unwind(AssertUnwindSafe(|| callback(protocol)));
+        if let Err(payload) = self.event_loop.watch(name, self.location, callback) {
             let message = format!("the protocol panicked in {name}");
             self.link.fail(io::Error::other(message));
             self.report(name, payload);
         }
+    }
+
+    fn set_protocol(&mut self, protocol: Box<dyn DatagramProtocol>) {
+        let old = self.protocol.replace(protocol);
+        self.drop_protocol(old);
+    }
+
+    fn drop_protocol(&self, protocol: Option<Box<dyn DatagramProtocol>>) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(protocol))) {
+            self.report("drop", payload);
+        }
+    }
+
+    /// Closes the socket, and drops the protocol.
+    fn close(&mut self) {
+        let next = self.link.release();
+        self.socket = None;
+        self.drop_protocol(next);
+        let protocol = self.protocol.take();
+        self.drop_protocol(protocol);
     }
 
     fn report(&self, name: &str, payload: Box<dyn Any + Send>) {
@@ -121,17 +162,16 @@ impl<P: DatagramProtocol> Driver<P> {
         self.call("connection_lost", |protocol| {
             protocol.connection_lost(error)
         });
-        self.link.release();
-        self.socket = None;
+        self.close();
     }
 }
 
-impl<P: DatagramProtocol> Drop for Driver<P> {
+impl Drop for Driver {
     fn drop(&mut self) {
         if self.is_made {
             self.lose(Some(io::Error::other("the runtime was shut down")));
         }
-        self.link.release();
+        self.close();
     }
 }
 

@@ -75,6 +75,33 @@ impl EventLoop {
     /// # Errors
     ///
     /// See [`add_reader`](Self::add_reader).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    /// use std::sync::Arc;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, _other) = UnixStream::pair()?;
+    ///     one.set_nonblocking(true)?;
+    ///     let one = Arc::new(one);
+    ///     let event_loop = EventLoop::current();
+    ///     let (promise, written) = event_loop.create_future();
+    ///     let writes = one.clone();
+    ///     event_loop.add_writer(&*one, move || {
+    ///         if let Ok(length) = (&*writes).write(b"hello") {
+    ///             let _ = promise.set_result(length);
+    ///         }
+    ///     })?;
+    ///     assert_eq!(written.await.unwrap(), 5);
+    ///     event_loop.remove_writer(&*one);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn add_writer(
         &self,
         fd: impl AsFd,

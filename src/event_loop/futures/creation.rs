@@ -80,6 +80,20 @@ impl EventLoop {
     }
 
     /// Creates a task with a name, a context, or an eager start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// #[heist::main]
+    /// async fn main() {
+    ///     let event_loop = EventLoop::current();
+    ///     // Polled at once, up to where it first waits.
+    ///     let task = event_loop.task_builder().name("sum").eager_start(true).spawn(async { 1 + 1 });
+    ///     assert_eq!(task.await.unwrap(), 2);
+    /// }
+    /// ```
     pub fn task_builder(&self) -> TaskBuilder<'_> {
         TaskBuilder {
             event_loop: self,

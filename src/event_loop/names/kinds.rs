@@ -11,6 +11,15 @@ pub enum AddressFamily {
     V6,
 }
 
+impl AddressFamily {
+    pub(crate) fn has(self, address: &SocketAddr) -> bool {
+        match self {
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+        }
+    }
+}
+
 /// What an address is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SocketKind {

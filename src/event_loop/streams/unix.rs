@@ -24,6 +24,34 @@ impl EventLoop {
     /// # Cancel safety, errors
     ///
     /// See [`create_unix_server`](Self::create_unix_server).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     # let folder = tempfile::tempdir()?;
+    ///     # let path = folder.path().join("socket");
+    ///     let event_loop = EventLoop::current();
+    ///     let server = event_loop.start_unix_server(
+    ///         async |mut reader, mut writer| {
+    ///             if let Ok(line) = reader.readline().await {
+    ///                 writer.write(&line);
+    ///                 let _ = writer.drain().await;
+    ///             }
+    ///         },
+    ///         &path,
+    ///     );
+    ///     let server = server.await?;
+    ///     let (mut reader, mut writer) = event_loop.open_unix_connection(&path).await?;
+    ///     writer.write(b"hello\n");
+    ///     assert_eq!(reader.readline().await?, b"hello\n");
+    ///     server.close();
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn start_unix_server<F, T>(
         &self,
         client_connected: F,

@@ -61,6 +61,36 @@ impl EventLoop {
     /// # Errors, panics
     ///
     /// See [`subprocess_exec`](Self::subprocess_exec).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Promise, SubprocessProtocol};
+    ///
+    /// /// Collects what the program prints.
+    /// struct Output(Vec<u8>, Promise<Vec<u8>>);
+    ///
+    /// impl SubprocessProtocol for Output {
+    ///     fn pipe_data_received(&mut self, fd: i32, data: &[u8]) {
+    ///         if fd == 1 {
+    ///             self.0.extend_from_slice(data);
+    ///         }
+    ///     }
+    ///     fn connection_lost(&mut self, _error: Option<std::io::Error>) {
+    ///         let _ = self.1.set_result(std::mem::take(&mut self.0));
+    ///     }
+    /// }
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let event_loop = EventLoop::current();
+    ///     let (promise, output) = event_loop.create_future();
+    ///     let protocol = Output(Vec::new(), promise);
+    ///     event_loop.subprocess_shell(|| protocol, "echo one; echo two").await?;
+    ///     assert_eq!(output.await.unwrap(), b"one\ntwo\n");
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn subprocess_shell<P, F>(
         &self,
         factory: F,

@@ -11,10 +11,13 @@ use super::copy_error::copy_error;
 use super::socket::{Socket, Upgrade};
 use super::transport::Transport;
 use crate::sync::oneshot;
-use crate::task::spawn_blocking;
+use crate::task::{JoinHandle, spawn_blocking};
 
 /// How much of a file is read at once.
 const CHUNK: u64 = 256 * 1024;
+
+/// How much the system is asked to send at once. It takes no more than the socket has room for.
+const SENDFILE: u64 = 16 * 1024 * 1024;
 
 pub(crate) enum Barrier {
     #[cfg_attr(not(feature = "tls"), allow(dead_code))]
@@ -33,6 +36,7 @@ pub(crate) struct Source {
     offset: u64,
     left: u64,
     sent: u64,
+    job: Option<JoinHandle<io::Result<u64>>>,
 }
 
 /// Why a file was not sent whole.
@@ -71,12 +75,68 @@ impl From<SendError> for io::Error {
 }
 
 impl Source {
+    /// `count` bytes from `offset` on, or all up to the end.
+    pub(crate) fn new(file: File, offset: u64, count: Option<u64>) -> Self {
+        Self {
+            file: Arc::new(file),
+            offset,
+            left: count.unwrap_or(u64::MAX),
+            sent: 0,
+            job: None,
+        }
+    }
+
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Sends the part of the file, to its end at most.
-    pub(crate) async fn send_to(&mut self, socket: &dyn Socket) -> Result<(), SendError> {
+    /// Sends the part of the file, to its end at most. If the future is dropped, [`settle`](Self::settle).
+    pub(crate) async fn send_to(&mut self, socket: &Arc<dyn Socket>) -> Result<(), SendError> {
+        match self.send_by_system(socket).await? {
+            true => Ok(()),
+            false => self.send_by_copying(&**socket).await,
+        }
+    }
+
+    /// Waits for the job that still has the socket, if there is one.
+    pub(crate) async fn settle(&mut self) {
+        if let Some(job) = self.job.take() {
+            // What it sent is lost with the connection.
+            let _ = job.await;
+        }
+    }
+
+    /// Lets the system move the bytes, on the blocking pool, because it may wait for the disk. Returns `false` if the rest
+    /// has to be copied.
+    async fn send_by_system(&mut self, socket: &Arc<dyn Socket>) -> Result<bool, SendError> {
+        while self.left > 0 {
+            let (to, file) = (socket.clone(), self.file.clone());
+            let (offset, size) = (self.offset + self.sent, self.left.min(SENDFILE));
+            let job = spawn_blocking(move || to.try_sendfile(&file, offset, size));
+            let sent = self.job.insert(job).await;
+            self.job = None;
+            match sent.map_err(|error| SendError::File(io::Error::other(error)))? {
+                Ok(0) => return Ok(true),
+                Ok(sent) => self.note(sent),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let writable = poll_fn(|cx| socket.poll_write_ready(cx)).await;
+                    writable.map_err(SendError::Socket)?;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_of_peer(&error) => return Err(SendError::Socket(error)),
+                // If it isn't just that the system can't, reading or writing fails too, and tells which of both it is.
+                Err(_) => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    fn note(&mut self, sent: u64) {
+        self.sent += sent;
+        self.left -= sent;
+    }
+
+    async fn send_by_copying(&mut self, socket: &dyn Socket) -> Result<(), SendError> {
         while self.left > 0 {
             let (file, offset) = (self.file.clone(), self.offset + self.sent);
             let size = self.left.min(CHUNK) as usize;
@@ -106,8 +166,7 @@ impl Source {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(sent) => {
                     chunk = &chunk[sent..];
-                    self.sent += sent as u64;
-                    self.left -= sent as u64;
+                    self.note(sent as u64);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     poll_fn(|cx| socket.poll_write_ready(cx)).await?;
@@ -119,6 +178,13 @@ impl Source {
         }
         Ok(())
     }
+}
+
+fn is_of_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::TimedOut
+    )
 }
 
 /// Reads without regard to the file's position, which other descriptors of it may share.
@@ -136,8 +202,9 @@ impl Transport {
     /// Sends `count` bytes of a file from `offset` on, or all up to its end, after what was written before. Returns how
     /// much was sent.
     ///
-    /// What is written meanwhile is sent after the file. Nothing is read meanwhile. Only a part of the file is in memory
-    /// at a time, whatever its size.
+    /// What is written meanwhile is sent after the file. Nothing is read meanwhile. On Linux, the bytes go from the file to
+    /// the socket without a copy in this process (`sendfile(2)`). With TLS, for files that can't be sent so, and elsewhere,
+    /// they are read and written, and only a part of the file is in memory at a time.
     ///
     /// # Cancel safety
     ///
@@ -185,12 +252,7 @@ impl Transport {
         count: Option<u64>,
     ) -> impl Future<Output = io::Result<u64>> + Send + use<> {
         let (done, is_done) = oneshot::channel();
-        let source = Source {
-            file: Arc::new(file),
-            offset,
-            left: count.unwrap_or(u64::MAX),
-            sent: 0,
-        };
+        let source = Source::new(file, offset, count);
         let wish = Barrier::SendFile(SendFile { source, done });
         let put = self.link.put_barrier(Box::new(wish));
         async move {

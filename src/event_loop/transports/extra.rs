@@ -35,7 +35,7 @@ use std::io::{self, ErrorKind};
 use std::sync::{Arc, Weak};
 
 use super::address::Address;
-use super::socket::Socket;
+use super::socket::Described;
 #[cfg(feature = "tls")]
 pub use super::tls_info::TlsInfo;
 
@@ -92,17 +92,17 @@ impl<T> fmt::Debug for Key<T> {
 /// The socket or pipe of a transport, for its options. It does not keep the socket open.
 #[derive(Clone)]
 pub struct TransportSocket {
-    socket: Weak<dyn Socket>,
+    socket: Weak<dyn Described>,
 }
 
 impl TransportSocket {
-    pub(crate) fn new(socket: &Arc<dyn Socket>) -> Self {
+    pub(crate) fn new(socket: Arc<dyn Described>) -> Self {
         Self {
-            socket: Arc::downgrade(socket),
+            socket: Arc::downgrade(&socket),
         }
     }
 
-    fn open(&self) -> io::Result<Arc<dyn Socket>> {
+    fn open(&self) -> io::Result<Arc<dyn Described>> {
         let closed = || io::Error::new(ErrorKind::NotConnected, "the transport is closed");
         self.socket.upgrade().ok_or_else(closed)
     }

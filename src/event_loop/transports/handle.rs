@@ -159,6 +159,25 @@ impl Transport {
     }
 
     /// A handle of the protocol, if it is a `P` and the connection is not over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Counter(u32);
+    /// impl Protocol for Counter {}
+    ///
+    /// #[heist::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let event_loop = EventLoop::current();
+    ///     let server = event_loop.create_server(|| Counter(0), "127.0.0.1:0").await?;
+    ///     let (transport, _) = event_loop.create_connection(|| Counter(4), server.local_addr()).await?;
+    ///     let protocol = transport.get_protocol::<Counter>().unwrap();
+    ///     assert_eq!(protocol.with(|counter| counter.0).await, Some(4));
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn get_protocol<P: Protocol>(&self) -> Option<ProtocolHandle<P>> {
         let inbox = self.link.inbox()?.downcast::<Inbox<P>>().ok()?;
         Some(ProtocolHandle {

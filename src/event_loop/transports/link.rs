@@ -44,6 +44,8 @@ pub(crate) struct Link {
 /// Something that the task does between two callbacks. Only the task knows what it is.
 pub(crate) type Wish = Box<dyn Any + Send>;
 
+type Unfulfilled = (VecDeque<Wish>, Option<Wish>);
+
 struct State {
     socket: Option<Arc<dyn Socket>>,
     out: VecDeque<u8>,
@@ -208,15 +210,16 @@ impl Link {
         });
     }
 
-    /// Drops the socket, for good.
-    pub(crate) fn release(&self) {
+    /// Drops the socket, for good. Returns the wishes that nobody fulfils any more: the caller drops them, because that
+    /// runs code of the user.
+    pub(crate) fn release(&self) -> Unfulfilled {
         let mut state = self.state.lock();
         state.fail(None);
-        let socket = state.socket.take();
-        let inbox = state.inbox.take();
+        let (socket, inbox) = (state.socket.take(), state.inbox.take());
         let wishes = (std::mem::take(&mut state.wishes), state.beyond.take());
         drop(state);
-        drop((socket, inbox, wishes));
+        drop((socket, inbox));
+        wishes
     }
 
     pub(crate) fn close(&self) {

@@ -3,23 +3,53 @@
 #[cfg(unix)]
 pub(crate) mod unix;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::address::Address;
+#[cfg(target_os = "linux")]
+use super::sendfile::sendfile;
 #[cfg(feature = "tls")]
 use super::tls_info::TlsInfo;
+#[cfg(target_os = "linux")]
+use crate::io::Interest;
 use crate::net::TcpStream;
 
+/// What is known of a socket besides.
+pub(crate) trait Described: Send + Sync + 'static {
+    /// The descriptor, for options.
+    #[cfg(unix)]
+    fn fd(&self) -> std::os::fd::BorrowedFd<'_>;
+
+    /// The TCP socket, for options.
+    fn tcp(&self) -> Option<&TcpStream> {
+        None
+    }
+
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<TlsInfo> {
+        None
+    }
+}
+
 /// A stream of bytes. One task waits for it, any thread may write.
-pub(crate) trait Socket: Send + Sync + 'static {
+pub(crate) trait Socket: Described {
     /// Reads what has arrived. 0 means that no more will come.
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Takes what it can, at least one byte.
     fn try_write(&self, data: &[u8]) -> io::Result<usize>;
+
+    /// Sends a part of a file without a copy in this process, and returns how much it took. It may wait for the disk, but
+    /// not for the peer. Fails if this kind of
+    /// socket, system or file can't.
+    fn try_sendfile(&self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
+        let _ = (file, offset, count);
+        Err(ErrorKind::Unsupported.into())
+    }
 
     /// Sends what it has taken and holds back itself. `WouldBlock` if something is left.
     fn try_flush(&self) -> io::Result<()> {
@@ -41,20 +71,6 @@ pub(crate) trait Socket: Send + Sync + 'static {
     /// What it can do. Writing to one that only reads is a mistake.
     fn directions(&self) -> Directions {
         Directions::Both
-    }
-
-    /// The descriptor, for options.
-    #[cfg(unix)]
-    fn fd(&self) -> std::os::fd::BorrowedFd<'_>;
-
-    /// The TCP socket, for options.
-    fn tcp(&self) -> Option<&TcpStream> {
-        None
-    }
-
-    #[cfg(feature = "tls")]
-    fn tls(&self) -> Option<TlsInfo> {
-        None
     }
 }
 
@@ -104,6 +120,17 @@ impl Opened {
     }
 }
 
+impl Described for TcpStream {
+    #[cfg(unix)]
+    fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(self)
+    }
+
+    fn tcp(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}
+
 impl Socket for TcpStream {
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Self::try_read(self, buffer)
@@ -111,6 +138,11 @@ impl Socket for TcpStream {
 
     fn try_write(&self, data: &[u8]) -> io::Result<usize> {
         Self::try_write(self, data)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn try_sendfile(&self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
+        self.try_io(Interest::WRITABLE, || sendfile(self, file, offset, count))
     }
 
     fn shut_down_writing(&self) -> io::Result<()> {
@@ -123,14 +155,5 @@ impl Socket for TcpStream {
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Self::poll_write_ready(self, cx)
-    }
-
-    #[cfg(unix)]
-    fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        std::os::fd::AsFd::as_fd(self)
-    }
-
-    fn tcp(&self) -> Option<&TcpStream> {
-        Some(self)
     }
 }

@@ -150,6 +150,15 @@ pub enum Tls {
     Server(ServerTls),
 }
 
+impl Tls {
+    pub(crate) fn upgrade(self) -> Upgrade {
+        match self {
+            Self::Client(tls) => tls.upgrade(),
+            Self::Server(tls) => tls.upgrade(),
+        }
+    }
+}
+
 impl From<ClientTls> for Tls {
     fn from(tls: ClientTls) -> Self {
         Self::Client(tls)
@@ -181,9 +190,6 @@ impl Transport {
         &self,
         tls: T,
     ) -> impl Future<Output = io::Result<()>> + Send + use<T> {
-        self.upgrade(match tls.into() {
-            Tls::Client(tls) => tls.upgrade(),
-            Tls::Server(tls) => tls.upgrade(),
-        })
+        self.upgrade(tls.into().upgrade())
     }
 }

@@ -20,7 +20,7 @@ impl Facts for Link {
     }
 
     fn socket(&self) -> Option<TransportSocket> {
-        Link::socket(self).map(|socket| TransportSocket::new(&socket))
+        Link::socket(self).map(|socket| TransportSocket::new(socket))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Unix streams, and the ends of pipes.
 
+#[cfg(target_os = "linux")]
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,7 +10,9 @@ use std::task::{Context, Poll, ready};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Address, Directions, Opened, Socket};
+#[cfg(target_os = "linux")]
+use super::super::sendfile::sendfile;
+use super::{Address, Described, Directions, Opened, Socket};
 use crate::io::Interest;
 use crate::io::unix::AsyncFd;
 use crate::net::UnixStream;
@@ -33,6 +37,12 @@ impl Opened {
     }
 }
 
+impl Described for UnixStream {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.as_fd()
+    }
+}
+
 impl Socket for UnixStream {
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Self::try_read(self, buffer)
@@ -40,6 +50,11 @@ impl Socket for UnixStream {
 
     fn try_write(&self, data: &[u8]) -> io::Result<usize> {
         Self::try_write(self, data)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn try_sendfile(&self, file: &File, offset: u64, count: u64) -> io::Result<u64> {
+        self.try_io(Interest::WRITABLE, || sendfile(self, file, offset, count))
     }
 
     fn shut_down_writing(&self) -> io::Result<()> {
@@ -53,7 +68,9 @@ impl Socket for UnixStream {
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Self::poll_write_ready(self, cx)
     }
+}
 
+impl Described for pipe::Receiver {
     fn fd(&self) -> BorrowedFd<'_> {
         self.as_fd()
     }
@@ -83,10 +100,6 @@ impl Socket for pipe::Receiver {
     fn directions(&self) -> Directions {
         Directions::Read
     }
-
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.as_fd()
-    }
 }
 
 /// The writing end of a pipe. Reading from it waits until the reader has gone.
@@ -113,6 +126,12 @@ impl WritePipe {
             && fds[0]
                 .revents()
                 .intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
+    }
+}
+
+impl Described for WritePipe {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.sender.as_fd()
     }
 }
 
@@ -148,9 +167,5 @@ impl Socket for WritePipe {
 
     fn directions(&self) -> Directions {
         Directions::Write
-    }
-
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.sender.as_fd()
     }
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use heist_sync::sys::Mutex;
 use rustls::Connection;
 
-use super::super::socket::{Handshake, Socket};
+use super::super::socket::{Described, Handshake, Socket};
 use super::super::tls_info::TlsInfo;
 
 /// How much is encrypted ahead of the socket.
@@ -167,7 +167,9 @@ impl Socket for TlsStream {
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.inner.poll_write_ready(cx)
     }
+}
 
+impl Described for TlsStream {
     #[cfg(unix)]
     fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.inner.fd()
