@@ -30,7 +30,8 @@ Runs heist beside tokio and smol and prints the medians.
     cargo run --release -p benches -- [OPTIONS]
 
     --shapes A,B      only these (all; see --list)
-    --runtimes A,B    of heist-1,heist,tokio,smol (these) epoll and io_uring; heist-1: heist with one worker; the last two: bare loops, for sockets
+    --runtimes A,B    of heist-1,heist,tokio,smol (these), epoll, io_uring, callbacks, asyncio and uvloop; heist-1: heist with one worker;
+                      epoll, io_uring: bare loops, for sockets; callbacks: heist's event loop; it and the last two serve TCP echo
     --rounds N        each runtime in turn, so often (5)
     --workers N       worker threads of the others (2)
     --report FOLDER   write a page (index.html), a picture (figures.svg), the table (figures.md), and all rounds (figures.tsv)
@@ -46,6 +47,9 @@ const BARE: &str = "epoll";
 
 /// The same by `io_uring`, for TCP echo of 64 bytes.
 const URING: &str = "io_uring";
+
+/// The shapes of TCP echo in callbacks: heist's event loop, and Python's.
+const CALLBACKS: [&str; 3] = ["callbacks", "asyncio", "uvloop"];
 
 /// What the command line asks for.
 struct Options {
@@ -182,7 +186,7 @@ fn options(words: &[&str]) -> Result<Options, String> {
             }
             "--runtimes" => {
                 let asked: Vec<&str> = value.split(',').collect();
-                let known = || RUNTIMES.into_iter().chain([BARE, URING]);
+                let known = || RUNTIMES.into_iter().chain([BARE, URING]).chain(CALLBACKS);
                 if let Some(name) = asked.iter().find(|name| !known().any(|it| it == **name)) {
                     return Err(format!("no runtime is called {name}"));
                 }
@@ -227,6 +231,9 @@ fn child(runtime: &str, shape: &str, workers: usize) {
         BARE => shapes::bare(shape).unwrap_or_else(|| std::process::exit(0)),
         #[cfg(target_os = "linux")]
         URING => shapes::uring::bare(shape).unwrap_or_else(|| std::process::exit(0)),
+        _ if CALLBACKS.contains(&runtime) => {
+            shapes::in_callbacks(runtime, shape, workers).unwrap_or_else(|| std::process::exit(0))
+        }
         _ => panic!("no runtime is called {runtime}"),
     };
     for value in values {

@@ -8,8 +8,10 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) mod callbacks;
 pub(crate) mod epoll;
 pub(crate) mod heist;
+pub(crate) mod python;
 pub(crate) mod smol;
 pub(crate) mod tokio;
 #[cfg(target_os = "linux")]

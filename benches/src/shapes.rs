@@ -15,7 +15,7 @@ mod timers;
 #[cfg(target_os = "linux")]
 pub(crate) mod uring;
 
-pub(crate) use serve::bare;
+pub(crate) use serve::{bare, in_callbacks};
 
 /// A shape's name on the command line, and its rows in the table: what is measured, and in which unit.
 pub(crate) struct Shape {

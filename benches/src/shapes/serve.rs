@@ -6,8 +6,7 @@ use std::time::Duration;
 use benches::measure::process_cpu;
 
 use crate::client::{Client, Load};
-use crate::rt::Rt;
-use crate::rt::epoll;
+use crate::rt::{Rt, callbacks, epoll, python};
 
 /// What a server does with the messages of its load.
 #[derive(Clone, Copy)]
@@ -45,7 +44,7 @@ macro_rules! shapes {
         pub(super) fn $function<R: Rt>(runtime: &R, _workers: usize) -> Vec<f64> {
             let (server, load) = const { plan($name).unwrap() };
             let address = start(runtime, server);
-            measure(address, load)
+            measure(address, load, process_cpu)
         }
     )+};
 }
@@ -83,20 +82,37 @@ pub(crate) fn bare(shape: &str) -> Option<Vec<f64>> {
         Server::Udp => epoll::udp(),
         Server::Http(_) => return None,
     };
-    Some(measure(address, load))
+    Some(measure(address, load, process_cpu))
 }
 
-/// CPU of this process a message, time a message, and the time from a message to its answer that 99 of 100 don't exceed; all in
+/// The same shape in callbacks, if it is TCP echo. Python has a process for each worker.
+pub(crate) fn in_callbacks(event_loop: &str, shape: &str, workers: usize) -> Option<Vec<f64>> {
+    let (Server::Echo, load) = plan(shape)? else {
+        return None;
+    };
+    if event_loop == "callbacks" {
+        return Some(measure(callbacks::echo(workers), load, process_cpu));
+    }
+    match python::echo(event_loop, workers) {
+        Ok(server) => Some(measure(server.address, load, || server.cpu())),
+        Err(error) => {
+            eprintln!("{shape}: {error}");
+            None
+        }
+    }
+}
+
+/// CPU of the server a message, time a message, and the time from a message to its answer that 99 of 100 don't exceed; all in
 /// microseconds.
-fn measure(address: SocketAddr, load: Load) -> Vec<f64> {
+fn measure(address: SocketAddr, load: Load, cpu: impl Fn() -> Duration) -> Vec<f64> {
     let warm_up = Load {
         messages: load.connections.max(load.messages / 10),
         ..load
     };
     Client::start(address, warm_up).run(|| ());
     let client = Client::start(address, load);
-    let before = process_cpu();
-    let (seen, after) = client.run(process_cpu);
+    let before = cpu();
+    let (seen, after) = client.run(&cpu);
     let cpu = (after - before).as_secs_f64() * 1e6 / load.messages as f64;
     vec![cpu, seen.each, seen.p99]
 }
