@@ -1,4 +1,4 @@
-//! `#[heist::main]` and `#[heist::test]`.
+//! `#[heist::main]` and `#[heist::test]`, and the same two for the crate `tokio` of heist.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -59,7 +59,7 @@ struct Options {
     /// In milliseconds.
     shutdown_grace: Option<u64>,
     start_paused: Option<LitBool>,
-    /// The path of the crate, if it isn't `::heist`.
+    /// The path of the crate, if it isn't the one that the attribute belongs to.
     heist: Option<Path>,
 }
 
@@ -240,21 +240,27 @@ fn literal_string(value: &Expr, message: &str) -> syn::Result<LitStr> {
     }
 }
 
-pub(crate) fn expand(kind: Kind, options: TokenStream, item: TokenStream) -> TokenStream {
+/// `root` is the crate whose attribute it is: `heist` or `tokio`.
+pub(crate) fn expand(
+    kind: Kind,
+    root: &str,
+    options: TokenStream,
+    item: TokenStream,
+) -> TokenStream {
     let function = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => function,
         Err(mut error) => {
             let name = if kind == Kind::Main { "main" } else { "test" };
             error.combine(Error::new(
                 Span::call_site(),
-                format!("#[heist::{name}] goes on an async function"),
+                format!("#[{root}::{name}] goes on an async function"),
             ));
             return [error.into_compile_error(), item].into_iter().collect();
         }
     };
     match Options::parse(kind, options).and_then(|options| check(kind, &function).map(|()| options))
     {
-        Ok(options) => wrap(kind, &options, function),
+        Ok(options) => wrap(kind, root, &options, function),
         Err(error) => [error.into_compile_error(), without_runtime(function)]
             .into_iter()
             .collect(),
@@ -301,7 +307,7 @@ fn is_test(attribute: &Attribute) -> bool {
 }
 
 /// The function without `async`, which runs its body on a runtime.
-fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
+fn wrap(kind: Kind, root: &str, options: &Options, function: Function) -> TokenStream {
     let Function {
         attributes,
         visibility,
@@ -335,10 +341,11 @@ fn wrap(kind: Kind, options: &Options, function: Function) -> TokenStream {
         .last()
         .map_or_else(|| body.span_close(), |last| last.span());
     let end = end.resolved_at(Span::mixed_site());
+    let root = Ident::new(root, end);
     let heist = options
         .heist
         .as_ref()
-        .map_or_else(|| quote_spanned!(end=> ::heist), |path| quote!(#path));
+        .map_or_else(|| quote_spanned!(end=> ::#root), |path| quote!(#path));
     let runtime = quote_spanned! {end=>
         #heist::runtime::Builder::#builder
             #workers

@@ -57,7 +57,7 @@ use proc_macro::TokenStream;
 /// ```
 #[proc_macro_attribute]
 pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
-    entry::expand(entry::Kind::Main, options.into(), item.into()).into()
+    entry::expand(entry::Kind::Main, "heist", options.into(), item.into()).into()
 }
 
 /// Makes an async function a test that runs on a runtime of its own.
@@ -88,7 +88,25 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
-    entry::expand(entry::Kind::Test, options.into(), item.into()).into()
+    entry::expand(entry::Kind::Test, "heist", options.into(), item.into()).into()
+}
+
+/// Runs an async function on a runtime of its own. It is usually put on `main`.
+///
+/// This is heist's [`macro@main`] for programs that name the crate `tokio`. It has the same options.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn tokio_main(options: TokenStream, item: TokenStream) -> TokenStream {
+    entry::expand(entry::Kind::Main, "tokio", options.into(), item.into()).into()
+}
+
+/// Makes an async function a test that runs on a runtime of its own.
+///
+/// This is heist's [`macro@test`] for programs that name the crate `tokio`. It has the same options.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn tokio_test(options: TokenStream, item: TokenStream) -> TokenStream {
+    entry::expand(entry::Kind::Test, "tokio", options.into(), item.into()).into()
 }
 
 /// What `heist::select!` expands to. Its first token is the path of the crate.

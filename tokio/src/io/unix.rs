@@ -1,0 +1,3 @@
+//! Waiting for any file descriptor.
+
+pub use heist::io::unix::*;

@@ -1,0 +1,3 @@
+//! Tasks. See heist's module `task`.
+
+pub use heist::task::*;
