@@ -64,7 +64,7 @@
 //! | polls that take long, or block | hold up the tasks behind them | other workers, or spare ones, take those tasks | |
 //! | `LocalSet` in a `LocalRuntime` | not supported | works; `spawn_local` spawns into whichever was entered last | |
 //! | `task_local!` | | the same; the first poll of a `spawn_eager`, which tokio lacks, is a call inside its spawner and sees the spawner's values | |
-//! | `#[main]`, `#[test]` | options `flavor`, `worker_threads`, `name`, `crate`, `start_paused` | the same; `shutdown_grace` is new | |
+//! | `#[main]`, `#[test]` | options `flavor`, `worker_threads`, `name`, `crate`, `start_paused`; `unhandled_panic` needs `tokio_unstable` | the same; `shutdown_grace` is new | |
 //! | `time::sleep` | ends at the next full millisecond | ends within some tens of microseconds on Linux | |
 //! | `time::pause`, `start_paused` | in current-thread runtimes, with the feature `test-util` | in both flavors, without a feature | |
 //! | paused time | jumps in full milliseconds | jumps to the exact deadline | |

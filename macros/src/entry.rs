@@ -59,6 +59,8 @@ struct Options {
     /// In milliseconds.
     shutdown_grace: Option<u64>,
     start_paused: Option<LitBool>,
+    /// The variant of `UnhandledPanic`.
+    unhandled_panic: Option<Ident>,
     /// The path of the crate, if it isn't the one that the attribute belongs to.
     heist: Option<Path>,
 }
@@ -76,6 +78,7 @@ impl Options {
         };
         let (mut runtime_name, mut flavor, mut worker_threads) = (None, None, None);
         let (mut shutdown_grace, mut start_paused, mut heist) = (None, None, None);
+        let mut unhandled_panic = None;
         for Named { name, value } in syn::parse::Parser::parse2(parser, tokens)? {
             match name.to_string().as_str() {
                 "name" => set(&mut runtime_name, &name, parse_name(&value)?)?,
@@ -87,11 +90,12 @@ impl Options {
                 )?,
                 "shutdown_grace" => set(&mut shutdown_grace, &name, parse_grace(&value)?)?,
                 "start_paused" => set(&mut start_paused, &name, parse_paused(&value)?)?,
+                "unhandled_panic" => set(&mut unhandled_panic, &name, parse_unhandled(&value)?)?,
                 "crate" => set(&mut heist, &name, parse_crate(&value)?)?,
                 other => {
                     let message = format!(
                         "unknown option `{other}`; the options are `name`, `flavor`, `worker_threads`, \
-                         `shutdown_grace`, `start_paused` and `crate`"
+                         `shutdown_grace`, `start_paused`, `unhandled_panic` and `crate`"
                     );
                     return Err(Error::new(name.span(), message));
                 }
@@ -109,6 +113,7 @@ impl Options {
             worker_threads: worker_threads.map(|(_, count)| count),
             shutdown_grace,
             start_paused,
+            unhandled_panic,
             heist,
         })
     }
@@ -219,6 +224,20 @@ fn parse_paused(value: &Expr) -> syn::Result<LitBool> {
             "`start_paused` takes `true` or `false`",
         )),
     }
+}
+
+fn parse_unhandled(value: &Expr) -> syn::Result<Ident> {
+    let message = "`unhandled_panic` takes a string: \"ignore\" or \"shutdown_runtime\"";
+    let text = literal_string(value, message)?;
+    let variant = match text.value().as_str() {
+        "ignore" => "Ignore",
+        "shutdown_runtime" => "ShutdownRuntime",
+        _ => return Err(Error::new(text.span(), message)),
+    };
+    Ok(Ident::new(
+        variant,
+        text.span().resolved_at(Span::mixed_site()),
+    ))
 }
 
 fn parse_crate(value: &Expr) -> syn::Result<Path> {
@@ -346,11 +365,15 @@ fn wrap(kind: Kind, root: &str, options: &Options, function: Function) -> TokenS
         .heist
         .as_ref()
         .map_or_else(|| quote_spanned!(end=> ::#root), |path| quote!(#path));
+    let unhandled = options.unhandled_panic.as_ref().map(
+        |variant| quote_spanned!(end=> .unhandled_panic(#heist::runtime::UnhandledPanic::#variant)),
+    );
     let runtime = quote_spanned! {end=>
         #heist::runtime::Builder::#builder
             #workers
             #name
             #paused
+            #unhandled
             .#build
             .expect("the runtime could not be built")
     };

@@ -27,6 +27,8 @@ use proc_macro::TokenStream;
 ///   `heist::sync::CancellationToken`. If some have to be cancelled, a report that names them goes to standard error; the
 ///   exit code stays. The time is a whole number with the unit `ms`, `s` or `m`.
 /// - `start_paused = true`: time is paused from the start, as by `heist::time::pause`. This is for tests.
+/// - `unhandled_panic = "shutdown_runtime"`: a task that panics ends the runtime, and the function panics. With `"ignore"`
+///   (the default) only the one that joins the task hears of it.
 /// - `crate = "path"`: where to find heist, if it is not under the name `heist`.
 ///
 /// # Panics
@@ -94,7 +96,6 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Runs an async function on a runtime of its own. It is usually put on `main`.
 ///
 /// This is heist's [`macro@main`] for programs that name the crate `tokio`. It has the same options.
-#[doc(hidden)]
 #[proc_macro_attribute]
 pub fn tokio_main(options: TokenStream, item: TokenStream) -> TokenStream {
     entry::expand(entry::Kind::Main, "tokio", options.into(), item.into()).into()
@@ -103,7 +104,6 @@ pub fn tokio_main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes an async function a test that runs on a runtime of its own.
 ///
 /// This is heist's [`macro@test`] for programs that name the crate `tokio`. It has the same options.
-#[doc(hidden)]
 #[proc_macro_attribute]
 pub fn tokio_test(options: TokenStream, item: TokenStream) -> TokenStream {
     entry::expand(entry::Kind::Test, "tokio", options.into(), item.into()).into()

@@ -8,16 +8,16 @@
 //! ```
 //!
 //! Everything here is heist's. Types are the same types: `tokio::runtime::Handle` is `heist::runtime::Handle`. What isn't
-//! heist's has a signature of tokio's that heist lacks: [`time::error::Error`] and
+//! heist's has a signature of tokio's that heist lacks: `io::unix::AsyncFd`, [`time::error::Error`] and
 //! `sync::mpsc::error::RecvError`.
 //!
 //! The README tells how to use it. heist's module `differences` lists where heist differs from tokio.
 
-#[doc(inline)]
-pub use heist::{fs, net, runtime, signal};
 #[cfg(any(unix, windows))]
 #[doc(inline)]
 pub use heist::process;
+#[doc(inline)]
+pub use heist::{fs, net, runtime, signal};
 #[doc(inline)]
 pub use heist::{join, pin, select, spawn, task_local, try_join};
 #[doc(inline)]

@@ -214,7 +214,7 @@ impl File {
     ///     Ok(())
     /// }
     /// ```
-    pub async fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
+    pub async fn create_new<P: AsRef<Path>>(path: P) -> io::Result<File> {
         let mut options = Self::options();
         options.read(true).write(true).create_new(true);
         options.open(path).await

@@ -1,0 +1,2 @@
+#[heist_macros::main(unhandled_panic = "abort")]
+async fn main() {}
