@@ -134,11 +134,12 @@ impl<S: Pollable> Registered<S> {
     /// # Errors
     ///
     /// If the reactor has been shut down.
-    pub(crate) async fn news(&self, interest: Interest) -> io::Result<Both> {
+    pub(crate) fn news(&self, interest: Interest) -> impl Future<Output = io::Result<Both>> {
+        // The future holds both directions, and not the object. So it is `Send` even if the object isn't `Sync`.
         let (read, write) = wanted(interest);
         let mut read = read.map(|wanted| self.reads().news_of(wanted));
         let mut write = write.map(|wanted| self.writes().news_of(wanted));
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             let found = Both {
                 read: poll_one(&mut read, cx),
                 write: poll_one(&mut write, cx),
@@ -151,7 +152,6 @@ impl<S: Pollable> Registered<S> {
                 Poll::Pending
             }
         })
-        .await
     }
 
     /// Waits until something that `interest` asks for may be so, and returns what.
