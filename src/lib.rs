@@ -54,6 +54,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `macros` (on by default) | [`main`], [`test`] and [`select!`] |
+//! | `futures-io` (on by default) | the traits of `futures_io` on sockets, files and the pipes of children |
 //! | `hyper` | the module `hyper`: hyper 1's `rt` traits on heist's types |
 //! | `tracing` | stalls as events of the crate `tracing` |
 //! | `tls` | TLS for the transports of the event loop, by the crate `rustls`: `event_loop::tls` |

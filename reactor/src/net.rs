@@ -41,6 +41,7 @@ macro_rules! stream_io {
             }
         }
 
+        #[cfg(feature = "futures-io")]
         impl futures_io::AsyncRead for $type {
             fn poll_read(
                 self: std::pin::Pin<&mut Self>,
@@ -105,6 +106,7 @@ macro_rules! stream_io {
             }
         }
 
+        #[cfg(feature = "futures-io")]
         impl futures_io::AsyncWrite for $type {
             fn poll_write(
                 self: std::pin::Pin<&mut Self>,

@@ -15,6 +15,7 @@ use crate::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 use crate::sys::AtOnce;
 use inner::Inner;
 
+#[cfg(feature = "futures-io")]
 mod futures;
 mod inner;
 #[cfg(unix)]
@@ -72,6 +73,7 @@ pub struct File {
     inner: Mutex<Inner>,
     max_buf_size: usize,
     /// A seek by the trait of `futures_io` that is under way.
+    #[cfg(feature = "futures-io")]
     seeking: Option<SeekFrom>,
 }
 
@@ -104,6 +106,7 @@ impl File {
             std: Arc::new(std),
             inner: Mutex::new(Inner::new(at_once)),
             max_buf_size: MAX_BUF_SIZE,
+            #[cfg(feature = "futures-io")]
             seeking: None,
         }
     }

@@ -66,6 +66,7 @@ where
         self.reads().poll_io(cx, read, short)
     }
 
+    #[cfg(feature = "futures-io")]
     pub(crate) fn poll_read_vectored(
         &self,
         cx: &mut Context<'_>,

@@ -99,6 +99,7 @@ impl AsyncWrite for ChildStdin {
     }
 }
 
+#[cfg(feature = "futures-io")]
 impl futures_io::AsyncWrite for ChildStdin {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -130,6 +131,7 @@ macro_rules! read {
             }
         }
 
+        #[cfg(feature = "futures-io")]
         impl futures_io::AsyncRead for $name {
             fn poll_read(
                 mut self: Pin<&mut Self>,
