@@ -1,5 +1,6 @@
 //! Corners of tokio's contract that crates rely upon.
 
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -215,16 +216,16 @@ mod tasks {
     #[tokio::test]
     async fn the_budget_can_be_used_up_and_lifted() {
         let used = tokio::spawn(async {
-            let mut used = 0;
+            let used = Cell::new(0);
             let mut waits = pin!(async {
                 loop {
                     coop::consume_budget().await;
-                    used += 1;
+                    used.set(used.get() + 1);
                 }
             });
             let poll: Poll<()> = waits.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             let exhausted = !coop::has_budget_remaining();
-            (poll.is_pending() && exhausted, used)
+            (poll.is_pending() && exhausted, used.get())
         });
         let (exhausted, used) = bounded(used).await.unwrap();
         assert!(exhausted);

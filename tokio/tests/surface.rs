@@ -118,3 +118,22 @@ async fn a_descriptor_that_cannot_be_watched_comes_back() {
         assert!(number.as_raw_fd() >= 0);
     }
 }
+
+#[tokio::test]
+async fn a_wait_for_a_descriptor_that_lends_its_value_is_send_though_the_value_is_not_sync() {
+    /// It may move to another thread, but not be shared between threads.
+    struct Unshared(OwnedFd, std::cell::Cell<()>);
+    impl AsRawFd for Unshared {
+        fn as_raw_fd(&self) -> RawFd {
+            self.0.as_raw_fd()
+        }
+    }
+    fn is_send<T: Send>(_: T) {}
+
+    let (here, _there) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut fd = AsyncFd::new(Unshared(here.into(), std::cell::Cell::new(()))).unwrap();
+    is_send(fd.readable_mut());
+    is_send(fd.writable_mut());
+    is_send(fd.ready_mut(Interest::READABLE));
+    is_send(fd.async_io_mut(Interest::READABLE, |_| Ok(())));
+}

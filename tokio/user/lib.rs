@@ -1,4 +1,4 @@
-//! The macros of `tokio`, as a crate uses them that depends on nothing else.
+//! The macros of `tokio`, as a crate uses them that does not know of heist.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -120,6 +120,28 @@ async fn pin_pins_on_the_stack() {
         let two = async { 2 };
     }
     assert_eq!((&mut one).await + (&mut two).await, 3);
+}
+
+#[tokio::test]
+async fn a_socket_has_tokios_traits_and_not_those_of_futures() {
+    #[allow(unused_imports, reason = "what is imported may not be ambiguous")]
+    use futures_util::{AsyncReadExt as _, AsyncWriteExt as _, SinkExt as _, StreamExt as _};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (here, there) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let (mut here, mut there) = (here.unwrap(), there.unwrap().0);
+    here.write_all(b"ping").await.unwrap();
+    let mut bytes = [0; 4];
+    let read = timeout(Duration::from_secs(60), there.read_exact(&mut bytes)).await;
+    assert_eq!(read.unwrap().unwrap(), 4);
+
+    let (mut sender, mut receiver) = mpsc::channel(1);
+    let (sender, receiver) = (&mut sender, &mut receiver);
+    sender.send(1).await.unwrap();
+    assert_eq!(receiver.recv().await, Some(1));
 }
 
 tokio::task_local! {

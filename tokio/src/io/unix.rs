@@ -22,7 +22,8 @@ pub use heist_unix::{AsyncFdRegisterError, TryIoError};
 pub struct AsyncFd<T: AsRawFd>(heist_unix::AsyncFd<T>);
 
 impl<T: AsRawFd> AsyncFd<T> {
-    /// Watches the descriptor of `inner`, for reading and writing. The value must keep its descriptor open.
+    /// Watches the descriptor of `inner`, for reading and writing. The value must keep its descriptor open until the
+    /// `AsyncFd` is dropped.
     ///
     /// # Errors
     ///
@@ -58,8 +59,8 @@ impl<T: AsRawFd> AsyncFd<T> {
         inner: T,
         interest: Interest,
     ) -> Result<AsyncFd<T>, AsyncFdRegisterError<T>> {
-        // SAFETY: The caller keeps the descriptor open, as tokio's documentation asks. Who breaks that gets the events of
-        // another file; no memory depends on it.
+        // SAFETY: The caller keeps the descriptor open, as the documentation asks. If the caller doesn't, events of another
+        // file arrive; no memory depends on it.
         unsafe { heist_unix::AsyncFd::register_with_interest(inner, interest) }.map(AsyncFd)
     }
 
