@@ -4,6 +4,9 @@
 //! signature and the same contract. `sync/tests/same_source` compiles the names with both, and a program of `runtime`, `task`,
 //! `sync` and `time` that has to come to the same results. The README tells what heist promises beside that.
 //!
+//! The folder `tokio` of heist's repository has a crate of that name. In the place of the registry's, it runs a program and the
+//! crates that name `tokio` on heist, unchanged.
+//!
 //! # What is there
 //!
 //! | tokio | in heist |
@@ -27,11 +30,11 @@
 //!
 //! | item | tokio | heist | why |
 //! |---|---|---|---|
-//! | `io::{AsyncRead, AsyncWrite, AsyncBufRead, AsyncSeek}`, `ReadBuf` | tokio's own | heist's own, of the same shape; tokio's readers and writers need [`io::compat`](crate::io::compat) | heist doesn't depend on tokio |
+//! | `io::{AsyncRead, AsyncWrite, AsyncBufRead, AsyncSeek}`, `ReadBuf` | tokio's own | heist's own, of the same shape; tokio's readers and writers need [`io::compat`](crate::io::compat). In the crate `tokio` of heist's repository both are the same | heist doesn't depend on tokio |
 //! | `AsyncFd::{new, with_interest, try_new, try_with_interest}` | ask for `AsRawFd` | ask for `AsFd` as well; for a mere number there is the unsafe `register` | a number doesn't promise that the descriptor stays open |
 //! | `fs::FileTimes` | a type of tokio's | std's; `set_created` is a method of std's `FileTimesExt` | one type less |
 //! | the futures of `AsyncReadExt` and its like | not `Unpin` | `Unpin` | |
-//! | sockets, `fs::File`, pipes of children | tokio's traits | those of `futures_io` too; `signal::unix::Signal` and the receivers of `mpsc` are `Stream`s | |
+//! | sockets, `fs::File`, pipes of children | tokio's traits | those of `futures_io` too, by the feature `futures-io`; `signal::unix::Signal` and the receivers of `mpsc` are `Stream`s | |
 //! | `lock`, `read`, `write`, `acquire`, `reserve` and their `_owned` and `_many` forms, `mpsc::Sender::{send, send_timeout}`, `Barrier::wait` | `async fn` | `fn` that returns `impl Future` | what is free is taken without a future that can wait |
 //! | `map` and `try_map` of the guards of `Mutex` | map to sized types | to unsized ones too | nothing speaks against it |
 //! | `SemaphorePermit::semaphore` | borrows the permit | borrows the semaphore | nothing speaks against it |
@@ -57,6 +60,7 @@
 //! | `block_on` in a task of a multi-thread runtime | panics | blocks that task alone; another thread takes over its worker | |
 //! | `block_on` in a current-thread runtime | panics | panics | no other thread can take over |
 //! | dropping a `Runtime` where futures are polled | panics | ends it without waiting | the last reference may be anywhere |
+//! | `TOKIO_WORKER_THREADS` | is the default number of workers | is not read; the default is the number of processors | |
 //! | `RuntimeMetrics::num_workers` | fixed | `Handle::set_worker_threads` changes it; spare workers don't count | |
 //! | `RuntimeMetrics::worker_…(worker)` | panics from `num_workers` on | has places for spare workers there, and panics beyond them | |
 //! | `runtime::worker_index` | below `num_workers` | the numbers of spare workers are above | |
