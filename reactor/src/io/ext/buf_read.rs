@@ -213,7 +213,7 @@ impl<R: AsyncBufRead + ?Sized> Operation<R> for ReadLine<'_> {
         read?;
         Poll::Ready(match line {
             Ok(line) => Ok(line.len()),
-            Err(error) => Err(Error::new(ErrorKind::InvalidData, error)),
+            Err(error) => Err(Error::new(ErrorKind::InvalidData, error.utf8_error())),
         })
     }
 }
@@ -308,7 +308,7 @@ impl<R: AsyncBufRead> Lines<R> {
         }
         Poll::Ready(match String::from_utf8(line) {
             Ok(line) => Ok(Some(line)),
-            Err(error) => Err(Error::new(ErrorKind::InvalidData, error)),
+            Err(error) => Err(Error::new(ErrorKind::InvalidData, error.utf8_error())),
         })
     }
 }
