@@ -11,7 +11,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf, copy_bidirectional, duplex};
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf, copy_bidirectional, duplex,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -247,8 +249,10 @@ mod tasks {
     #[test]
     fn a_panic_in_block_on_comes_out() {
         let runtime = Builder::new_current_thread().build().unwrap();
-        let panics = AssertUnwindSafe(|| runtime.block_on(async { panic!("out") }));
-        let panic = catch_unwind(|| panics()).map(|(): ()| ()).unwrap_err();
+        let panics = || runtime.block_on(async { panic!("out") });
+        let panic = catch_unwind(AssertUnwindSafe(panics))
+            .map(|(): ()| ())
+            .unwrap_err();
         assert_eq!(panic.downcast_ref(), Some(&"out"));
         assert_eq!(runtime.block_on(async { 1 }), 1);
     }
@@ -304,6 +308,26 @@ mod io {
         buffer.push(b'>');
         assert_eq!(bounded(other.read_buf(&mut buffer)).await.unwrap(), 5);
         assert_eq!(buffer, b">hello");
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_not_utf8_has_the_error_of_std() {
+        let read = async |bytes: &[u8]| {
+            let mut line = "kept".to_owned();
+            let error = (&mut &*bytes).read_line(&mut line).await.unwrap_err();
+            assert_eq!(line, "kept");
+            error
+        };
+        let in_a_line = read(b"a\xff\n").await;
+        let in_lines = (&b"a\xff\n"[..]).lines().next_line().await.unwrap_err();
+        for error in [in_a_line, in_lines] {
+            assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+            error
+                .into_inner()
+                .unwrap()
+                .downcast::<std::str::Utf8Error>()
+                .unwrap();
+        }
     }
 
     #[tokio::test]
