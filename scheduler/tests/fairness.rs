@@ -617,3 +617,38 @@ fn a_root_that_wakes_itself_has_a_turn_each_millisecond_beside_long_polls() {
         "{turns} turns while the task was polled 40 times"
     );
 }
+
+#[test]
+fn a_current_thread_runtime_polls_tasks_in_the_order_in_which_they_became_ready() {
+    let _dog = watchdog();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    current_thread().block_on(async {
+        let mut wakers = Vec::new();
+        let mut tasks = Vec::new();
+        for number in 0..20 {
+            let (wake, mut woken) = heist_sync::mpsc::channel::<()>(1);
+            wakers.push(wake);
+            let order = order.clone();
+            tasks.push(task::spawn(async move {
+                while woken.recv().await.is_some() {
+                    order.lock().unwrap().push(number);
+                }
+                order.lock().unwrap().push(number);
+            }));
+        }
+        // Spawned in this order, woken in the other.
+        task::yield_now().await;
+        for wake in wakers.iter().rev() {
+            wake.try_send(()).expect("it waits");
+        }
+        while order.lock().unwrap().len() < 20 {
+            task::yield_now().await;
+        }
+        drop(wakers);
+        for task in tasks {
+            task.await.expect("no panic");
+        }
+    });
+    let expected: Vec<_> = (0..20).rev().chain(0..20).collect();
+    assert_eq!(*order.lock().unwrap(), expected);
+}

@@ -238,8 +238,15 @@ fn joining_without_end_lets_others_run() {
     current_thread().block_on(async {
         let flag = Arc::new(AtomicUsize::new(0));
         let seen = flag.clone();
-        let mut set: JoinSet<()> = (0..1_000).map(|_| ready(())).collect();
-        task::yield_now().await;
+        let ended = Arc::new(AtomicUsize::new(0));
+        let ends = || {
+            let ended = ended.clone();
+            async move { _ = ended.fetch_add(1, Ordering::SeqCst) }
+        };
+        let mut set: JoinSet<()> = (0..1_000).map(|_| ends()).collect();
+        while ended.load(Ordering::SeqCst) < 1_000 {
+            task::yield_now().await;
+        }
         let other = task::spawn(async move { seen.store(1, Ordering::SeqCst) });
         // All have ended: without a budget this would be a single poll.
         let mut polls = 0;

@@ -1,6 +1,6 @@
 //! How a worker puts tasks into its own queues, and takes them out.
 
-use super::shared::Worker;
+use super::shared::{Flavor, Worker};
 use crate::cell::Runnable;
 use crate::queue::persist;
 use crate::thread;
@@ -19,6 +19,9 @@ impl Worker {
         if let Some(n) = self.batch.get() {
             // The worker wakes the tasks of a batch of events now, and announces the whole batch at its end.
             self.batch.set(Some(n + 1));
+            self.local.fresh.push(task);
+        } else if self.shared.flavor == Flavor::CurrentThread {
+            // Programs for one thread rely on the order. There is no other worker to tell.
             self.local.fresh.push(task);
         } else if self.shared.modes.is_closed() {
             // There other workers find it while they drain.
