@@ -36,9 +36,12 @@ mod watchdog;
 #[path = "event_loop/watched.rs"]
 mod watched;
 
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read as _};
 use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
 use std::sync::mpsc;
+use std::task::Poll;
 
 use heist::event_loop::{
     EventLoop, ExceptionContext, Protocol, RuntimeExt as _, Server, Transport,
@@ -275,6 +278,21 @@ pub(crate) fn reset(stream: TcpStream) {
         assert_eq!(error.kind(), ErrorKind::Interrupted);
     }
     drop(stream);
+}
+
+/// Polls a future a number of times at most. Lets others run in between.
+pub(crate) async fn poll_times<F: Future>(
+    mut future: Pin<&mut F>,
+    times: u32,
+) -> Option<F::Output> {
+    for _ in 0..times {
+        let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        if let Poll::Ready(output) = polled {
+            return Some(output);
+        }
+        heist::task::yield_now().await;
+    }
+    None
 }
 
 /// Bytes whose place can be told from their values.

@@ -393,3 +393,33 @@ fn an_accepted_socket_speaks_tls_as_a_server() {
         assert_eq!(client.await.unwrap(), b"hello");
     });
 }
+
+#[test]
+fn closing_the_clients_of_a_server_ends_handshakes_that_hang() {
+    let configs = configs();
+    on_all(async |event_loop| {
+        let told = told(&event_loop);
+        let endings: [fn(&Server); 2] = [Server::close_clients, Server::abort_clients];
+        for end in endings {
+            let tls = ServerTls::new(configs.server.clone())
+                .handshake_timeout(Duration::from_secs(1_000));
+            let server = event_loop.create_server(|| Quiet, "127.0.0.1:0").tls(tls);
+            let server = server.await.unwrap();
+            let silent = TcpStream::connect(server.local_addr()).unwrap();
+            silent.set_nonblocking(true).unwrap();
+            loop {
+                end(&server);
+                // It is accepted some time.
+                match (&silent).read(&mut [0]) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        heist::task::yield_now().await;
+                    }
+                    _ => break,
+                }
+            }
+            server.close();
+            server.wait_closed().await;
+        }
+        assert!(told.try_recv().is_err(), "what was asked for is no failure");
+    });
+}

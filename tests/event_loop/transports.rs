@@ -423,3 +423,26 @@ fn a_file_to_a_peer_that_has_gone_loses_the_connection() {
         assert!(transport.is_closing());
     });
 }
+
+#[test]
+fn a_protocol_that_comes_too_late_leaves_nobody_waiting() {
+    on_all(async |event_loop| {
+        let server = event_loop.create_server(|| Idle, "127.0.0.1:0");
+        let server = server.await.unwrap();
+        let address = server.local_addr();
+        let connect = event_loop.create_connection(|| Idle, address);
+        let (transport, first) = connect.await.unwrap();
+        transport.abort();
+        first.wait_lost().await.unwrap();
+        let late = transport.set_protocol(Idle);
+        assert!(late.with(|_| ()).await.is_none());
+        let found = transport.get_protocol::<Idle>();
+        if let Some(found) = found {
+            assert!(found.with(|_| ()).await.is_none());
+        }
+        assert!(late.wait_lost().await.is_none());
+    });
+}
+
+struct Idle;
+impl Protocol for Idle {}

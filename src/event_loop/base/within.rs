@@ -18,6 +18,11 @@ pub(crate) async fn within<F: Future>(event_loop: &EventLoop, future: F) -> F::O
     .await
 }
 
+/// Why something was not made, or ended.
+pub(crate) fn shut_down() -> io::Error {
+    io::Error::other("the runtime was shut down")
+}
+
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
 /// Something that is made once it is awaited, with options that may be set before.

@@ -17,6 +17,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use crate::event_loop::base::within::shut_down;
 use crate::event_loop::transports::barrier::{Barrier, SendFile};
 use crate::event_loop::transports::handle::{ProtocolHandle, Serve, SetProtocol, pair};
 use crate::event_loop::transports::link::{Link, Next, Wish};
@@ -106,8 +107,8 @@ impl Driver {
         let mut give_up = AbortOnDrop(Some(link.clone()));
         let made = is_made.await;
         give_up.0 = None;
-        // If the runtime shuts down, there is no answer. The transport then says that it is closed.
-        made.unwrap_or(Ok(()))?;
+        // If the runtime shuts down, there is no answer.
+        made.unwrap_or_else(|_| Err(shut_down()))?;
         Ok(Transport { link })
     }
 
@@ -290,7 +291,9 @@ impl Driver {
         let upgraded = upgrade(inner)?;
         let handshake = poll_fn(|cx| upgraded.socket.poll_handshake(cx));
         let handshake = timeout(upgraded.handshake_timeout, handshake);
-        let shaken = unless_gone(&self.link, handshake).await;
+        // Nobody has written anything to a new connection, so closing it is the same as aborting it.
+        let is_new = self.stage == Stage::New;
+        let shaken = unless_over(&self.link, is_new, handshake).await;
         let late = |_| io::Error::new(ErrorKind::TimedOut, "the TLS handshake took too long");
         shaken.ok_or_else(closed)?.map_err(late).flatten()?;
         self.socket = Some(upgraded.socket.clone());
@@ -304,7 +307,7 @@ impl Driver {
             return;
         };
         let SendFile { mut source, done } = file;
-        let sent = unless_gone(&self.link, source.send_to(&socket)).await;
+        let sent = unless_over(&self.link, false, source.send_to(&socket)).await;
         source.settle().await;
         let result = match sent {
             Some(Ok(())) => Ok(source.sent()),
@@ -323,10 +326,15 @@ impl Driver {
 
     /// The connection failed before it was made. The protocol hears nothing.
     fn refuse(&mut self, error: io::Error) {
+        let was_closed = self.link.is_closing();
         self.give_back();
         if let Some(made) = self.made.take() {
             // Whoever connected may have gone away, and wants to hear nothing then.
             let _ = made.send(Err(error));
+            return;
+        }
+        // Whoever closed it knows.
+        if was_closed {
             return;
         }
         let context = ExceptionContext::new("a connection failed before it was made");
@@ -359,11 +367,8 @@ impl Drop for Driver {
             Stage::New => {
                 let wishes = self.link.release();
                 self.guard_drop(|| drop(wishes));
-                if let Some(served) = &self.served {
-                    served.close_inbox();
-                }
             }
-            Stage::Made => self.lose(Some(io::Error::other("the runtime was shut down"))),
+            Stage::Made => self.lose(Some(shut_down())),
             Stage::Lost => {}
         }
     }
@@ -379,14 +384,14 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Runs `future` unless the connection is aborted meanwhile.
-async fn unless_gone<F: Future>(link: &Link, future: F) -> Option<F::Output> {
+/// Runs `future` unless the connection is aborted meanwhile, or, if `closing_ends` it, closed.
+async fn unless_over<F: Future>(link: &Link, closing_ends: bool, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     loop {
         let mut woken = pin!(link.wake.notified());
         let ended = poll_fn(|cx| {
             // Before the look, so that an abort after it wakes this task.
-            if link.waits_and_is_gone() {
+            if link.waits_and_is_over(closing_ends) {
                 return Poll::Ready(Some(None));
             }
             if let Poll::Ready(output) = future.as_mut().poll(cx) {

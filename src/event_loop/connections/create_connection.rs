@@ -33,13 +33,13 @@ impl EventLoop {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped before there is a connection, the attempt is given up. After that, the connection goes
-    /// on by itself.
+    /// If the future is dropped before it returns, the attempt is given up. A connection that is there by then is
+    /// aborted.
     ///
     /// # Errors
     ///
     /// Fails if resolving or connecting fails. The error names each address that failed. With TLS, fails if the
-    /// handshake does.
+    /// handshake does. Fails if the runtime is shut down meanwhile.
     ///
     /// # Panics
     ///

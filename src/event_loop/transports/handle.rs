@@ -21,16 +21,24 @@ pub(crate) trait Serve: Send {
     fn resume_writing(&mut self);
     /// Runs the first errand. Returns whether there are more.
     fn run_errand(&mut self) -> bool;
-    /// Drops the errands that wait, and those that come later.
-    fn close_inbox(&self);
     /// Gives the protocol to whoever waits for it, or drops it.
     fn end(self: Box<Self>);
 }
 
 pub(crate) struct Served<P> {
+    inbox: Open<P>,
     protocol: P,
-    inbox: Arc<Inbox<P>>,
     end: oneshot::Sender<P>,
+}
+
+/// An inbox that its protocol looks into. Dropped with the protocol, whatever becomes of that, it is closed. So nobody
+/// waits for a protocol that is not there any more.
+struct Open<P>(Arc<Inbox<P>>);
+
+impl<P> Drop for Open<P> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Makes the task's side and the user's side of a protocol.
@@ -47,7 +55,7 @@ pub(crate) fn pair<P: Protocol>(
     };
     let served = Served {
         protocol,
-        inbox,
+        inbox: Open(inbox),
         end,
     };
     (Box::new(served), handle)
@@ -83,19 +91,15 @@ impl<P: Protocol> Serve for Served<P> {
     }
 
     fn run_errand(&mut self) -> bool {
-        let Some((errand, more)) = self.inbox.pop() else {
+        let Some((errand, more)) = self.inbox.0.pop() else {
             return false;
         };
         errand(&mut self.protocol);
         more
     }
 
-    fn close_inbox(&self) {
-        self.inbox.close();
-    }
-
     fn end(self: Box<Self>) {
-        self.inbox.close();
+        self.inbox.0.close();
         // Nobody may want it.
         drop(self.end.send(self.protocol));
     }

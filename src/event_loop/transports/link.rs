@@ -295,11 +295,12 @@ impl Link {
         self.state.lock().socket.clone()
     }
 
-    /// For a task that waits for something else: makes changes wake it. Returns whether the connection was aborted.
-    pub(crate) fn waits_and_is_gone(&self) -> bool {
+    /// For a task that waits for something else: makes changes wake it. Returns whether the connection was aborted,
+    /// or, if `closing_ends` it, closed.
+    pub(crate) fn waits_and_is_over(&self, closing_ends: bool) -> bool {
         let mut state = self.state.lock();
         state.waiting = true;
-        state.gone
+        state.gone || (closing_ends && state.closing)
     }
 
     pub(crate) fn set_inbox(&self, inbox: Arc<dyn Any + Send + Sync>) {

@@ -93,6 +93,31 @@ pub trait Protocol: Send + 'static {
     ///
     /// See [`Transport::set_write_buffer_limits`]. This is called after the callback that wrote too much. A callback
     /// that writes in a loop sees the mark at once: [`Transport::write`] returns `false`.
+    ///
+    /// # Examples
+    ///
+    /// An echo server whose memory is bounded, also if a peer sends and never reads:
+    ///
+    /// ```
+    /// use heist::event_loop::{Protocol, Transport};
+    ///
+    /// struct Echo(Option<Transport>);
+    ///
+    /// impl Protocol for Echo {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         self.0 = Some(transport);
+    ///     }
+    ///     fn data_received(&mut self, data: &[u8]) {
+    ///         self.0.as_ref().unwrap().write(data);
+    ///     }
+    ///     fn pause_writing(&mut self) {
+    ///         self.0.as_ref().unwrap().pause_reading();
+    ///     }
+    ///     fn resume_writing(&mut self) {
+    ///         self.0.as_ref().unwrap().resume_reading();
+    ///     }
+    /// }
+    /// ```
     fn pause_writing(&mut self) {}
 
     /// The data that waits to be sent has fallen to the low-water mark: go on writing.

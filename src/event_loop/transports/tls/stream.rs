@@ -73,6 +73,19 @@ impl State {
         Ok(length > 0)
     }
 
+    /// Throws away what was taken in. Returns whether the peer's own end was among it.
+    fn discard(&mut self) -> io::Result<bool> {
+        let mut thrown = [0; 4096];
+        loop {
+            match self.tls.reader().read(&mut thrown) {
+                Ok(0) => return Ok(true),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn notify(&mut self) {
         if !self.notified {
             self.notified = true;
@@ -144,20 +157,16 @@ impl Socket for TlsStream {
         let mut state = self.state.lock();
         state.notify();
         state.flush(below)?;
-        let mut thrown = [0; 4096];
         for _ in 0..DISCARDS {
-            match state.tls.reader().read(&mut thrown) {
-                // The peer's own end.
-                Ok(0) => return Ok(()),
-                Ok(_) => continue,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-            if !state.take_in(below)? {
+            if state.discard()? || !state.take_in(below)? {
                 return Ok(());
             }
         }
-        Err(ErrorKind::WouldBlock.into())
+        // The end may have been in what came last, and then nothing else will come.
+        match state.discard()? {
+            true => Ok(()),
+            false => Err(ErrorKind::WouldBlock.into()),
+        }
     }
 
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
