@@ -26,6 +26,9 @@ use crate::sync::Notify;
 pub use create::CreateDatagramEndpoint;
 use socket::Datagrams;
 
+/// What a datagram that waits counts beside its bytes, as in asyncio.
+const HEADER: usize = 8;
+
 /// What happens on a datagram socket, as callbacks. They are called one after the other.
 ///
 /// `connection_made` is called first, once, and `connection_lost` last, once. A callback that panics is reported to the
@@ -254,7 +257,7 @@ impl State {
                 Err(error) => self.unheard = Some(error),
                 Ok(()) => {}
             }
-            self.size -= data.len();
+            self.size -= data.len() + HEADER;
             self.out.pop_front();
         }
     }
@@ -276,7 +279,7 @@ impl State {
             }
         }
         self.out.push_back((data.to_vec(), to.cloned()));
-        self.size += data.len();
+        self.size += data.len() + HEADER;
         self.check_high_water();
         true
     }
@@ -346,7 +349,7 @@ impl DatagramTransport {
         self.link.is_closing()
     }
 
-    /// The number of bytes that wait to be sent.
+    /// The number of bytes that wait to be sent. Each datagram counts eight more, so that empty ones count too.
     pub fn get_write_buffer_size(&self) -> usize {
         self.link.state.lock().size
     }

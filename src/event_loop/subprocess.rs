@@ -53,7 +53,7 @@ use crate::sync::Notify;
 /// }
 /// ```
 pub trait SubprocessProtocol: Send + 'static {
-    /// The process was started. Keep `transport` to write to its standard input, and to end it.
+    /// The process was started. Keep `transport` to write to its standard input, to end it, and to ask how it has ended.
     fn connection_made(&mut self, transport: SubprocessTransport) {
         let _ = transport;
     }
@@ -68,10 +68,15 @@ pub trait SubprocessProtocol: Send + 'static {
         let _ = (fd, error);
     }
 
-    /// The process has ended. Its pipes may still be open, and may still deliver data.
+    /// The process has ended. [`SubprocessTransport::get_returncode`] says how. Its pipes may still be open, and may still
+    /// deliver data.
     fn process_exited(&mut self) {}
 
-    /// The process has ended, and its pipes are closed. Nothing more is called.
+    /// The process has ended, and its pipes are closed. Nothing more is called. If the process has given a pipe to
+    /// another process, the pipe is closed once that one has ended too, or after [`SubprocessTransport::close`].
+    ///
+    /// `error` is `None` however the process has ended. It is an error if that can't be known, if a callback has panicked,
+    /// or if the runtime was shut down.
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }

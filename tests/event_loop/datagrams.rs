@@ -175,7 +175,7 @@ fn unix_datagrams_wait_when_the_peer_does_not_read() {
         while transport.sendto(&[7; 1_000], None) {
             sent += 1;
         }
-        assert_eq!(transport.get_write_buffer_size(), 6_000);
+        assert_eq!(transport.get_write_buffer_size(), 5 * 1_008);
         transport.close();
         let read = heist::task::spawn_blocking(move || {
             let mut buffer = [0; 2_000];
@@ -245,5 +245,60 @@ fn an_endpoint_takes_addresses_of_its_family_alone() {
         let create = event_loop.create_datagram_endpoint(|| records);
         let create = create.local_addr("127.0.0.1:0");
         create.family(AddressFamily::V6).await.unwrap_err();
+    });
+}
+
+#[test]
+#[cfg(unix)]
+fn empty_datagrams_that_wait_count_too() {
+    on_all(async |event_loop| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _deaf = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        let (records, receiver) = records(false);
+        let create = event_loop.create_datagram_endpoint(|| records);
+        let transport = create.remote_path(&path).await.unwrap();
+        assert!(matches!(next(&receiver).await, Told::Made));
+        let more = (0..1_000_000).all(|_| transport.sendto(b"", None));
+        assert!(!more, "a million of them wait");
+        transport.abort();
+        assert!(matches!(next(&receiver).await, Told::Lost(None)));
+    });
+}
+
+#[test]
+fn an_endpoint_that_is_given_up_is_closed() {
+    on_all(async |event_loop| {
+        // Polled a number of times, then dropped.
+        for polls in 0..5 {
+            let (records, receiver) = records(false);
+            let create = event_loop.create_datagram_endpoint(|| records);
+            let mut create = Box::pin(create.local_addr("127.0.0.1:0"));
+            let done = super::poll_times(create.as_mut(), polls).await;
+            drop(create);
+            if let Some(transport) = done {
+                transport.unwrap().close();
+            }
+            while receiver.try_recv() != Err(mpsc::TryRecvError::Disconnected) {
+                heist::task::yield_now().await;
+            }
+        }
+    });
+}
+
+#[test]
+fn the_task_factory_hears_nothing_of_the_loops_own_tasks() {
+    on_all(async |event_loop| {
+        event_loop.set_task_factory(Some(Box::new(|_, _| panic!("a task of the loop's own"))));
+        let (transport, receiver) = bound(&event_loop, false).await;
+        transport.close();
+        assert!(matches!(next(&receiver).await, Told::Lost(None)));
+        #[cfg(unix)]
+        {
+            let (here, _there) = std::os::unix::net::UnixStream::pair().unwrap();
+            event_loop.add_reader(&here, || ()).unwrap();
+            assert!(event_loop.remove_reader(&here));
+        }
+        event_loop.set_task_factory(None);
     });
 }

@@ -181,3 +181,81 @@ fn a_program_that_is_not_there_is_an_error() {
         assert!(receiver.try_recv().is_err());
     });
 }
+
+/// Takes its time for what two pipes flood it with, and kills the child on the way.
+struct Flooded {
+    told: mpsc::Sender<Told>,
+    transport: Option<SubprocessTransport>,
+    taken: u32,
+}
+
+impl SubprocessProtocol for Flooded {
+    fn connection_made(&mut self, transport: SubprocessTransport) {
+        self.transport = Some(transport);
+    }
+
+    fn pipe_data_received(&mut self, _: i32, _: &[u8]) {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        self.taken += 1;
+        if self.taken == 10 {
+            self.transport.as_ref().unwrap().kill().unwrap();
+        }
+    }
+
+    fn connection_lost(&mut self, _: Option<std::io::Error>) {
+        let _ = self.told.send(Told::Lost);
+    }
+}
+
+#[test]
+fn a_child_that_floods_its_pipes_can_be_killed() {
+    on_all(async |event_loop| {
+        let (told, receiver) = mpsc::channel();
+        let flooded = Flooded {
+            told,
+            transport: None,
+            taken: 0,
+        };
+        let mut command = Command::new("sh");
+        command.args(["-c", "cat /dev/zero >&2 & exec cat /dev/zero"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0);
+        let transport = event_loop
+            .subprocess_exec(|| flooded, command)
+            .await
+            .unwrap();
+        let group = format!("-{}", transport.get_pid());
+        while transport.get_returncode().is_none() {
+            heist::time::sleep(heist::time::Duration::from_millis(1)).await;
+        }
+        // Its own child floods on.
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.args(["-9", "--", &group]).status().unwrap().success());
+        all(&receiver).await;
+    });
+}
+
+#[test]
+fn a_child_whose_start_is_given_up_is_killed() {
+    on_all(async |event_loop| {
+        // Polled a number of times, then dropped.
+        for polls in 0..10 {
+            let (records, receiver) = records(false);
+            let mut command = Command::new("sleep");
+            command
+                .arg("1000")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped());
+            let mut start = Box::pin(event_loop.subprocess_exec(|| records, command));
+            let done = super::poll_times(start.as_mut(), polls).await;
+            drop(start);
+            if let Some(transport) = done {
+                transport.unwrap().close();
+            }
+            // It ends in any case, and so its protocol is dropped.
+            while receiver.try_recv() != Err(mpsc::TryRecvError::Disconnected) {
+                heist::time::sleep(heist::time::Duration::from_millis(1)).await;
+            }
+        }
+    });
+}

@@ -292,3 +292,44 @@ fn a_signal_handler_that_panics_is_reported_and_goes_on() {
         assert!(event_loop.remove_signal_handler(kind));
     });
 }
+
+#[test]
+fn a_signal_that_came_before_its_handler_was_replaced_is_not_lost() {
+    on_all(async |event_loop| {
+        let kind = SignalKind::window_change();
+        // Nothing of the loop runs meanwhile: its callbacks wait behind this one.
+        let (told, receiver) = mpsc::channel();
+        let again = told.clone();
+        let same = event_loop.clone();
+        event_loop.add_signal_handler(kind, || ()).unwrap();
+        event_loop.call_soon(move || {
+            send("-WINCH");
+            same.add_signal_handler(kind, move || again.send(()).unwrap())
+                .unwrap();
+        });
+        next(&receiver).await;
+        assert!(event_loop.remove_signal_handler(kind));
+    });
+}
+
+#[test]
+fn a_signal_handler_that_replaces_itself_is_followed_by_the_new_one() {
+    on_all(async |event_loop| {
+        let kind = SignalKind::io();
+        let (told, receiver) = mpsc::channel();
+        let same = event_loop.clone();
+        event_loop
+            .add_signal_handler(kind, move || {
+                let told = told.clone();
+                told.send(1).unwrap();
+                same.add_signal_handler(kind, move || told.send(2).unwrap())
+                    .unwrap();
+            })
+            .unwrap();
+        for expected in [1, 2, 2] {
+            send("-IO");
+            assert_eq!(next(&receiver).await, expected);
+        }
+        assert!(event_loop.remove_signal_handler(kind));
+    });
+}

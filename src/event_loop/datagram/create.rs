@@ -42,13 +42,12 @@ impl EventLoop {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped before there is a socket, the attempt is given up. After that, the socket goes on by
-    /// itself.
+    /// If the future is dropped before it returns, the attempt is given up. A socket that is there by then is closed.
     ///
     /// # Errors
     ///
     /// Fails if resolving, binding or connecting fails. The error names each address that failed. Fails if no address is
-    /// given at all.
+    /// given at all. Fails if the runtime is shut down meanwhile.
     ///
     /// # Panics
     ///
@@ -76,7 +75,7 @@ impl EventLoop {
         };
         let make = async move |event_loop: EventLoop, options: Options<'a>| {
             let socket = options.open().await?;
-            Ok(start(&event_loop, socket, Box::new(factory()), location).await)
+            start(&event_loop, socket, Box::new(factory()), location).await
         };
         CreateDatagramEndpoint {
             making: Making::new(self, options, make),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::{DatagramProtocol, DatagramTransport, Datagrams, Link, Next};
+use crate::event_loop::base::within::shut_down;
 use crate::event_loop::{Address, EventLoop, ExceptionContext};
 use crate::sync::oneshot;
 use crate::task::coop;
@@ -40,7 +41,7 @@ pub(crate) async fn start(
     socket: Datagrams,
     protocol: Box<dyn DatagramProtocol>,
     location: &'static Location<'static>,
-) -> DatagramTransport {
+) -> io::Result<DatagramTransport> {
     let socket = Arc::new(socket);
     let link = Link::new(socket.clone());
     let transport = DatagramTransport { link: link.clone() };
@@ -53,10 +54,22 @@ pub(crate) async fn start(
         is_made: false,
     };
     let (made, is_made) = oneshot::channel();
-    event_loop.handle().spawn(driver.run(made));
-    // This fails if the runtime shuts down. The transport then says that it is closed.
-    let _ = is_made.await;
-    transport
+    event_loop.spawn_own(driver.run(made));
+    let mut give_up = AbortOnDrop(Some(transport.clone()));
+    // If the runtime shuts down, there is no answer.
+    is_made.await.map_err(|_| shut_down())?;
+    give_up.0 = None;
+    Ok(transport)
+}
+
+struct AbortOnDrop(Option<DatagramTransport>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        if let Some(transport) = self.0.take() {
+            transport.abort();
+        }
+    }
 }
 
 impl Driver {
@@ -169,7 +182,7 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         if self.is_made {
-            self.lose(Some(io::Error::other("the runtime was shut down")));
+            self.lose(Some(shut_down()));
         }
         self.close();
     }

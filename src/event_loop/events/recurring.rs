@@ -78,14 +78,15 @@ impl EventLoop {
         };
         let old = table.entries.insert(place, entry);
         drop(table);
-        drop(old);
+        // From here on, the entry goes if this panics.
         let called = Called {
             event_loop: self.clone(),
             recurring: recurring.clone(),
             place,
             number,
         };
-        let mut task = Some(AbortOnDropHandle::new(self.create_task(wait(called))));
+        drop(old);
+        let mut task = Some(AbortOnDropHandle::new(self.spawn_own(wait(called))));
         if let Some(entry) = recurring.0.lock().entry(place, number) {
             entry.task = task.take();
         }
@@ -95,6 +96,26 @@ impl EventLoop {
     }
 
     /// Takes the callback out of its place. Returns whether there was one.
+    /// Puts another callback into the place of one that is there. The events that it was not called for yet are for the
+    /// new one. Gives the callback back if there is none.
+    pub(super) fn replace_recurring(
+        &self,
+        place: Place,
+        callback: Callback,
+    ) -> Result<(), Callback> {
+        let Some(recurring) = self.recurring() else {
+            return Err(callback);
+        };
+        let mut table = recurring.0.lock();
+        let Some(entry) = table.entries.get_mut(&place) else {
+            return Err(callback);
+        };
+        let old = entry.callback.replace(callback);
+        drop(table);
+        drop(old);
+        Ok(())
+    }
+
     pub(super) fn remove_recurring(&self, place: Place) -> bool {
         let Some(recurring) = self.recurring() else {
             return false;
@@ -162,9 +183,10 @@ impl Drop for Lent<'_> {
             return;
         }
         let mut table = self.0.0.lock();
+        // If there is another callback by now, or no entry, it is dropped.
         match table.entry(self.1, self.2) {
-            Some(entry) => entry.callback = callback,
-            None => {
+            Some(entry) if entry.callback.is_none() => entry.callback = callback,
+            _ => {
                 drop(table);
                 drop(callback);
             }

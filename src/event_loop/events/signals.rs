@@ -4,13 +4,15 @@ use std::io;
 
 use super::recurring::Place;
 use crate::event_loop::EventLoop;
+use crate::event_loop::context::Context;
 use crate::signal::unix::{SignalKind, signal};
 
 impl EventLoop {
     /// Calls `callback` as one of the loop's callbacks for each signal of this kind. Signals that come while it waits or
     /// runs may count as one.
     ///
-    /// If the loop has a handler for this kind already, it is replaced. From the first handler on, the signal does not
+    /// If the loop has a handler for this kind already, it is replaced. The new one is called for signals that came
+    /// before and that the old one was not called for. From the first handler on, the signal does not
     /// do what it does by default, also after the handler is removed.
     ///
     /// # Errors
@@ -42,11 +44,18 @@ impl EventLoop {
         kind: SignalKind,
         callback: impl FnMut() + Send + 'static,
     ) -> io::Result<()> {
+        let place = Place::Signal(kind.as_raw_value());
+        let callback: Box<dyn FnMut() + Send> = {
+            let (context, mut callback) = (Context::inherited(), callback);
+            Box::new(move || context.clone().run(&mut callback))
+        };
+        let Err(callback) = self.replace_recurring(place, callback) else {
+            return Ok(());
+        };
         let entered = self.handle().enter();
         let mut signals = signal(kind)?;
         drop(entered);
-        let place = Place::Signal(kind.as_raw_value());
-        self.add_recurring(place, Box::new(callback), async move |called| {
+        self.add_recurring(place, callback, async move |called| {
             while signals.recv().await.is_some() {
                 called.call().await;
             }

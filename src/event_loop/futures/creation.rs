@@ -103,6 +103,15 @@ impl EventLoop {
         }
     }
 
+    /// Spawns a task of the loop's own, which is no business of the task factory.
+    pub(crate) fn spawn_own<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle().spawn(scope(Context::inherited(), future))
+    }
+
     /// Sets what every future goes through before [`create_task`](Self::create_task) spawns it. `None` removes it.
     ///
     /// # Examples

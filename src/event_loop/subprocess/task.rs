@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::pipe::Pipe;
 use super::{Shared, State, SubprocessProtocol, SubprocessTransport};
-use crate::event_loop::base::within::within;
+use crate::event_loop::base::within::{shut_down, within};
 use crate::event_loop::transports::inbox::Inbox;
 use crate::event_loop::{EventLoop, ExceptionContext};
 use crate::process::{Child, Command};
@@ -30,9 +30,13 @@ impl EventLoop {
     /// loop's runtime, whoever calls. When this returns, `connection_made` has been called. If the runtime is shut down,
     /// the process is killed.
     ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it returns, a process that was started by then is killed.
+    ///
     /// # Errors
     ///
-    /// If the program can't be started.
+    /// If the program can't be started. If the runtime is shut down meanwhile.
     ///
     /// # Panics
     ///
@@ -58,7 +62,7 @@ impl EventLoop {
     ///
     /// Don't put texts from elsewhere into the line: the shell may take them for commands.
     ///
-    /// # Errors, panics
+    /// # Cancel safety, errors, panics
     ///
     /// See [`subprocess_exec`](Self::subprocess_exec).
     ///
@@ -117,6 +121,8 @@ struct Driver<P: SubprocessProtocol> {
     inbox: Arc<Inbox<P>>,
     /// Between `connection_made` and `connection_lost`.
     is_made: bool,
+    /// The last thing that was done was an errand, so a look at the process comes first.
+    after_errand: bool,
     error: Option<io::Error>,
 }
 
@@ -139,24 +145,23 @@ async fn start<P: SubprocessProtocol>(
         shared: shared.clone(),
         transport: None,
     };
-    let mut pipes = [None, None, None];
-    if let Some(stdin) = child.stdin.take() {
-        let fd: OwnedFd = stdin.into_owned_fd()?;
-        let (transport, _) = event_loop.connect_write_pipe(|| pipe(0), fd).await?;
-        pipes[0] = Some(transport);
-    }
-    if let Some(stdout) = child.stdout.take() {
-        let fd = stdout.into_owned_fd()?;
-        pipes[1] = Some(event_loop.connect_read_pipe(|| pipe(1), fd).await?.0);
-    }
-    if let Some(stderr) = child.stderr.take() {
-        let fd = stderr.into_owned_fd()?;
-        pipes[2] = Some(event_loop.connect_read_pipe(|| pipe(2), fd).await?.0);
-    }
-    shared.state.lock().pipes = pipes;
     let transport = SubprocessTransport {
         shared: shared.clone(),
     };
+    let mut give_up = CloseOnDrop(Some(transport.clone()));
+    let add = |fd: usize, pipe| shared.state.lock().pipes[fd] = Some(pipe);
+    if let Some(stdin) = child.stdin.take() {
+        let fd: OwnedFd = stdin.into_owned_fd()?;
+        add(0, event_loop.connect_write_pipe(|| pipe(0), fd).await?.0);
+    }
+    if let Some(stdout) = child.stdout.take() {
+        let fd = stdout.into_owned_fd()?;
+        add(1, event_loop.connect_read_pipe(|| pipe(1), fd).await?.0);
+    }
+    if let Some(stderr) = child.stderr.take() {
+        let fd = stderr.into_owned_fd()?;
+        add(2, event_loop.connect_read_pipe(|| pipe(2), fd).await?.0);
+    }
     let driver = Driver {
         event_loop: event_loop.clone(),
         protocol: factory(),
@@ -164,19 +169,32 @@ async fn start<P: SubprocessProtocol>(
         shared,
         inbox,
         is_made: false,
+        after_errand: false,
         error: None,
     };
     let (made, is_made) = oneshot::channel();
-    event_loop.create_task(driver.run(made));
-    // This fails if the runtime shuts down.
-    let _ = is_made.await;
+    event_loop.spawn_own(driver.run(made));
+    // If the runtime shuts down, there is no answer.
+    is_made.await.map_err(|_| shut_down())?;
+    give_up.0 = None;
     Ok(transport)
+}
+
+struct CloseOnDrop(Option<SubprocessTransport>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        if let Some(transport) = self.0.take() {
+            transport.close();
+        }
+    }
 }
 
 /// What the task does next.
 enum Next {
     Signal(Signal),
     Errand,
+    Look,
     Wait,
     Lost,
 }
@@ -198,8 +216,13 @@ impl<P: SubprocessProtocol> Driver<P> {
                         self.call("a callback of a pipe", errand);
                     }
                 }
+                Next::Look => {
+                    if let Some(status) = self.wait(false).await {
+                        self.exited(status);
+                    }
+                }
                 Next::Wait => {
-                    if let Some(status) = self.wait().await {
+                    if let Some(status) = self.wait(true).await {
                         self.exited(status);
                     }
                 }
@@ -211,14 +234,26 @@ impl<P: SubprocessProtocol> Driver<P> {
 
     fn next(&mut self) -> Next {
         let mut state = self.shared.state.lock();
-        if std::mem::take(&mut state.errands) {
+        // Pipes that always have an errand hold up neither a signal nor the news that the process has ended.
+        if !state.ended
+            && let Some(signal) = state.signals.pop_front()
+        {
+            return Next::Signal(signal);
+        }
+        if state.errands {
+            if !state.ended && std::mem::take(&mut self.after_errand) {
+                return Next::Look;
+            }
+            state.errands = false;
+            self.after_errand = true;
             return Next::Errand;
         }
-        if state.ended {
-            let is_open = state.pipes.iter().any(Option::is_some);
-            return if is_open { Next::Wait } else { Next::Lost };
+        let is_open = state.pipes.iter().any(Option::is_some);
+        if state.ended && !is_open {
+            Next::Lost
+        } else {
+            Next::Wait
         }
-        state.signals.pop_front().map_or(Next::Wait, Next::Signal)
     }
 
     /// The process is reaped by this task alone. So its number still means it while `id` gives one.
@@ -230,20 +265,24 @@ impl<P: SubprocessProtocol> Driver<P> {
         }
     }
 
-    /// Waits until somebody wants something, or the process has ended.
-    async fn wait(&mut self) -> Option<io::Result<ExitStatus>> {
+    /// Looks whether the process has ended. If it `waits`, returns once that is so or somebody wants something.
+    async fn wait(&mut self, waits: bool) -> Option<io::Result<ExitStatus>> {
         let has_ended = self.shared.state.lock().ended;
         let shared = self.shared.clone();
         let mut woken = pin!(shared.wake.notified());
         let mut exit = pin!(self.child.wait());
         poll_fn(|cx| {
-            if woken.as_mut().poll(cx).is_ready() {
+            if waits && woken.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(None);
             }
-            if has_ended {
-                return Poll::Pending;
+            if !has_ended && let Poll::Ready(status) = exit.as_mut().poll(cx) {
+                return Poll::Ready(Some(status));
             }
-            exit.as_mut().poll(cx).map(Some)
+            if waits {
+                Poll::Pending
+            } else {
+                Poll::Ready(None)
+            }
         })
         .await
     }
@@ -291,7 +330,6 @@ impl<P: SubprocessProtocol> Drop for Driver<P> {
     fn drop(&mut self) {
         if self.is_made {
             self.shared.state.lock().ended = true;
-            let shut_down = || io::Error::other("the runtime was shut down");
             self.error.get_or_insert_with(shut_down);
             self.lose();
         }
