@@ -1,5 +1,6 @@
 //! Streams: a reader and a writer for tasks, on top of transports and protocols.
 
+mod buffer;
 mod reader;
 mod shared;
 #[cfg(unix)]

@@ -1,5 +1,9 @@
 //! Streams: what asyncio's tests ask of readers and writers.
 
+// The real file: what it costs can't be seen from outside.
+#[path = "../../src/event_loop/streams/buffer.rs"]
+mod buffer;
+
 use std::io::ErrorKind;
 
 use heist::event_loop::{EventLoop, ReadError, Server, StreamReader, StreamWriter, extra};
@@ -241,4 +245,33 @@ fn dropping_the_writer_closes_the_stream_after_what_was_written() {
             .await;
         assert_eq!(reader.read_to_end().await.unwrap(), pattern(1_000_000));
     });
+}
+
+#[test]
+fn what_is_taken_from_a_buffer_leaves_the_rest_where_it_is() {
+    let mut buffer = buffer::Buffer::default();
+    buffer.extend(&[b'x'; 1_000]);
+    let start = buffer.as_ptr();
+    for taken in 1..1_000 {
+        assert_eq!(buffer.take(1), b"x");
+        assert_eq!(buffer.as_ptr(), start.wrapping_add(taken));
+    }
+    assert_eq!(buffer.take_all(), b"x");
+    assert!(buffer.is_empty() && buffer.take(1).is_empty());
+}
+
+#[test]
+fn what_is_added_to_a_buffer_and_taken_by_turns_keeps_its_order() {
+    let mut buffer = buffer::Buffer::default();
+    let (mut added, mut taken) = (0u32, 0u32);
+    for round in 0..10_000u32 {
+        let more: Vec<u8> = (added..added + round % 7).map(|it| it as u8).collect();
+        buffer.extend(&more);
+        added += round % 7;
+        for byte in buffer.take(round as usize % 8) {
+            assert_eq!(byte, taken as u8);
+            taken += 1;
+        }
+        assert_eq!(buffer.len() as u32, added - taken);
+    }
 }

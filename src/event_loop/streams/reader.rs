@@ -69,7 +69,7 @@ impl StreamReader {
             if arrived.buffer.is_empty() && !arrived.eof {
                 return None;
             }
-            Some(take(arrived.buffer, size))
+            Some(arrived.buffer.take(size))
         });
         read.await
     }
@@ -86,7 +86,7 @@ impl StreamReader {
     ///
     /// The error with which the connection was lost.
     pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
-        let read = |arrived: Arrived<'_>| arrived.eof.then(|| std::mem::take(arrived.buffer));
+        let read = |arrived: Arrived<'_>| arrived.eof.then(|| arrived.buffer.take_all());
         self.shared.read(read).await
     }
 
@@ -103,11 +103,11 @@ impl StreamReader {
     pub async fn readexactly(&mut self, size: usize) -> Result<Vec<u8>, ReadError> {
         let read = self.shared.read(|arrived| {
             if arrived.buffer.len() >= size {
-                return Some(Ok(take(arrived.buffer, size)));
+                return Some(Ok(arrived.buffer.take(size)));
             }
             arrived.eof.then(|| {
                 Err(ReadError::Incomplete(IncompleteReadError {
-                    partial: std::mem::take(arrived.buffer),
+                    partial: arrived.buffer.take_all(),
                     expected: Some(size),
                 }))
             })
@@ -135,7 +135,7 @@ impl StreamReader {
                     let line = error.consumed + usize::from(error.found);
                     // Without a line feed in sight, the rest of what is there belongs to the line too.
                     let thrown = if error.found { line } else { usize::MAX };
-                    drop(take(arrived.buffer, thrown));
+                    drop(arrived.buffer.take(thrown));
                     Some(())
                 };
                 self.shared.read(throw).await?;
@@ -190,15 +190,6 @@ impl StreamReader {
     }
 }
 
-/// Takes up to `size` bytes from the front.
-fn take(buffer: &mut Vec<u8>, size: usize) -> Vec<u8> {
-    if size >= buffer.len() {
-        return std::mem::take(buffer);
-    }
-    let rest = buffer.split_off(size);
-    std::mem::replace(buffer, rest)
-}
-
 /// A search for separators in data that grows.
 struct Search<'a> {
     separators: Vec<&'a [u8]>,
@@ -231,7 +222,7 @@ impl<'a> Search<'a> {
                     found: true,
                 })));
             }
-            return Some(Ok(take(arrived.buffer, end)));
+            return Some(Ok(arrived.buffer.take(end)));
         }
         self.from = (arrived.buffer.len() + 1).saturating_sub(self.longest);
         if self.from > arrived.limit {
@@ -242,29 +233,27 @@ impl<'a> Search<'a> {
         }
         arrived.eof.then(|| {
             Err(ReadError::Incomplete(IncompleteReadError {
-                partial: std::mem::take(arrived.buffer),
+                partial: arrived.buffer.take_all(),
                 expected: None,
             }))
         })
     }
 
-    /// Where the separator that ends first starts and ends.
+    /// Where the first separator starts and ends: the one that ends first.
     fn find(&self, buffer: &[u8]) -> Option<(usize, usize)> {
-        let unseen = &buffer[self.from.min(buffer.len())..];
-        let ends = self.separators.iter().filter_map(|separator| {
-            let start = self.from + find(unseen, separator)?;
-            Some((start, start + separator.len()))
-        });
-        ends.min_by_key(|(_, end)| *end)
+        let from = self.from.min(buffer.len());
+        let unseen = &buffer[from..];
+        if let [&[byte]] = self.separators[..] {
+            let start = from + unseen.iter().position(|other| *other == byte)?;
+            return Some((start, start + 1));
+        }
+        // End by end, so that what comes after a separator is not looked at, whichever it is.
+        (1..=unseen.len()).find_map(|end| {
+            let mut separators = self.separators.iter();
+            let found = separators.find(|separator| unseen[..end].ends_with(separator))?;
+            Some((from + end - found.len(), from + end))
+        })
     }
-}
-
-fn find(data: &[u8], wanted: &[u8]) -> Option<usize> {
-    if let [byte] = wanted {
-        return data.iter().position(|other| other == byte);
-    }
-    data.windows(wanted.len())
-        .position(|window| window == wanted)
 }
 
 impl fmt::Debug for StreamReader {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use heist_sync::sys::Mutex;
 
+use super::buffer::Buffer;
 use crate::event_loop::transports::copy_error::copy_error;
 use crate::event_loop::{Protocol, Transport};
 use crate::sync::Notify;
@@ -22,7 +23,7 @@ pub(super) struct Shared {
 
 struct State {
     limit: usize,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     eof: bool,
     /// Reading is paused because the buffer is full.
     paused: bool,
@@ -36,7 +37,7 @@ struct State {
 
 /// What has arrived so far, as a read sees it.
 pub(super) struct Arrived<'a> {
-    pub(super) buffer: &'a mut Vec<u8>,
+    pub(super) buffer: &'a mut Buffer,
     pub(super) eof: bool,
     pub(super) limit: usize,
 }
@@ -45,7 +46,7 @@ impl Shared {
     pub(super) fn new() -> Arc<Self> {
         let state = State {
             limit: LIMIT,
-            buffer: Vec::new(),
+            buffer: Buffer::default(),
             eof: false,
             paused: false,
             writing_paused: false,
@@ -167,7 +168,7 @@ impl Protocol for StreamProtocol {
 
     fn data_received(&mut self, data: &[u8]) {
         let mut state = self.shared.state.lock();
-        state.buffer.extend_from_slice(data);
+        state.buffer.extend(data);
         if !state.paused && state.buffer.len() > 2 * state.limit {
             state.paused = true;
             if let Some(transport) = &state.transport {
