@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use heist::event_loop::context::{Context, ContextVar};
 use heist::event_loop::{EventLoop, ExceptionContext, RuntimeExt as _};
 use heist::runtime::Builder;
 
@@ -277,4 +278,42 @@ fn the_loop_can_be_sent_and_shared() {
     holds::<heist::event_loop::Transport>();
     holds::<heist::event_loop::Server>();
     holds::<heist::event_loop::Future<String>>();
+}
+
+#[test]
+fn an_inherited_value_that_panics_in_its_drop_is_reported_and_the_loop_goes_on() {
+    #[derive(Clone)]
+    struct Bomb(#[allow(dead_code, reason = "its drop is what counts")] Arc<Fuse>);
+    struct Fuse;
+    impl Drop for Fuse {
+        fn drop(&mut self) {
+            panic!("as the test wants it");
+        }
+    }
+    static BOMB: ContextVar<Bomb> = ContextVar::new("bomb").inherited();
+
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let event_loop = runtime.event_loop();
+    let told = told(&event_loop);
+    let (sender, receiver) = mpsc::channel();
+    let mut context = Context::new();
+    let same = event_loop.clone();
+    let (go, gone) = mpsc::channel::<()>();
+    context.run(|| {
+        BOMB.set(Bomb(Arc::new(Fuse)));
+        same.call_soon(move || assert!(gone.recv().is_err()));
+        for number in 0..3 {
+            let sender = sender.clone();
+            same.call_soon(move || sender.send(number).unwrap());
+        }
+    });
+    let after = sender.clone();
+    // The callbacks are the last that have the value.
+    drop(context);
+    drop(go);
+    event_loop.call_soon(move || after.send(3).unwrap());
+    drop(sender);
+    assert!(receiver.iter().eq(0..4));
+    assert!(told.recv().unwrap().ends_with("as the test wants it"));
 }

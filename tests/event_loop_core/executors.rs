@@ -119,3 +119,18 @@ fn a_job_that_panics_harms_no_other() {
         assert_eq!(fine.unwrap(), 1);
     });
 }
+
+#[test]
+fn a_pool_that_is_shut_down_by_its_own_thread_says_what_is_wrong() {
+    on_each(|event_loop| {
+        let pool = Arc::new(ThreadPoolExecutor::new("own", 1).unwrap());
+        let own = pool.clone();
+        let job = event_loop.run_in_executor(Some(&pool), move || own.shutdown(true));
+        let ended = event_loop.run_until_complete(job).unwrap();
+        assert!(ended.unwrap_err().is_panic());
+        // Without waiting, it may.
+        let own = pool.clone();
+        let job = event_loop.run_in_executor(Some(&pool), move || own.shutdown(false));
+        event_loop.run_until_complete(job).unwrap().unwrap();
+    });
+}

@@ -338,3 +338,19 @@ fn a_group_cancels_its_tasks_when_one_fails() {
         assert_eq!(gone.load(Ordering::SeqCst), 1);
     });
 }
+
+#[test]
+fn a_timeout_that_is_used_twice_keeps_its_state() {
+    on_each(|event_loop| {
+        let ends = event_loop.run_until_complete(async {
+            let limit = timeout(Some(Duration::ZERO));
+            let slept = limit.run(std::future::pending::<()>()).await;
+            assert!(slept.is_err() && limit.expired());
+            let again = limit.clone();
+            let second = heist::spawn(async move { again.run(async {}).await });
+            assert!(second.await.unwrap_err().is_panic());
+            assert!(limit.expired() && limit.reschedule(None).is_err());
+        });
+        ends.unwrap();
+    });
+}

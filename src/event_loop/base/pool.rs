@@ -96,9 +96,18 @@ impl ThreadPoolExecutor {
         self.handle.spawn_blocking(function)
     }
 
-    /// Takes no more functions. Those that were submitted run. If `wait`, this blocks until they have ended, which must
-    /// not happen on one of the pool's own threads.
+    /// Takes no more functions. Those that were submitted run. If `wait`, this blocks until they have ended.
+    ///
+    /// # Panics
+    ///
+    /// With `wait`, panics on one of the pool's own threads, which would wait for itself.
+    #[track_caller]
     pub fn shutdown(&self, wait: bool) {
+        let is_here = Handle::try_current().is_ok_and(|here| here.id() == self.handle.id());
+        assert!(
+            !wait || !is_here,
+            "`ThreadPoolExecutor::shutdown` on one of the pool's own threads would wait for itself"
+        );
         let Some(runtime) = self.runtime.lock().take() else {
             return;
         };

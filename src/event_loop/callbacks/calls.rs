@@ -59,7 +59,7 @@ pub(crate) struct Calls {
 
 /// A callback, whatever its type.
 trait Scheduled: Send + Sync {
-    /// Takes the callback out and hands it over, unless that was done before.
+    /// Takes the callback out and hands it over, unless that was done before. Then hands over the drop of its context.
     fn run(&self, run: &mut dyn FnMut(&mut dyn FnMut(), &'static Location<'static>));
     fn cancel(&self);
     fn is_cancelled(&self) -> bool;
@@ -93,6 +93,11 @@ impl<F: FnOnce() + Send> Scheduled for Call<F> {
                 }
             };
             run(&mut once, self.location);
+            // The context's values may panic when they are dropped.
+            if !context.is_empty() {
+                let mut context = Some(context);
+                run(&mut || drop(context.take()), self.location);
+            }
         }
     }
 

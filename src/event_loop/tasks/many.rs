@@ -83,10 +83,17 @@ impl<F: Future + Unpin> Many<F> {
 
     /// The next output, with the index of its future. `None` once all are complete.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
+        let mut parent = None;
         while self.left > 0 {
             let mut state = self.woken.state.lock();
             let Some(index) = state.indexes.pop_front() else {
-                let old = state.parent.replace(cx.waker().clone());
+                let Some(parent) = parent.take() else {
+                    drop(state);
+                    // Cloned without the lock, as a waker may do anything.
+                    parent = Some(cx.waker().clone());
+                    continue;
+                };
+                let old = state.parent.replace(parent);
                 drop(state);
                 drop(old);
                 return Poll::Pending;

@@ -144,8 +144,15 @@ impl Timeout {
     ///
     /// Panics if the limit has been used for a block before.
     pub async fn run<F: Future>(&self, block: F) -> Result<F::Output, TimeoutError> {
-        let begun = std::mem::replace(&mut self.shared.lock().stage, Stage::Active);
-        assert_eq!(begun, Stage::Created, "a timeout serves one block");
+        let is_new = {
+            let mut state = self.shared.lock();
+            let is_new = state.stage == Stage::Created;
+            if is_new {
+                state.stage = Stage::Active;
+            }
+            is_new
+        };
+        assert!(is_new, "a timeout serves one block");
         let _finish = Finish(self);
         let mut block = pin!(block);
         let mut sleep = pin!(sleep_until(Instant::now()));
@@ -155,8 +162,10 @@ impl Timeout {
                 return Poll::Ready(Ok(output));
             }
             // The block may have changed the limit, and others may do so from here on.
+            // The waker is cloned before, as it may do anything.
+            let waker = cx.waker().clone();
             let mut state = self.shared.lock();
-            let old = state.waker.replace(cx.waker().clone());
+            let old = state.waker.replace(waker);
             let when = state.when;
             drop(state);
             drop(old);
