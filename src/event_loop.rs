@@ -18,7 +18,8 @@
 //! - A callback that panics is reported to the [exception handler](EventLoop::set_exception_handler), and the loop goes
 //!   on. If it was a protocol's callback, that connection is lost, and no other.
 //! - A loop without anything to do doesn't hold up the [shutdown](crate::runtime::Runtime::shutdown) of its runtime. A
-//!   callback that waits for its time does, as a task that sleeps would.
+//!   callback that waits for its time does, as a task that sleeps would. So do servers, connections, datagram sockets,
+//!   children, and handlers of signals and descriptors: close or remove them first.
 //!
 //! | to | see |
 //! |---|---|

@@ -104,6 +104,7 @@ impl EventLoop {
     }
 
     /// Spawns a task of the loop's own, which is no business of the task factory.
+    #[track_caller]
     pub(crate) fn spawn_own<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
