@@ -20,7 +20,7 @@ use crate::time::Instant;
 /// It is cheap to clone, and all clones are the same loop. It lives as long as its runtime. Once the runtime is shut
 /// down the loop is closed, and callbacks that are given to it are dropped.
 ///
-/// The [module](super) says what runs where.
+/// The [module](crate::event_loop) says what runs where.
 #[derive(Clone)]
 pub struct EventLoop {
     shared: Arc<Shared>,
