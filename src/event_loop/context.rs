@@ -6,7 +6,8 @@
 //!   its own.
 //! - [`scope`] gives any other future a context, and [`Context::run`] gives one to a function.
 //! - A thread outside of tasks has a context too.
-//! - The callbacks of a connection's [`Protocol`](crate::event_loop::Protocol) have none, until [`Context::run`] brings one.
+//! - Each connection, datagram socket and child process has one, for the callbacks of its protocol. The connections of a server
+//!   inherit from where the server was asked for.
 //!
 //! A task or callback begins with the values of those variables that are [inherited](ContextVar::inherited), as they are
 //! where it is scheduled. Values of other variables stay where they were set. `heist::spawn` takes no context along and

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
+use heist::event_loop::context::ContextVar;
 use heist::event_loop::{Protocol, RuntimeExt as _, Transport};
 
-use super::{Event, Link, Watchdog, connect, pattern, read_exactly, read_to_end, runtime, serve};
+use super::{
+    Event, Link, Watchdog, connect, on_all, pattern, read_exactly, read_to_end, runtime, serve,
+};
 
 #[test]
 fn bytes_arrive_whole_and_in_order_in_both_directions() {
@@ -291,5 +294,47 @@ fn a_client_reaches_its_protocol_through_the_handle() {
         assert_eq!(protocol.with(|count| count.made).await, None);
         assert_eq!(protocol.wait_lost().await.unwrap().lost, 1);
         assert!(transport.is_closing());
+    });
+}
+
+static PLACE: ContextVar<&str> = ContextVar::new("place").inherited();
+
+/// Tells what its callbacks inherit, and what they have set.
+struct Places(mpsc::Sender<Option<&'static str>>);
+
+impl Protocol for Places {
+    fn connection_made(&mut self, transport: Transport) {
+        self.0.send(PLACE.get()).unwrap();
+        PLACE.set("set by connection_made");
+        transport.abort();
+    }
+
+    fn connection_lost(&mut self, _: Option<io::Error>) {
+        self.0.send(PLACE.get()).unwrap();
+    }
+}
+
+#[test]
+fn callbacks_inherit_from_where_the_connection_or_its_server_was_asked_for() {
+    on_all(async |event_loop| {
+        let (server_tells, server_told) = mpsc::channel();
+        let (client_tells, client_told) = mpsc::channel();
+        PLACE.set("server");
+        let server = event_loop.create_server(move || Places(server_tells.clone()), "127.0.0.1:0");
+        let server = server.await.unwrap();
+        PLACE.set("client");
+        let connect = event_loop.create_connection(|| Places(client_tells), server.local_addr());
+        let (_, client) = connect.await.unwrap();
+        client.wait_lost().await.unwrap();
+        for (told, place) in [(server_told, "server"), (client_told, "client")] {
+            let mut seen = Vec::new();
+            while seen.len() < 2 {
+                seen.extend(told.try_iter());
+                heist::task::yield_now().await;
+            }
+            assert_eq!(seen, [Some(place), Some("set by connection_made")]);
+        }
+        server.close();
+        assert_eq!(PLACE.get(), Some("client"));
     });
 }

@@ -94,7 +94,7 @@ impl Driver {
     pub(crate) fn start(mut self, counted: Box<dyn Any + Send>) {
         self.counted = Some(counted);
         let event_loop = self.event_loop.clone();
-        event_loop.handle().spawn(self.run());
+        event_loop.spawn_own(self.run());
     }
 
     /// Starts the task, and waits until `connection_made` has been called. Before that, a drop gives the attempt up.
@@ -103,7 +103,7 @@ impl Driver {
         self.made = Some(made);
         let link = self.link.clone();
         let event_loop = self.event_loop.clone();
-        event_loop.handle().spawn(self.run());
+        event_loop.spawn_own(self.run());
         let mut give_up = AbortOnDrop(Some(link.clone()));
         let made = is_made.await;
         give_up.0 = None;

@@ -169,7 +169,7 @@ impl Server {
                 make,
                 listening: Listening::new(shared.clone()),
             };
-            shared.event_loop.handle().spawn(acceptor.run());
+            shared.event_loop.spawn_own(acceptor.run());
         }
     }
 
