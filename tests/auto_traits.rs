@@ -202,7 +202,7 @@ fn types_of_unix_have_the_traits_of_tokios() {
         &'static net::UnixDatagram, x => x.recv(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];
         &'static net::UnixDatagram, x => x.send_to(any::<&'static [u8]>(), "x"), &["Send", "Sync"];
         u8, _x => net::UnixStream::connect("x"), &["Send", "Sync"];
-        &'static AsyncFd<std::os::fd::OwnedFd>, x => x.readable(), &["Send", "Sync", "RefUnwindSafe"];
+        &'static AsyncFd<std::os::fd::OwnedFd>, x => x.readable(), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
     }
 }
 
@@ -238,7 +238,7 @@ fn futures_have_the_traits_of_tokios() {
         &'static net::TcpListener, x => x.accept(), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
         &'static net::TcpStream, x => x.readable(), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
         &'static net::TcpStream, x => x.writable(), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
-        &'static net::TcpStream, x => x.ready(io::Interest::READABLE), &["Send", "Sync", "RefUnwindSafe"];
+        &'static net::TcpStream, x => x.ready(io::Interest::READABLE), &["Send", "Sync", "UnwindSafe", "RefUnwindSafe"];
         &'static net::TcpStream, x => x.peek(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];
         &'static mut net::OwnedReadHalf, x => x.peek(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];
         &'static mut net::ReadHalf<'static>, x => x.peek(any::<Bytes>()), &["Send", "Sync", "RefUnwindSafe"];
