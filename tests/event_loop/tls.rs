@@ -379,7 +379,9 @@ fn an_accepted_socket_speaks_tls_as_a_server() {
                 let open = event_loop.open_connection(address);
                 let (mut reader, mut writer) = open.with(|client| client.tls(tls)).await.unwrap();
                 writer.write(b"hello");
-                reader.readexactly(5).await.unwrap()
+                let read = reader.readexactly(5).await.unwrap();
+                // The connection stays open as long as these are kept.
+                (read, reader, writer)
             }
         });
         let (accepted, _) = heist::task::spawn_blocking(move || listener.accept())
@@ -390,7 +392,8 @@ fn an_accepted_socket_speaks_tls_as_a_server() {
         let tls = ServerTls::new(configs.server.clone());
         let (transport, _) = connect.tls(tls).await.unwrap();
         assert!(transport.get_extra_info(extra::TLS).is_some());
-        assert_eq!(client.await.unwrap(), b"hello");
+        let (read, _reader, _writer) = client.await.unwrap();
+        assert_eq!(read, b"hello");
     });
 }
 
