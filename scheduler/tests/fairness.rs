@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use heist_reactor::time::sleep;
-use heist_scheduler::runtime::{Builder, Runtime};
+use heist_scheduler::runtime::{Builder, Handle, Runtime};
 use heist_scheduler::task;
 use watch::{current_thread, on_drop, watchdog, workers};
 
@@ -587,6 +587,55 @@ fn a_woken_task_waits_for_one_yielded_task_in_fifteen_at_most() {
         assert!(latest <= 1, "{latest} yielded tasks came between");
         stop.store(true, Ordering::Relaxed);
     }
+}
+
+/// Always leaves something fresh, with polls of 300 µs. Once in 20 polls it spawns a task from another thread, which notes how
+/// many polls come before its own.
+fn long_chain(handle: Handle, stop: Arc<AtomicBool>, polls: Arc<AtomicUsize>, waits: Waits) {
+    task::spawn(async move {
+        burn(Duration::from_micros(300));
+        let before = polls.fetch_add(1, Ordering::Relaxed) + 1;
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        if before.is_multiple_of(20) {
+            let (polls, waits) = (polls.clone(), waits.clone());
+            let probe = async move {
+                let waited = polls.load(Ordering::Relaxed) - before;
+                waits.lock().unwrap().push(waited);
+            };
+            thread::scope(|scope| drop(scope.spawn(|| handle.spawn(probe)).join().unwrap()));
+        }
+        // Two, of which one goes on: there is something in the slot and in the queue.
+        drop(task::spawn(async {}));
+        long_chain(handle, stop, polls, waits);
+    });
+}
+
+type Waits = Arc<Mutex<Vec<usize>>>;
+
+#[test]
+fn what_comes_from_outside_waits_for_few_long_polls() {
+    let _dog = watchdog();
+    let [_, runtime] = <[Runtime; 2]>::try_from(single()).unwrap();
+    let (stop, polls) = (Arc::new(AtomicBool::new(false)), Arc::default());
+    let waits = Waits::default();
+    runtime.block_on(async {
+        for _ in 0..4 {
+            long_chain(
+                Handle::current(),
+                stop.clone(),
+                Arc::clone(&polls),
+                waits.clone(),
+            );
+        }
+    });
+    // The lookout has to see first that the polls are long. At one look in 61 this would never come.
+    let few = |waits: &[usize]| waits.len() >= 20 && waits.iter().rev().take(20).all(|n| *n <= 8);
+    while !few(&waits.lock().unwrap()) {
+        thread::yield_now();
+    }
+    stop.store(true, Ordering::Relaxed);
 }
 
 /// A current-thread runtime's root that wakes itself, as a busy `LocalSet` does, beside a task whose polls are long.

@@ -491,8 +491,8 @@ impl Builder {
         self
     }
 
-    /// Sets after how many polls a worker looks for tasks from outside before those in its own queues. The default is
-    /// 61.
+    /// Sets after how many polls a worker looks for tasks from outside before those in its own queues. By default a worker
+    /// of a multi-thread runtime looks five times a millisecond, or every 61 polls if that is sooner.
     ///
     /// # Panics
     /// Panics if `val` is 0.
@@ -509,7 +509,7 @@ impl Builder {
     #[track_caller]
     pub fn global_queue_interval(&mut self, val: u32) -> &mut Self {
         assert!(val > 0, "global_queue_interval must be greater than 0");
-        self.hooks.injector_interval = val;
+        self.hooks.injector_interval = Some(val);
         self
     }
 

@@ -18,7 +18,8 @@ pub(crate) type WorkerHook = Arc<dyn Fn(usize) + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Hooks {
     pub(crate) event_interval: u32,
-    pub(crate) injector_interval: u32,
+    /// If it isn't set, it depends on how long polls last.
+    pub(crate) injector_interval: Option<u32>,
     /// Whether each thread begins with a function of the user's.
     pub(crate) on_thread_start: bool,
     pub(crate) on_park: Option<Hook>,
@@ -28,15 +29,15 @@ pub(crate) struct Hooks {
     pub(crate) unhandled: UnhandledPanic,
 }
 
-/// After how many polls a worker looks at the injector first, and wakes the tasks that the reactor has events for. It
-/// is a prime, so that it doesn't fall in step with programs' own periods. Other runtimes settled on the same value.
-const INTERVAL: u32 = 61;
+/// After how many short polls a worker looks at the injector first, and wakes the tasks that the reactor has events for.
+/// It is a prime, so that it doesn't fall in step with programs' own periods. Other runtimes settled on the same value.
+pub(crate) const INTERVAL: u32 = 61;
 
 impl Default for Hooks {
     fn default() -> Self {
         Self {
             event_interval: INTERVAL,
-            injector_interval: INTERVAL,
+            injector_interval: None,
             on_thread_start: false,
             on_park: None,
             on_unpark: None,

@@ -23,8 +23,8 @@
 //! operating system doesn't say, a thread is taken to burn. So is one that starts with a hook (`on_thread_start`), until
 //! it is known; any other thread that is on its way waits for a processor. There are never more spares than the bound. A spare
 //! takes waiting tasks, but no tasks that have yielded and merely go on. It sleeps among the others when there is
-//! nothing to take. When no worker has been held up for [`QUIET`], the last spare is dismissed, then the next one, and
-//! so on. The thread of a dismissed spare ends by itself.
+//! nothing to take. When no poll has held up a worker for [`QUIET`], the last spare is dismissed, then the next one, and
+//! so on. A worker that merely lacks a processor keeps no spare. The thread of a dismissed spare ends by itself.
 //!
 //! The lookout rests, and with it the reactor thread, if nothing is ready and every worker sleeps or is blocked
 //! ([`Lookout::may_rest`]). A thread that queues a task then wakes it ([`Shared::rouse_lookout`]). A push from outside
@@ -46,9 +46,6 @@ use crate::cell::Id;
 
 /// How long a worker may be held up, with tasks waiting, before something is done.
 const PATIENCE: Duration = Duration::from_micros(500);
-/// How often a worker that is busy with short polls looks at the reactor, and after how many polls at least.
-const LOOK_INTERVAL: Duration = Duration::from_micros(250);
-const LOOK_MIN: u32 = 4;
 /// For how long a thread must have been watched before its share of a processor says anything. A poll that lasts an
 /// eighth of this never counts as one that burns.
 const SPELL: Duration = Duration::from_micros(200);
@@ -113,7 +110,7 @@ pub(crate) struct Lookout {
     stuck_since: Option<Instant>,
     /// Since when a task has been ready beside a worker that sleeps.
     unserved_since: Option<Instant>,
-    /// When a worker was held up with tasks waiting, or a spare was dismissed, for the last time.
+    /// When a poll held up a worker while tasks waited, or a spare was dismissed, for the last time.
     last_trouble: Instant,
     last_engaged: Instant,
     /// When it last found that it may not rest.
@@ -146,6 +143,22 @@ struct Glance {
     long_polls_end: bool,
     /// Some worker has polled since the last look.
     moved: bool,
+}
+
+/// What holds workers up.
+#[derive(Default)]
+struct HeldUp {
+    /// How many threads block.
+    blocked: usize,
+    /// Some thread has burned for [`PATIENCE`].
+    burning: bool,
+}
+
+impl HeldUp {
+    /// Whether it is more than the lack of a processor.
+    fn by_polls(&self) -> bool {
+        self.blocked > 0 || self.burning
+    }
 }
 
 impl Sight {
@@ -243,15 +256,24 @@ impl Lookout {
         }
         let stuck_for = self.stuck_for(&glance);
         if trouble {
-            self.last_trouble = glance.now;
             let ask = self.in_vain_until.is_none_or(|until| glance.now >= until);
             if glance.moved || ask {
                 self.in_vain_until = None;
             }
-            if glance.for_long && shared.idle.asleep() == 0 && self.in_vain_until.is_none() {
-                self.bring_threads(shared, &glance, stuck_for);
+            let all_awake = shared.idle.asleep() == 0;
+            if glance.for_long && self.in_vain_until.is_none() && (all_awake || glance.spares > 0) {
+                let held_up = self.ask(shared, &glance);
+                if held_up.by_polls() {
+                    self.last_trouble = glance.now;
+                }
+                if all_awake {
+                    self.bring_threads(shared, &glance, stuck_for, &held_up);
+                }
             }
-        } else if glance.spares > 0 && glance.now - self.last_trouble >= QUIET {
+        }
+        // Workers that merely lack a processor keep no spare: it would stay for as long as the machine is busy, and make it
+        // busier.
+        if glance.spares > 0 && glance.now - self.last_trouble >= QUIET {
             self.last_trouble = glance.now;
             engage::dismiss_spare(shared);
         }
@@ -301,7 +323,7 @@ impl Lookout {
             glance.long_polls |= long_polls;
             glance.long_polls_end |= long_polls && begun > 0;
             if !asleep && begun > 0 {
-                remote.set_looks_after(looks_after(begun, time));
+                remote.set_polls_per_ms(per_ms(begun, time));
             }
             glance.moved |= polls != sight.polls;
             if asleep || polls != sight.polls {
@@ -373,9 +395,9 @@ impl Lookout {
         glance.now - *self.stuck_since.get_or_insert(glance.now)
     }
 
-    /// Brings more threads, depending on what the threads of the held-up workers do.
-    fn bring_threads(&mut self, shared: &Shared, glance: &Glance, stuck_for: Duration) {
-        let (mut blocked, mut burning) = (0, false);
+    /// Asks the operating system what the threads of the held-up workers do.
+    fn ask(&mut self, shared: &Shared, glance: &Glance) -> HeldUp {
+        let mut held_up = HeldUp::default();
         for (worker, remote) in shared.reachable().iter().enumerate() {
             let sight = &mut self.sights[worker];
             if !sight.held_up {
@@ -387,11 +409,23 @@ impl Lookout {
             sight.blocks = doing == Some(Doing::Blocks);
             sight.lacks_processor = sight.is_sure(doing, glance.now);
             match doing {
-                Some(Doing::Blocks) => blocked += 1,
-                Some(Doing::Burns) => burning |= glance.now - sight.since >= PATIENCE,
+                Some(Doing::Blocks) => held_up.blocked += 1,
+                Some(Doing::Burns) => held_up.burning |= glance.now - sight.since >= PATIENCE,
                 Some(Doing::WaitsForProcessor) | None => {}
             }
         }
+        held_up
+    }
+
+    /// Brings more threads, depending on what the threads of the held-up workers do.
+    fn bring_threads(
+        &mut self,
+        shared: &Shared,
+        glance: &Glance,
+        stuck_for: Duration,
+        held_up: &HeldUp,
+    ) {
+        let &HeldUp { blocked, burning } = held_up;
         if blocked > 0 {
             // A worker that came within reach since the glance may count as blocked and not as awake.
             let computing = glance.awake.saturating_sub(blocked) + shared.crew.adrift.computing();
@@ -480,10 +514,10 @@ fn polls_in(time: Duration, each: Duration) -> u64 {
     (time.as_nanos() / each.as_nanos()) as u64
 }
 
-/// After how many polls a worker should look at the reactor that has done `polls` in `time`.
-fn looks_after(polls: u64, time: Duration) -> u32 {
-    let polls = u128::from(polls) * LOOK_INTERVAL.as_nanos() / time.as_nanos().max(1);
-    u32::try_from(polls).unwrap_or(u32::MAX).max(LOOK_MIN)
+/// How many polls that is in a millisecond: `polls` in `time`.
+fn per_ms(polls: u64, time: Duration) -> u32 {
+    let polls = u128::from(polls) * 1_000_000 / time.as_nanos().max(1);
+    u32::try_from(polls).unwrap_or(u32::MAX)
 }
 
 /// A report, made by waking it, of a poll of `worker` that has lasted for `duration`. The polled task has the number
@@ -506,6 +540,7 @@ fn waits_behind(remote: &Remote, long: bool) -> bool {
 mod tests {
     use super::*;
     use crate::queue::Local;
+    use crate::whole::Whole;
     use crate::workers::thread_state::here;
 
     const MS: Duration = Duration::from_millis(1);
@@ -524,6 +559,29 @@ mod tests {
             (seen.time, seen.at) = (seen.time - used, now - ago);
         }
         (remote, sight)
+    }
+
+    #[test]
+    fn a_worker_that_lacks_a_processor_is_not_held_up_by_a_poll() {
+        let shared = Whole::new(2).0.handle().shared().clone();
+        let now = Instant::now();
+        for by_polls in [false, true] {
+            let (_, mut sight) = seen(10 * MS, MS / 2, now);
+            if let (Some(seen), false) = (&mut sight.used, by_polls) {
+                // However slow this thread is, it has used none since.
+                seen.time += 1_000_000 * MS;
+            }
+            shared.remotes[0].thread.set_here();
+            let mut lookout = Lookout::new(&shared);
+            lookout.sights[0] = Sight {
+                held_up: true,
+                since: now - 10 * MS,
+                ..sight
+            };
+            let glance = lookout.glance(&shared);
+            assert!(glance.for_long);
+            assert_eq!(lookout.ask(&shared, &glance).by_polls(), by_polls);
+        }
     }
 
     #[test]

@@ -122,8 +122,8 @@ pub(crate) struct Remote {
     pub(super) dismissed: hints::AtomicBool,
     /// Its poll has lasted so long that spares may also take its yielded tasks.
     pub(crate) stalled: hints::AtomicBool,
-    /// After how many polls it should look at the reactor, by the lookout's measure.
-    looks_after: hints::AtomicU32,
+    /// How many polls it does in a millisecond, by the lookout's measure.
+    polls_per_ms: hints::AtomicU32,
 }
 
 /// A worker, which belongs to one thread at a time.
@@ -284,20 +284,20 @@ impl Remote {
             thread: Tid::new(),
             dismissed: hints::AtomicBool::new(false),
             stalled: hints::AtomicBool::new(false),
-            looks_after: hints::AtomicU32::new(u32::MAX),
+            polls_per_ms: hints::AtomicU32::new(u32::MAX),
         }
     }
 
-    /// Sets after how many polls the worker should look at the reactor. For the lookout only.
-    pub(crate) fn set_looks_after(&self, polls: u32) {
+    /// Sets how many polls the worker does in a millisecond. For the lookout only.
+    pub(crate) fn set_polls_per_ms(&self, polls: u32) {
         // Ordering: hint only.
-        self.looks_after.store(polls, Ordering::Relaxed);
+        self.polls_per_ms.store(polls, Ordering::Relaxed);
     }
 
-    /// After how many polls the worker should look at the reactor, unless it has to do so earlier.
-    pub(crate) fn looks_after(&self) -> u32 {
+    /// How many polls the worker does in a millisecond, as far as that is known.
+    pub(crate) fn polls_per_ms(&self) -> u32 {
         // Ordering: hint only.
-        self.looks_after.load(Ordering::Relaxed)
+        self.polls_per_ms.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_dismissed(&self) -> bool {

@@ -29,7 +29,7 @@ const SHORT: Duration = Duration::from_micros(20);
 /// How long to wait at first after a trial in vain.
 const SOON: Duration = Duration::from_millis(4);
 /// How long to wait at most after a trial in vain.
-const SELDOM: Duration = Duration::from_millis(256);
+const SELDOM: Duration = Duration::from_millis(1024);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {

@@ -4,9 +4,8 @@
 //! 1. The slot: the task that the last poll woke. It gives three tasks in a row at most; then its task goes to the back
 //!    of 2.
 //! 2. The fresh queue. One look in [`YIELDED_INTERVAL`] goes to 4 first.
-//! 3. The injector. One look in `global_queue_interval` goes there first, and collects the reactor's events. While all
-//!    workers are busy, tasks that an event woke are in the injector. So they come before tasks that yield, however
-//!    long those poll.
+//! 3. The injector. One look in 61 goes there first, or one each 200 µs if polls are long: what lies there has waited for
+//!    longer than what the last polls woke. `global_queue_interval` sets another number.
 //! 4. The yielded queue: tasks that would go on for ever if they were let.
 //! 5. Others' queues, if it may search; at the very last others' slots. A spare takes yielded tasks only of a worker
 //!    that has stalled: it is there for tasks that wait, not for tasks that go on for ever.
@@ -26,6 +25,7 @@
 use std::cell::Cell;
 use std::task::Waker;
 
+use super::hooks::INTERVAL;
 use super::looks::Looks;
 use super::shared::Worker;
 use super::sleep::Root;
@@ -33,6 +33,9 @@ use crate::cell::Runnable;
 
 /// After how many polls the yielded tasks come before the fresh ones.
 const YIELDED_INTERVAL: u32 = 16;
+/// After how many polls, at least, it looks at the reactor and at the injector, however long the polls last.
+const EVENTS_LEAST: u32 = 4;
+const INJECTOR_LEAST: u32 = 2;
 
 /// What a worker's thread does next.
 pub(super) enum Next {
@@ -115,7 +118,7 @@ impl Worker {
         {
             self.look_at_reactor();
         }
-        if due(&self.injector_in, || self.shared.hooks.injector_interval)
+        if due(&self.injector_in, || self.injector_interval())
             && let Some(task) = self.injected()
         {
             return Some(task);
@@ -134,8 +137,15 @@ impl Worker {
     /// After how many polls it looks at the reactor next.
     #[cold]
     fn event_interval(&self) -> u32 {
-        let interval = self.shared.hooks.event_interval;
-        interval.min(self.remote().looks_after())
+        let measured = self.remote().polls_per_ms().max(EVENTS_LEAST);
+        self.shared.hooks.event_interval.min(measured)
+    }
+
+    /// After how many polls it looks at the injector first.
+    #[cold]
+    fn injector_interval(&self) -> u32 {
+        let measured = || (self.remote().polls_per_ms() / 5).clamp(INJECTOR_LEAST, INTERVAL);
+        self.shared.hooks.injector_interval.unwrap_or_else(measured)
     }
 
     /// The next task that yielded. If no other thread looks at the reactor, this does at times. Tasks that its events
