@@ -77,11 +77,16 @@ mod secure_host;
 mod shared;
 #[path = "crawler/tree.rs"]
 mod tree;
+#[cfg(unix)]
+#[path = "crawler/trouble.rs"]
+mod trouble;
 #[path = "crawler/walk.rs"]
 mod walk;
 #[path = "crawler/wishes.rs"]
 mod wishes;
 
+use std::ffi::OsStr;
+use std::process::Command;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -111,6 +116,34 @@ fn watched<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
             Ok(()) => unreachable!("it sends, or else it panics"),
         },
     }
+}
+
+/// A program that ends with the test, even if the test hangs or is killed. Start it on the test's own thread: on Linux it ends
+/// with the thread that has started it.
+fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, set_parent_process_death_signal};
+        use std::os::unix::process::CommandExt;
+
+        let end_with_parent = || Ok(set_parent_process_death_signal(Some(Signal::KILL))?);
+        // SAFETY: between fork and exec this only makes a system call. It allocates nothing, and takes no lock.
+        unsafe { command.pre_exec(end_with_parent) };
+    }
+    command
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_ends_with_the_test_that_has_started_it() {
+    use std::os::unix::process::ExitStatusExt;
+
+    watched(|| {
+        let starter = thread::spawn(|| command("sleep").arg("1000").spawn().unwrap());
+        let mut child = starter.join().unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+    });
 }
 
 fn runtime(workers: usize) -> Runtime {

@@ -10,6 +10,8 @@ use crate::address;
 use crate::frontier::redis::Place;
 use crate::tls::Roots;
 
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
 const AFTER_HELP: &str = "\
 Ctrl-C stops the crawl and reports what was done so far. A second Ctrl-C ends it at once.
 
@@ -28,11 +30,11 @@ pub(crate) struct Args {
     pub(crate) url: Option<Url>,
 
     /// Another host that belongs to the crawl, as a URL; may be given several times
-    #[arg(long, value_name = "URL", value_parser = start_url, requires = "url")]
+    #[arg(long, value_name = "URL", value_parser = start_url, requires = "url", conflicts_with = "serve")]
     pub(crate) host: Vec<Url>,
 
-    /// Share the crawl with other crawlers that use this Redis: redis://[user:password@]host[:port][/db], or redis+unix:///path
-    #[arg(long, value_name = "URL", requires = "url")]
+    /// Share the crawl with other crawlers that use this Redis: redis://[user:password@]host[:port][/db], rediss://… by TLS, or redis+unix:///path
+    #[arg(long, value_name = "URL", requires = "url", conflicts_with = "serve")]
     pub(crate) frontier: Option<Url>,
 
     /// With --frontier: the crawl's name; crawlers that give the same one share a crawl [default: the start's address]
@@ -44,7 +46,7 @@ pub(crate) struct Args {
     pub(crate) lease: Duration,
 
     /// With --frontier: fetch nothing; measure how fast the frontier hands out so many pages that are made up
-    #[arg(long, value_name = "PAGES", requires = "frontier", value_parser = at_least_one)]
+    #[arg(long, value_name = "PAGES", requires = "frontier", value_parser = measured)]
     pub(crate) measure: Option<usize>,
 
     /// Serve this folder on loopback, and crawl that
@@ -71,7 +73,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_once)]
     pub(crate) per_host: usize,
 
-    /// Least seconds between two requests to one host; with --frontier, of all crawlers together
+    /// Least seconds from an answer of a host to the next request to it, which then gets one request at a time; with --frontier,
+    /// of all crawlers together
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = pause)]
     pub(crate) delay: Duration,
 
@@ -177,6 +180,11 @@ fn at_once(text: &str) -> Result<usize, String> {
     at_most(at_least_one(text)?, 1_000_000)
 }
 
+/// They are taken in by one call, which Redis limits to a million arguments.
+fn measured(text: &str) -> Result<usize, String> {
+    at_most(at_least_one(text)?, 500_000)
+}
+
 fn at_most(number: usize, most: usize) -> Result<usize, String> {
     match number {
         number if number > most => Err(format!("at most {most}")),
@@ -193,5 +201,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn pause(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|error| format!("{error}"))?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    match Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())? {
+        // No clock goes on for ever.
+        time if time > YEAR => Err("at most a year".into()),
+        time => Ok(time),
+    }
 }

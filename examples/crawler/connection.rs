@@ -11,8 +11,8 @@ use hyper::body::Incoming;
 use url::Url;
 
 use crate::error::FetchError;
-use crate::http::{Ask, Connection, Shared, has_ended};
-use crate::tls::Tls;
+use crate::http::{Ask, Connection, Shared, has_ended, wants_http1};
+use crate::tls::{Offer, Tls};
 
 /// How long to wait for another try if there are no descriptors left.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(20);
@@ -25,7 +25,7 @@ pub(crate) struct Host {
     idle: Mutex<Vec<Connection>>,
     /// While the first connection is made, the other requests wait for what it will be.
     common: heist::sync::Mutex<Common>,
-    /// When the next request may be sent, if the host asks for a pause.
+    /// When the next request may be sent, if the host wants a pause or a delay.
     next: Mutex<Instant>,
     tls: Arc<Tls>,
 }
@@ -38,11 +38,25 @@ enum Common {
     Some(Shared),
 }
 
+/// The right to send one request. Drop it when the answer is there, or when none will come. Then the delay begins.
+pub(crate) struct Turn {
+    host: Arc<Host>,
+    delay: Duration,
+    _permits: OwnedSemaphorePermit,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.delay.is_zero() {
+            self.host.pause(self.delay);
+        }
+    }
+}
+
 /// A connection in use. Dropping it closes it if it is an HTTP/1.1 connection.
 pub(crate) struct Lease {
-    host: Arc<Host>,
     connection: Connection,
-    _permit: OwnedSemaphorePermit,
+    turn: Turn,
 }
 
 impl Lease {
@@ -50,7 +64,7 @@ impl Lease {
     pub(crate) fn give_back(self) {
         match &self.connection {
             Connection::Alone(connection) if !connection.is_closed() => {
-                lock(&self.host.idle).push(self.connection);
+                lock(&self.turn.host.idle).push(self.connection);
             }
             _ => {}
         }
@@ -70,18 +84,23 @@ impl Host {
         }
     }
 
-    /// Waits until one more request may be sent.
-    pub(crate) async fn permit(&self) -> OwnedSemaphorePermit {
-        let permit = self.permits.clone().acquire_owned().await;
-        permit.expect("the semaphore is never closed")
-    }
-
-    /// Reserves the next moment at which a request may be sent.
-    pub(crate) fn book(&self, delay: Duration) -> Instant {
-        let mut next = lock(&self.next);
-        let mine = (*next).max(Instant::now());
-        *next = mine + delay;
-        mine
+    /// Waits until one more request may be sent. A host that wants a delay gets one request at a time.
+    pub(crate) async fn turn(self: Arc<Self>, delay: Duration) -> Turn {
+        let permits = match delay.is_zero() {
+            true => 1,
+            false => u32::try_from(self.at_once).unwrap_or(u32::MAX),
+        };
+        let permits = self.permits.clone().acquire_many_owned(permits).await;
+        let permits = permits.expect("the semaphore is never closed");
+        // Meanwhile the host may ask for more.
+        while !self.paused().is_zero() {
+            sleep(self.paused()).await;
+        }
+        Turn {
+            host: self,
+            delay,
+            _permits: permits,
+        }
     }
 
     /// How long no request may be sent.
@@ -97,22 +116,17 @@ impl Host {
 
     /// Sends a request and waits for the head of the answer.
     pub(crate) async fn ask(
-        self: Arc<Self>,
         ask: Ask<'_>,
-        permit: OwnedSemaphorePermit,
+        turn: Turn,
     ) -> Result<(Lease, Response<Incoming>), FetchError> {
-        let (connection, response) = self.send(ask).await?;
-        let lease = Lease {
-            host: self,
-            connection,
-            _permit: permit,
-        };
-        Ok((lease, response))
+        let (connection, response) = turn.host.send(ask).await?;
+        Ok((Lease { connection, turn }, response))
     }
 
     async fn send(&self, ask: Ask<'_>) -> Result<(Connection, Response<Incoming>), FetchError> {
+        let mut http1 = false;
         loop {
-            let (mut connection, is_fresh) = match self.connection(ask.url).await {
+            let (mut connection, is_fresh) = match self.connection(ask.url, http1).await {
                 // That says nothing about this page. When another page is done, its connection can be used.
                 Err(FetchError::Connect(error)) if is_out_of_descriptors(&error) => {
                     sleep(NO_DESCRIPTORS).await;
@@ -121,7 +135,14 @@ impl Host {
                 connected => connected?,
             };
             match connection.send(ask).await {
-                Ok(response) => return Ok((connection, response)),
+                Ok(response) => {
+                    if http1 {
+                        // It speaks that, so from now on all its pages are asked for that way.
+                        *self.common.lock().await = Common::None;
+                    }
+                    return Ok((connection, response));
+                }
+                Err(error) if wants_http1(&error) => http1 = true,
                 // A kept connection may end just as it is used, or may hold extra bytes that the host sent. That says
                 // nothing about this page. Only what happens on a fresh connection does.
                 Err(error) if !is_fresh && has_ended(&error) => self.forget(connection).await,
@@ -130,10 +151,14 @@ impl Host {
         }
     }
 
-    /// A connection, and whether it was made for this request.
-    async fn connection(&self, url: &Url) -> Result<(Connection, bool), FetchError> {
+    /// A connection, and whether it was made for this request. If it must be so, it is an HTTP/1.1 connection.
+    async fn connection(&self, url: &Url, http1: bool) -> Result<(Connection, bool), FetchError> {
         if let Some(connection) = lock(&self.idle).pop() {
             return Ok((connection, false));
+        }
+        if http1 {
+            let connection = Connection::open(url, &self.tls, Offer::Http1, 1).await?;
+            return Ok((connection, true));
         }
         let common = self.common.lock().await;
         let mut common = match &*common {
@@ -143,7 +168,11 @@ impl Host {
             }
             _ => Some(common),
         };
-        let connection = Connection::open(url, &self.tls, self.at_once).await?;
+        let offer = match common {
+            Some(_) => Offer::Http,
+            None => Offer::Http1,
+        };
+        let connection = Connection::open(url, &self.tls, offer, self.at_once).await?;
         if let Some(common) = &mut common {
             **common = match &connection {
                 Connection::Alone(_) => Common::None,

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use heist::sync::{CancellationToken, OwnedSemaphorePermit, Semaphore};
+use heist::sync::{CancellationToken, OwnedSemaphorePermit, Semaphore, mpsc};
 use heist::task::JoinError;
 use heist::time::timeout;
 use url::Url;
@@ -71,6 +71,15 @@ pub(crate) async fn crawl_together(
     run(frontier, options, requests, stop).await
 }
 
+/// Does something unless it is told to stop before that is done.
+pub(crate) async fn unless<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let done = stop.run_until_cancelled(work).await;
+    done.unwrap_or_else(|| Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted")))
+}
+
 async fn run<F: Frontier>(
     frontier: Arc<F>,
     options: &Options,
@@ -86,6 +95,7 @@ async fn run<F: Frontier>(
         max_links: options.max_links,
         timeout: options.limits.timeout,
     });
+    let (fail, mut failed) = mpsc::channel(1);
     let hand_out = async {
         loop {
             let first = permit(&concurrency).await;
@@ -99,13 +109,21 @@ async fn run<F: Frontier>(
                     Some(first) => first,
                     None => permit(&concurrency).await,
                 };
-                heist::spawn(work(claim, tools.clone(), frontier.clone(), permit));
+                let work = work(claim, tools.clone(), frontier.clone(), permit);
+                let fail = fail.clone();
+                heist::spawn(async move {
+                    if let Err(error) = work.await {
+                        // The first one says it all.
+                        let _ = fail.try_send(error);
+                    }
+                });
             }
         }
     };
     let interrupted = heist::select! {
         biased;
         () = stop.cancelled() => true,
+        Some(error) = failed.recv() => return Err(error),
         done = hand_out => {
             done?;
             false
@@ -126,7 +144,7 @@ async fn work<F: Frontier>(
     tools: Arc<Tools>,
     frontier: Arc<F>,
     _permit: OwnedSemaphorePermit,
-) {
+) -> io::Result<()> {
     let job = Job::new(claim.url.clone(), claim.scope.clone(), tools.clone());
     let mut job = heist::spawn(job.run());
     let report = loop {
@@ -135,8 +153,7 @@ async fn work<F: Frontier>(
             Err(_) => tell_pause(&claim, &tools.client, &*frontier).await,
         }
     };
-    // If the frontier fails for good, the crawl ends by that: the next claim fails too.
-    let _ = frontier.complete(&claim, report).await;
+    frontier.complete(&claim, report).await
 }
 
 /// What a page's task reports. If it has panicked, this reports that. Without a report the crawl would never end.

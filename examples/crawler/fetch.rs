@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use heist::time::{sleep, sleep_until, timeout_at};
-use hyper::header::{HeaderMap, LOCATION};
+use heist::time::{sleep, timeout_at};
+use hyper::header::{HeaderMap, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 use percent_encoding::{AsciiSet, percent_encode};
 use url::Url;
@@ -188,9 +188,8 @@ impl Client {
             return Err(FetchError::Scheme(url.scheme().to_owned()));
         }
         let host = self.known(url).host.clone();
-        let permit = host.permit().await;
         let delay = delay.unwrap_or_default().max(self.limits.delay);
-        sleep_until(host.book(delay).into()).await;
+        let turn = host.turn(delay).await;
         let bounds = Bounds {
             bytes: max_bytes,
             timeout: self.limits.timeout,
@@ -202,7 +201,7 @@ impl Client {
             url,
             cookies: cookies.as_ref(),
         };
-        let asked = timeout_at(deadline.into(), host.ask(ask, permit)).await;
+        let asked = timeout_at(deadline.into(), Host::ask(ask, turn)).await;
         let (lease, response) = asked.map_err(|_| FetchError::TimedOut(bounds.timeout))??;
         self.cookies.take(url, response.headers());
         Answer::new(lease, response, bounds, begin.elapsed())
@@ -221,6 +220,11 @@ impl Client {
         hosts.insert(name, known.clone());
         known
     }
+}
+
+/// A field that holds an address. Bytes beyond ASCII are kept as they are, whatever the charset.
+pub(crate) fn ascii(field: &HeaderValue) -> String {
+    percent_encode(field.as_bytes(), &AsciiSet::EMPTY).to_string()
 }
 
 impl Answer {
@@ -251,8 +255,7 @@ impl Answer {
         let Some(location) = self.headers.get(LOCATION) else {
             return Some(Err(format!("{}, but nowhere to", self.status)));
         };
-        // Bytes beyond ASCII are kept as they are, whatever the charset.
-        let location = percent_encode(location.as_bytes(), &AsciiSet::EMPTY).to_string();
+        let location = ascii(location);
         let target = url.join(&location).map_err(|error| error.to_string());
         let target = target.and_then(|target| match target.scheme() {
             "http" | "https" => Ok(target),

@@ -23,7 +23,7 @@ use url::{Position, Url};
 use crate::coding;
 use crate::error::FetchError;
 use crate::robots;
-use crate::tls::{self, Tls};
+use crate::tls::{self, Offer, Tls};
 
 /// How long the head of an answer may be, and so may its trailers. Browsers have a limit in bytes too: Chromium's is 256 KiB, and
 /// Firefox's is this one.
@@ -63,14 +63,20 @@ pub(crate) type Shared = Arc<http2::SendRequest<Nothing>>;
 
 impl Connection {
     /// Connects to the host of a URL, on which `streams` requests may be on their way at once.
-    pub(crate) async fn open(url: &Url, tls: &Tls, streams: usize) -> Result<Self, FetchError> {
+    pub(crate) async fn open(
+        url: &Url,
+        tls: &Tls,
+        offer: Offer,
+        streams: usize,
+    ) -> Result<Self, FetchError> {
         let stream = connect(url).await.map_err(FetchError::Connect)?;
         // It helps little and harms nothing: a request is one write.
         let _ = stream.set_nodelay(true);
         if url.scheme() == "http" {
             return alone(HeistIo::new(stream)).await;
         }
-        let stream = tls.connect(url, stream).await.map_err(FetchError::Tls)?;
+        let stream = tls.connect(url, stream, offer).await;
+        let stream = stream.map_err(FetchError::Tls)?;
         match tls::is_http2(&stream) {
             true => shared(stream, streams).await,
             false => alone(HeistIo::new(Lenient(stream.compat()))).await,
@@ -102,19 +108,27 @@ impl Connection {
 
 /// Whether a request failed because its connection came to its end, and not by an answer to the request itself.
 pub(crate) fn has_ended(error: &FetchError) -> bool {
-    let FetchError::Http(error) = error else {
-        return false;
-    };
-    let causes = std::iter::successors(error.source(), |error| (*error).source());
-    match causes
-        .into_iter()
-        .find_map(|cause| cause.downcast_ref::<h2::Error>())
-    {
-        None => true,
-        Some(error) if error.is_go_away() || error.is_io() => true,
+    match (error, http2_error(error)) {
+        (FetchError::Http(_), None) => true,
+        (_, None) => false,
+        (_, Some(error)) if error.is_go_away() || error.is_io() => true,
         // The host has done nothing for it.
-        Some(error) => error.reason() == Some(h2::Reason::REFUSED_STREAM),
+        (_, Some(error)) => error.reason() == Some(h2::Reason::REFUSED_STREAM),
     }
+}
+
+/// Whether the host wants HTTP/1.1 instead of HTTP/2. It may want that for some of its pages only.
+pub(crate) fn wants_http1(error: &FetchError) -> bool {
+    let reason = http2_error(error).and_then(h2::Error::reason);
+    reason == Some(h2::Reason::HTTP_1_1_REQUIRED)
+}
+
+fn http2_error(error: &FetchError) -> Option<&h2::Error> {
+    let FetchError::Http(error) = error else {
+        return None;
+    };
+    let mut causes = std::iter::successors(error.source(), |error| (*error).source());
+    causes.find_map(|cause| cause.downcast_ref())
 }
 
 async fn connect(url: &Url) -> io::Result<TcpStream> {

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use heist::runtime::Handle;
 use heist::sync::Semaphore;
+use hyper::header::REFRESH;
 use url::Url;
 
 use crate::address::{Address, Scope};
 use crate::body::Body;
 use crate::error::FetchError;
-use crate::fetch::{Answer, Client};
+use crate::fetch::{self, Answer, Client};
 use crate::media;
 use crate::outcome::Page;
 use crate::parse;
@@ -187,6 +188,14 @@ impl Job {
             None => body.collect(media::SNIFFED).await?.into(),
         };
         let (media, may_hold_links) = media::classify(mime.as_ref(), &start);
+        let start = match may_hold_links {
+            true => start,
+            false => {
+                body.skip().await;
+                // Only its head may hold a link.
+                Bytes::new()
+            }
+        };
         let mut page = Page {
             status: answer.status.as_u16(),
             media,
@@ -194,23 +203,24 @@ impl Job {
             links: 0,
             cut: None,
         };
-        let mut found = Found::default();
-        if may_hold_links {
-            let form = parse::Form {
-                charset: mime.as_ref().and_then(media::charset),
-                xml: media::is_xml(page.media.as_deref()),
-                nofollow: robots::forbid_following(&answer.headers),
-            };
-            let links = self.links(body, start, form, url).await?;
-            page.links = links.count;
-            let too_large = || body.cut().map(|most| format!("larger than {most} bytes"));
-            page.cut = links.cut.map(str::to_owned).or_else(too_large);
-            found.malformed = links.malformed;
-            found.links_out = links.nofollow;
-            self.sort(links.urls, &mut found);
-        } else {
-            body.skip().await;
-        }
+        let refresh = answer.headers.get(REFRESH).map(fetch::ascii);
+        let form = parse::Form {
+            charset: mime.as_ref().and_then(media::charset),
+            xml: media::is_xml(page.media.as_deref()),
+            nofollow: robots::forbid_following(&answer.headers),
+            refresh: refresh.as_deref(),
+        };
+        let links = self.links(body, start, form, url).await?;
+        page.links = links.count;
+        let cut = body.cut().filter(|_| may_hold_links);
+        let too_large = || cut.map(|most| format!("larger than {most} bytes"));
+        page.cut = links.cut.map(str::to_owned).or_else(too_large);
+        let mut found = Found {
+            malformed: links.malformed,
+            links_out: links.nofollow,
+            ..Found::default()
+        };
+        self.sort(links.urls, &mut found);
         page.bytes = body.bytes();
         Ok(Fetched::Page(page, found))
     }

@@ -45,7 +45,7 @@ fn said_by_meta(tag: &Tag) -> Option<Said> {
 
 /// The address in `5; url=/next`. `None` if the page only loads itself again.
 /// <https://html.spec.whatwg.org/multipage/semantics.html#shared-declarative-refresh-steps>
-fn refresh(content: &str) -> Option<&str> {
+pub(crate) fn refresh(content: &str) -> Option<&str> {
     let content = content.trim_ascii_start();
     if !content.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return None;

@@ -62,10 +62,10 @@ use heist::task::spawn_blocking;
 use url::Url;
 
 use crate::args::Args;
-use crate::crawl::{Options, crawl, crawl_together};
+use crate::crawl::{Options, crawl, crawl_together, unless};
 use crate::fetch::Limits;
 use crate::frontier::measure::measure;
-use crate::frontier::redis::Redis;
+use crate::frontier::redis::{Place, Redis};
 use crate::outcome::Outcome;
 use crate::progress::{Progress, say};
 use crate::report::{Look, Workers};
@@ -138,7 +138,7 @@ fn start(args: Args, json: Option<File>) -> Result<Option<Outcome>, Failure> {
     Ok(Some(outcome))
 }
 
-/// The token that the first Ctrl-C cancels. The second one ends the program at once.
+/// The token that the first Ctrl-C cancels, or the end of the terminal. The second one ends the program at once.
 fn stop_on_ctrl_c() -> io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let told = stop.clone();
@@ -146,8 +146,25 @@ fn stop_on_ctrl_c() -> io::Result<CancellationToken> {
         true => std::process::exit(INTERRUPTED.into()),
         false => told.cancel(),
     };
+    #[cfg(unix)]
+    let stays = outlives_terminal();
     ctrlc::set_handler(handler).map_err(io::Error::other)?;
+    #[cfg(unix)]
+    if stays {
+        // SAFETY: to ignore a signal touches no memory of ours.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+    }
     Ok(stop)
+}
+
+/// Whether the program was started to go on when its terminal is closed, as `nohup` does it.
+#[cfg(unix)]
+fn outlives_terminal() -> bool {
+    let mut now = std::mem::MaybeUninit::uninit();
+    // SAFETY: without a new action this only writes the current one to where `now` is.
+    let known = unsafe { libc::sigaction(libc::SIGHUP, std::ptr::null(), now.as_mut_ptr()) } == 0;
+    // SAFETY: it was written.
+    known && unsafe { now.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
 fn exit_code(outcome: &Outcome) -> ExitCode {
@@ -214,23 +231,52 @@ async fn run(args: Args, stop: CancellationToken) -> Result<Option<(Outcome, Wor
     };
     let metrics = Handle::current().metrics();
     let before = Look::now(&metrics);
-    let unusable = |error| Failure {
-        error,
-        code: BAD_ARGUMENTS,
-    };
     let outcome = match (place, args.measure) {
         (None, _) => crawl(options, Progress::shown(), stop).await?,
         (Some(place), Some(pages)) => {
-            let measured = measure(&place, &options, pages).await;
+            let measured = measure(&place, &options, pages, &stop).await;
             return measured.map(|()| None).map_err(unusable);
         }
-        (Some(place), None) => {
-            let opened = Redis::open(&place, &options, Progress::shown()).await;
-            crawl_together(opened.map_err(unusable)?, &options, stop).await?
-        }
+        (Some(place), None) => take_part(&place, options, stop).await?,
     };
     let workers = before.since(&metrics);
     Ok(Some((outcome, workers)))
+}
+
+/// Takes part in a crawl that processes share.
+async fn take_part(
+    place: &Place,
+    options: Options,
+    stop: CancellationToken,
+) -> Result<Outcome, Failure> {
+    let open = Redis::open(place, &options, Progress::shown());
+    let frontier = match unless(&stop, open).await {
+        Ok(frontier) => frontier,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            return Ok(Outcome {
+                start: options.start.into(),
+                interrupted: true,
+                ..Outcome::default()
+            });
+        }
+        Err(error) => return Err(unusable(error)),
+    };
+    if frontier.is_over() {
+        say(format_args!(
+            "crawler: the crawl {:?} is over, and this is what it found; a new one needs another name (--crawl)",
+            place.name
+        ));
+    }
+    Ok(crawl_together(frontier, &options, stop).await?)
+}
+
+/// There is no such frontier, or it was interrupted before that was known.
+fn unusable(error: io::Error) -> Failure {
+    let code = match error.kind() {
+        io::ErrorKind::Interrupted => INTERRUPTED,
+        _ => BAD_ARGUMENTS,
+    };
+    Failure { error, code }
 }
 
 /// Writes both reports. If the file can't be written, the table still is.

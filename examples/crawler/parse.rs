@@ -22,7 +22,7 @@ use html5ever::tokenizer::{
 };
 use url::Url;
 
-use crate::links::{Said, attribute, said};
+use crate::links::{Said, attribute, refresh, said};
 
 /// How far into a page its `<meta charset>` is looked for, according to the HTML standard.
 const META_WITHIN: usize = 1024;
@@ -80,6 +80,8 @@ pub(crate) struct Form<'a> {
     pub(crate) xml: bool,
     /// Whether the host wants none of its links followed.
     pub(crate) nofollow: bool,
+    /// What its `Refresh` field says, which is what `<meta http-equiv=refresh>` says.
+    pub(crate) refresh: Option<&'a str>,
 }
 
 /// Finds the links of a page. Its start has been received, and the rest comes in pieces.
@@ -254,12 +256,15 @@ struct Sink {
 
 impl Sink {
     fn new(most: usize, form: Form<'_>) -> Sink {
-        let found = Found {
+        let mut found = Found {
             most,
             xml: form.xml,
             nofollow_all: form.nofollow,
             ..Found::default()
         };
+        if let Some(next) = form.refresh.and_then(refresh) {
+            found.link(next);
+        }
         Sink {
             found: RefCell::new(found),
         }

@@ -15,8 +15,9 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
-/// What HTTP/2 is called in ALPN.
+/// What the versions of HTTP are called in ALPN.
 const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
 
 /// The certificates that are trusted.
 #[derive(Clone, Debug)]
@@ -59,18 +60,40 @@ impl Roots {
     }
 }
 
+/// What a client offers to speak (ALPN).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// HTTP/2 and HTTP/1.1.
+    Http,
+    /// HTTP/1.1 alone.
+    Http1,
+    /// Nothing: what is spoken is no HTTP.
+    Nothing,
+}
+
+impl Offer {
+    fn protocols(self) -> Vec<Vec<u8>> {
+        let names: &[&[u8]] = match self {
+            Offer::Http => &[HTTP2, HTTP1],
+            Offer::Http1 => &[HTTP1],
+            Offer::Nothing => &[],
+        };
+        names.iter().map(|name| name.to_vec()).collect()
+    }
+}
+
 /// Makes connections secure.
 pub(crate) struct Tls {
     roots: Roots,
     /// Made for the first connection: to read the system's certificates takes a while.
-    connector: OnceCell<TlsConnector>,
+    config: OnceCell<ClientConfig>,
 }
 
 impl Tls {
     pub(crate) fn new(roots: Roots) -> Tls {
         Tls {
             roots,
-            connector: OnceCell::new(),
+            config: OnceCell::new(),
         }
     }
 
@@ -79,22 +102,24 @@ impl Tls {
         &self,
         url: &Url,
         stream: TcpStream,
+        offer: Offer,
     ) -> io::Result<TlsStream<TcpStream>> {
-        let connector = self.connector.get_or_try_init(|| self.connector()).await?;
+        let config = self.config.get_or_try_init(|| self.config()).await?;
+        // What it holds is shared.
+        let mut config = config.clone();
+        config.alpn_protocols = offer.protocols();
+        let connector = TlsConnector::from(Arc::new(config));
         connector.connect(server_name(url)?, stream).await
     }
 
-    async fn connector(&self) -> io::Result<TlsConnector> {
+    async fn config(&self) -> io::Result<ClientConfig> {
         let roots = self.roots.clone();
         let roots = spawn_blocking(move || roots.load()).await??;
         let provider = Arc::new(ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
-        Ok(Arc::new(config).into())
+            .map_err(io::Error::other)?;
+        Ok(config.with_root_certificates(roots).with_no_client_auth())
     }
 }
 

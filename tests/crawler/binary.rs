@@ -1,16 +1,23 @@
 //! The program itself, from its arguments to its exit code.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
 use crate::host::{Host, say_missing, say_page};
 use crate::secure_host::{SecureHost, page};
-use crate::watched;
+use crate::{command, watched};
 
-/// Builds the program where this test was built, by the plain command, and gives its path.
-pub(crate) fn program() -> PathBuf {
+/// The path of the program. The first call builds it.
+pub(crate) fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(build)
+}
+
+/// Builds the program where this test was built, by the plain command.
+fn build() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // target/PROFILE/deps/test
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
@@ -32,7 +39,7 @@ pub(crate) fn program() -> PathBuf {
 }
 
 fn crawler(arguments: &[&str]) -> Output {
-    Command::new(program()).args(arguments).output().unwrap()
+    command(program()).args(arguments).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -221,7 +228,7 @@ fn a_large_file_is_served_piece_by_piece() {
 fn under_sh(script: &str, url: &str) -> (Output, Value) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("out.json");
-    let mut command = Command::new("sh");
+    let mut command = command("sh");
     command.args(["-c", script, "sh"]).arg(program());
     let output = command.arg(url).arg(&file).output().unwrap();
     let json = serde_json::from_slice(&std::fs::read(&file).unwrap());
@@ -300,10 +307,20 @@ fn bad_arguments_end_with_2_and_say_why() {
             (&["--max-pages=-1"], "--max-pages"),
             (&["--timeout", "0"], "longer than nothing"),
             (&["--timeout", "soon"], "invalid float"),
+            (&["--delay", "1e19"], "at most a year"),
+            (&["--max-wait", "1e10"], "at most a year"),
             (&["--under", "book"], "starts with /"),
             (&["--serve", "/no/such/folder"], "No such file"),
             (
                 &["--serve", "/", "http://localhost/"],
+                "cannot be used with",
+            ),
+            (
+                &["--serve", "/", "--frontier", "redis://localhost/"],
+                "cannot be used with",
+            ),
+            (
+                &["--serve", "/", "--host", "http://localhost/"],
                 "cannot be used with",
             ),
             (&["--root", "/no/such/file"], "No such file"),
@@ -353,7 +370,7 @@ fn interrupt<T>(
 ) -> (Option<i32>, String, Value, T) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("out.json");
-    let mut command = Command::new(program());
+    let mut command = command(program());
     // One after the other, so that the others are done by then.
     command.args(["--timeout", "1000", "--concurrency", "1", "--json"]);
     command.arg(&file).arg(host.url("/"));
@@ -441,6 +458,34 @@ fn a_crawl_that_waits_for_a_busy_host_can_be_interrupted() {
     });
 }
 
+/// A signal that is ignored from the start on, as `nohup` leaves it, stays so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crawl_under_nohup_outlives_its_terminal() {
+    use std::sync::mpsc;
+
+    watched(|| {
+        let (asked, wait) = mpsc::channel();
+        let host = Host::start(move |_, _| {
+            asked.send(()).unwrap();
+            loop {
+                std::thread::park();
+            }
+        });
+        let mut crawler = command("sh");
+        let script = r#"trap "" HUP; exec "$1" "$2" --timeout 1000"#;
+        crawler.args(["-c", script, "sh"]).arg(program());
+        let mut crawler = crawler.arg(host.url("/")).spawn().unwrap();
+        wait.recv().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", crawler.id())).unwrap();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+        crawler.kill().unwrap();
+        crawler.wait().unwrap();
+        assert_eq!(ignored & 1, 1, "{ignored:x}");
+    });
+}
+
 /// The most memory that a process has had so far, in KiB.
 #[cfg(target_os = "linux")]
 fn peak(id: u32) -> usize {
@@ -477,7 +522,7 @@ fn a_page_of_very_many_links_takes_little_memory() {
                 say_missing(stream)
             }
         });
-        let mut command = Command::new(program());
+        let mut command = command(program());
         command.args([
             "--timeout",
             "200",

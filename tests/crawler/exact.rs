@@ -111,12 +111,12 @@ fn a_crawl_of_the_rust_book_finds_what_a_walk_over_its_files_finds() {
         return;
     };
     watched(move || {
+        let server = runtime(1);
+        let (_served, authority) = serve(&server, Site::Folder(docs.clone()));
+        let there = walk(&docs, &authority, "/book/");
+        assert!(there.pages.len() > 100);
         for workers in [1, 2, 4] {
-            let runtime = runtime(workers);
-            let (_served, authority) = serve(&runtime, Site::Folder(docs.clone()));
-            let there = walk(&docs, &authority, "/book/");
-            assert!(there.pages.len() > 100);
-            let outcome = run(&runtime, under(&authority, "/book/"));
+            let outcome = run(&runtime(workers), under(&authority, "/book/"));
             same(&in_terms_of_walk(&outcome, &authority), &there);
         }
     });

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -63,6 +65,58 @@ const ALL: [&str; 6] = [
 fn all_but(forbidden: &[&str]) -> Vec<&'static str> {
     let allowed = |path: &&str| !forbidden.contains(path);
     ALL.into_iter().filter(allowed).collect()
+}
+
+/// It is measured from before an answer is sent, which is before the delay begins.
+#[test]
+fn no_host_is_asked_sooner_than_its_delay() {
+    const DELAY: Duration = Duration::from_millis(10);
+    watched(|| {
+        for robots in [true, false] {
+            let answered: Mutex<Option<Instant>> = Mutex::default();
+            let hasty = Arc::new(Mutex::new(Vec::new()));
+            let pauses = hasty.clone();
+            let host = Host::start(move |path, stream| {
+                // What its last answer is isn't known yet.
+                let last = answered.lock().unwrap().take();
+                match last.map(|last| last.elapsed()) {
+                    Some(pause) if pause >= DELAY => {}
+                    None if path == "/robots.txt" || (!robots && path == "/") => {}
+                    // Too soon, or while the last one waits for its answer.
+                    pause => pauses.lock().unwrap().push((path.to_owned(), pause)),
+                }
+                // Long enough for others to come too, if they were let.
+                thread::sleep(DELAY);
+                *answered.lock().unwrap() = Some(Instant::now());
+                match path {
+                    // It is no request of the crawl, so its delay isn't known before.
+                    "/robots.txt" => {
+                        *answered.lock().unwrap() = Instant::now().checked_sub(DELAY);
+                        say(stream, "", b"User-agent: *\nCrawl-delay: 0.01\n")
+                    }
+                    "/" => say_page(
+                        stream,
+                        &(0..30)
+                            .map(|link| format!("<a href={link}>"))
+                            .collect::<String>(),
+                    ),
+                    // Another spelling of itself.
+                    "/7" => say_redirect(stream, "/%37"),
+                    "/8" => say_missing(stream),
+                    _ => say_page(stream, ""),
+                }
+            });
+            let mut options = options(&host.url("/"));
+            match robots {
+                true => options.limits.robots_on_loopback = true,
+                false => options.limits.delay = DELAY,
+            }
+            let outcome = run(&runtime(2), options);
+            assert_eq!(outcome.pages.len(), 30, "{:?}", outcome.broken);
+            let hasty = hasty.lock().unwrap();
+            assert!(hasty.is_empty(), "{hasty:?}");
+        }
+    });
 }
 
 #[test]

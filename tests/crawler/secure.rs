@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
@@ -223,7 +223,8 @@ const MISDEEDS: &[(&str, Option<&str>)] = &[
     ("protocol", Some("protocol error")),
     ("cancel", Some("stream no longer needed")),
     ("calm", Some("excessive load")),
-    ("no-http2", Some("HTTP/1.1")),
+    // It has no HTTP/1.1 either.
+    ("no-http2", Some("no secure connection")),
     ("good2", None),
     ("bomb", None),
     ("endless", None),
@@ -231,6 +232,9 @@ const MISDEEDS: &[(&str, Option<&str>)] = &[
     ("no-gzip", Some("gzip")),
     ("good3", None),
 ];
+
+/// Eighty times as many bytes as a page may have.
+static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| zipped(&vec![b'.'; 8 << 20]));
 
 fn misdeed(name: &str) -> Say {
     match name {
@@ -240,7 +244,7 @@ fn misdeed(name: &str) -> Say {
         "cancel" => Say::Reset(Reason::CANCEL),
         "calm" => Say::Reset(Reason::ENHANCE_YOUR_CALM),
         "no-http2" => Say::Reset(Reason::HTTP_1_1_REQUIRED),
-        "bomb" => gzipped(zipped(&vec![b'.'; 50 << 20])),
+        "bomb" => gzipped(BOMB.clone()),
         "endless" => endless(),
         "no-gzip" => gzipped("<a href=x>"),
         "fields" => {
@@ -332,6 +336,26 @@ fn a_host_that_ends_its_connections_costs_no_page() {
             let outcome = run(&runtime(2), options);
             assert_eq!(outcome.pages.len(), 51, "{name}: {:?}", reasons(&outcome));
             assert!(host.connections() >= least, "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_host_that_wants_http1_for_some_pages_gets_it() {
+    watched(|| {
+        let host = SecureHost::start(BOTH, |request, _| {
+            let http2 = request.version() == Version::HTTP_2;
+            match request.uri().path() {
+                "/" => page(links(0..20)),
+                "/7" | "/13" if http2 => Say::Reset(Reason::HTTP_1_1_REQUIRED),
+                _ => page(""),
+            }
+        });
+        for per_host in [1, 8] {
+            let mut options = trusting(&host);
+            options.limits.per_host = per_host;
+            let outcome = run(&runtime(2), options);
+            assert_eq!(outcome.pages.len(), 21, "{:?}", reasons(&outcome));
         }
     });
 }

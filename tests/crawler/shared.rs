@@ -3,7 +3,7 @@
 //! Without `redis-server` on the path these tests say that they are skipped. If `HEIST_REQUIRE_REDIS` is set they fail.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -25,17 +25,17 @@ use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::site::Site;
 use crate::tree::plant;
-use crate::{options, run, runtime, watched};
+use crate::{command, options, run, runtime, watched};
 
 /// A Redis of the test's own, on a socket in a folder of its own.
-struct Server {
-    folder: tempfile::TempDir,
+pub(crate) struct Server {
+    pub(crate) folder: tempfile::TempDir,
     child: Child,
 }
 
 impl Server {
     /// Starts one, or says that the test is skipped.
-    fn start(arguments: &[&str]) -> Option<Server> {
+    pub(crate) fn start(arguments: &[&str]) -> Option<Server> {
         let there = Command::new("redis-server")
             .arg("--version")
             .output()
@@ -53,7 +53,7 @@ impl Server {
 
     /// Starts the program, and waits until it can be connected to.
     fn spawn(folder: &tempfile::TempDir, arguments: &[&str]) -> Child {
-        let mut command = Command::new("redis-server");
+        let mut command = command("redis-server");
         command.args(["--port", "0", "--unixsocket", "socket", "--save", ""]);
         command.args(["--appendonly", "yes", "--appendfsync", "always"]);
         command.args(arguments).arg("--dir").arg(folder.path());
@@ -75,14 +75,14 @@ impl Server {
         self.child = Server::spawn(&self.folder, &[]);
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!(
             "redis+unix://{}",
             self.folder.path().join("socket").display()
         )
     }
 
-    fn place(&self, lease: Duration) -> Place {
+    pub(crate) fn place(&self, lease: Duration) -> Place {
         Place {
             url: Url::parse(&self.url()).unwrap(),
             name: "test".into(),
@@ -90,18 +90,22 @@ impl Server {
         }
     }
 
-    fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
-        let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_connection().unwrap();
-        let mut call = redis::cmd(command[0]);
-        call.arg(&command[1..]);
-        call.query(&mut connection).unwrap()
+    pub(crate) fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        ask(&self.url(), command)
     }
 
     /// How many records a crawl has.
-    fn records(&self, crawl: &str) -> usize {
+    pub(crate) fn records(&self, crawl: &str) -> usize {
         self.ask(&["LLEN", &format!("crawler:{{{crawl}}}:records")])
     }
+}
+
+pub(crate) fn ask<T: redis::FromRedisValue>(url: &str, command: &[&str]) -> T {
+    let client = redis::Client::open(url).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let mut call = redis::cmd(command[0]);
+    call.arg(&command[1..]);
+    call.query(&mut connection).unwrap()
 }
 
 impl Drop for Server {
@@ -188,7 +192,7 @@ impl Web {
 
     /// Starts a crawler.
     fn crawler(&self, server: &Server, file: &std::path::Path, more: &[&str]) -> Child {
-        let mut command = Command::new(program());
+        let mut command = command(program());
         command.args(["--timeout", "60", "--workers", "2", "--crawl", "test"]);
         command.args(["--frontier", &server.url(), "--json"]);
         command.arg(file).args(more);
@@ -341,7 +345,7 @@ fn several_processes_find_what_one_finds_in_memory() {
         assert!(alone.0.len() > 60 && alone.1.len() > 20);
         let files = ["one", "two", "three"].map(|name| folder.path().join(name));
         let crawlers = files.each_ref().map(|file| {
-            let mut command = Command::new(program());
+            let mut command = command(program());
             command.args(["--timeout", "60", "--frontier", &server.url(), "--under"]);
             command.args(["/site/", &start, "--json"]).arg(file);
             command
@@ -431,7 +435,7 @@ fn several_crawlers_ask_for_no_more_pages_than_allowed() {
 }
 
 /// Runs a test against one frontier, on a runtime.
-fn on_frontier(test: impl AsyncFnOnce(&Server) + Send + 'static) {
+pub(crate) fn on_frontier(test: impl AsyncFnOnce(&Server) + Send + 'static) {
     watched(move || {
         if let Some(server) = Server::start(&[]) {
             runtime(1).block_on(test(&server));
@@ -439,13 +443,13 @@ fn on_frontier(test: impl AsyncFnOnce(&Server) + Send + 'static) {
     });
 }
 
-async fn open(server: &Server, lease: Duration) -> Arc<Redis> {
+pub(crate) async fn open(server: &Server, lease: Duration) -> Arc<Redis> {
     let (place, options) = (server.place(lease), options("http://host/"));
     let opened = Redis::open(&place, &options, Progress::hidden()).await;
     opened.unwrap()
 }
 
-async fn claim(frontier: &Redis) -> Claim {
+pub(crate) async fn claim(frontier: &Redis) -> Claim {
     let claims = frontier.claim(1).await.unwrap();
     claims.into_iter().next().expect("there is a page")
 }
@@ -529,63 +533,5 @@ fn a_host_is_not_asked_before_its_pause_is_over() {
         frontier.not_before("host", pause).await.unwrap();
         claim(&frontier).await;
         assert!(begin.elapsed() >= pause);
-    });
-}
-
-/// A host that speaks first, and no Redis.
-fn greeter() -> std::net::SocketAddr {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            stream.write_all(b"220 mail.example.org ready\r\n").unwrap();
-            // It stays until the other side ends.
-            let _ = stream.read(&mut [0; 1]);
-        }
-    });
-    address
-}
-
-#[test]
-fn a_frontier_that_is_none_ends_with_2_and_says_why() {
-    watched(|| {
-        let Some(server) = Server::start(&["--requirepass", "secret"]) else {
-            return;
-        };
-        let host = greeter();
-        let socket = server.url();
-        let other = Host::start(|_, stream| say_page(stream, ""));
-        let with = |password: &str| format!("{socket}?pass={password}");
-        let crawl = |frontier: &str, more: &[&str]| {
-            let mut command = Command::new(program());
-            command.args(["--frontier", frontier, "--crawl", "test", &other.url("/")]);
-            command.args(more).output().unwrap()
-        };
-        // Nobody listens there, and nobody else gets the port.
-        let held = heist::net::TcpSocket::new_v4().unwrap();
-        held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let port = held.local_addr().unwrap().port();
-        for (frontier, why) in [
-            (socket.clone(), "NOAUTH"),
-            (with("wrong"), "WRONGPASS"),
-            ("redis+unix:///no/such/socket".into(), "No such file"),
-            (format!("redis://127.0.0.1:{port}"), "refused"),
-            (format!("redis://{host}"), "not what a Redis says"),
-            ("rediss://127.0.0.1".into(), ""),
-            ("http://127.0.0.1".into(), ""),
-        ] {
-            let output = crawl(&frontier, &[]);
-            let error = String::from_utf8(output.stderr).unwrap();
-            assert_eq!(output.status.code(), Some(2), "{frontier}: {error}");
-            assert!(error.contains(why), "{frontier}: {error}");
-            assert!(!error.contains("wrong@") && output.stdout.is_empty());
-        }
-        let right = with("secret");
-        assert_eq!(crawl(&right, &[]).status.code(), Some(0));
-        let output = crawl(&right, &["--max-pages", "3"]);
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{error}");
-        assert!(error.contains("has other settings"), "{error}");
     });
 }

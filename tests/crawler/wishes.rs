@@ -105,8 +105,18 @@ fn all_kinds_of_links_are_followed_but_those_that_are_not_to_be() {
                 stream,
                 "<link rel=canonical href=canonical><map><area href=area></map><iframe src=iframe></iframe>
                  <a href=refresh>x</a><a href=frames>x</a><a href=meta>x</a><a href=tag>x</a><a href=ours>x</a>
+                 <a href=header>x</a><a href=no-page>x</a>
                  <a rel='nofollow noopener' href=never>x</a><area rel=nofollow href=never>",
             ),
+            "/header" | "/no-page" => {
+                let (kind, after) = match path {
+                    "/header" => ("text/html", "5; url=after"),
+                    _ => ("text/plain", "0, 'after too'"),
+                };
+                let page = "<base href=/new/><a href=/never rel=nofollow>";
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nRefresh: {after}\r\n")?;
+                write!(stream, "Content-Length: {}\r\n\r\n{page}", page.len())
+            }
             "/refresh" => say_page(stream, "<meta http-equiv=refresh content='0; URL=/refreshed'>"),
             "/frames" => say_page(stream, "<frameset><frame src=frame></frameset>"),
             "/meta" => say_page(stream, "<a href=never><meta name=robots content=nofollow><a href=never>"),
@@ -118,7 +128,9 @@ fn all_kinds_of_links_are_followed_but_those_that_are_not_to_be() {
             }
             "/never" => panic!("not to be followed"),
             "/canonical" => say_redirect(stream, "/area"),
-            "/area" | "/iframe" | "/refreshed" | "/frame" | "/followed" => say_page(stream, ""),
+            "/area" | "/iframe" | "/refreshed" | "/frame" | "/followed" | "/new/after" | "/after%20too" => {
+                say_page(stream, "")
+            }
             _ => say_missing(stream),
         }
         });
@@ -126,12 +138,16 @@ fn all_kinds_of_links_are_followed_but_those_that_are_not_to_be() {
         let pages: Vec<_> = outcome.pages.keys().cloned().collect();
         let expected = [
             "/",
+            "/after%20too",
             "/area",
             "/followed",
             "/frame",
             "/frames",
+            "/header",
             "/iframe",
             "/meta",
+            "/new/after",
+            "/no-page",
             "/ours",
             "/refresh",
             "/refreshed",
@@ -141,6 +157,7 @@ fn all_kinds_of_links_are_followed_but_those_that_are_not_to_be() {
         assert!(outcome.broken.is_empty(), "{:?}", outcome.broken);
         // They are links all the same, but not the crawl's.
         assert_eq!(outcome.pages[&host.url("/meta")].links, 2);
-        assert_eq!(outcome.links_out, 2 + 2 + 1);
+        assert_eq!(outcome.pages[&host.url("/no-page")].links, 1);
+        assert_eq!(outcome.links_out, 2 + 2 + 1 + 1);
     });
 }

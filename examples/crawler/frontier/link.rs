@@ -7,10 +7,14 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use ::redis::{Cmd, ConnectionAddr, ConnectionInfo, Parser, ServerErrorKind, Value, cmd};
-use heist::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use heist::io::compat::FuturesAsyncReadCompatExt;
+use heist::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use heist::net::TcpStream;
 use heist::sync::{mpsc, oneshot};
 use heist::time::timeout;
+use url::Url;
+
+use crate::tls::{Offer, Tls};
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -45,8 +49,11 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects, and says who we are.
-    pub(super) async fn open(info: &ConnectionInfo) -> Result<Link, Fault> {
-        let connect = timeout(ANSWER, connect(info.addr()));
+    pub(super) async fn open(
+        info: &ConnectionInfo,
+        secure: Option<(&Tls, &Url)>,
+    ) -> Result<Link, Fault> {
+        let connect = timeout(ANSWER, connect(info.addr(), secure));
         let (reader, writer) = connect
             .await
             .map_err(|_| silent())?
@@ -88,11 +95,19 @@ fn silent() -> Fault {
     Fault::Passing(io::Error::new(io::ErrorKind::TimedOut, error))
 }
 
-async fn connect(address: &ConnectionAddr) -> io::Result<(Reader, Writer)> {
+async fn connect(
+    address: &ConnectionAddr,
+    secure: Option<(&Tls, &Url)>,
+) -> io::Result<(Reader, Writer)> {
     match address {
         ConnectionAddr::Tcp(host, port) => {
             let stream = TcpStream::connect((&**host, *port)).await?;
             stream.set_nodelay(true)?;
+            if let Some((tls, url)) = secure {
+                let stream = tls.connect(url, stream, Offer::Nothing).await?;
+                let (reader, writer) = split(stream.compat());
+                return Ok((Box::new(reader), Box::new(writer)));
+            }
             let (reader, writer) = stream.into_split();
             Ok((Box::new(reader), Box::new(writer)))
         }
@@ -122,7 +137,7 @@ async fn write(
                 return;
             }
         }
-        if writer.write_all(&bytes).await.is_err() {
+        if writer.write_all(&bytes).await.is_err() || writer.flush().await.is_err() {
             return;
         }
     }
@@ -167,7 +182,13 @@ fn success(value: Value) -> Result<Value, Fault> {
         return Ok(value);
     };
     let text = format!("{} {}", error.code(), error.details().unwrap_or_default());
-    let text = io::Error::other(text.trim_end().to_owned());
+    let text = match error.kind() {
+        Some(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot) => {
+            format!("{text}. It is a Redis Cluster, and the frontier needs one server")
+        }
+        _ => text.trim_end().to_owned(),
+    };
+    let text = io::Error::other(text);
     Err(match error.kind() {
         Some(ServerErrorKind::NoScript) => Fault::NoScript,
         Some(

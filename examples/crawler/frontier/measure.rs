@@ -1,16 +1,17 @@
 //! How fast a Redis is as a frontier, over one connection. Nothing is fetched.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use heist::sync::CancellationToken;
 use heist::task::JoinSet;
 use url::Url;
 
 use super::redis::{Place, Redis};
 use super::{Claim, Frontier};
 use crate::address::Address;
-use crate::crawl::Options;
+use crate::crawl::{Options, unless};
 use crate::job::{Fetched, Found, Report};
 use crate::outcome::Page;
 use crate::progress::Progress;
@@ -19,7 +20,12 @@ use crate::progress::Progress;
 const AT_ONCE: usize = 64;
 
 /// Times steps of a crawl of made up pages.
-pub(crate) async fn measure(place: &Place, options: &Options, pages: usize) -> io::Result<()> {
+pub(crate) async fn measure(
+    place: &Place,
+    options: &Options,
+    pages: usize,
+    stop: &CancellationToken,
+) -> io::Result<()> {
     let start = Url::parse("http://measure.invalid/").map_err(io::Error::other)?;
     let mut options = Options {
         start: start.clone(),
@@ -33,8 +39,8 @@ pub(crate) async fn measure(place: &Place, options: &Options, pages: usize) -> i
         lease: Duration::from_secs(600),
         ..place.clone()
     };
-    let redis = Redis::open(&place, &options, Progress::hidden()).await?;
-    let measured = steps(&redis, &start, pages).await;
+    let redis = unless(stop, Redis::open(&place, &options, Progress::hidden())).await?;
+    let measured = unless(stop, steps(&redis, &start, pages)).await;
     redis.forget().await?;
     measured
 }
@@ -111,5 +117,6 @@ fn page(links: Vec<Address>) -> Report {
 
 fn say(what: &str, number: usize, begin: Instant) {
     let rate = number as f64 / begin.elapsed().as_secs_f64().max(f64::EPSILON);
-    println!("{what:<20}{rate:.0} a second, of {number}");
+    // Whoever reads may have seen enough.
+    let _ = writeln!(io::stdout(), "{what:<20}{rate:.0} a second, of {number}");
 }

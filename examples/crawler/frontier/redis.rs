@@ -5,14 +5,14 @@
 //! records. In the end each process reads them into a clerk of its own, which finds the broken links.
 //!
 //! If Redis goes away, calls wait and are made again. That is safe: only the first report under a lease counts. Pages
-//! that were handed out in a lost answer come back when their leases run out.
+//! that were handed out in a lost answer are recalled before the next claim.
 
 use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Value, cmd};
+use ::redis::{ConnectionInfo, IntoConnectionInfo, Value, cmd};
 use heist::time::sleep;
 use serde_json::json;
 use url::Url;
@@ -26,6 +26,7 @@ use crate::crawl::Options;
 use crate::job::{Fetched, Report};
 use crate::outcome::Outcome;
 use crate::progress::{Counts, Progress, Share};
+use crate::tls::Tls;
 
 /// How long to wait for a Redis that is away.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,6 +60,7 @@ enum Script {
     Complete,
     Renew,
     Pause,
+    Recall,
     Leave,
     Counts,
     Forget,
@@ -66,12 +68,13 @@ enum Script {
 
 impl Script {
     /// In the order of their numbers.
-    const ALL: [&str; 8] = [
+    const ALL: [&str; 9] = [
         include_str!("open.lua"),
         include_str!("claim.lua"),
         include_str!("complete.lua"),
         include_str!("renew.lua"),
         include_str!("pause.lua"),
+        include_str!("recall.lua"),
         include_str!("leave.lua"),
         include_str!("counts.lua"),
         include_str!("forget.lua"),
@@ -88,6 +91,9 @@ struct Ready {
 /// The pages of a crawl, in a Redis.
 pub(crate) struct Redis {
     info: ConnectionInfo,
+    /// If the connection is secure.
+    tls: Option<Tls>,
+    url: Url,
     prefix: String,
     lease_ms: u128,
     options: Options,
@@ -98,6 +104,8 @@ pub(crate) struct Redis {
     /// The pages that this process has.
     held: Mutex<HashSet<Lease>>,
     progress: Mutex<Progress>,
+    /// Whether the crawl was over before this process joined it.
+    over: bool,
 }
 
 impl Redis {
@@ -108,8 +116,9 @@ impl Redis {
         options: &Options,
         progress: Progress,
     ) -> io::Result<Arc<Redis>> {
-        let info = place.url.as_str().into_connection_info();
-        let info = info.map_err(|error| invalid(format!("{}: {error}", place.url.scheme())))?;
+        let (url, secure) = without_tls(&place.url);
+        let info = url.as_str().into_connection_info();
+        let info = info.map_err(|error| invalid(format!("{}: {error}", url.scheme())))?;
         let mut redis = Redis {
             prefix: format!("crawler:{{{}}}:", place.name),
             lease_ms: place.lease.as_millis().max(1),
@@ -120,33 +129,52 @@ impl Redis {
             held: Mutex::default(),
             progress: Mutex::new(progress),
             info,
+            tls: secure.then(|| Tls::new(options.roots.clone())),
+            url,
+            over: false,
         };
         let opened = redis
             .try_run(Script::Open, &open_arguments(options))
             .await
             .map_err(|fault| redis.describe(fault))?;
-        let (process, settings) = match &items(opened)?[..] {
-            [process, settings] => (whole(process)?, text(settings)?.to_owned()),
-            _ => return Err(odd()),
+        let opened = items(opened)?;
+        let [process, settings, over] = &opened[..] else {
+            return Err(odd());
         };
+        let settings = text(settings)?;
         if settings != settings_text(options) {
             return Err(invalid(format!(
                 "the crawl {:?} has other settings: {settings}. Give this one another name (--crawl)",
                 place.name
             )));
         }
-        redis.process = process;
+        redis.process = whole(process)?;
+        redis.over = whole(over)? == 1;
         let redis = Arc::new(redis);
         heist::spawn(beat(Arc::downgrade(&redis), place.lease / 3));
         heist::spawn(look(Arc::downgrade(&redis)));
         Ok(redis)
     }
 
+    /// Whether the crawl was over before this process joined it. Then its outcome is all that is left to get.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// Runs a script. Waits for a Redis that is away.
     async fn run(&self, script: Script, arguments: &[Vec<u8>]) -> io::Result<Value> {
         let mut since = None;
         loop {
-            let fault = match self.try_run(script, arguments).await {
+            // Pages that a lost answer has handed out should not wait until their leases run out.
+            let recalled = match (script, since) {
+                (Script::Claim, Some(_)) => self.recall().await,
+                _ => Ok(()),
+            };
+            let result = match recalled {
+                Ok(()) => self.try_run(script, arguments).await,
+                Err(fault) => Err(fault),
+            };
+            let fault = match result {
                 Ok(value) => return Ok(value),
                 Err(fault) => fault,
             };
@@ -156,6 +184,12 @@ impl Redis {
             }
             sleep(RETRY).await;
         }
+    }
+
+    /// Gives back the pages that this process has without knowing it.
+    async fn recall(&self) -> Result<(), Fault> {
+        let arguments = self.this_process_and_leases();
+        self.try_run(Script::Recall, &arguments).await.map(drop)
     }
 
     async fn try_run(&self, script: Script, arguments: &[Vec<u8>]) -> Result<Value, Fault> {
@@ -187,7 +221,8 @@ impl Redis {
         if let Some(ready) = &*current {
             return Ok(ready.clone());
         }
-        let link = Link::open(&self.info).await?;
+        let secure = self.tls.as_ref().map(|tls| (tls, &self.url));
+        let link = Link::open(&self.info, secure).await?;
         let mut scripts = Vec::new();
         for body in Script::ALL {
             let script = format!("{}\n{body}", include_str!("prelude.lua"));
@@ -205,13 +240,11 @@ impl Redis {
             Fault::NoScript => io::Error::other("it forgets its scripts"),
         };
         // Without a password, which the URL may hold.
-        let address = match self.info.addr() {
-            ConnectionAddr::TcpTls { .. } => "by TLS, which is not supported".to_owned(),
-            address => address.to_string(),
-        };
+        let address = self.info.addr();
+        let how = if self.tls.is_some() { " by TLS" } else { "" };
         io::Error::new(
             error.kind(),
-            format!("the frontier in Redis at {address}: {error}"),
+            format!("the frontier in Redis at {address}{how}: {error}"),
         )
     }
 
@@ -225,6 +258,12 @@ impl Redis {
 
     fn this_process(&self) -> Vec<u8> {
         self.process.to_string().into()
+    }
+
+    fn this_process_and_leases(&self) -> Vec<Vec<u8>> {
+        let leases = self.held().clone();
+        let leases = leases.iter().map(|lease| lease.0.as_bytes().to_vec());
+        [self.this_process()].into_iter().chain(leases).collect()
     }
 
     fn claims(&self, answer: &[Value]) -> io::Result<Vec<Claim>> {
@@ -429,12 +468,8 @@ async fn beat(frontier: Weak<Redis>, pause: Duration) {
         let Some(frontier) = frontier.upgrade() else {
             return;
         };
-        let mut arguments = vec![
-            frontier.this_process(),
-            frontier.lease_ms.to_string().into(),
-        ];
-        let held = frontier.held().clone();
-        arguments.extend(held.iter().map(|lease| lease.0.as_bytes().to_vec()));
+        let mut arguments = frontier.this_process_and_leases();
+        arguments.insert(1, frontier.lease_ms.to_string().into());
         // If that fails for long, others get the pages.
         let _ = frontier.run(Script::Renew, &arguments).await;
     }
@@ -452,6 +487,19 @@ async fn look(frontier: Weak<Redis>) {
         drop(frontier);
         sleep(LOOK).await;
     }
+}
+
+/// The address without TLS, and whether TLS is wanted. The crate `redis` knows such an address only if it brings its own
+/// TLS along.
+fn without_tls(url: &Url) -> (Url, bool) {
+    let mut plain = url.clone();
+    let scheme = match url.scheme() {
+        "rediss" => "redis",
+        "valkeys" => "valkey",
+        _ => return (plain, false),
+    };
+    let secure = plain.set_scheme(scheme).is_ok();
+    (plain, secure)
 }
 
 /// What all processes of a crawl must agree on.

@@ -1,0 +1,8 @@
+-- Gives back what a process has without knowing it, as it did not get the answers. ARGV: the process, and the leases that it
+-- knows of.
+local known, mine = {}, ARGV[1] .. ':'
+for at = 2, #ARGV do known[ARGV[at]] = true end
+for _, lease in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
+    if string.sub(lease, 1, #mine) == mine and not known[lease] then take_back(lease, false) end
+end
+return 1
