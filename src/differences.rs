@@ -60,7 +60,6 @@
 //! | `block_on` in a task of a multi-thread runtime | panics | blocks that task alone; another thread takes over its worker | |
 //! | `block_on` in a current-thread runtime | panics | panics | no other thread can take over |
 //! | dropping a `Runtime` where futures are polled | panics | ends it without waiting | the last reference may be anywhere |
-//! | `TOKIO_WORKER_THREADS` | is the default number of workers | is not read; the default is the number of processors | |
 //! | `RuntimeMetrics::num_workers` | fixed | `Handle::set_worker_threads` changes it; spare workers don't count | |
 //! | `RuntimeMetrics::worker_…(worker)` | panics from `num_workers` on | has places for spare workers there, and panics beyond them | |
 //! | `runtime::worker_index` | below `num_workers` | the numbers of spare workers are above | |

@@ -18,8 +18,8 @@ use proc_macro::TokenStream;
 ///
 /// - `flavor = "multi_thread"` (the default), `"current_thread"` or `"local"`: a `LocalRuntime`, into which
 ///   `task::spawn_local` spawns tasks that need not be `Send`.
-/// - `worker_threads = N`: how many workers a multi-thread runtime has. At least 1. By default as many as the machine
-///   has processors.
+/// - `worker_threads = N`: how many workers a multi-thread runtime has. At least 1. By default the value of
+///   the environment variable `TOKIO_WORKER_THREADS`, or else as many as the machine has processors.
 /// - `name = "NAME"`: the name of the runtime.
 /// - `shutdown_grace = "5s"`: when the body is done, gives the tasks and blocking jobs that are left this much time to
 ///   end by themselves, and only then cancels them, as `Runtime::shutdown` does; threads that are held up may take one

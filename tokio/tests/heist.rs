@@ -55,14 +55,16 @@ fn metrics_count_the_tasks_of_crates_that_know_tokio_alone() {
     task.abort();
 }
 
-/// Runs the test `name` of this file again, in a process of its own with `HEIST_REACTOR`.
-fn child(name: &str, reactor: &str) -> bool {
+/// Whether the test `name` of this file passes in a process of its own, where the variable `key` has this value.
+fn passes_with(name: &str, key: &str, value: &str) -> bool {
     let test = std::env::current_exe().unwrap();
     let output = Command::new(test)
         .args(["--exact", name, "--ignored"])
-        .env("HEIST_REACTOR", reactor)
+        .env(key, value)
         .output()
         .unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(report.contains("running 1 test"), "{report}");
     output.status.success()
 }
 
@@ -81,7 +83,59 @@ fn uses_the_poller_of_the_environment() {
 #[cfg(unix)]
 #[test]
 fn the_builder_reads_the_environment_as_heists_does() {
-    assert!(child("uses_the_poller_of_the_environment", "poll"));
-    assert!(child("uses_the_poller_of_the_environment", "mio"));
-    assert!(!child("uses_the_poller_of_the_environment", "none-such"));
+    let uses = |poller| {
+        passes_with(
+            "uses_the_poller_of_the_environment",
+            "HEIST_REACTOR",
+            poller,
+        )
+    };
+    assert!(uses("poll") && uses("mio") && !uses("none-such"));
+}
+
+#[tokio::main]
+async fn workers_by_default() -> usize {
+    tokio::runtime::Handle::current().metrics().num_workers()
+}
+
+#[test]
+#[ignore = "it is run by the test below, in a process of its own"]
+fn has_three_workers_by_default() {
+    let built = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    assert_eq!(built.metrics().num_workers(), 3);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    assert_eq!(runtime.metrics().num_workers(), 3);
+    assert_eq!(workers_by_default(), 3);
+}
+
+#[test]
+#[ignore = "it is run by the test below, in a process of its own"]
+fn has_the_workers_that_the_program_says() {
+    let several = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    assert_eq!(several.metrics().num_workers(), 2);
+    let one = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    assert_eq!(one.metrics().num_workers(), 1);
+}
+
+#[test]
+fn the_environment_sets_the_default_number_of_workers() {
+    let by_default = |value| {
+        passes_with(
+            "has_three_workers_by_default",
+            "TOKIO_WORKER_THREADS",
+            value,
+        )
+    };
+    assert!(by_default("3"));
+    for wrong in ["0", "", "-1", "three"] {
+        assert!(!by_default(wrong), "{wrong:?}");
+    }
+    let name = "has_the_workers_that_the_program_says";
+    assert!(passes_with(name, "TOKIO_WORKER_THREADS", "7"));
+    assert!(passes_with(name, "TOKIO_WORKER_THREADS", "none"));
 }

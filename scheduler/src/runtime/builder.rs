@@ -1,5 +1,6 @@
 //! How a runtime is configured.
 
+use std::env::{self, VarError};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -21,6 +22,9 @@ use crate::workers::watch::Watch;
 use crate::workers::{relief, run};
 
 const DEFAULT_NAME: &str = "heist-worker";
+
+/// It has tokio's name, so that programs that are moved keep their settings.
+const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
 type Name = std::sync::Arc<dyn Fn() -> String + Send + Sync>;
 type Hook = std::sync::Arc<dyn Fn() + Send + Sync>;
@@ -64,7 +68,8 @@ pub struct Builder {
 
 impl Builder {
     /// Builds a runtime whose workers have a thread each. By default there is one for each processor that the process
-    /// may use. If a control group limits the process to fewer, that counts.
+    /// may use. If a control group limits the process to fewer, that counts. [`worker_threads`](Self::worker_threads) and
+    /// the environment variable `TOKIO_WORKER_THREADS` change the number.
     ///
     /// # Examples
     /// ```
@@ -140,6 +145,10 @@ impl Builder {
     }
 
     /// Sets how many workers a multi-thread runtime has. A current-thread runtime always has one.
+    ///
+    /// # Default
+    /// The value of the environment variable `TOKIO_WORKER_THREADS`. If it isn't set, the number of processors that the
+    /// process may use.
     ///
     /// # Panics
     /// Panics if `val` is 0.
@@ -624,6 +633,10 @@ impl Builder {
     /// Fails if the operating system refuses the poller or a thread, or if the [backend](Backend::Auto) is left to the
     /// environment variable `HEIST_REACTOR` and that names none. What was started by then has ended again.
     ///
+    /// # Panics
+    /// Panics if [`worker_threads`](Self::worker_threads) is left to the environment variable `TOKIO_WORKER_THREADS` and that
+    /// is not a number above 0.
+    ///
     /// [`Builder`] has an example.
     pub fn build(&mut self) -> io::Result<Runtime> {
         self.build_for(None)
@@ -694,7 +707,7 @@ impl Builder {
         match self.flavor {
             Flavor::CurrentThread => (1, 1, 0),
             Flavor::MultiThread => {
-                let regular = self.workers.unwrap_or_else(num_cpus::get);
+                let regular = self.workers.unwrap_or_else(default_workers);
                 let max = match self.max_workers {
                     0 => num_cpus::get(),
                     max => max,
@@ -718,8 +731,27 @@ impl Builder {
     }
 }
 
+/// How many workers a multi-thread runtime has unless the program says.
+fn default_workers() -> usize {
+    match env::var(WORKER_THREADS) {
+        Ok(value) => match value.parse() {
+            Ok(0) => panic!("`{WORKER_THREADS}` cannot be set to 0"),
+            Ok(workers) => workers,
+            Err(error) => panic!("`{WORKER_THREADS}` must be a number, not {value:?}: {error}"),
+        },
+        Err(VarError::NotPresent) => num_cpus::get(),
+        Err(VarError::NotUnicode(value)) => {
+            panic!("`{WORKER_THREADS}` must be a number, not {value:?}")
+        }
+    }
+}
+
 impl Runtime {
-    /// Makes a multi-thread runtime with one worker for each processor that the process may use.
+    /// Makes a multi-thread runtime with one worker for each processor that the process may use, or as many as the
+    /// environment variable `TOKIO_WORKER_THREADS` says.
+    ///
+    /// # Panics
+    /// Panics if `TOKIO_WORKER_THREADS` is set and is not a number above 0.
     ///
     /// # Errors
     /// Fails if the operating system refuses the poller or a thread.
