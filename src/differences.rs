@@ -60,10 +60,16 @@
 //! | `block_on` in a task of a multi-thread runtime | panics | blocks that task alone; another thread takes over its worker | |
 //! | `block_on` in a current-thread runtime | panics | panics | no other thread can take over |
 //! | dropping a `Runtime` where futures are polled | panics | ends it without waiting | the last reference may be anywhere |
+//! | dropping `EnterGuard`s in another order | panics | works; the thread stays in the one that was entered last | |
+//! | `block_in_place` in a `LocalSet` | panics | works in a multi-thread runtime, and holds up the set | |
 //! | `RuntimeMetrics::num_workers` | fixed | `Handle::set_worker_threads` changes it; spare workers don't count | |
 //! | `RuntimeMetrics::worker_…(worker)` | panics from `num_workers` on | has places for spare workers there, and panics beyond them | |
 //! | `runtime::worker_index` | below `num_workers` | the numbers of spare workers are above | |
 //! | `task::block_in_place` | its worker goes to another thread at once | as soon as there is work for it | a call that is soon over costs no thread |
+//! | `on_thread_start`, `on_thread_stop` | are called by workers and by threads for blocking jobs, inside the runtime | are called by the reactor thread and by spare workers too; inside no runtime, so `Handle::current` panics there | |
+//! | names of threads by default | `tokio-rt-worker` | `heist-worker` | |
+//! | a task whose future is done and then panics in its drop | ends with that panic | ends with its output; the panic is printed | the output is there |
+//! | the future of `block_on` in a current-thread runtime, if it yields | has its next turn when the ready tasks had one | has it after `event_interval` polls of ready tasks | |
 //! | polls that take long, or block | hold up the tasks behind them | other workers, or spare ones, take those tasks | |
 //! | `LocalSet` in a `LocalRuntime` | not supported | works; `spawn_local` spawns into whichever was entered last | |
 //! | `task_local!` | | the same; the first poll of a `spawn_eager`, which tokio lacks, is a call inside its spawner and sees the spawner's values | |
