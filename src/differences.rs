@@ -72,6 +72,7 @@
 //! | the future of `block_on` in a current-thread runtime, if it yields | has its next turn when the ready tasks had one | has it after `event_interval` polls of ready tasks | |
 //! | polls that take long, or block | hold up the tasks behind them | other workers, or spare ones, take those tasks | |
 //! | `LocalSet` in a `LocalRuntime` | not supported | works; `spawn_local` spawns into whichever was entered last | |
+//! | a writer that says it has taken more than it was given | mostly panics | is the error `InvalidData` | |
 //! | `task_local!` | | the same; the first poll of a `spawn_eager`, which tokio lacks, is a call inside its spawner and sees the spawner's values | |
 //! | `#[main]`, `#[test]` | options `flavor`, `worker_threads`, `name`, `crate`, `start_paused`; `unhandled_panic` needs `tokio_unstable` | the same; `shutdown_grace` is new | |
 //! | `time::sleep` | ends at the next full millisecond | ends within some tens of microseconds on Linux | |
