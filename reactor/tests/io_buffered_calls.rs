@@ -355,47 +355,61 @@ fn a_writer_that_takes_no_more_is_an_error() {
     });
 }
 
+fn slices<const N: usize>(parts: [&'static [u8]; N]) -> [IoSlice<'static>; N] {
+    parts.map(IoSlice::new)
+}
+
 #[test]
-fn several_buffers_go_into_the_one_or_past_it() {
+fn several_buffers_go_together_if_the_writer_takes_several() {
     run(async {
-        for vectored in [false, true] {
-            let mut noted = Noted::new(b"");
-            noted.vectored = vectored;
-            let mut writer = BufWriter::with_capacity(8, noted);
-            assert!(writer.is_write_vectored());
-            let of = |parts: &[&'static [u8]]| -> Vec<IoSlice<'static>> {
-                parts.iter().map(|part| IoSlice::new(part)).collect()
-            };
-            assert_eq!(writer.write_vectored(&of(&[])).await.unwrap(), 0);
-            assert_eq!(writer.write_vectored(&of(&[b""])).await.unwrap(), 0);
-            let done = writer.write_vectored(&of(&[b"", b"ab", b"cde"])).await;
-            assert_eq!(done.unwrap(), 5);
-            assert_eq!(writer.buffer(), b"abcde");
-            writer.get_mut().take_calls();
-            // Too much for the room, but not for the buffer.
-            let done = writer.write_vectored(&of(&[b"fg", b"hi"])).await.unwrap();
-            assert_eq!(done, 4);
-            assert_eq!(writer.buffer(), b"fghi");
-            // Too much for the buffer.
-            let done = writer
-                .write_vectored(&of(&[b"jkl", b"mnopqr"]))
-                .await
-                .unwrap();
-            let (past, kept): (_, &[u8]) = match vectored {
-                true => (("vectored", 9), b""),
-                false => (("write", 4), b"jkl"),
-            };
-            assert_eq!(done, if vectored { 9 } else { 3 });
-            assert_eq!(writer.buffer(), kept);
-            assert_eq!(writer.get_mut().take_calls().last(), Some(&past));
-            // The first of them alone is too much.
-            writer.flush().await.unwrap();
-            let done = writer
-                .write_vectored(&of(&[b"0123456789", b"x"]))
-                .await
-                .unwrap();
-            assert_eq!(done, if vectored { 11 } else { 10 });
-        }
+        let mut noted = Noted::new(b"");
+        noted.vectored = true;
+        let mut writer = BufWriter::with_capacity(8, noted);
+        assert!(writer.is_write_vectored());
+        assert_eq!(writer.write_vectored(&[]).await.unwrap(), 0);
+        assert_eq!(writer.write_vectored(&slices([b""])).await.unwrap(), 0);
+        let done = writer.write_vectored(&slices([b"", b"ab", b"cde"])).await;
+        assert_eq!(done.unwrap(), 5);
+        assert_eq!(writer.buffer(), b"abcde");
+        writer.get_mut().take_calls();
+        // Too much for the room, but not for the buffer.
+        let done = writer.write_vectored(&slices([b"fg", b"hi"])).await;
+        assert_eq!((done.unwrap(), writer.buffer()), (4, &b"fghi"[..]));
+        // Too much for the buffer.
+        let done = writer.write_vectored(&slices([b"jkl", b"mnopqr"])).await;
+        assert_eq!((done.unwrap(), writer.buffer()), (9, &b""[..]));
+        let calls = writer.get_mut().take_calls();
+        assert_eq!(calls, [("write", 5), ("write", 4), ("vectored", 9)]);
+        assert_eq!(writer.get_ref().inner.get_ref(), b"abcdefghijklmnopqr");
+    });
+}
+
+#[test]
+fn buffers_that_fit_are_kept_if_the_writer_takes_one_at_a_time() {
+    run(async {
+        let mut writer = BufWriter::with_capacity(8, Noted::new(b""));
+        assert!(writer.is_write_vectored());
+        assert_eq!(writer.write_vectored(&[]).await.unwrap(), 0);
+        assert_eq!(writer.write_vectored(&slices([b""])).await.unwrap(), 0);
+        let done = writer.write_vectored(&slices([b"", b"ab", b"cde"])).await;
+        assert_eq!((done.unwrap(), writer.buffer()), (5, &b"abcde"[..]));
+        // All together are too much for the buffer, but not the first two.
+        let done = writer
+            .write_vectored(&slices([b"f", b"gh", b"ijklmnop"]))
+            .await;
+        assert_eq!((done.unwrap(), writer.buffer()), (3, &b"abcdefgh"[..]));
+        assert_eq!(writer.get_mut().take_calls(), []);
+        // The first one needs room, and makes some for the second.
+        let done = writer
+            .write_vectored(&slices([b"ij", b"klm", b"nopq"]))
+            .await;
+        assert_eq!((done.unwrap(), writer.buffer()), (5, &b"ijklm"[..]));
+        assert_eq!(writer.get_mut().take_calls(), [("write", 8)]);
+        // The first one is as large as the buffer.
+        let done = writer.write_vectored(&slices([b"nopqrstu", b"v"])).await;
+        assert_eq!((done.unwrap(), writer.buffer()), (8, &b""[..]));
+        assert_eq!(writer.get_mut().take_calls(), [("write", 5), ("write", 8)]);
+        assert_eq!(writer.get_ref().inner.get_ref(), b"abcdefghijklmnopqrstu");
     });
 }
 

@@ -92,6 +92,30 @@ impl<W: AsyncWrite> BufWriter<W> {
         }
         Poll::Ready(Ok(()))
     }
+
+    /// Writes the first of `bufs`, and those behind it that fit into the buffer as well.
+    fn poll_write_several(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        let mut bufs = bufs.iter().filter(|buf| !buf.is_empty());
+        let Some(first) = bufs.next() else {
+            return Poll::Ready(Ok(0));
+        };
+        let mut written = ready!(self.as_mut().poll_write(cx, first))?;
+        if first.len() < self.capacity {
+            let this = self.project();
+            for buf in bufs {
+                if buf.len() > *this.capacity - this.buffer.len() {
+                    break;
+                }
+                this.buffer.extend_from_slice(buf);
+                written += buf.len();
+            }
+        }
+        Poll::Ready(Ok(written))
+    }
 }
 
 impl<W> BufWriter<W> {
@@ -178,22 +202,20 @@ impl<W: AsyncWrite> AsyncWrite for BufWriter<W> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
+        if !self.inner.is_write_vectored() {
+            return self.poll_write_several(cx, bufs);
+        }
         let len = bufs
             .iter()
             .fold(0_usize, |sum, buf| sum.saturating_add(buf.len()));
         ready!(self.as_mut().poll_room(cx, len))?;
-        if len < self.capacity {
-            let this = self.project();
-            bufs.iter()
-                .for_each(|buf| this.buffer.extend_from_slice(buf));
-            return Poll::Ready(Ok(len));
-        }
-        if self.inner.is_write_vectored() {
+        if len >= self.capacity {
             return self.get_pin_mut().poll_write_vectored(cx, bufs);
         }
-        // The first one that isn't empty. It may fit into the buffer, though all together don't.
-        let first = bufs.iter().find(|buf| !buf.is_empty());
-        self.poll_write(cx, first.map_or(&[], |buf| &**buf))
+        let this = self.project();
+        bufs.iter()
+            .for_each(|buf| this.buffer.extend_from_slice(buf));
+        Poll::Ready(Ok(len))
     }
 
     fn is_write_vectored(&self) -> bool {
