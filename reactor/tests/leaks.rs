@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::task::{Context, Waker};
 
 use counting::in_use;
-use heist_reactor::net::{TcpListener, TcpStream};
+use heist_reactor::net::{TcpListener, TcpSocket, TcpStream};
 use heist_reactor::process::Command;
 use heist_reactor::signal::unix::{SignalKind, signal};
 use heist_reactor::testing::{block_on, within_limit};
@@ -39,7 +39,11 @@ async fn fail_in_every_way() {
         let bound = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = bound.local_addr().expect("bound");
         assert!(TcpListener::bind(address).await.is_err(), "it is taken");
-        drop(bound);
+        // It has a port, so that nobody else gets it, and doesn't listen.
+        let deaf = TcpSocket::new_v4().expect("a socket");
+        deaf.bind("127.0.0.1:0".parse().expect("an address"))
+            .expect("a port");
+        let address = deaf.local_addr().expect("bound");
         assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
     }
 }

@@ -301,7 +301,9 @@ fn addresses_that_are_none_are_errors() {
             TcpStream::connect(none).await.unwrap_err().kind(),
             ErrorKind::InvalidInput
         );
-        assert!(lookup_host("host.invalid:80").await.is_err());
+        // Too long for a name, so nobody is asked for it.
+        let long = format!("{}:80", "x".repeat(300));
+        assert!(lookup_host(long).await.is_err());
     });
 }
 
@@ -691,7 +693,11 @@ fn descriptors_are_closed_on_exec() {
             !listed.contains("eventpoll") && !listed.contains("timerfd"),
             "{listed}"
         );
-        assert!(!listed.contains("socket:"), "{listed}");
+        // Sockets of whoever started the tests may be there.
+        for fd in [stream.as_raw_fd(), listener.as_raw_fd()] {
+            let socket = std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
+            assert!(!listed.contains(socket.to_str().unwrap()), "{listed}");
+        }
         assert!(stream.as_raw_fd() != peer.as_raw_fd() && listener.as_raw_fd() > 2);
     });
 }

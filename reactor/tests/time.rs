@@ -122,7 +122,7 @@ fn the_last_waker_is_the_one_woken() {
     within_limit(|| {
         let reactor = reactor();
         let _entered = reactor.enter();
-        let mut slept = pin!(sleep(Duration::from_millis(40)));
+        let mut slept = pin!(sleep(Duration::from_secs(3_600)));
         let (first, first_waker) = CountWakes::new();
         let (last, last_waker) = CountWakes::new();
         assert!(
@@ -137,6 +137,7 @@ fn the_last_waker_is_the_one_woken() {
                 .poll(&mut Context::from_waker(&last_waker))
                 .is_pending()
         );
+        slept.as_mut().reset(Instant::now());
         while last.get() == 0 {
             reactor.try_borrow().expect("nobody else has it").wait(None);
         }
@@ -175,7 +176,8 @@ fn a_reset_sleep_wakes_at_its_new_deadline_in_its_own_reactor() {
 fn a_sleep_whose_reactor_is_gone_moves_to_another() {
     within_limit(|| {
         let gone = reactor();
-        let mut slept = Box::pin(sleep(Duration::from_millis(40)));
+        // Longer than any machine keeps a thread from going on.
+        let mut slept = Box::pin(sleep(Duration::from_secs(2)));
         let mut dropped = Box::pin(sleep(Duration::from_secs(3_600)));
         let (count, waker) = CountWakes::new();
         let mut cx = Context::from_waker(&waker);
@@ -212,13 +214,14 @@ fn a_waker_may_reset_the_sleep_that_wakes_it() {
         let (count, _) = CountWakes::new();
         let resetter = Arc::new(Resetter(Default::default(), count.clone()));
         let waker = Waker::from(resetter.clone());
-        let mut slept = Box::pin(sleep(Duration::from_millis(40)));
+        let mut slept = Box::pin(sleep(Duration::from_secs(3_600)));
         assert!(
             slept
                 .as_mut()
                 .poll(&mut Context::from_waker(&waker))
                 .is_pending()
         );
+        slept.as_mut().reset(Instant::now());
         *resetter.0.lock().expect("no panic") = Some(slept);
         while count.get() == 0 {
             reactor.try_borrow().expect("nobody else has it").wait(None);
@@ -241,7 +244,8 @@ fn a_waker_that_panics_harms_no_other() {
         reactor.start_thread(Box::new(Plain)).expect("a thread");
         let _entered = reactor.enter();
         let panics = Waker::from(Arc::new(Panics));
-        let deadline = Instant::now() + Duration::from_millis(40);
+        // Longer than any machine keeps a thread from going on.
+        let deadline = Instant::now() + Duration::from_secs(2);
         let mut bad = Box::pin(sleep_until(deadline));
         assert!(
             bad.as_mut()

@@ -229,21 +229,20 @@ fn what_is_filled_of_a_buffer_stays() {
 fn a_peer_that_is_not_there_is_an_error_once() {
     run(async || {
         let (one, other) = pair().await;
+        // It has the port, and takes nothing from anybody but itself. So nobody is there, and nobody else comes.
         let gone = other.local_addr().unwrap();
-        drop(other);
+        other.connect(gone).await.unwrap();
         one.send(b"x").await.unwrap();
         let error = one.recv(&mut [0; 8]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         // The socket goes on.
         let none = one.try_recv(&mut [0; 8]).unwrap_err();
         assert_eq!(none.kind(), ErrorKind::WouldBlock);
-        let back = UdpSocket::bind(gone).await.unwrap();
-        back.send_to(b"back", one.local_addr().unwrap())
-            .await
-            .unwrap();
+        other.connect(one.local_addr().unwrap()).await.unwrap();
+        other.send(b"back").await.unwrap();
         assert_eq!(one.recv(&mut [0; 8]).await.unwrap(), 4);
         // It may be fetched as what it is.
-        drop(back);
+        other.connect(gone).await.unwrap();
         one.send(b"x").await.unwrap();
         while one.take_error().unwrap().is_none() {
             std::thread::yield_now();
