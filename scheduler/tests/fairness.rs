@@ -521,7 +521,7 @@ fn no_worker_sleeps_for_long_while_tasks_are_queued() {
     let longest = sampler.join().unwrap();
     assert_eq!(ran.load(Ordering::Relaxed), spawned);
     // The machine may take the processors away for a while; a lost wake would last for good.
-    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    assert!(longest < Duration::from_secs(20), "{longest:?}");
 }
 
 /// A task that spawns its successor, for ever, and so always leaves something fresh. Counts its polls.

@@ -95,8 +95,11 @@ fn with_threads(threads: usize, name: &str) -> bool {
     let copied = fs::copy(std::env::current_exe().expect("this test"), &place);
     copied.expect("room for a copy");
     let run = |arguments: &[&str]| {
+        // A user who has no other process: the threads of all of them count.
+        let user = 60_000 + std::process::id() % 5_000;
         Command::new("setpriv")
-            .args(["--reuid=54321", "--regid=54321", "--clear-groups"])
+            .args([format!("--reuid={user}"), format!("--regid={user}")])
+            .arg("--clear-groups")
             .args(["prlimit", &format!("--nproc={threads}")])
             .arg(&place)
             .args(arguments)

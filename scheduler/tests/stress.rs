@@ -26,7 +26,7 @@ use watch::{OnDrop, on_drop, watchdog};
 
 /// How long a task may lie in the queue from outside with nothing being polled. The machine may take the processors
 /// away for a while; a wake that was lost would last for good.
-const STUCK: Duration = Duration::from_secs(2);
+const STUCK: Duration = Duration::from_secs(20);
 
 /// What the tasks of a round share.
 struct World {
