@@ -16,7 +16,7 @@ use heist::runtime::{Builder, Runtime};
 use heist::task::JoinSet;
 use heist::time::{sleep, timeout};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(240);
 
 fn runtime(backend: Backend) -> Runtime {
     Builder::new_multi_thread()

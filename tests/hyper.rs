@@ -32,7 +32,7 @@ fn watched(test: impl Future<Output = ()> + Send + 'static) {
             .unwrap();
         let _ = done.send(());
     });
-    match wait.recv_timeout(Duration::from_secs(60)) {
+    match wait.recv_timeout(Duration::from_secs(240)) {
         Ok(()) => {}
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("hangs"),
         Err(mpsc::RecvTimeoutError::Disconnected) => {
@@ -42,7 +42,7 @@ fn watched(test: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// More than any request may need.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(240);
 
 /// Serves what the test says to clients that are not slower than `patience`, and gives the address.
 async fn serve<F, R>(answer: F, patience: Duration) -> SocketAddr
@@ -159,9 +159,11 @@ fn a_client_that_never_ends_its_request_is_hung_up_on() {
         )
         .await;
         let mut stream = TcpStream::connect(address).await.unwrap();
-        say(&mut stream, b"GET / HTTP/1.1\r\nHost: ").await;
+        // The server may have hung up before that, which makes it an error.
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: ").await;
         // It ends: by the server's timer, for the client says no more.
-        let said = hear(&mut stream, 1 << 20).await;
+        let mut said = Vec::new();
+        let _ = stream.read_to_end(&mut said).await;
         assert!(!said.starts_with(b"HTTP/1.1 200"), "{said:?}");
     });
 }

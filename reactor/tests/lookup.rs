@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use heist::runtime::Builder;
 use heist::task::spawn_blocking;
-use heist_reactor::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
+use heist_reactor::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, lookup_host};
 use heist_reactor::testing::{block_on, within_limit};
 use heist_reactor::{Config, Reactor};
 use libc::addrinfo;
@@ -264,12 +264,36 @@ fn a_name_has_all_its_addresses_in_the_order_of_the_system() {
     });
 }
 
+/// A listener whose port nobody else gets: not in IPv6, and not when the listener is gone. The sockets keep it.
+fn listener_of_one_family() -> (TcpListener, Vec<TcpSocket>) {
+    loop {
+        let keeper = TcpSocket::new_v4().expect("IPv4");
+        let socket = TcpSocket::new_v4().expect("IPv4");
+        keeper.set_reuseaddr(true).expect("an option");
+        socket.set_reuseaddr(true).expect("an option");
+        keeper
+            .bind((Ipv4Addr::LOCALHOST, 0).into())
+            .expect("a port");
+        let address = keeper.local_addr().expect("bound");
+        socket.bind(address).expect("it is shared");
+        let mut keepers = vec![keeper];
+        // Where there is no IPv6, nobody can have the port in it.
+        if let Ok(other) = TcpSocket::new_v6() {
+            match other.bind((Ipv6Addr::LOCALHOST, address.port()).into()) {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => continue,
+                _ => keepers.push(other),
+            }
+        }
+        return (socket.listen(16).expect("it is bound"), keepers);
+    }
+}
+
 #[test]
 fn a_name_is_connected_to_by_the_family_that_answers() {
     within_limit(|| {
         let _turn = turn();
         block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let (listener, _keepers) = listener_of_one_family();
             let address = listener.local_addr().expect("bound");
             let name = ("v6first.test", address.port());
             let stream = TcpStream::connect(name).await.expect("it listens");
