@@ -8,6 +8,7 @@
 //! that were handed out in a lost answer are recalled before the next claim.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -139,7 +140,7 @@ impl Redis {
             .map_err(|fault| redis.describe(fault))?;
         let opened = items(opened)?;
         let [process, settings, over] = &opened[..] else {
-            return Err(odd());
+            return Err(odd(opened));
         };
         let settings = text(settings)?;
         if settings != settings_text(options) {
@@ -267,11 +268,14 @@ impl Redis {
     }
 
     fn claims(&self, answer: &[Value]) -> io::Result<Vec<Claim>> {
-        let scope = Url::parse(text(answer.get(2).ok_or_else(odd)?)?).map_err(io::Error::other)?;
+        let [_, _, scope, pages @ ..] = answer else {
+            return Err(odd(answer));
+        };
+        let scope = Url::parse(text(scope)?).map_err(io::Error::other)?;
         let scope = self.scope.moved_to(&scope);
         let claim = |pair: &[Value]| {
             let [lease, url] = pair else {
-                return Err(odd());
+                return Err(odd(answer));
             };
             Ok(Claim {
                 lease: Lease(text(lease)?.into()),
@@ -279,14 +283,14 @@ impl Redis {
                 scope: scope.clone(),
             })
         };
-        answer[3..].chunks(2).map(claim).collect()
+        pages.chunks(2).map(claim).collect()
     }
 
     /// How the crawl goes, for those who watch it.
     async fn counts(&self) -> io::Result<Counts> {
         let answer = items(self.run(Script::Counts, &[]).await?)?;
         let [had, waiting, errors, elapsed, now, each] = &answer[..] else {
-            return Err(odd());
+            return Err(odd(answer));
         };
         let now = whole(now)?;
         let mut counts = Counts {
@@ -298,10 +302,11 @@ impl Redis {
         };
         for pair in items(each.clone())?.chunks(2) {
             let [name, count] = pair else {
-                return Err(odd());
+                return Err(odd(each));
             };
-            let (process, name) = text(name)?.split_once(':').ok_or_else(odd)?;
-            let process = process.parse().map_err(|_| odd())?;
+            let of = text(name)?.split_once(':');
+            let (process, name) = of.ok_or_else(|| odd(name))?;
+            let process = process.parse().map_err(|_| odd(process))?;
             let share: &mut Share = counts.processes.entry(process).or_default();
             let count = whole(count)?;
             match name {
@@ -336,7 +341,7 @@ impl Redis {
             let records = items(self.call(&range).await?)?;
             for record in &records {
                 let Value::BulkString(bytes) = record else {
-                    return Err(odd());
+                    return Err(odd(record));
                 };
                 let Record {
                     process,
@@ -539,32 +544,34 @@ fn invalid(error: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, error)
 }
 
-fn odd() -> io::Error {
+/// The error for an answer that is none of those that the scripts give.
+fn odd(answer: impl fmt::Debug) -> io::Error {
+    let answer: String = format!("{answer:?}").chars().take(500).collect();
     io::Error::new(
         io::ErrorKind::InvalidData,
-        "the frontier gives an odd answer",
+        format!("the frontier gives an odd answer: {answer}"),
     )
 }
 
 fn items(value: Value) -> io::Result<Vec<Value>> {
     match value {
         Value::Array(items) => Ok(items),
-        _ => Err(odd()),
+        value => Err(odd(value)),
     }
 }
 
 fn text(value: &Value) -> io::Result<&str> {
     match value {
-        Value::BulkString(bytes) => str::from_utf8(bytes).map_err(|_| odd()),
+        Value::BulkString(bytes) => str::from_utf8(bytes).map_err(|_| odd(value)),
         Value::SimpleString(text) => Ok(text),
-        _ => Err(odd()),
+        value => Err(odd(value)),
     }
 }
 
 /// A count. Redis gives the numbers of scripts as numbers, and those that it keeps as text.
 fn whole(value: &Value) -> io::Result<u64> {
     match value {
-        Value::Int(number) => u64::try_from(*number).map_err(|_| odd()),
-        value => text(value)?.parse().map_err(|_| odd()),
+        Value::Int(number) => u64::try_from(*number).map_err(|_| odd(value)),
+        value => text(value)?.parse().map_err(|_| odd(value)),
     }
 }
