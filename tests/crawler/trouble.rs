@@ -261,7 +261,7 @@ fn a_frontier_that_is_none_ends_with_2_and_says_why() {
             (format!("redis://{host}"), "not what a Redis says"),
             (format!("redis://{cluster}"), "It is a Redis Cluster"),
             (format!("rediss://{host}"), "corrupt message"),
-            ("http://127.0.0.1".into(), "not a redis URL"),
+            ("http://127.0.0.1".into(), "http: Redis URL"),
         ] {
             let output = crawl(&frontier, &[]);
             let error = String::from_utf8(output.stderr).unwrap();
