@@ -227,15 +227,17 @@ impl Future for StartServer<'_> {
 
 /// Runs a client's task. A panic is reported, and ends the task.
 async fn reporting(event_loop: EventLoop, client: impl Future<Output = ()>) {
-    let mut client = pin!(client);
+    let mut client = pin!(Some(client));
     let ended = poll_fn(|cx| {
-        let poll = catch_unwind(AssertUnwindSafe(|| client.as_mut().poll(cx)));
-        match poll {
-            Ok(poll) => poll.map(Ok),
+        let poll = || client.as_mut().as_pin_mut().map(|client| client.poll(cx));
+        match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(poll) => poll.unwrap_or(Poll::Ready(())).map(Ok),
             Err(payload) => Poll::Ready(Err(payload)),
         }
-    });
-    if let Err(payload) = ended.await {
+    })
+    .await;
+    let dropped = catch_unwind(AssertUnwindSafe(|| client.set(None)));
+    for payload in [ended, dropped].into_iter().filter_map(Result::err) {
         let context = ExceptionContext::new("a task of `start_server` panicked");
         event_loop.call_exception_handler(context.with_panic(payload));
     }

@@ -5,6 +5,8 @@
 mod buffer;
 
 use std::io::ErrorKind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use heist::event_loop::{EventLoop, ReadError, Server, StreamReader, StreamWriter, extra};
 use heist::time::{Duration, timeout};
@@ -274,4 +276,54 @@ fn what_is_added_to_a_buffer_and_taken_by_turns_keeps_its_order() {
         }
         assert_eq!(buffer.len() as u32, added - taken);
     }
+}
+
+/// A future that ends, by a panic if it is so meant, and panics when it is dropped.
+struct Brittle {
+    panics: bool,
+}
+
+impl Future for Brittle {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        assert!(!self.panics, "in its poll");
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        panic!("in its drop");
+    }
+}
+
+#[test]
+fn a_client_that_panics_when_it_is_dropped_is_reported() {
+    on_all(async |event_loop| {
+        let heard = told(&event_loop);
+        for panics in [false, true] {
+            let (_server, mut reader, _writer) =
+                pair(&event_loop, 100, move |_, _| Brittle { panics }).await;
+            // The writer was dropped before the future was made.
+            assert_eq!(reader.read(1).await.unwrap(), b"");
+            let expected: &[_] = if panics {
+                &["in its poll", "in its drop"]
+            } else {
+                &["in its drop"]
+            };
+            for expected in expected {
+                let told = loop {
+                    match heard.try_recv() {
+                        Ok(told) => break told,
+                        Err(_) => heist::task::yield_now().await,
+                    }
+                };
+                assert_eq!(
+                    told,
+                    format!("a task of `start_server` panicked: {expected}")
+                );
+            }
+        }
+    });
 }
