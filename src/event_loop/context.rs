@@ -53,6 +53,20 @@ type Value = Arc<dyn Any + Send + Sync>;
 type Values = Option<Arc<BTreeMap<u64, Value>>>;
 
 /// The values of variables. A clone is cheap, and changes on its own.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::context::{Context, ContextVar};
+///
+/// static USER: ContextVar<u32> = ContextVar::new("user");
+///
+/// let mut context = Context::new();
+/// assert!(context.is_empty());
+/// context.run(|| USER.set(7));
+/// assert_eq!((context.len(), context.get(&USER)), (1, Some(7)));
+/// assert_eq!(USER.get(), None);
+/// ```
 #[derive(Clone, Default)]
 pub struct Context {
     /// The values of variables that are inherited.
@@ -208,6 +222,19 @@ pub fn copy_context() -> Context {
 }
 
 /// A variable that has a value in each context. It is meant for a `static`.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::context::ContextVar;
+///
+/// static USER: ContextVar<u32> = ContextVar::new("user");
+///
+/// let token = USER.set(7);
+/// assert_eq!((USER.name(), USER.get(), token.old_value()), ("user", Some(7), None));
+/// USER.reset(token);
+/// assert_eq!(USER.get(), None);
+/// ```
 pub struct ContextVar<T> {
     name: &'static str,
     id: OnceLock<u64>,

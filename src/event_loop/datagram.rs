@@ -104,6 +104,28 @@ pub trait DatagramProtocol: Send + 'static {
 ///
 /// It is cheap to clone, and all clones are the same socket. No method waits. A transport that is kept does not keep
 /// the socket open.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::{DatagramProtocol, EventLoop};
+///
+/// struct Quiet;
+/// impl DatagramProtocol for Quiet {}
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+///     let transport = create.local_addr("127.0.0.1:0").await?;
+///     transport.set_write_buffer_limits(Some(4096), None)?;
+///     assert_eq!(transport.get_write_buffer_limits(), (1024, 4096));
+///     assert_eq!(transport.get_write_buffer_size(), 0);
+///     assert!(transport.local_addr().is_some() && transport.peer_addr().is_none());
+///     transport.close();
+///     assert!(transport.is_closing());
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct DatagramTransport {
     link: Arc<Link>,

@@ -91,6 +91,39 @@ pub trait SubprocessProtocol: Send + 'static {
 /// How a [`SubprocessProtocol`] reaches its process.
 ///
 /// It is cheap to clone, and all clones are the same process. No method waits.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::{EventLoop, Promise, SubprocessProtocol, SubprocessTransport};
+///
+/// /// Tells how the process has ended.
+/// struct Ends(Option<SubprocessTransport>, Promise<Option<i32>>);
+///
+/// impl SubprocessProtocol for Ends {
+///     fn connection_made(&mut self, transport: SubprocessTransport) {
+///         assert!(transport.get_pid() > 0 && transport.get_returncode().is_none());
+///         // Standard input: `cat` ends with it.
+///         transport.get_pipe_transport(0).unwrap().close();
+///         self.0 = Some(transport);
+///     }
+///     fn connection_lost(&mut self, _error: Option<std::io::Error>) {
+///         let status = self.0.take().unwrap().get_returncode().unwrap();
+///         let _ = self.1.set_result(status.code());
+///     }
+/// }
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let event_loop = EventLoop::current();
+///     let (promise, code) = event_loop.create_future();
+///     let transport = event_loop.subprocess_shell(|| Ends(None, promise), "exec cat").await?;
+///     assert_eq!(code.await.unwrap(), Some(0));
+///     // It has ended, so nobody can be asked to end.
+///     assert!(transport.is_closing() && transport.terminate().is_err());
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct SubprocessTransport {
     shared: Arc<Shared>,

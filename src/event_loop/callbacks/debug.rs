@@ -11,6 +11,24 @@ use heist_sync::sys::hints::{AtomicBool, AtomicU64};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A callback or a poll that took longer than [`slow_callback_duration`](crate::event_loop::EventLoop::slow_callback_duration).
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::EventLoop;
+/// use std::time::Duration;
+///
+/// let event_loop = EventLoop::builder().debug(true).slow_callback_duration(Duration::ZERO).build()?;
+/// let (sender, receiver) = std::sync::mpsc::channel();
+/// event_loop.set_slow_callback_handler(Some(Box::new(move |slow| sender.send(*slow).unwrap())));
+/// event_loop.call_soon(|| ());
+/// event_loop.stop();
+/// event_loop.run_forever();
+/// let slow = receiver.recv().unwrap();
+/// assert_eq!(slow.what(), "a callback");
+/// println!("{} took {:?}", slow.location(), slow.duration());
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlowCallback {
     what: &'static str,

@@ -275,6 +275,26 @@ impl fmt::Debug for Options {
 ///
 /// Its methods are what keyword arguments are in asyncio.
 ///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::{AddressFamily, EventLoop, Protocol};
+///
+/// struct Quiet;
+/// impl Protocol for Quiet {}
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let event_loop = EventLoop::current();
+///     let server = event_loop.create_server(|| Quiet, "127.0.0.1:0").await?;
+///     let create = event_loop.create_connection(|| Quiet, ("localhost", server.local_addr().port()));
+///     let create = create.family(AddressFamily::V4).local_addr("127.0.0.1:0".parse().unwrap());
+///     let (transport, _) = create.happy_eyeballs_delay(None).await?;
+///     assert_eq!(transport.peer_addr(), Some(server.local_addr()));
+///     Ok(())
+/// }
+/// ```
+///
 /// # Panics
 ///
 /// The methods panic after the first poll.

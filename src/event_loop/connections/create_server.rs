@@ -195,6 +195,26 @@ impl fmt::Debug for Options {
 ///
 /// Its methods are what keyword arguments are in asyncio.
 ///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::{EventLoop, Protocol};
+///
+/// struct Quiet;
+/// impl Protocol for Quiet {}
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let create = EventLoop::current().create_server(|| Quiet, "127.0.0.1:0");
+///     let server = create.backlog(16).keep_alive(true).start_serving(false).await?;
+///     assert!(!server.is_serving());
+///     server.start_serving()?;
+///     assert!(server.is_serving());
+///     assert_eq!(server.sockets().len(), 1);
+///     Ok(())
+/// }
+/// ```
+///
 /// # Panics
 ///
 /// The methods panic after the first poll.

@@ -11,6 +11,30 @@ use crate::event_loop::extra::Key;
 /// Writes to a stream: [`EventLoop::open_connection`](crate::event_loop::EventLoop::open_connection) says how to get one.
 ///
 /// If it is dropped, the connection is closed once what was written was sent.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::{EventLoop, extra};
+///
+/// #[heist::main]
+/// async fn main() -> std::io::Result<()> {
+///     let event_loop = EventLoop::current();
+///     let server = event_loop.start_server(|_reader, mut writer| async move {
+///         writer.writelines(["good", "bye"]);
+///         // Waits while more bytes wait to be sent than the high-water mark allows.
+///         writer.drain().await.unwrap();
+///         writer.close();
+///         assert!(writer.is_closing());
+///         writer.wait_closed().await.unwrap();
+///     }, "127.0.0.1:0").await?;
+///     let (mut reader, writer) = event_loop.open_connection(server.local_addr()).await?;
+///     assert_eq!(writer.get_extra_info(extra::PEERNAME).unwrap(), server.local_addr());
+///     assert_eq!(reader.read_to_end().await?, b"goodbye");
+///     assert!(reader.at_eof());
+///     Ok(())
+/// }
+/// ```
 pub struct StreamWriter {
     shared: Arc<Shared>,
     transport: Transport,
