@@ -102,7 +102,7 @@
 //! |---|---|
 //! | `loop.run_in_executor(executor, f)` | [`EventLoop::run_in_executor`] |
 //! | `loop.set_default_executor(executor)` | [`EventLoop::set_default_executor`] |
-//! | `ThreadPoolExecutor(max_workers, thread_name_prefix)`, `submit`, `shutdown(wait)` | [`ThreadPoolExecutor`] |
+//! | `ThreadPoolExecutor(max_workers, thread_name_prefix, initializer)`, `submit`, `map`, `shutdown(wait, cancel_futures)` | [`ThreadPoolExecutor`] |
 //! | `ProcessPoolExecutor`, `InterpreterPoolExecutor` | none: threads run in parallel |
 //!
 //! # Contexts

@@ -56,7 +56,7 @@ impl EventLoop {
     ///     let event_loop = EventLoop::current();
     ///     event_loop.set_default_executor(Arc::new(ThreadPoolExecutor::new("files", 2)?));
     ///     let name = event_loop.run_in_executor(None, || std::thread::current().name().map(str::to_owned));
-    ///     assert_eq!(name.await.unwrap().as_deref(), Some("files"));
+    ///     assert_eq!(name.await.unwrap().as_deref(), Some("files_0"));
     ///     event_loop.shutdown_default_executor(None).await.unwrap();
     ///     Ok(())
     /// }
@@ -81,7 +81,7 @@ impl EventLoop {
         };
         let ends = self
             .handle()
-            .spawn_blocking(move || executor.shutdown(true));
+            .spawn_blocking(move || executor.shutdown(true, false));
         match limit {
             // It doesn't panic. It is cancelled if the runtime ends.
             None => drop(ends.await),
