@@ -8,10 +8,6 @@ mod inbox;
 #[path = "../../src/event_loop/transports/link.rs"]
 mod link;
 
-mod sync {
-    pub(crate) use heist_sync::Notify;
-}
-
 mod time {
     pub(crate) use std::time::Instant;
 }
@@ -58,9 +54,9 @@ mod socket {
     }
 }
 
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 
-use heist_sync::Notify;
 use heist_sync::sys::{Arc, Mutex, thread};
 use loom_tests::block_on::block_on;
 use loom_tests::{Census, model};
@@ -94,7 +90,7 @@ fn link(socket: impl Socket + 'static) -> std::sync::Arc<Link> {
         peer: None,
         local: None,
     };
-    Link::new(opened, std::sync::Arc::new(Notify::new()))
+    Link::new(opened)
 }
 
 /// The connection's task, from one wait to the next, until the connection is lost. The protocol is a number.
@@ -110,7 +106,7 @@ fn drive(link: &Link, inbox: &Inbox<u32>) -> (u32, Option<io::Error>) {
                     }
                 }
             }
-            Next::Wait { .. } => block_on(link.wake.notified()),
+            Next::Wait { .. } => block_on(poll_fn(|cx| link.poll_change(cx))),
             Next::Lost(error) => {
                 link.release();
                 inbox.close();

@@ -236,6 +236,53 @@ fn a_runtime_that_is_shut_down_ends_its_connections() {
 }
 
 #[test]
+fn a_shutdown_reports_by_name_what_of_the_loop_has_not_ended() {
+    let Link {
+        peer,
+        server,
+        runtime,
+        events: _events,
+        transport: _transport,
+        told: _told,
+        _watchdog,
+    } = Link::new();
+    let event_loop = runtime.event_loop();
+    let datagrams = event_loop.create_datagram_endpoint(|| Deaf);
+    let create = async { datagrams.local_addr("127.0.0.1:0").await };
+    let datagrams = runtime.block_on(create).unwrap();
+    let local = datagrams.local_addr().unwrap();
+    event_loop.call_later(std::time::Duration::from_secs(3600), || ());
+    let mut expected = vec![
+        format!("connection {}", peer.local_addr().unwrap()),
+        format!("server {}", server.local_addr()),
+        format!("datagram socket {local}"),
+        "callbacks of the event loop".to_owned(),
+    ];
+    #[cfg(unix)]
+    {
+        let reads = peer.try_clone().unwrap();
+        event_loop.add_reader(&reads, || ()).unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&reads);
+        expected.push(format!("reader of descriptor {number}"));
+    }
+    let report = runtime.shutdown(std::time::Duration::from_millis(1));
+    let mut names: Vec<_> = report.tasks().iter().map(|task| task.name()).collect();
+    names.sort();
+    expected.sort();
+    assert!(
+        names
+            .iter()
+            .copied()
+            .eq(expected.iter().map(|name| Some(&**name))),
+        "{names:?}"
+    );
+}
+
+struct Deaf;
+
+impl DatagramProtocol for Deaf {}
+
+#[test]
 fn a_panic_in_connection_lost_at_shutdown_does_no_harm() {
     let link = Link::reacting(false, |event, _| {
         assert!(!matches!(event, Event::Lost(_)), "at shutdown")

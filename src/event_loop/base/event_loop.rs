@@ -13,6 +13,7 @@ use crate::event_loop::callbacks::calls::{self, CallHandle, Calls, Home, Run, Ti
 use crate::event_loop::callbacks::debug::{Debug, SlowCallbackHandler};
 use crate::event_loop::callbacks::exception::{self, ExceptionContext, Reports};
 use crate::runtime::{Handle, Runtime, TryCurrentError};
+use crate::task;
 use crate::time::Instant;
 
 /// The event loop of a runtime.
@@ -21,6 +22,20 @@ use crate::time::Instant;
 /// down the loop is closed, and callbacks that are given to it are dropped.
 ///
 /// The [module](crate::event_loop) says what runs where.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::EventLoop;
+/// use std::time::Duration;
+///
+/// let event_loop = EventLoop::builder().build()?;
+/// let stops = event_loop.clone();
+/// event_loop.call_later(Duration::from_millis(1), move || stops.stop());
+/// event_loop.run_forever();
+/// assert!(!event_loop.is_running());
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone)]
 pub struct EventLoop {
     shared: Arc<Shared>,
@@ -143,7 +158,9 @@ impl EventLoop {
     /// Spawns the task that runs the callbacks.
     fn spawn_runner(&self) {
         let runner = calls::run(self.shared.calls.clone(), self.clone());
-        drop(self.shared.handle.spawn(runner));
+        let named = task::Builder::new().name("callbacks of the event loop");
+        let spawned = named.spawn_on(runner, &self.shared.handle);
+        drop(spawned.expect("spawning a task never fails"));
     }
 
     /// Runs a callback soon, after the callbacks that are already waiting.
@@ -409,6 +426,17 @@ impl EventLoop {
     }
 
     /// From which duration on debug mode reports a callback: at first 100 ms.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// let event_loop = EventLoop::builder().build()?;
+    /// assert_eq!(event_loop.slow_callback_duration(), Duration::from_millis(100));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn slow_callback_duration(&self) -> Duration {
         self.shared.debug.slow()
     }
@@ -420,7 +448,8 @@ impl EventLoop {
 
     /// Sets who hears of slow callbacks. `None` sets the default, which writes a line to standard error.
     ///
-    /// The handler runs on the thread of the callback. If it panics, that is ignored.
+    /// The handler runs on the thread of the callback. If it panics, that is ignored. [`set_debug`](Self::set_debug) has
+    /// an example.
     pub fn set_slow_callback_handler(&self, handler: Option<SlowCallbackHandler>) {
         self.shared.debug.set_handler(handler);
     }

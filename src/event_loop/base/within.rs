@@ -23,6 +23,34 @@ pub(crate) fn shut_down() -> io::Error {
     io::Error::other("the runtime was shut down")
 }
 
+/// What is under way for somebody who waits for it. If the wait is dropped, it is given up.
+pub(crate) struct UnderWay<T> {
+    what: Option<T>,
+    give_up: fn(&T),
+}
+
+impl<T> UnderWay<T> {
+    pub(crate) fn new(what: T, give_up: fn(&T)) -> Self {
+        Self {
+            what: Some(what),
+            give_up,
+        }
+    }
+
+    /// It is there, and goes to whoever waited for it.
+    pub(crate) fn keep(mut self) -> T {
+        self.what.take().expect("only this takes it")
+    }
+}
+
+impl<T> Drop for UnderWay<T> {
+    fn drop(&mut self) {
+        if let Some(what) = &self.what {
+            (self.give_up)(what);
+        }
+    }
+}
+
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
 /// Something that is made once it is awaited, with options that may be set before.

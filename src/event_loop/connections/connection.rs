@@ -15,15 +15,15 @@ use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
-use crate::event_loop::base::within::shut_down;
+use crate::event_loop::base::within::{UnderWay, shut_down};
 use crate::event_loop::transports::barrier::{Barrier, SendFile};
 use crate::event_loop::transports::handle::{ProtocolHandle, Serve, SetProtocol, pair};
 use crate::event_loop::transports::link::{Link, Next, Wish};
 use crate::event_loop::transports::socket::{Directions, Opened, Socket, Upgrade};
 use crate::event_loop::{EventLoop, ExceptionContext, Protocol, Transport};
-use crate::sync::{Notify, oneshot};
+use crate::sync::oneshot;
 use crate::task;
 use crate::time::{Instant, sleep_until, timeout};
 
@@ -69,7 +69,7 @@ impl Driver {
         location: &'static Location<'static>,
     ) -> (Self, ProtocolHandle<P>) {
         let socket = opened.socket.clone();
-        let link = Link::new(opened, Arc::new(Notify::new()));
+        let link = Link::new(opened);
         let (served, handle) = pair(protocol, &link);
         handle.announce();
         let driver = Self {
@@ -93,23 +93,45 @@ impl Driver {
     /// Starts the task. `counted` is dropped when the connection is over.
     pub(crate) fn start(mut self, counted: Box<dyn Any + Send>) {
         self.counted = Some(counted);
+        self.spawn();
+    }
+
+    fn spawn(self) {
         let event_loop = self.event_loop.clone();
-        event_loop.spawn_own(self.run());
+        let name = self.name();
+        event_loop.spawn_own(&name, self.run());
+    }
+
+    /// What reports call the task.
+    fn name(&self) -> String {
+        let Link { peer, local, .. } = &*self.link;
+        let mut ends = [peer, local].into_iter().flatten();
+        match (ends.find(|end| end.is_named()), self.link.directions) {
+            (Some(end), _) => format!("connection {end}"),
+            (None, Directions::Both) => "connection".to_owned(),
+            #[cfg(unix)]
+            (None, Directions::Read) => "read pipe".to_owned(),
+            #[cfg(unix)]
+            (None, Directions::Write) => "write pipe".to_owned(),
+        }
+    }
+
+    fn transport(&self) -> Transport {
+        Transport {
+            link: self.link.clone(),
+        }
     }
 
     /// Starts the task, and waits until `connection_made` has been called. Before that, a drop gives the attempt up.
     pub(crate) async fn connect(mut self) -> io::Result<Transport> {
         let (made, is_made) = oneshot::channel();
         self.made = Some(made);
-        let link = self.link.clone();
-        let event_loop = self.event_loop.clone();
-        event_loop.spawn_own(self.run());
-        let mut give_up = AbortOnDrop(Some(link.clone()));
-        let made = is_made.await;
-        give_up.0 = None;
+        let transport = self.transport();
+        self.spawn();
+        let under_way = UnderWay::new(transport, Transport::abort);
         // If the runtime shuts down, there is no answer.
-        made.unwrap_or_else(|_| Err(shut_down()))?;
-        Ok(Transport { link })
+        is_made.await.unwrap_or_else(|_| Err(shut_down()))?;
+        Ok(under_way.keep())
     }
 
     async fn run(mut self) {
@@ -119,9 +141,7 @@ impl Driver {
             return self.refuse(error);
         }
         self.stage = Stage::Made;
-        let transport = Transport {
-            link: self.link.clone(),
-        };
+        let transport = self.transport();
         self.call("connection_made", |served| {
             served.connection_made(transport)
         });
@@ -134,7 +154,7 @@ impl Driver {
             match self.link.advance(drained) {
                 Next::PauseWriting => drop(self.call("pause_writing", |it| it.pause_writing())),
                 Next::ResumeWriting => drop(self.call("resume_writing", |it| it.resume_writing())),
-                Next::Read => drained = !self.read(),
+                Next::Read => drained = self.read(),
                 Next::Errand => {
                     if self.call("an errand", |it| it.run_errand()) == Some(true) {
                         self.link.note_errand();
@@ -146,7 +166,7 @@ impl Driver {
                     drained = false;
                 }
                 Next::Wait { read, write, until } => {
-                    let socket = self.socket.clone();
+                    let socket = self.socket.as_deref();
                     let waited = wait(&self.link, socket, read, write, until).await;
                     if let Err(error) = waited {
                         self.link.fail(error);
@@ -159,34 +179,37 @@ impl Driver {
         }
     }
 
-    /// Reads once and delivers it. Returns `false` if there was nothing to read.
+    /// Reads once and delivers it. Returns whether nothing is left to read.
     fn read(&mut self) -> bool {
-        let Some(socket) = self.socket.clone() else {
-            return false;
-        };
         let served = self.served.as_deref_mut();
         if served.is_some_and(|served| served.as_buffered().is_some()) {
-            return self.read_buffered(&*socket);
+            return self.read_buffered();
         }
+        let Some(socket) = &self.socket else {
+            return true;
+        };
         let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
         buffer.resize(READ_SIZE, 0);
-        let read = socket.try_read(&mut buffer);
-        let found = self.take_in(read, |driver, length| {
+        let read = read_once(&**socket, &mut buffer);
+        let drained = self.take_in(read, |driver, length| {
             let data = &buffer[..length];
             driver.call("data_received", |served| served.data_received(data));
         });
         let _ = BUFFER.try_with(|cell| cell.set(buffer));
-        found
+        drained
     }
 
     /// Reads into the protocol's own buffer.
-    fn read_buffered(&mut self, socket: &dyn Socket) -> bool {
+    fn read_buffered(&mut self) -> bool {
+        let Some(socket) = self.socket.clone() else {
+            return true;
+        };
         let read = self.call("get_buffer", |served| {
             let buffer = served.as_buffered()?.get_buffer();
-            (!buffer.is_empty()).then(|| socket.try_read(buffer))
+            (!buffer.is_empty()).then(|| read_once(&*socket, buffer))
         });
         let Some(read) = read else {
-            return true;
+            return false;
         };
         let empty = || Err(io::Error::other("get_buffer returned an empty buffer"));
         self.take_in(read.unwrap_or_else(empty), |driver, length| {
@@ -198,26 +221,31 @@ impl Driver {
         })
     }
 
-    /// Does what a read came to. Returns `false` if there was nothing to read.
-    fn take_in(&mut self, read: io::Result<usize>, deliver: impl FnOnce(&mut Self, usize)) -> bool {
+    /// Does what a read came to. Returns whether nothing is left to read.
+    fn take_in(&mut self, read: io::Result<Read>, deliver: impl FnOnce(&mut Self, usize)) -> bool {
         match read {
             // `close` may have come from another thread since.
             Ok(_) if !self.link.delivers() => {}
             #[cfg(unix)]
-            Ok(0) if self.link.directions == Directions::Write => self.link.note_reader_gone(),
-            Ok(0) => {
+            Ok(Read { length: 0, .. }) if self.link.directions == Directions::Write => {
+                self.link.note_reader_gone();
+            }
+            Ok(Read { length: 0, .. }) => {
                 self.link.note_eof();
                 let stays = self.call("eof_received", |served| served.eof_received());
                 if stays == Some(false) || self.link.directions != Directions::Both {
                     self.link.close();
                 }
             }
-            Ok(length) => deliver(self, length),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Ok(Read { length, drained }) => {
+                deliver(self, length);
+                return drained;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => self.link.fail(error),
         }
-        true
+        false
     }
 
     /// Calls the protocol. If it panics, the connection is over.
@@ -374,43 +402,43 @@ impl Drop for Driver {
     }
 }
 
-struct AbortOnDrop(Option<Arc<Link>>);
+/// What a read came to.
+struct Read {
+    length: usize,
+    /// Nothing is left to read, as far as is known. If there is, the wait for more ends at once.
+    drained: bool,
+}
 
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        if let Some(link) = self.0.take() {
-            link.abort();
-        }
-    }
+fn read_once(socket: &dyn Socket, buffer: &mut [u8]) -> io::Result<Read> {
+    let length = socket.try_read(buffer)?;
+    Ok(Read {
+        length,
+        drained: length < buffer.len() && socket.short_means_drained(),
+    })
 }
 
 /// Runs `future` unless the connection is aborted meanwhile, or, if `closing_ends` it, closed.
 async fn unless_over<F: Future>(link: &Link, closing_ends: bool, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    loop {
-        let mut woken = pin!(link.wake.notified());
-        let ended = poll_fn(|cx| {
-            // Before the look, so that an abort after it wakes this task.
+    poll_fn(|cx| {
+        loop {
             if link.waits_and_is_over(closing_ends) {
-                return Poll::Ready(Some(None));
+                return Poll::Ready(None);
             }
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(Some(Some(output)));
+                return Poll::Ready(Some(output));
             }
-            woken.as_mut().poll(cx).map(|()| None)
-        })
-        .await;
-        if let Some(ended) = ended {
-            return ended;
+            ready!(link.poll_change(cx));
         }
-    }
+    })
+    .await
 }
 
 /// Waits until somebody wants something from the task, or until the socket is ready to be read or written as asked
 /// for, or until a time.
 async fn wait(
     link: &Link,
-    socket: Option<Arc<dyn Socket>>,
+    socket: Option<&dyn Socket>,
     read: bool,
     write: bool,
     until: Option<Instant>,
@@ -418,22 +446,20 @@ async fn wait(
     let Some(socket) = socket else {
         return Ok(());
     };
-    let mut woken = pin!(link.wake.notified());
     let mut slept = pin!(until.map(sleep_until));
     poll_fn(|cx| {
-        if woken.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
         if read && let Poll::Ready(ready) = socket.poll_read_ready(cx) {
             return Poll::Ready(ready);
         }
         if write && let Poll::Ready(ready) = socket.poll_write_ready(cx) {
             return Poll::Ready(ready);
         }
-        match slept.as_mut().as_pin_mut() {
-            Some(slept) => slept.poll(cx).map(Ok),
-            None => Poll::Pending,
+        if let Some(slept) = slept.as_mut().as_pin_mut()
+            && slept.poll(cx).is_ready()
+        {
+            return Poll::Ready(Ok(()));
         }
+        link.poll_change(cx).map(Ok)
     })
     .await
 }

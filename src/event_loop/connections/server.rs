@@ -15,6 +15,7 @@ use heist_sync::sys::Mutex;
 
 use super::connection::Driver;
 use super::listener::{Bound, Listener};
+use crate::event_loop::base::within::UnderWay;
 use crate::event_loop::transports::link::Link;
 use crate::event_loop::transports::socket::{Opened, Upgrade};
 use crate::event_loop::{Address, EventLoop, ExceptionContext, Protocol};
@@ -164,12 +165,13 @@ impl Server {
             let Some((bound, make)) = taken else {
                 return Ok(());
             };
+            let name = format!("server {}", bound.address());
             let acceptor = Acceptor {
                 listener: bound.listen()?,
                 make,
                 listening: Listening::new(shared.clone()),
             };
-            shared.event_loop.spawn_own(acceptor.run());
+            shared.event_loop.spawn_own(&name, acceptor.run());
         }
     }
 
@@ -183,13 +185,7 @@ impl Server {
     ///
     /// See [`start_serving`](Self::start_serving).
     pub async fn serve_forever(&self) -> io::Result<()> {
-        struct CloseOnDrop<'a>(&'a Server);
-        impl Drop for CloseOnDrop<'_> {
-            fn drop(&mut self) {
-                self.0.close();
-            }
-        }
-        let _close = CloseOnDrop(self);
+        let _closes = UnderWay::new(self, |server| server.close());
         self.start_serving()?;
         self.wait_closed().await;
         Ok(())

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::{DatagramProtocol, DatagramTransport, Datagrams, Link, Next};
-use crate::event_loop::base::within::shut_down;
+use crate::event_loop::base::within::{UnderWay, shut_down};
 use crate::event_loop::{Address, EventLoop, ExceptionContext};
 use crate::sync::oneshot;
 use crate::task::coop;
@@ -54,22 +54,15 @@ pub(crate) async fn start(
         is_made: false,
     };
     let (made, is_made) = oneshot::channel();
-    event_loop.spawn_own(driver.run(made));
-    let mut give_up = AbortOnDrop(Some(transport.clone()));
+    let name = match &transport.link.local {
+        Some(local) => format!("datagram socket {local}"),
+        None => "datagram socket".to_owned(),
+    };
+    event_loop.spawn_own(&name, driver.run(made));
+    let under_way = UnderWay::new(transport, DatagramTransport::abort);
     // If the runtime shuts down, there is no answer.
     is_made.await.map_err(|_| shut_down())?;
-    give_up.0 = None;
-    Ok(transport)
-}
-
-struct AbortOnDrop(Option<DatagramTransport>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        if let Some(transport) = self.0.take() {
-            transport.abort();
-        }
-    }
+    Ok(under_way.keep())
 }
 
 impl Driver {

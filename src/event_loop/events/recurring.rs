@@ -25,6 +25,17 @@ pub(super) enum Place {
     Signal(i32),
 }
 
+impl Place {
+    /// What reports call the task.
+    fn name(self) -> String {
+        match self {
+            Self::Read(fd) => format!("reader of descriptor {fd}"),
+            Self::Write(fd) => format!("writer of descriptor {fd}"),
+            Self::Signal(number) => format!("handler of signal {number}"),
+        }
+    }
+}
+
 struct Entry {
     /// Tells it from those that had its place before.
     number: u64,
@@ -86,7 +97,9 @@ impl EventLoop {
             number,
         };
         drop(old);
-        let mut task = Some(AbortOnDropHandle::new(self.spawn_own(wait(called))));
+        let mut task = Some(AbortOnDropHandle::new(
+            self.spawn_own(&place.name(), wait(called)),
+        ));
         if let Some(entry) = recurring.0.lock().entry(place, number) {
             entry.task = task.take();
         }
@@ -95,7 +108,6 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Takes the callback out of its place. Returns whether there was one.
     /// Puts another callback into the place of one that is there. The events that it was not called for yet are for the
     /// new one. Gives the callback back if there is none.
     pub(super) fn replace_recurring(
@@ -116,6 +128,7 @@ impl EventLoop {
         Ok(())
     }
 
+    /// Takes the callback out of its place. Returns whether there was one.
     pub(super) fn remove_recurring(&self, place: Place) -> bool {
         let Some(recurring) = self.recurring() else {
             return false;

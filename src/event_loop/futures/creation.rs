@@ -103,14 +103,16 @@ impl EventLoop {
         }
     }
 
-    /// Spawns a task of the loop's own, which is no business of the task factory.
-    #[track_caller]
-    pub(crate) fn spawn_own<F>(&self, future: F) -> JoinHandle<F::Output>
+    /// Spawns a task of the loop's own, which is no business of the task factory. Reports show its name.
+    pub(crate) fn spawn_own<F>(&self, name: &str, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.handle().spawn(scope(Context::inherited(), future))
+        task::Builder::new()
+            .name(name)
+            .spawn_on(scope(Context::inherited(), future), self.handle())
+            .expect("spawning a task never fails")
     }
 
     /// Sets what every future goes through before [`create_task`](Self::create_task) spawns it. `None` removes it.

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::pipe::Pipe;
 use super::{Shared, State, SubprocessProtocol, SubprocessTransport};
-use crate::event_loop::base::within::{shut_down, within};
+use crate::event_loop::base::within::{UnderWay, shut_down, within};
 use crate::event_loop::transports::inbox::Inbox;
 use crate::event_loop::{EventLoop, ExceptionContext};
 use crate::process::{Child, Command};
@@ -132,6 +132,7 @@ async fn start<P: SubprocessProtocol>(
     mut command: Command,
 ) -> io::Result<SubprocessTransport> {
     command.kill_on_drop(true);
+    let name = format!("child process {}", command.as_std().get_program().display());
     let mut child = command.spawn()?;
     let shared = Arc::new(Shared {
         pid: child.id().unwrap_or_default(),
@@ -148,7 +149,7 @@ async fn start<P: SubprocessProtocol>(
     let transport = SubprocessTransport {
         shared: shared.clone(),
     };
-    let mut give_up = CloseOnDrop(Some(transport.clone()));
+    let under_way = UnderWay::new(transport, SubprocessTransport::close);
     let add = |fd: usize, pipe| shared.state.lock().pipes[fd] = Some(pipe);
     if let Some(stdin) = child.stdin.take() {
         let fd: OwnedFd = stdin.into_owned_fd()?;
@@ -173,21 +174,10 @@ async fn start<P: SubprocessProtocol>(
         error: None,
     };
     let (made, is_made) = oneshot::channel();
-    event_loop.spawn_own(driver.run(made));
+    event_loop.spawn_own(&name, driver.run(made));
     // If the runtime shuts down, there is no answer.
     is_made.await.map_err(|_| shut_down())?;
-    give_up.0 = None;
-    Ok(transport)
-}
-
-struct CloseOnDrop(Option<SubprocessTransport>);
-
-impl Drop for CloseOnDrop {
-    fn drop(&mut self) {
-        if let Some(transport) = self.0.take() {
-            transport.close();
-        }
-    }
+    Ok(under_way.keep())
 }
 
 /// What the task does next.

@@ -37,6 +37,15 @@ impl Address {
         }
     }
 
+    /// Whether it says which end of which connection this is. The end of a Unix socket that connects mostly has no name.
+    pub(crate) fn is_named(&self) -> bool {
+        match self {
+            Self::Ip(_) => true,
+            #[cfg(unix)]
+            Self::Unix(address) => !address.is_unnamed(),
+        }
+    }
+
     /// The path, if it is the address of a Unix socket that has one.
     #[cfg(unix)]
     pub fn path(&self) -> Option<&std::path::Path> {

@@ -11,7 +11,9 @@
 //! 4. `paused` is what the protocol was told, or, while `pause_due` is set, what it will be told next. So
 //!    `pause_writing` and `resume_writing` come in turn. Writers see `paused` at once.
 //! 5. `waiting` is set by the task, in the same hold of the lock in which it last looked. It is cleared by whoever has
-//!    something for the task, who then owes it a `notify_one`. Nothing else wakes it but the socket.
+//!    something for the task, who takes `waker` in the same hold of the lock, and wakes it. The task puts `waker` in
+//!    place and looks at `waiting` in one hold of the lock: see [`Link::poll_change`]. Nothing else wakes it but the
+//!    socket.
 //! 6. `socket` is there until the connection is lost. The task drops it, so a transport that is kept does not keep the
 //!    socket open.
 //! 7. A barrier stands between what was written before it, `barrier` bytes of `out`, and what was written after it.
@@ -21,13 +23,13 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use heist_sync::sys::{Mutex, MutexGuard};
 
 use super::address::Address;
 use super::socket::{Directions, Opened, Socket};
-use crate::sync::Notify;
 use crate::time::Instant;
 
 /// The default high-water mark, as in asyncio.
@@ -35,7 +37,6 @@ pub(crate) const HIGH_WATER: usize = 64 * 1024;
 
 pub(crate) struct Link {
     state: Mutex<State>,
-    pub(crate) wake: Arc<Notify>,
     pub(crate) peer: Option<Address>,
     pub(crate) local: Option<Address>,
     pub(crate) directions: Directions,
@@ -72,6 +73,8 @@ struct State {
     /// The last thing that was done was an errand, so a read comes first.
     after_errand: bool,
     waiting: bool,
+    /// What wakes the task, once it has polled in vain.
+    waker: Option<Waker>,
     /// The protocol's inbox, for whoever wants a handle of it.
     inbox: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -95,7 +98,7 @@ pub(crate) enum Next {
 }
 
 impl Link {
-    pub(crate) fn new(opened: Opened, wake: Arc<Notify>) -> Arc<Self> {
+    pub(crate) fn new(opened: Opened) -> Arc<Self> {
         let directions = opened.socket.directions();
         let state = State {
             socket: Some(opened.socket),
@@ -119,11 +122,11 @@ impl Link {
             errands: false,
             after_errand: false,
             waiting: false,
+            waker: None,
             inbox: None,
         };
         Arc::new(Self {
             state: Mutex::new(state),
-            wake,
             peer: opened.peer,
             local: opened.local,
             directions,
@@ -215,10 +218,10 @@ impl Link {
     pub(crate) fn release(&self) -> Unfulfilled {
         let mut state = self.state.lock();
         state.fail(None);
-        let (socket, inbox) = (state.socket.take(), state.inbox.take());
+        let ended = (state.socket.take(), state.inbox.take(), state.waker.take());
         let wishes = (std::mem::take(&mut state.wishes), state.beyond.take());
         drop(state);
-        drop((socket, inbox));
+        drop(ended);
         wishes
     }
 
@@ -295,6 +298,31 @@ impl Link {
         self.state.lock().socket.clone()
     }
 
+    /// Polls for a change since the task said that it waits. Only the last waker is woken.
+    pub(crate) fn poll_change(&self, cx: &Context<'_>) -> Poll<()> {
+        let state = self.state.lock();
+        if !state.waiting {
+            return Poll::Ready(());
+        }
+        let is_known = |waker: &Waker| waker.will_wake(cx.waker());
+        if state.waker.as_ref().is_some_and(is_known) {
+            return Poll::Pending;
+        }
+        // Wakers are cloned and dropped with no lock held.
+        drop(state);
+        let waker = cx.waker().clone();
+        let mut state = self.state.lock();
+        let old = state.waker.replace(waker);
+        let waiting = state.waiting;
+        drop(state);
+        drop(old);
+        if waiting {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+
     /// For a task that waits for something else: makes changes wake it. Returns whether the connection was aborted,
     /// or, if `closing_ends` it, closed.
     pub(crate) fn waits_and_is_over(&self, closing_ends: bool) -> bool {
@@ -323,9 +351,10 @@ impl Link {
 
     fn wake_task(&self, mut state: MutexGuard<'_, State>) {
         let waiting = std::mem::take(&mut state.waiting);
+        let waker = state.waker.take_if(|_| waiting);
         drop(state);
-        if waiting {
-            self.wake.notify_one();
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 }
@@ -508,9 +537,12 @@ impl State {
             }
             held = socket.try_flush().is_err();
         }
+        if rest.is_empty() {
+            return held;
+        }
         self.out.extend(rest);
         self.check_high_water();
-        held || !rest.is_empty()
+        true
     }
 
     fn check_high_water(&mut self) {

@@ -40,6 +40,12 @@ pub(crate) trait Socket: Described {
     /// Reads what has arrived. 0 means that no more will come.
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Whether a read that returned less than it had room for has left nothing. If it has left something all the same,
+    /// `poll_read_ready` says so.
+    fn short_means_drained(&self) -> bool {
+        true
+    }
+
     /// Takes what it can, at least one byte.
     fn try_write(&self, data: &[u8]) -> io::Result<usize>;
 

@@ -130,6 +130,11 @@ impl Socket for TlsStream {
         }
     }
 
+    /// The end of the stream may have come with the data, and the socket below doesn't know of it.
+    fn short_means_drained(&self) -> bool {
+        false
+    }
+
     fn try_write(&self, data: &[u8]) -> io::Result<usize> {
         let below = &*self.inner;
         let mut state = self.state.lock();
