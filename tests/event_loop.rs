@@ -16,6 +16,8 @@ mod endings;
 mod faults;
 #[path = "event_loop/futures.rs"]
 mod futures;
+#[path = "event_loop/promises.rs"]
+mod promises;
 #[path = "event_loop/servers.rs"]
 mod servers;
 #[path = "event_loop/streams.rs"]
