@@ -33,7 +33,7 @@ fn within_limit(test: impl FnOnce() + Send + 'static) {
         let _done = done;
         test();
     });
-    let limit = std::time::Duration::from_secs(120);
+    let limit = std::time::Duration::from_secs(300);
     if ended.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
         panic!("the test stands still");
     }

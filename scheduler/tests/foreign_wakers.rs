@@ -165,8 +165,8 @@ fn a_local_set_whose_poller_blocks_holds_up_nothing() {
         let (gate, waker) = blocking_waker();
         let mut local = pin!(local);
         let mut cx = Context::from_waker(&waker);
-        // Longer than a loaded machine keeps a thread from going on: the waker must not be called in this poll.
-        drop(local.spawn_local(sleep(Duration::from_millis(100))));
+        // Longer than any machine keeps a thread from going on: the waker must not be called in this poll.
+        drop(local.spawn_local(sleep(Duration::from_secs(2))));
         assert!(local.as_mut().poll(&mut cx).is_pending());
         gate.called.recv().expect("it is woken");
         both_are_served();

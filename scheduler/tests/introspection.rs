@@ -130,10 +130,10 @@ fn parks_and_unparks_are_counted_in_pairs_that_are_odd_in_sleep() {
     let (wake, woken) = heist_sync::oneshot::channel();
     let sleeper = metrics.clone();
     let waking = thread::spawn(move || {
-        while sleeper.worker_park_unpark_count(0) != 1 {
+        while sleeper.worker_park_unpark_count(0).is_multiple_of(2) {
             thread::yield_now();
         }
-        assert_eq!(sleeper.worker_park_count(0), 1);
+        assert!(sleeper.worker_park_count(0) >= 1);
         wake.send(()).expect("it listens");
     });
     runtime.block_on(woken).expect("it sends");
