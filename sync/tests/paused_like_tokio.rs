@@ -16,7 +16,7 @@ mod with_heist {
 
 #[test]
 fn in_paused_time_the_same_happens_in_the_same_order_with_tokio_and_with_heist() {
-    let limit = std::time::Duration::from_secs(120);
+    let limit = std::time::Duration::from_secs(300);
     let (done, results) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let _ = done.send((with_tokio::results(), with_heist::results()));

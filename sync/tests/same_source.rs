@@ -22,7 +22,7 @@ mod with_heist {
 
 #[test]
 fn the_same_source_has_the_same_results_with_tokio_and_with_heist() {
-    let limit = std::time::Duration::from_secs(60);
+    let limit = std::time::Duration::from_secs(300);
     let (done, results) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let _ = done.send((with_tokio::results(), with_heist::results()));

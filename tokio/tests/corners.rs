@@ -20,7 +20,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{self, JoinSet, LocalSet, coop};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(240);
 
 /// Fails rather than hangs.
 async fn bounded<F: Future>(future: F) -> F::Output {

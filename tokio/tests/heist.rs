@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(240);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn ids() -> Vec<heist::runtime::Id> {

@@ -135,7 +135,7 @@ async fn a_socket_has_tokios_traits_and_not_those_of_futures() {
     let (mut here, mut there) = (here.unwrap(), there.unwrap().0);
     here.write_all(b"ping").await.unwrap();
     let mut bytes = [0; 4];
-    let read = timeout(Duration::from_secs(60), there.read_exact(&mut bytes)).await;
+    let read = timeout(Duration::from_secs(240), there.read_exact(&mut bytes)).await;
     assert_eq!(read.unwrap().unwrap(), 4);
 
     let (mut sender, mut receiver) = mpsc::channel(1);
