@@ -315,7 +315,7 @@ impl OwnedEventLoop {
     ///
     /// let event_loop = EventLoop::builder().build()?;
     /// event_loop.call_later(Duration::from_millis(1), || println!("still in time"));
-    /// assert!(event_loop.shutdown(Duration::from_secs(5)).is_clean());
+    /// assert!(event_loop.shutdown(Duration::from_secs(60)).is_clean());
     /// # std::io::Result::Ok(())
     /// ```
     #[track_caller]

@@ -178,7 +178,8 @@ impl<T: Send + 'static> Future for GatherAll<T> {
 /// use heist::event_loop::tasks::as_completed;
 /// use heist::time::{Duration, sleep};
 ///
-/// #[heist::main]
+/// // Time is paused here: it jumps to the next deadline when all wait.
+/// #[heist::main(flavor = "current_thread", start_paused = true)]
 /// async fn main() {
 ///     let mut first = as_completed([20, 1].map(|ms| sleep(Duration::from_millis(ms))));
 ///     assert_eq!(first.next().await.unwrap().0, 1);

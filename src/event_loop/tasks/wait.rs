@@ -135,7 +135,8 @@ pub async fn wait_for<F: Future>(future: F, limit: Option<Duration>) -> Result<F
 /// use heist::event_loop::tasks::{shield, wait_for};
 /// use heist::time::{Duration, sleep};
 ///
-/// #[heist::main]
+/// // Time is paused here: it jumps to the next deadline when all wait.
+/// #[heist::main(flavor = "current_thread", start_paused = true)]
 /// async fn main() {
 ///     let mut saves = shield(async { sleep(Duration::from_millis(20)).await; "saved" });
 ///     assert!(wait_for(&mut saves, Some(Duration::from_millis(1))).await.is_err());
