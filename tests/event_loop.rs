@@ -56,6 +56,8 @@ pub(crate) use watchdog::Watchdog;
 /// An address at which nobody listens. The socket has the port, so that no other test gets it.
 pub(crate) fn nobody(host: &str) -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
+    // A server may share the address, and go away.
+    socket.set_reuseaddr(true).unwrap();
     socket.bind(format!("{host}:0").parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap();
     (socket, address)

@@ -10,7 +10,7 @@ use std::thread;
 use heist::event_loop::{EventLoop, OwnedEventLoop, Protocol, Transport};
 use heist::time::Duration;
 
-use super::{LIMIT, Watchdog};
+use super::{LIMIT, Watchdog, nobody};
 
 /// Each implementation, with 1, 2, 4 and 8 workers where it has workers.
 fn on_each_implementation(attack: impl Fn(OwnedEventLoop)) {
@@ -152,11 +152,12 @@ fn a_loop_closed_under_everything_loses_each_connection_once() {
     on_each_implementation(|event_loop| {
         let counts = Arc::new(Counts::default());
         let for_factory = counts.clone();
-        let created = event_loop.create_server(move || Wild::new(&for_factory), "127.0.0.1:0");
-        let server = event_loop
+        // Nobody else gets the port while clients still come.
+        let (_keeps, address) = nobody("127.0.0.1");
+        let created = event_loop.create_server(move || Wild::new(&for_factory), address);
+        let _server = event_loop
             .run_until_complete(async { created.await.unwrap() })
             .unwrap();
-        let address = server.local_addr();
         let clients: Vec<_> = (0..4)
             .map(|first| thread::spawn(move || (0..20).for_each(|n| misbehave(address, first + n))))
             .collect();

@@ -84,6 +84,11 @@ fn call_at_goes_by_time_and_then_by_the_order_of_the_calls() {
     let runtime = runtime();
     let event_loop = runtime.event_loop();
     let (sender, receiver) = mpsc::channel();
+    // However long the calls take, the loop runs none of the callbacks before all of them are given.
+    let (go, gate) = mpsc::channel::<()>();
+    event_loop.call_soon(move || {
+        let _ = gate.recv();
+    });
     let start = event_loop.time() + Duration::from_millis(20);
     // Each of three times is given to several callbacks, the latest time first.
     for number in 0..30u32 {
@@ -94,7 +99,7 @@ fn call_at_goes_by_time_and_then_by_the_order_of_the_calls() {
             sender.send((2 - number % 3, number)).unwrap();
         });
     }
-    drop(sender);
+    drop((sender, go));
     let order: Vec<_> = receiver.iter().collect();
     let mut sorted = order.clone();
     sorted.sort_unstable();

@@ -74,22 +74,21 @@ fn a_reader_that_does_not_read_pauses_the_writer_until_it_does() {
     link.transport
         .set_write_buffer_limits(Some(100_000), Some(10))
         .unwrap();
-    let written = fill(&link.transport, 1_000_000);
-    assert!(matches!(link.next(), Event::Paused));
-    assert!(link.transport.get_write_buffer_size() > 100_000);
-    assert!(link.events.try_recv().is_err(), "told once");
-    let received = read_exactly(&link.peer, written);
-    assert!(matches!(link.next(), Event::Resumed));
-    assert!(link.transport.get_write_buffer_size() <= 10);
-    assert!(
-        received.chunks(251).all(|chunk| chunk == pattern(251)),
-        "the bytes differ"
-    );
-    // And again: they come in turn.
-    let written = fill(&link.transport, 1_000_000);
-    assert!(matches!(link.next(), Event::Paused));
-    read_exactly(&link.peer, written);
-    assert!(matches!(link.next(), Event::Resumed));
+    for _ in 0..2 {
+        let written = fill(&link.transport, 1_000_000);
+        assert!(matches!(link.next(), Event::Paused));
+        let received = read_exactly(&link.peer, written);
+        assert!(
+            received.chunks(251).all(|chunk| chunk == pattern(251)),
+            "the bytes differ"
+        );
+        // They come by turns. There may be more than one of each: the system's buffers may grow when they are full.
+        assert!(matches!(link.next(), Event::Resumed));
+        while link.transport.get_write_buffer_size() > 10 || link.transport.is_writing_paused() {
+            assert!(matches!(link.next(), Event::Paused));
+            assert!(matches!(link.next(), Event::Resumed));
+        }
+    }
 }
 
 #[test]

@@ -57,13 +57,13 @@ fn a_callback_that_writes_until_it_is_told_to_stop_ends() {
             }
             wrote.send(total).unwrap();
             assert!(transport.is_writing_paused());
-            assert!(transport.get_write_buffer_size() <= 64 * 1024 + 10_000);
+            let waiting = transport.get_write_buffer_size();
+            assert!(waiting > 64 * 1024 && waiting <= 64 * 1024 + 10_000);
         }
     });
     (&link.peer).write_all(b"go").unwrap();
     assert!(matches!(link.next(), Event::Data(_)));
     assert!(matches!(link.next(), Event::Paused));
-    assert!(link.transport.get_write_buffer_size() > 64 * 1024);
     read_exactly(&link.peer, written.recv().unwrap());
     assert!(matches!(link.next(), Event::Resumed));
     assert!(!link.transport.is_writing_paused());

@@ -24,8 +24,11 @@ impl Protocol for Greeter {
 fn a_closed_server_refuses_but_its_connections_go_on() {
     let _watchdog = Watchdog::new();
     let runtime = runtime();
-    let server = serve(&runtime, || Greeter);
-    let address = server.local_addr();
+    // Nobody else gets the port when the server is closed.
+    let (_keeps, address) = nobody("127.0.0.1");
+    let server = runtime
+        .block_on(runtime.event_loop().create_server(|| Greeter, address))
+        .unwrap();
     let peer = connect(address);
     assert_eq!(read_exactly(&peer, 5), b"hello");
     assert!(server.is_serving());
@@ -183,16 +186,26 @@ fn a_server_listens_at_all_its_addresses() {
 /// Runs in a process of its own, started by the test below, that may have few descriptors.
 #[test]
 #[ignore = "only as a child of the test below"]
+#[cfg(unix)]
 fn child_without_descriptors() {
+    use std::os::fd::AsRawFd as _;
+
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use socket2::{Domain, Socket, Type};
+
     let link = Link::new();
-    let mut hoard = Vec::new();
-    while let Ok(file) = std::fs::File::open("/dev/null") {
-        hoard.push(file);
-    }
-    // The last descriptor goes to the client, and none is left for the server's side of it.
-    hoard.pop();
+    // The client has its descriptor by now, and there will be none for the server's side.
+    let peer = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let lowest_free = std::fs::File::open("/dev/null").unwrap();
+    let limit = getrlimit(Resource::Nofile);
+    let none = Rlimit {
+        current: Some(lowest_free.as_raw_fd().unsigned_abs().into()),
+        ..limit
+    };
+    drop(lowest_free);
+    setrlimit(Resource::Nofile, none).unwrap();
     let started = std::time::Instant::now();
-    let peer = connect(link.server.local_addr());
+    peer.connect(&link.server.local_addr().into()).unwrap();
     for _ in 0..3 {
         let told = link.told.recv().unwrap();
         assert!(
@@ -205,7 +218,8 @@ fn child_without_descriptors() {
     // The connection that was there goes on meanwhile.
     link.transport.write(b"alive");
     assert_eq!(read_exactly(&link.peer, 5), b"alive");
-    drop((hoard, peer));
+    setrlimit(Resource::Nofile, limit).unwrap();
+    drop(peer);
     link.transport.abort();
     assert!(matches!(link.next(), Event::Lost(None)));
 }
@@ -216,12 +230,8 @@ fn a_server_without_descriptors_waits_and_goes_on() {
     let _watchdog = Watchdog::new();
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        let output = std::process::Command::new("sh")
-            .args([
-                "-c",
-                "ulimit -n 64; exec \"$0\" --exact servers::child_without_descriptors --ignored",
-            ])
-            .arg(std::env::current_exe().unwrap())
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "servers::child_without_descriptors", "--ignored"])
             .output();
         sender.send(output).unwrap();
     });
