@@ -235,7 +235,8 @@ const MISDEEDS: &[(&str, Option<&str>)] = &[
     ("good3", None),
 ];
 
-/// Eighty times as many bytes as a page may have.
+/// Eighty times as many bytes as a page may have. To zip them takes a debug build long. A host that did so in between would
+/// answer no ping meanwhile.
 static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| zipped(&vec![b'.'; 8 << 20]));
 
 fn misdeed(name: &str) -> Say {
@@ -262,6 +263,7 @@ fn misdeed(name: &str) -> Say {
 #[test]
 fn each_misdeed_over_http2_costs_its_own_page_alone() {
     watched(|| {
+        LazyLock::force(&BOMB);
         let host = SecureHost::start(&["h2"], |request, _| misdeed(&request.uri().path()[1..]));
         for (workers, per_host) in [(1, 1), (2, 8), (4, 64)] {
             let mut options = trusting(&host);
@@ -293,6 +295,7 @@ fn each_misdeed_over_http2_costs_its_own_page_alone() {
 #[test]
 fn a_bomb_by_tls_is_cut() {
     watched(|| {
+        LazyLock::force(&BOMB);
         let host = SecureHost::start(&["http/1.1"], |request, _| match request.uri().path() {
             "/" => page(links(["bomb", "endless", "good"])),
             path => misdeed(&path[1..]),
