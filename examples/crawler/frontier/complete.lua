@@ -7,7 +7,7 @@ local kind = ARGV[2]
 local page = load_page(id)
 local host = load_host(page.host)
 host.delay = tonumber(ARGV[4])
-host.next = math.max(host.next, NOW + ARGV[5])
+host.next = math.max(host.next, after(tonumber(ARGV[5])))
 free_host(page.host, host)
 count('requests', 0 - ARGV[6])
 redis.call('RPUSH', key('records'), ARGV[3])

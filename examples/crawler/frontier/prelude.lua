@@ -23,6 +23,9 @@ local MOST_RETURNS = 5
 local clock = redis.call('TIME')
 local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
+-- The time after a pause, rounded up: the clock is cut to whole ms.
+local function after(pause) return pause > 0 and NOW + pause + 1 or NOW end
+
 local function key(name) return KEYS[1] .. name end
 
 local function count(name, by) return redis.call('HINCRBY', key('meta'), name, by) end
@@ -67,7 +70,7 @@ end
 -- A page of this host is no longer out.
 local function free_host(name, host)
     host.out = host.out - 1
-    host.next = math.max(host.next, NOW + math.max(host.delay, DELAY))
+    host.next = math.max(host.next, after(math.max(host.delay, DELAY)))
     save_host(name, host)
 end
 

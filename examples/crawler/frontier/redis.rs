@@ -427,8 +427,8 @@ impl Frontier for Redis {
             claim.lease.0.as_bytes().into(),
             kind.into(),
             record,
-            report.delay.as_millis().to_string().into(),
-            report.pause.as_millis().to_string().into(),
+            whole_ms(report.delay),
+            whole_ms(report.pause),
             more_requests.to_string().into(),
             moved.into(),
         ];
@@ -447,7 +447,7 @@ impl Frontier for Redis {
     }
 
     async fn not_before(&self, host: &str, pause: Duration) -> io::Result<()> {
-        let arguments = [host.into(), pause.as_millis().to_string().into()];
+        let arguments = [host.into(), whole_ms(pause)];
         self.run(Script::Pause, &arguments).await.map(drop)
     }
 
@@ -536,8 +536,14 @@ fn open_arguments(options: &Options) -> Vec<Vec<u8>> {
         most(clerk::room(options.max_pages)),
         options.max_redirects.to_string().into(),
         most(options.limits.per_host),
-        options.limits.delay.as_millis().to_string().into(),
+        whole_ms(options.limits.delay),
     ]
+}
+
+/// A time in ms, rounded up.
+fn whole_ms(time: Duration) -> Vec<u8> {
+    let ms = time.as_nanos().div_ceil(1_000_000);
+    ms.to_string().into()
 }
 
 fn invalid(error: String) -> io::Error {
