@@ -33,8 +33,8 @@ enum Does {
     Connect,
     Fail(ErrorKind),
     Hang,
-    /// Connects this many delays after it has started.
-    ConnectAfter(f64),
+    /// Connects some time after this many attempts have been started.
+    ConnectAfter(usize),
 }
 
 /// The attempts: which were started and when, and how many are under way.
@@ -63,14 +63,17 @@ impl Log {
             let now = Instant::now();
             self.started.lock().expect("no panic").push((address, now));
             let alive = self.alive.clone();
+            let log = self;
             async move {
                 let _alive = alive;
                 match does {
                     Does::Connect => Ok(address),
                     Does::Fail(kind) => Err(kind.into()),
                     Does::Hang => pending().await,
-                    Does::ConnectAfter(delays) => {
-                        crate::time::sleep(ATTEMPT_DELAY.mul_f64(delays)).await;
+                    Does::ConnectAfter(attempts) => {
+                        while log.started().len() < attempts {
+                            crate::time::sleep(ATTEMPT_DELAY / 50).await;
+                        }
                         Ok(address)
                     }
                 }
@@ -137,7 +140,7 @@ fn an_attempt_that_hangs_delays_the_next_by_the_delay_only() {
 fn an_attempt_that_has_been_overtaken_may_still_win() {
     within_limit(|| {
         let log = Log::default();
-        let won = block_on(log.connect(&[Does::ConnectAfter(1.2), Does::Hang]));
+        let won = block_on(log.connect(&[Does::ConnectAfter(2), Does::Hang]));
         assert_eq!(won.expect("one answers"), numbered(1)[0]);
         assert_eq!(log.started(), numbered(2));
         assert_eq!(log.under_way(), 0);
