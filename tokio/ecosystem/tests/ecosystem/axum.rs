@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::IntoFuture;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::{SinkExt, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio_stream::wrappers::BroadcastStream;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -76,7 +76,8 @@ async fn prices(
             .event("price")
             .data(price.expect("none is missed").to_string()))
     }))
-    .keep_alive(KeepAlive::default())
+    // Not in the time of this test.
+    .keep_alive(KeepAlive::default().interval(Duration::from_secs(3600)))
 }
 
 async fn held_up(State(shared): State<Shared>) -> &'static str {
@@ -96,6 +97,7 @@ async fn panics() -> Response {
 
 struct Server {
     address: SocketAddr,
+    _keeper: TcpSocket,
     shared: Shared,
     stop: oneshot::Sender<()>,
     serve: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -123,13 +125,22 @@ async fn server() -> Server {
             RequestBodyLimitLayer::new(1000),
         ))
         .with_state(shared.clone());
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("bound");
+    // Nobody else gets the port when the listener is closed.
+    let sockets = [(); 2].map(|()| TcpSocket::new_v4().expect("a socket"));
+    let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    for socket in &sockets {
+        socket.set_reuseaddr(true).expect("an option");
+        socket.bind(address).expect("a port");
+        address = socket.local_addr().expect("bound");
+    }
+    let [socket, keeper] = sockets;
+    let listener = socket.listen(1024).expect("bound");
     let (stop, stopped) = oneshot::channel();
     let serve =
         axum::serve(listener, router).with_graceful_shutdown(async { stopped.await.unwrap_or(()) });
     Server {
         address,
+        _keeper: keeper,
         shared,
         stop,
         serve: tokio::spawn(serve.into_future()),

@@ -24,9 +24,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 /// The most that one program may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 
-/// Runs `program`, for a minute at the most. Panics if it has spawned nothing on heist, or if the process has a thread of
+/// Runs `program`, for five minutes at the most. Panics if it has spawned nothing on heist, or if the process has a thread of
 /// tokio's.
 async fn on_heist(program: impl Future<Output = ()>) {
     let runtime = heist::runtime::Handle::current();
@@ -43,7 +43,7 @@ async fn on_heist(program: impl Future<Output = ()>) {
     );
 }
 
-/// Ends the process after a minute of the real clock, unless the value is dropped before.
+/// Ends the process after five minutes of the real clock, unless the value is dropped before.
 fn watchdog() -> mpsc::Sender<()> {
     let test = std::thread::current().name().map(str::to_owned);
     let (watchdog, dropped) = mpsc::channel();

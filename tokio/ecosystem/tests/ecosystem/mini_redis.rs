@@ -41,7 +41,7 @@ async fn clients_set_get_and_hear() {
         // redis' client for Rust.
         let client = redis::Client::open(("127.0.0.1", address.port())).expect("an address");
         let mut connection = client
-            .get_multiplexed_async_connection()
+            .get_multiplexed_async_connection_with_config(&crate::redis::patient())
             .await
             .expect("a connection");
         assert_eq!(connection.get::<_, usize>("all").await.expect("got"), 320);

@@ -3,11 +3,18 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::aio::{ConnectionManager, MultiplexedConnection};
-use redis::{AsyncCommands, Client, Script};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
+use redis::{AsyncCommands, AsyncConnectionConfig, Client, Script};
 use tokio::task::JoinSet;
 
 use crate::on_heist;
+
+/// Without the client's limits of time, which are too short for a slow machine.
+pub(crate) fn patient() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_response_timeout(None)
+        .set_connection_timeout(None)
+}
 
 async fn counts(mut connection: MultiplexedConnection, task: usize) {
     for i in 0..50 {
@@ -34,7 +41,7 @@ async fn commands_pipelines_and_subscriptions_work() {
         let server = crate::server::redis().await;
         let client = Client::open(("127.0.0.1", server.port)).expect("an address");
         let mut connection = client
-            .get_multiplexed_async_connection()
+            .get_multiplexed_async_connection_with_config(&patient())
             .await
             .expect("a connection");
         let mut tasks = JoinSet::new();
@@ -87,9 +94,8 @@ async fn a_blocking_command_waits_for_another_connection() {
     on_heist(async {
         let server = crate::server::redis().await;
         let client = Client::open(("127.0.0.1", server.port)).expect("an address");
-        let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
         let connection = client
-            .get_multiplexed_async_connection_with_config(&config)
+            .get_multiplexed_async_connection_with_config(&patient())
             .await;
         let mut waits = connection.expect("a connection");
         let popped = tokio::spawn(async move {
@@ -99,7 +105,11 @@ async fn a_blocking_command_waits_for_another_connection() {
                 .expect("a value")
         });
 
-        let mut manager = ConnectionManager::new(client).await.expect("a connection");
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(None)
+            .set_connection_timeout(None);
+        let manager = ConnectionManager::new_with_config(client, config).await;
+        let mut manager = manager.expect("a connection");
         let _: usize = manager.rpush("queue", 7).await.expect("pushed");
         assert_eq!(popped.await.expect("no panic"), ("queue".to_owned(), 7));
 
