@@ -6,17 +6,23 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::command;
 use crate::host::{Host, say_missing, say_page};
 use crate::secure_host::{SecureHost, page};
-use crate::{command, watched};
 
-/// The path of the program. The first call builds it.
+/// The path of the program. The first who asks builds it.
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(build)
 }
 
-/// Builds the program where this test was built, by the plain command.
+/// Runs a test of the program. To build it first takes as long as it takes: there may be nothing compiled yet.
+pub(crate) fn watched<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
+    program();
+    crate::watched(test)
+}
+
+/// Builds the program where this test was built, by the plain command, and gives its path.
 fn build() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // target/PROFILE/deps/test
@@ -38,8 +44,14 @@ fn build() -> PathBuf {
     profile.join("examples").join(name)
 }
 
+/// Runs the program, with time enough for each page on any machine, unless the arguments say how much.
 fn crawler(arguments: &[&str]) -> Output {
-    command(program()).args(arguments).output().unwrap()
+    let mut crawler = command(program());
+    crawler.args(arguments);
+    if !arguments.contains(&"--timeout") {
+        crawler.args(["--timeout", "200"]);
+    }
+    crawler.output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -248,8 +260,7 @@ fn a_reader_that_stops_reading_stops_no_crawl() {
             ),
             _ => say_missing(stream),
         });
-        let script =
-            r#"{ "$1" "$2" --json "$3"; echo $? >"$3.code"; } 2>&1 | head -n 1; cat "$3.code""#;
+        let script = r#"{ "$1" "$2" --timeout 200 --json "$3"; echo $? >"$3.code"; } 2>&1 | head -n 1; cat "$3.code""#;
         let (output, json) = under_sh(script, &host.url("/"));
         assert!(text(&output.stdout).ends_with("\n0\n"), "{output:?}");
         assert_eq!(json["broken"].as_array().unwrap().len(), 500);

@@ -15,7 +15,7 @@ use heist::runtime::Runtime;
 use serde_json::Value;
 use url::Url;
 
-use crate::binary::program;
+use crate::binary::{program, watched};
 use crate::frontier::Frontier;
 use crate::frontier::redis::{Place, Redis};
 use crate::host::{Host, say_page};
@@ -23,7 +23,7 @@ use crate::job::{Fetched, Report};
 use crate::progress::Progress;
 use crate::secure_host::config;
 use crate::shared::{Server, ask, claim, on_frontier, open};
-use crate::{command, options, runtime, watched};
+use crate::{command, options, runtime};
 
 /// What stands between a frontier and its Redis, and loses answers that hand out pages of `http://host/`: with them it ends
 /// the connection. Gives its address, and how many it is to lose.
