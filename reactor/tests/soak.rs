@@ -17,7 +17,7 @@ use heist::runtime::{Builder, Runtime};
 use heist::sync::Barrier;
 use heist::task::JoinSet;
 use heist_reactor::io::{AsyncReadExt, AsyncWriteExt};
-use heist_reactor::net::{TcpListener, TcpStream, lookup_host};
+use heist_reactor::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use heist_reactor::testing::within_limit;
 
 /// The tests count what the process has, so they take turns.
@@ -257,7 +257,14 @@ fn many_connections(count: usize, rounds: usize) {
     let runtime = runtime();
     let died = Arc::new(AtomicUsize::new(0));
     runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        // All of them fit into its queue. Where they don't, the system drops some and tries again ever later, up to minutes.
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket
+            .bind("127.0.0.1:0".parse().expect("an address"))
+            .expect("a port");
+        let listener = socket
+            .listen(u32::try_from(count).expect("a count"))
+            .expect("it listens");
         let address = listener.local_addr().expect("bound");
         let server = heist::spawn(serve(listener));
         let all = Arc::new(Barrier::new(count));
