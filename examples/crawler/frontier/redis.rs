@@ -62,21 +62,19 @@ enum Script {
     Renew,
     Pause,
     Recall,
-    Leave,
     Counts,
     Forget,
 }
 
 impl Script {
     /// In the order of their numbers.
-    const ALL: [&str; 9] = [
+    const ALL: [&str; 8] = [
         include_str!("open.lua"),
         include_str!("claim.lua"),
         include_str!("complete.lua"),
         include_str!("renew.lua"),
         include_str!("pause.lua"),
         include_str!("recall.lua"),
-        include_str!("leave.lua"),
         include_str!("counts.lua"),
         include_str!("forget.lua"),
     ];
@@ -454,7 +452,7 @@ impl Frontier for Redis {
     async fn close(&self, interrupted: bool) -> io::Result<Outcome> {
         if interrupted {
             self.held().clear();
-            self.run(Script::Leave, &[self.this_process()]).await?;
+            self.run(Script::Recall, &[self.this_process()]).await?;
         }
         let counts = self.counts().await?;
         let mut outcome = self.read_records().await?.close(counts.elapsed);
