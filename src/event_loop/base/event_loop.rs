@@ -158,9 +158,19 @@ impl EventLoop {
     /// Spawns the task that runs the callbacks.
     fn spawn_runner(&self) {
         let runner = calls::run(self.shared.calls.clone(), self.clone());
-        let named = task::Builder::new().name("callbacks of the event loop");
-        let spawned = named.spawn_on(runner, &self.shared.handle);
-        drop(spawned.expect("spawning a task never fails"));
+        drop(self.spawn_named("callbacks of the event loop", runner));
+    }
+
+    /// Spawns a task of the loop's own. Reports show its name.
+    pub(crate) fn spawn_named<F>(&self, name: &str, future: F) -> task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        task::Builder::new()
+            .name(name)
+            .spawn_on(future, &self.shared.handle)
+            .expect("spawning a task never fails")
     }
 
     /// Runs a callback soon, after the callbacks that are already waiting.

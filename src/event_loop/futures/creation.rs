@@ -103,16 +103,14 @@ impl EventLoop {
         }
     }
 
-    /// Spawns a task of the loop's own, which is no business of the task factory. Reports show its name.
+    /// Spawns a task of the loop's own, which is no business of the task factory, with the caller's context. Reports show its
+    /// name.
     pub(crate) fn spawn_own<F>(&self, name: &str, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        task::Builder::new()
-            .name(name)
-            .spawn_on(scope(Context::inherited(), future), self.handle())
-            .expect("spawning a task never fails")
+        self.spawn_named(name, scope(Context::inherited(), future))
     }
 
     /// Sets what every future goes through before [`create_task`](Self::create_task) spawns it. `None` removes it.
