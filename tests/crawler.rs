@@ -64,6 +64,8 @@ mod exact;
 mod host;
 #[path = "crawler/hostile.rs"]
 mod hostile;
+#[path = "support/nobody.rs"]
+mod nobody;
 #[path = "crawler/odd.rs"]
 mod odd;
 #[path = "crawler/polite.rs"]
@@ -86,13 +88,11 @@ mod walk;
 mod wishes;
 
 use std::ffi::OsStr;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use heist::net::TcpSocket;
 use heist::runtime::{Builder, Runtime};
 use heist::sync::CancellationToken;
 use rustls::RootCertStore;
@@ -174,16 +174,6 @@ fn options(start: &str) -> Options {
         },
         roots: Roots::Own(Arc::new(RootCertStore::empty())),
     }
-}
-
-/// An address on this machine at which nobody listens. The socket has the port, so that nobody else gets it.
-fn nobody() -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().unwrap();
-    // A listener may share the address, and go away.
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    let address = socket.local_addr().unwrap();
-    (socket, address)
 }
 
 /// Crawls again, with more time for each page, while the time of a page was too short for the machine and not for the host.

@@ -16,6 +16,8 @@ mod endings;
 mod faults;
 #[path = "event_loop/futures.rs"]
 mod futures;
+#[path = "support/nobody.rs"]
+mod nobody;
 #[path = "event_loop/promises.rs"]
 mod promises;
 #[path = "event_loop/servers.rs"]
@@ -48,20 +50,10 @@ use std::task::Poll;
 use heist::event_loop::{
     EventLoop, ExceptionContext, Protocol, RuntimeExt as _, Server, Transport,
 };
-use heist::net::TcpSocket;
 use heist::runtime::{Builder, Runtime};
+pub(crate) use nobody::nobody;
 use watchdog::LIMIT;
 pub(crate) use watchdog::Watchdog;
-
-/// An address at which nobody listens. The socket has the port, so that no other test gets it.
-pub(crate) fn nobody(host: &str) -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().unwrap();
-    // A server may share the address, and go away.
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind(format!("{host}:0").parse().unwrap()).unwrap();
-    let address = socket.local_addr().unwrap();
-    (socket, address)
-}
 
 pub(crate) fn runtime() -> Runtime {
     Builder::new_multi_thread()

@@ -11,7 +11,8 @@ use socket2::SockRef;
 
 use crate::crawl::Options;
 use crate::host::{Host, read_request, say_missing, say_page, say_redirect};
-use crate::{nobody, options, run, run_with_more_time, runtime, watched};
+use crate::nobody::nobody;
+use crate::{options, run, run_with_more_time, runtime, watched};
 
 /// What each page does, and what the crawl must say of it; nothing where the page can be had all the same.
 const PAGES: &[(&str, Option<&str>)] = &[
@@ -248,7 +249,7 @@ fn each_misdeed_costs_its_own_page_alone() {
 fn a_host_that_stops_listening_costs_the_pages_that_are_left() {
     watched(|| {
         // Nobody else gets the port when the listener is gone.
-        let (_keeps, address) = nobody();
+        let (_keeps, address) = nobody("127.0.0.1");
         let listener = TcpListener::bind(address).unwrap();
         let start = format!("http://{address}/");
         let host = thread::spawn(move || {
@@ -300,7 +301,7 @@ fn a_host_that_breaks_kept_connections_costs_no_page() {
 fn a_start_page_that_cannot_be_had_is_said_to_be_so() {
     watched(|| {
         let runtime = runtime(2);
-        let (_keeps, address) = nobody();
+        let (_keeps, address) = nobody("127.0.0.1");
         let host = Host::start(move |path, stream| match path {
             "/to-tls" => say_redirect(stream, &format!("https://{address}/")),
             "/via" => say_redirect(stream, "/dead"),

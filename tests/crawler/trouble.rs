@@ -20,6 +20,7 @@ use crate::frontier::Frontier;
 use crate::frontier::redis::{Place, Redis};
 use crate::host::{Host, say_page};
 use crate::job::{Fetched, Report};
+use crate::nobody::nobody;
 use crate::progress::Progress;
 use crate::secure_host::config;
 use crate::shared::{Server, ask, claim, on_frontier, open};
@@ -249,15 +250,12 @@ fn a_frontier_that_is_none_ends_with_2_and_says_why() {
             command.args(["--frontier", frontier, "--crawl", "test", &other.url("/")]);
             command.args(more).output().unwrap()
         };
-        // Nobody listens there, and nobody else gets the port.
-        let held = heist::net::TcpSocket::new_v4().unwrap();
-        held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let port = held.local_addr().unwrap().port();
+        let (_keeps, nobody) = nobody("127.0.0.1");
         for (frontier, why) in [
             (socket.clone(), "NOAUTH"),
             (with("wrong"), "WRONGPASS"),
             ("redis+unix:///no/such/socket".into(), "No such file"),
-            (format!("redis://127.0.0.1:{port}"), "refused"),
+            (format!("redis://{nobody}"), "refused"),
             (format!("redis://{host}"), "not what a Redis says"),
             (format!("redis://{cluster}"), "It is a Redis Cluster"),
             (format!("rediss://{host}"), "corrupt message"),
