@@ -477,9 +477,8 @@ impl Builder {
         self
     }
 
-    /// Sets after how many polls a busy worker collects events from the reactor. The default is 61. In a multi-thread
-    /// runtime the reactor thread collects them too. A current-thread runtime has no such thread. If its polls take
-    /// long, it looks once a millisecond.
+    /// Sets after how many polls a busy worker collects events from the reactor. The default is 61. A worker whose polls take
+    /// long looks once a millisecond, if that is sooner. In a multi-thread runtime the reactor thread collects events too.
     ///
     /// # Panics
     /// Panics if `val` is 0.
