@@ -12,7 +12,7 @@
 //! |---|---|---|---|
 //! | holding | waits in the poller for a tick, or hands out its events | the thread, which holds it | the thread |
 //! | settled | waits in the poller without a limit; `settled` is true | the thread, which holds it | a worker that gets up wakes the thread |
-//! | ticking | sleeps in [`Handover::tick`] | the thread takes it when it has been free for long enough | the thread |
+//! | ticking | sleeps until its next tick (`ticker.rs`) | the thread takes it when it has been free for long enough | the thread |
 //! | resting | sleeps in [`Handover::rest`]; `resting` is true | whoever lets it go wakes the thread | a worker that gets up wakes the thread |
 //! | calling | has let the poller go, and calls wakers that may block | the thread once it is through, or else another in its place (`relay.rs`) | likewise |
 //! | absent | was never started (current-thread runtimes), or has stopped | nobody: its one user holds it whenever it waits | nobody |
@@ -117,16 +117,7 @@ impl<P> Handover<P> {
         held
     }
 
-    /// The reactor thread's short sleep. [`stop`](Self::stop) cuts it short. Returns whether to go on.
-    pub fn tick(&self, length: Duration) -> bool {
-        let mut stopped = self.rest.lock();
-        if !*stopped {
-            self.wake.wait_for(&mut stopped, length);
-        }
-        !*stopped
-    }
-
-    /// Tells the reactor thread to end. The thread may be waiting in the poller, so wake it there too.
+    /// Tells the reactor thread to end. The thread may be waiting in the poller or for its next tick, so wake it there too.
     pub fn stop(&self) {
         *self.rest.lock() = true;
         self.wake.notify_all();

@@ -41,7 +41,15 @@ mod handover;
 mod readiness;
 mod relay;
 mod standstill;
+mod ticker;
 mod wakeup;
+
+// Miri has no timerfd, and a model has no time.
+#[cfg_attr(
+    any(not(target_os = "linux"), miri, heist_loom),
+    path = "watchdog/portable.rs"
+)]
+mod watchdog;
 
 pub mod backend;
 mod clock;
@@ -112,6 +120,7 @@ pub mod protocol {
     pub use crate::relay::{Next, Relay};
     pub use crate::sources::table::Table;
     pub use crate::standstill::Standstill;
+    pub use crate::ticker::Ticker;
     pub use crate::timers::{Closed, Key, Rejected, Shard, Timers};
     pub use crate::wakeup::{Kick, NEVER, Signal};
     #[cfg(heist_loom)]

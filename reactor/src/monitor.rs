@@ -34,7 +34,8 @@ pub trait Monitor: Send + 'static {
         true
     }
 
-    /// Called as long as there is something to watch. Returns when to call it next.
+    /// Called as long as there is something to watch, unless [that is put off](crate::Reactor::put_off_tick). Returns when to
+    /// call it next.
     ///
     /// When all is quiet, the thread calls this a last time and stops ticking. Once it has woken up it calls this again, and
     /// starts ticking if there is something to watch. It wakes up for an event, when somebody lets the poller go, and by
@@ -59,6 +60,10 @@ pub enum Crew {
     /// would take processor time from them, and nobody would be free to serve it. So it lets the poller go, and looks
     /// again a tick later.
     Busy,
+    /// All are at work, and one of them has lately done what the [`Monitor`] does at a tick. So the reactor thread lets the
+    /// poller go, whether there were events or not: it would wake up at each tick for nothing. It sleeps until its next tick,
+    /// which they put off ([`Reactor::put_off_tick`](crate::Reactor::put_off_tick)).
+    Watchful,
 }
 
 /// When the reactor thread looks after its [`Monitor`] next.

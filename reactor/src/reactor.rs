@@ -19,6 +19,7 @@ use crate::registry;
 use crate::relay::Relay;
 use crate::sources::Shares;
 use crate::standstill::Standstill;
+use crate::ticker::Ticker;
 use crate::timers::Timers;
 use crate::wakeup::{NEVER, Signal};
 
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     /// Threads that are the reactor thread, have been it, or stand in for it.
     pub(crate) threads: Pool,
     pub(crate) relay: Relay<Box<Watch>>,
+    ticker: Ticker,
     /// How long one of these threads waits for something to do before it ends.
     pub(crate) keep_alive: Duration,
     pub(crate) life: Mutex<Life>,
@@ -75,6 +77,7 @@ impl Reactor {
         let shards = shards.next_power_of_two().min(64);
         let sources = Shares::new(poller.registry()?, shards);
         let relay = Relay::new()?;
+        let ticker = Ticker::new()?;
         let timers = Timers::new(signal.clone(), shards);
         let timers = Arc::new(timers);
         let jobs = JobsRun(timers.standstill().clone());
@@ -92,6 +95,7 @@ impl Reactor {
             }),
             lookup_pool: OnceLock::new(),
             relay,
+            ticker,
             keep_alive: config.thread_keep_alive,
             handover: Handover::new(poller),
             signal,
@@ -125,6 +129,18 @@ impl Reactor {
     /// this after getting up to work. If the thread is awake, this costs a fence and two loads.
     pub fn rouse_thread(&self) {
         self.0.handover.rouse(|| self.0.signal.unpark());
+    }
+
+    /// Somebody has done what the [`Monitor`](crate::Monitor) does at a tick. If the reactor thread sleeps until its next tick, it
+    /// sleeps for `length` from now. It takes a free poller only at its ticks: see [`free_for`](Self::free_for).
+    pub fn put_off_tick(&self, length: Duration) {
+        let handover = &self.0.handover;
+        self.0.ticker.put_off(length, || handover.is_stopped());
+    }
+
+    /// For how long the poller has been free. `None` if somebody holds it. Both are estimates.
+    pub fn free_for(&self) -> Option<Duration> {
+        self.0.handover.free_for()
     }
 
     /// A thread gets up to run code of this runtime. It is seen already (see [`Running`]). Waits while a paused clock
@@ -173,6 +189,7 @@ impl Reactor {
     pub fn close(&self, wakers: &mut Vec<Waker>) {
         self.0.life.lock().shut_down = true;
         self.0.handover.stop();
+        self.0.ticker.end();
         self.0.relay.stop(wakers);
         self.0.signal.unpark();
         self.0.threads.shutdown();
@@ -259,6 +276,11 @@ impl Shared {
     fn will_jump(&self, at_rest: &dyn Fn() -> bool) -> bool {
         let at_rest = || self.is_at_rest(at_rest);
         self.timers.next() != NEVER && self.standstill().is_quiet(at_rest)
+    }
+
+    /// The reactor thread's sleep between two ticks. Returns whether to go on.
+    pub(crate) fn sleep_until_tick(&self, length: Duration) -> bool {
+        self.ticker.sleep(length, || self.handover.is_stopped())
     }
 
     pub(crate) fn try_borrow(&self) -> Option<Turn<'_>> {

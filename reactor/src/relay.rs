@@ -22,7 +22,7 @@
 //! 4. A stand-in takes the watch if nothing has come or gone for a whole tick.
 //!
 //! Costs. A batch without a foreign waker doesn't come here. Any other batch pays for the lock, which is some tens of
-//! nanoseconds for each waker, and for arming and disarming the watchdog (`relay/watchdog.rs`). On Linux these are two
+//! nanoseconds for each waker, and for arming and disarming the watchdog (`watchdog.rs`). On Linux these are two
 //! system calls, and nobody is woken. Elsewhere arming wakes the stand-in, which then sleeps for a tick. Three other
 //! ways were rejected:
 //! - Other threads always call the foreign wakers. Then each wake would wait until such a thread runs. On a busy
@@ -37,14 +37,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use heist_sync::sys::Mutex;
-use watchdog::Watchdog;
 
-// Miri has no timerfd, and a model has no time.
-#[cfg_attr(
-    any(not(target_os = "linux"), miri, heist_loom),
-    path = "relay/watchdog/portable.rs"
-)]
-mod watchdog;
+use crate::watchdog::Watchdog;
 
 /// For how long calls may make no progress before the stand-in takes over. Under loom that may be at any moment.
 const TICK: Duration = Duration::from_millis(if cfg!(heist_loom) { 0 } else { 1 });
@@ -96,7 +90,7 @@ impl<W> Relay<W> {
                 has_stand_in: false,
                 stop: false,
             }),
-            watchdog: Watchdog::new(TICK)?,
+            watchdog: Watchdog::new()?,
         })
     }
 
@@ -113,7 +107,7 @@ impl<W> Relay<W> {
         if state.stop {
             return false;
         }
-        self.watchdog.arm();
+        self.watchdog.arm(TICK);
         !std::mem::replace(&mut state.has_stand_in, true)
     }
 
@@ -157,7 +151,7 @@ impl<W> Relay<W> {
             if state.moves > state.seen {
                 state.seen = state.moves;
                 if state.watch.is_some() {
-                    self.watchdog.arm();
+                    self.watchdog.arm(TICK);
                 }
             } else if let Some(watch) = state.watch.take() {
                 self.watchdog.disarm();

@@ -114,7 +114,7 @@ impl Watch {
             self.hold(turn);
         }
         let mut sleep = self.until_tick();
-        while self.foreign.is_empty() && handover.tick(sleep) {
+        while self.foreign.is_empty() && shared.sleep_until_tick(sleep) {
             self.tick();
             sleep = self.tick_length();
             let free = handover.free_for();
@@ -182,6 +182,7 @@ impl Watch {
                 Crew::Nobody => false,
                 Crew::Idle => woken,
                 Crew::Busy => events > 0,
+                Crew::Watchful => true,
             };
             if self.gave_way {
                 return;

@@ -19,6 +19,7 @@ pub(crate) mod offer;
 mod own_queues;
 pub(crate) mod park;
 pub(crate) mod relief;
+mod rounds;
 pub(crate) mod run;
 pub(crate) mod runtime_id;
 mod samples;

@@ -14,11 +14,11 @@ use heist_reactor::time::sleep;
 use heist_scheduler::runtime::Builder;
 use watch::watchdog;
 
-/// How often the threads of heist have gone to sleep so far, in all.
-fn sleeps() -> usize {
+/// How often the threads whose names begin so have gone to sleep so far, in all.
+fn sleeps_of(name: &str) -> usize {
     let of = |thread: fs::DirEntry| {
         let read = |file| fs::read_to_string(thread.path().join(file)).unwrap_or_default();
-        if !read("comm").starts_with("idle-heist") {
+        if !read("comm").starts_with(name) {
             return 0;
         }
         let count = |line: &str| {
@@ -29,6 +29,11 @@ fn sleeps() -> usize {
     };
     let threads = fs::read_dir("/proc/self/task").expect("procfs");
     threads.map(|thread| of(thread.expect("a thread"))).sum()
+}
+
+/// The same for the threads of runtimes that have nothing to do.
+fn sleeps() -> usize {
+    sleeps_of("idle-heist")
 }
 
 /// Waits until no thread has been awake for `time`: it hangs where one ticks on.
@@ -98,6 +103,35 @@ fn nobody_watches_a_poll_that_blocks_while_nothing_waits_and_help_comes_all_the_
         wait_for_quiet(QUIET);
         drop(first);
         runtime.block_on(blocked).expect("no panic");
+    }
+}
+
+/// As long as workers look out for each other, the reactor thread's tick is put off.
+#[test]
+fn nobody_wakes_up_beside_workers_that_do_short_polls() {
+    let _dog = watchdog();
+    for workers in [1, 2] {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(workers)
+            .thread_name("busy-heist")
+            .build()
+            .expect("a runtime");
+        for _ in 0..2 * workers {
+            drop(runtime.spawn(async {
+                loop {
+                    heist_scheduler::task::yield_now().await;
+                }
+            }));
+        }
+        // With ticks it would be one in a millisecond, or more.
+        const TIME: u32 = 100;
+        while {
+            let before = sleeps_of("busy-heist");
+            thread::sleep(Duration::from_millis(TIME.into()));
+            // Fewer than before: a thread has ended.
+            let slept = sleeps_of("busy-heist").checked_sub(before);
+            slept.is_none_or(|slept| slept > TIME as usize / 2)
+        } {}
     }
 }
 

@@ -144,6 +144,16 @@ impl Driver {
         self.reactor.get_up();
     }
 
+    /// A worker has done what the reactor thread does for the workers at a tick: the next tick comes in `length`.
+    pub(crate) fn put_off_tick(&self, length: Duration) {
+        self.reactor.put_off_tick(length);
+    }
+
+    /// For how long the poller has been free. `None` if somebody holds it.
+    pub(crate) fn free_for(&self) -> Option<Duration> {
+        self.reactor.free_for()
+    }
+
     /// There is work: the reactor thread, which watches the workers, has to be awake.
     pub(crate) fn work_begins(&self) {
         self.reactor.rouse_thread();

@@ -1,7 +1,7 @@
-//! Polls that delay other tasks: how the reactor thread sees them, and what it does about them.
+//! Polls that delay other tasks: how they are seen, and what is done about them. `rounds.rs` says who looks, and when.
 //!
-//! At each tick the [`Lookout`] reads what every worker has written about itself. A worker that is awake and hasn't
-//! begun a poll since the last tick is *held up*: by its poll, by a hook, or by a waker. If other workers are busy, the
+//! At each look the [`Lookout`] reads what every worker has written about itself. A worker that is awake and hasn't
+//! begun a poll since the last look is *held up*: by its poll, by a hook, or by a waker. If other workers are busy, the
 //! tasks in its queues go to the injector: fresh ones after [`PATIENCE`], yielded ones from the stall threshold on.
 //! There the injector's turn bounds how long they wait. If tasks are ready, what else the lookout does depends on which
 //! workers could take them:
@@ -102,7 +102,7 @@ enum Doing {
     WaitsForProcessor,
 }
 
-/// Watches the workers of a runtime, for the reactor thread.
+/// Watches the workers of a runtime.
 pub(crate) struct Lookout {
     sights: Box<[Sight]>,
     engaged: Vec<bool>,
@@ -228,10 +228,11 @@ impl Sight {
 }
 
 impl Lookout {
-    pub(crate) fn new(shared: &Shared) -> Self {
+    /// For a runtime that has room for `workers` workers.
+    pub(crate) fn new(workers: usize) -> Self {
         let now = Instant::now();
         Self {
-            sights: vec![Sight::first(0, now); shared.remotes.len()].into_boxed_slice(),
+            sights: vec![Sight::first(0, now); workers].into_boxed_slice(),
             engaged: Vec::new(),
             stuck_since: None,
             unserved_since: None,
@@ -245,9 +246,9 @@ impl Lookout {
         }
     }
 
-    /// Looks at all workers, and helps if one is held up.
-    pub(crate) fn look(&mut self, shared: &Shared) -> View {
-        let glance = self.glance(shared);
+    /// Looks at all workers, and helps if one is held up. `by`: the worker that looks, if one does. It is between two polls.
+    pub(crate) fn look(&mut self, shared: &Shared, by: Option<usize>) -> View {
+        let glance = self.glance(shared, by);
         let trouble = glance.ready && glance.held_up > 0;
         self.together.tick(shared, glance.now, !trouble);
         self.move_on(shared, &glance);
@@ -290,7 +291,7 @@ impl Lookout {
     }
 
     /// Reads what every worker does.
-    fn glance(&mut self, shared: &Shared) -> Glance {
+    fn glance(&mut self, shared: &Shared, by: Option<usize>) -> Glance {
         shared.crew.read_roll(&mut self.engaged);
         let injected = !shared.injector.is_empty();
         let regular = shared.crew.regular().min(self.engaged.len());
@@ -326,7 +327,7 @@ impl Lookout {
                 remote.set_polls_per_ms(per_ms(begun, time));
             }
             glance.moved |= polls != sight.polls;
-            if asleep || polls != sight.polls {
+            if asleep || polls != sight.polls || by == Some(worker) {
                 *sight = Sight::first(polls, glance.now);
                 remote.set_stalled(false);
                 continue;
@@ -572,13 +573,13 @@ mod tests {
                 seen.time += 1_000_000 * MS;
             }
             shared.remotes[0].thread.set_here();
-            let mut lookout = Lookout::new(&shared);
+            let mut lookout = Lookout::new(2);
             lookout.sights[0] = Sight {
                 held_up: true,
                 since: now - 10 * MS,
                 ..sight
             };
-            let glance = lookout.glance(&shared);
+            let glance = lookout.glance(&shared, None);
             assert!(glance.for_long);
             assert_eq!(lookout.ask(&shared, &glance).by_polls(), by_polls);
         }

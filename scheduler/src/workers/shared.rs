@@ -68,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) wakes: CachePadded<hints::AtomicU64>,
     /// A pointer to itself, from which an `Arc` may be made.
     home: OnceLock<Home>,
+    /// How workers look out for each other. Set in multi-thread runtimes.
+    pub(super) rounds: OnceLock<StdArc<dyn Rounds>>,
     /// What a thread does when it has come for a worker.
     pub(super) serve: Serve,
     pub(crate) flavor: Flavor,
@@ -78,9 +80,15 @@ pub(crate) struct Shared {
     started: Instant,
 }
 
-/// Works with a worker that was taken from its offer and may count as searching. This is the one call from down here up
-/// to the workers' loops (`run.rs`).
+/// Works with a worker that was taken from its offer and may count as searching. This is a call from down here up to
+/// the workers' loops (`run.rs`).
 pub(crate) type Serve = fn(&Arc<Shared>, Box<Worker>, bool);
+
+/// How workers look out for each other (`rounds.rs`). This is the other call up.
+pub(crate) trait Rounds: Send + Sync {
+    /// A worker is between two polls. If it is time to, it looks whether others need help.
+    fn pass(&self, shared: &Shared, worker: usize);
+}
 
 /// The kind of a runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +151,8 @@ pub(crate) struct Worker {
     pub(super) events_in: Cell<u32>,
     /// In how many polls it looks at the injector first.
     pub(super) injector_in: Cell<u32>,
+    /// In how many polls it looks out for others.
+    pub(super) look_out_in: Cell<u32>,
     /// How many of the last polls came from the slot.
     pub(super) slot_run: Cell<u32>,
     /// Whether it counts in `Idle::searching`.
@@ -193,6 +203,7 @@ impl Shared {
             wakes: CachePadded::new(hints::AtomicU64::new(0)),
             extensions: Extensions::new(),
             home: OnceLock::new(),
+            rounds: OnceLock::new(),
             serve,
             flavor: kind.flavor,
             id: Id::next(),
@@ -338,6 +349,7 @@ impl Worker {
             owes_calls: Cell::new(false),
             events_in: Cell::new(1),
             injector_in: Cell::new(1),
+            look_out_in: Cell::new(1),
             slot_run: Cell::new(0),
             searching: Cell::new(false),
             armed: Cell::new(false),

@@ -144,6 +144,14 @@ impl Worker {
         driver.get_up();
         let tasks = self.wake(woken);
         shared.wake_for(tasks.saturating_sub(1));
+        self.look_out();
+    }
+
+    /// Between two polls: helps others if it is time to look whether they need it.
+    pub(super) fn look_out(&self) {
+        if let Some(rounds) = self.shared.rounds.get() {
+            rounds.pass(&self.shared, self.index);
+        }
     }
 
     /// A thread takes the worker from its offer. `counts`: if it was claimed, it counts as searching.

@@ -1,13 +1,15 @@
 //! What the reactor thread does for the workers: it publishes wakes in batches, and looks out for polls that delay
 //! other tasks.
 
+use std::sync::Arc as StdArc;
 use std::task::Waker;
 
 use heist_reactor::{Crew, Monitor, Pace};
 use heist_sync::sys::Arc;
 
 use super::driver;
-use super::lookout::{Lookout, View};
+use super::lookout::View;
+use super::rounds::Turns;
 use super::seat;
 use super::shared::Shared;
 
@@ -15,16 +17,19 @@ use super::shared::Shared;
 /// other tasks.
 pub(crate) struct Watch {
     shared: Arc<Shared>,
-    stalls: Lookout,
+    turns: StdArc<Turns>,
     /// What the workers did when the last batch was published.
     crew: Crew,
 }
 
 impl Watch {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let turns = StdArc::new(Turns::new(shared.remotes.len()));
+        // A runtime has one watch.
+        let _ = shared.rounds.set(turns.clone());
         Self {
-            stalls: Lookout::new(&shared),
             shared,
+            turns,
             crew: Crew::Nobody,
         }
     }
@@ -35,6 +40,7 @@ impl Monitor for Watch {
         seat::collect_wakes(&self.shared, &mut || {
             driver::wake_own(woken);
             self.crew = match self.shared.idle.asleep() {
+                0 if self.turns.workers_look(&self.shared) => Crew::Watchful,
                 0 => Crew::Busy,
                 _ => Crew::Idle,
             };
@@ -50,9 +56,7 @@ impl Monitor for Watch {
     }
 
     fn tick(&mut self, calls: &mut Vec<Waker>) -> Pace {
-        let view = self.stalls.look(&self.shared);
-        calls.append(&mut self.stalls.reports);
-        match view {
+        match self.turns.tick(&self.shared, calls) {
             View::Asleep => Pace::Rest,
             View::Busy => Pace::Slow,
             View::HeldUp => Pace::Fast,

@@ -36,6 +36,8 @@ const YIELDED_INTERVAL: u32 = 16;
 /// After how many polls, at least, it looks at the reactor and at the injector, however long the polls last.
 const EVENTS_LEAST: u32 = 4;
 const INJECTOR_LEAST: u32 = 2;
+/// After how many polls, at most, it asks whether to look out for others. Asking reads the clock.
+const LOOK_OUT_MOST: u32 = 1_024;
 
 /// What a worker's thread does next.
 pub(super) enum Next {
@@ -141,11 +143,20 @@ impl Worker {
         self.shared.hooks.event_interval.min(measured)
     }
 
-    /// After how many polls it looks at the injector first.
+    /// After how many polls it looks at the injector first, the next time. Looks out for others too, if a quarter of a
+    /// millisecond has passed.
     #[cold]
     fn injector_interval(&self) -> u32 {
-        let measured = || (self.remote().polls_per_ms() / 5).clamp(INJECTOR_LEAST, INTERVAL);
-        self.shared.hooks.injector_interval.unwrap_or_else(measured)
+        let per_ms = self.remote().polls_per_ms();
+        let measured = || (per_ms / 5).clamp(INJECTOR_LEAST, INTERVAL);
+        let interval = self.shared.hooks.injector_interval.unwrap_or_else(measured);
+        let left = self.look_out_in.get().saturating_sub(interval);
+        self.look_out_in.set(left);
+        if left == 0 {
+            self.look_out_in.set((per_ms / 4).min(LOOK_OUT_MOST));
+            self.look_out();
+        }
+        interval
     }
 
     /// The next task that yielded. If no other thread looks at the reactor, this does at times. Tasks that its events

@@ -1,4 +1,4 @@
-//! The watchdog on Linux: a timerfd, so that arming it wakes nobody.
+//! The watchdog on Linux: a timerfd, so that arming it wakes nobody, and arming it again puts it off.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,37 +14,37 @@ use rustix::time::{
 const DAY: Duration = Duration::from_secs(86_400);
 const NEVER: Duration = Duration::ZERO;
 
-/// Rings a tick after it was armed, for whoever waits.
-pub(super) struct Watchdog {
+/// Rings some time after it was armed, for whoever waits.
+pub(crate) struct Watchdog {
     /// Never read: setting it also clears that it has rung.
     timer: OwnedFd,
-    tick: Duration,
 }
 
 impl Watchdog {
-    pub(super) fn new(tick: Duration) -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        Ok(Self { timer, tick })
+        Ok(Self { timer })
     }
 
-    /// Makes it ring in a tick.
-    pub(super) fn arm(&self) {
-        self.set(self.tick);
+    /// Makes it ring after that time, and not before.
+    pub(crate) fn arm(&self, after: Duration) {
+        // Zero would disarm it.
+        self.set(after.max(Duration::from_nanos(1)));
     }
 
     /// Makes it not ring.
-    pub(super) fn disarm(&self) {
+    pub(crate) fn disarm(&self) {
         self.set(NEVER);
     }
 
     /// Makes it ring at once.
-    pub(super) fn ring(&self) {
-        self.set(Duration::from_nanos(1));
+    pub(crate) fn ring(&self) {
+        self.arm(Duration::ZERO);
     }
 
     /// Waits until it rings, for `limit` at most. Returns false if it did not ring. True may be wrong.
-    pub(super) fn wait(&self, limit: Duration) -> bool {
+    pub(crate) fn wait(&self, limit: Duration) -> bool {
         let mut timer = [PollFd::new(&self.timer, PollFlags::IN)];
         !matches!(poll(&mut timer, Some(&timespec(limit.min(DAY)))), Ok(0))
     }
