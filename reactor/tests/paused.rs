@@ -12,7 +12,7 @@ use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
-use std::task::Context;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 #[cfg(unix)]
@@ -57,6 +57,20 @@ fn a_wait_jumps_to_the_next_deadline() {
         assert_eq!(start.elapsed(), 2 * HOUR);
         assert_eq!(turn.wait(Some(MOMENT)), 0, "there is no deadline");
         assert_eq!(start.elapsed(), 2 * HOUR);
+    });
+}
+
+#[test]
+fn a_sleep_that_is_reset_to_now_is_over_at_its_next_poll() {
+    within_limit(|| {
+        let reactor = paused();
+        let _entered = reactor.enter();
+        let mut slept = pin!(sleep(HOUR));
+        let count = wait_for(slept.as_mut());
+        slept.as_mut().reset(Instant::now());
+        assert_eq!(count.get(), 1);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(slept.poll(&mut cx).is_ready());
     });
 }
 

@@ -190,7 +190,11 @@ impl Sleep {
         // If a waker is left over, it is woken or dropped only after the access to the thread's context is over.
         let moved = context::with_shard(home, |shard| {
             let waker = shard.take(key)?;
-            Some(shard.insert(shard.deadline(deadline), waker))
+            let deadline = shard.deadline(deadline);
+            if shard.has_come(deadline) {
+                return Some(Err(Rejected::Passed(waker)));
+            }
+            Some(shard.insert(deadline, waker))
         });
         match moved {
             None | Some(Some(Err(Rejected::Closed(_)))) => State::Unregistered,
