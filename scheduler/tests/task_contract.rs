@@ -5,7 +5,7 @@ mod watch;
 
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -171,6 +171,36 @@ fn an_output_that_panics_in_its_drop_harms_nobody() {
                 .expect("still at work"),
             7
         );
+    }
+}
+
+#[test]
+fn a_future_is_dropped_while_the_panic_of_its_poll_unwinds() {
+    /// Says whether it was dropped so, and then panics itself.
+    struct Panics(mpsc::Sender<bool>);
+
+    impl Future for Panics {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            panic!("the first")
+        }
+    }
+
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            self.0.send(thread::panicking()).unwrap();
+            panic!("the second");
+        }
+    }
+
+    let _dog = watchdog();
+    for runtime in each_kind() {
+        let (tell, told) = mpsc::channel();
+        let handle = runtime.spawn(Panics(tell));
+        let panic = runtime.block_on(handle).unwrap_err().into_panic();
+        assert_eq!(*panic.downcast_ref::<&str>().unwrap(), "the first");
+        assert!(told.recv().unwrap());
     }
 }
 

@@ -172,10 +172,22 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
 
     /// Polls the future, once. A panic becomes the result.
     fn poll(&self, header: NonNull<Header>) -> Poll<Result<F::Output, JoinError>> {
+        /// If the poll panics, drops the future while the panic unwinds: the drop can ask `thread::panicking`.
+        struct Unwinds<'a, F: Future + 'static, S: Schedule>(&'a Cell<F, S>);
+
+        impl<F: Future + 'static, S: Schedule> Drop for Unwinds<'_, F, S> {
+            fn drop(&mut self) {
+                // The first panic is the task's result. The hook has printed one in the drop.
+                let second = self.0.drop_future();
+                contain(|| drop(second));
+            }
+        }
+
         let waker = borrowed_waker(RawTask(header));
         waits::forget();
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            self.stage.with_mut(|stage| {
+            let unwinds = Unwinds(self);
+            let polled = self.stage.with_mut(|stage| {
                 // SAFETY: RUNNING is ours, so the stage is too (S1, S3).
                 let Stage::Running(future) = (unsafe { &mut *stage }) else {
                     unreachable!("a task that isn't complete has its future")
@@ -184,7 +196,9 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
                 let future = unsafe { Pin::new_unchecked(future) };
                 self.scheduler
                     .around_poll(&waker, || future.poll(&mut Context::from_waker(&waker)))
-            })
+            });
+            std::mem::forget(unwinds);
+            polled
         }));
         match polled {
             Ok(Poll::Pending) => {
@@ -200,12 +214,7 @@ impl<F: Future + 'static, S: Schedule> Cell<F, S> {
                 contain(|| drop(dropped));
                 Poll::Ready(Ok(output))
             }
-            Err(payload) => {
-                // The first panic is the task's result. The hook has printed one in the drop.
-                let second = self.drop_future();
-                contain(|| drop(second));
-                Poll::Ready(Err(self.panicked(payload)))
-            }
+            Err(payload) => Poll::Ready(Err(self.panicked(payload))),
         }
     }
 
