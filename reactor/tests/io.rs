@@ -3,6 +3,7 @@
 use std::io::IoSlice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::string::FromUtf8Error;
 use std::task::{Context, Poll};
 
 use heist_reactor::io::compat::FuturesAsyncReadCompatExt;
@@ -435,6 +436,24 @@ fn a_buffer_that_is_full_reads_nothing_and_one_that_is_not_need_not_be_initializ
 }
 
 #[test]
+fn a_vec_that_has_room_for_all_is_not_allocated_anew() {
+    within_limit(|| {
+        block_on(async {
+            let bytes: Vec<u8> = (0..100).collect();
+            for len in 0..=bytes.len() {
+                for capacity in 32..100 {
+                    let mut read = Vec::with_capacity(capacity);
+                    let mut reader = Trickle::new(&bytes[..len]);
+                    assert_eq!(reader.read_to_end(&mut read).await.unwrap(), len);
+                    assert_eq!(read, bytes[..len]);
+                    assert!(capacity < len || read.capacity() == capacity);
+                }
+            }
+        });
+    });
+}
+
+#[test]
 fn a_buf_that_is_written_is_consumed() {
     within_limit(|| {
         block_on(async {
@@ -513,6 +532,15 @@ fn a_line_that_is_not_text_leaves_the_string_as_it_was() {
         assert_eq!(reader.fill_buf().await.unwrap(), b"ghi");
         AsyncBufReadExt::consume(&mut reader, 3);
         assert_eq!(reader.fill_buf().await.unwrap(), b"");
+
+        let mut lines = (&b"abc\nd\xff\nefghi"[..]).lines();
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "abc");
+        let error = lines.next_line().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        let bytes = error.into_inner().unwrap().downcast::<FromUtf8Error>();
+        assert_eq!(bytes.unwrap().into_bytes(), b"d\xff");
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "efghi");
+        assert_eq!(lines.next_line().await.unwrap(), None);
     });
 }
 

@@ -40,8 +40,12 @@ use super::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf, split};
 /// ```
 #[track_caller]
 pub fn duplex(max_buf_size: usize) -> (DuplexStream, DuplexStream) {
-    let direction = || Arc::new(Mutex::new(SimplexStream::new_unsplit(max_buf_size)));
-    let (there, back) = (direction(), direction());
+    // No closure makes both: the location of a panic would be in it.
+    let [there, back] = [
+        SimplexStream::new_unsplit(max_buf_size),
+        SimplexStream::new_unsplit(max_buf_size),
+    ]
+    .map(|direction| Arc::new(Mutex::new(direction)));
     let one = DuplexStream {
         read: there.clone(),
         write: back.clone(),

@@ -210,6 +210,7 @@ impl<'a> ReadBuf<'a> {
     ///
     /// [`initialize_unfilled`](Self::initialize_unfilled) has an example.
     #[inline]
+    #[track_caller]
     pub fn initialize_unfilled_to(&mut self, n: usize) -> &mut [u8] {
         assert!(
             n <= self.remaining(),

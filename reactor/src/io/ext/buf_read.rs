@@ -258,8 +258,8 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
     ///
     /// # Errors
     ///
-    /// `InvalidData` if the line isn't UTF-8: the next call reads the line after it. Any error from the reader except
-    /// `Interrupted`.
+    /// `InvalidData` if the line isn't UTF-8: the error holds a [`FromUtf8Error`](std::string::FromUtf8Error) with the bytes,
+    /// and the next call reads the line after it. Any error from the reader except `Interrupted`.
     ///
     /// # Cancel safety
     ///
@@ -308,7 +308,7 @@ impl<R: AsyncBufRead> Lines<R> {
         }
         Poll::Ready(match String::from_utf8(line) {
             Ok(line) => Ok(Some(line)),
-            Err(error) => Err(Error::new(ErrorKind::InvalidData, error.utf8_error())),
+            Err(error) => Err(Error::new(ErrorKind::InvalidData, error)),
         })
     }
 }

@@ -195,6 +195,8 @@ pub trait AsyncReadExt: AsyncRead {
 
     /// Reads to the end, and appends what was read to `buf`. Returns how many bytes were read.
     ///
+    /// If `buf` has room for all, it isn't allocated anew, unless its capacity is below 32.
+    ///
     /// # Errors
     ///
     /// Any error from the reader except `Interrupted`. What was read so far stays in `buf`.
@@ -208,8 +210,8 @@ pub trait AsyncReadExt: AsyncRead {
     where
         Self: Unpin,
     {
-        let start = buf.len();
-        Operate::new(self, ReadToEnd { buf, start })
+        let (start, given) = (buf.len(), buf.capacity());
+        Operate::new(self, ReadToEnd { buf, start, given })
     }
 
     /// Reads to the end, and appends what was read to `dst`. Returns how many bytes were read.
@@ -341,13 +343,15 @@ pub struct ReadToEnd<'a> {
     buf: &'a mut Vec<u8>,
     /// How long it was before.
     start: usize,
+    /// Its capacity then.
+    given: usize,
 }
 
 impl<R: AsyncRead + ?Sized> Operation<R> for ReadToEnd<'_> {
     type Output = usize;
 
     fn poll(&mut self, io: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<Result<usize>> {
-        ready!(poll_to_end(io, cx, self.buf))?;
+        ready!(poll_to_end(io, cx, self.buf, self.given))?;
         Poll::Ready(Ok(self.buf.len() - self.start))
     }
 }
@@ -362,7 +366,7 @@ impl<R: AsyncRead + ?Sized> Operation<R> for ReadToString<'_> {
     type Output = usize;
 
     fn poll(&mut self, io: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<Result<usize>> {
-        ready!(poll_to_end(io, cx, &mut self.bytes))?;
+        ready!(poll_to_end(io, cx, &mut self.bytes, 0))?;
         let text = std::str::from_utf8(&self.bytes)
             .map_err(|error| Error::new(ErrorKind::InvalidData, error))?;
         self.dst.push_str(text);
@@ -370,14 +374,26 @@ impl<R: AsyncRead + ?Sized> Operation<R> for ReadToString<'_> {
     }
 }
 
-/// Polls until all has been read, and appended to `buffer`.
+/// Less room than this is not worth a read.
+const LITTLE: usize = 32;
+
+/// Polls until all has been read, and appended to `buffer`, whose capacity was `given`.
 fn poll_to_end<R: AsyncRead + ?Sized>(
     mut reader: Pin<&mut R>,
     cx: &mut Context<'_>,
     buffer: &mut Vec<u8>,
+    given: usize,
 ) -> Poll<Result<()>> {
     poll_each(cx, |cx| {
-        if buffer.capacity() - buffer.len() < 32 {
+        if buffer.capacity() - buffer.len() < LITTLE {
+            // Whoever gave the buffer may have known how much there is to read. So nothing is allocated just to learn that
+            // the end has come.
+            if buffer.capacity() == given && given >= LITTLE {
+                let mut more = [0; LITTLE];
+                let done = ready!(poll_read_slice(reader.as_mut(), cx, &mut more))?;
+                buffer.extend_from_slice(&more[..done]);
+                return Poll::Ready(Ok((done == 0).then_some(())));
+            }
             buffer.reserve(CHUNK);
         }
         // Some readers initialize all that they are given. The limit keeps a large buffer from being cleared again for

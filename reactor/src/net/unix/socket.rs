@@ -84,7 +84,7 @@ impl UnixSocket {
     ///
     /// If the socket is one for datagrams. Any error that the operating system returns.
     pub fn listen(self, backlog: u32) -> io::Result<UnixListener> {
-        self.require(Type::STREAM, "a datagram socket can't listen")?;
+        self.require(Type::STREAM, "listen cannot be called on a datagram socket")?;
         self.0.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         UnixListener::register(OwnedFd::from(self.0).into())
     }
@@ -99,7 +99,10 @@ impl UnixSocket {
     ///
     /// If you drop the future, the socket is closed.
     pub async fn connect(self, path: impl AsRef<Path>) -> io::Result<UnixStream> {
-        self.require(Type::STREAM, "a datagram socket becomes no stream")?;
+        self.require(
+            Type::STREAM,
+            "connect cannot be called on a datagram socket",
+        )?;
         let address = at_socket2(path.as_ref())?;
         if let Err(error) = self.0.connect(&address)
             && error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error())
@@ -115,7 +118,7 @@ impl UnixSocket {
     ///
     /// If the socket is one for a stream.
     pub fn datagram(self) -> io::Result<UnixDatagram> {
-        self.require(Type::DGRAM, "a stream socket exchanges no datagrams")?;
+        self.require(Type::DGRAM, "datagram cannot be called on a stream socket")?;
         UnixDatagram::register(OwnedFd::from(self.0).into())
     }
 }
