@@ -66,7 +66,7 @@
 //! | `RuntimeMetrics::worker_…(worker)` | panics from `num_workers` on | has places for spare workers there, and panics beyond them | |
 //! | `runtime::worker_index` | below `num_workers` | the numbers of spare workers are above | |
 //! | `task::block_in_place` | its worker goes to another thread at once | as soon as there is work for it | a call that is soon over costs no thread |
-//! | `on_thread_start`, `on_thread_stop` | are called by workers and by threads for blocking jobs, inside the runtime | are called by the reactor thread and by spare workers too; inside no runtime, so `Handle::current` panics there | |
+//! | `on_thread_start`, `on_thread_stop` | are called by workers and by threads for blocking jobs, inside the runtime | are called by the reactor thread and by spare workers too | |
 //! | names of threads by default | `tokio-rt-worker` | `heist-worker` | |
 //! | a task whose future is done and then panics in its drop | ends with that panic | ends with its output; the panic is printed | the output is there |
 //! | the future of `block_on` in a current-thread runtime, if it yields | has its next turn when the ready tasks had one | has it after `event_interval` polls of ready tasks | |

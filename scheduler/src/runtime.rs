@@ -54,6 +54,7 @@ use std::time::{Duration, Instant};
 use crate::cell::JoinHandle;
 use crate::thread;
 use crate::workers::{driver, engage, relief, seat};
+use builder::Home;
 use current_thread::CurrentThread;
 use multi_thread::MultiThread;
 use root::Ended;
@@ -138,6 +139,8 @@ pub struct Runtime {
     ended: bool,
     /// The process in which its threads run.
     process: u32,
+    /// Dropped after the threads have ended, if the runtime waits for them.
+    _home: Home,
 }
 
 impl UnwindSafe for Runtime {}

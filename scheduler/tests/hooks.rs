@@ -323,3 +323,29 @@ fn every_thread_of_a_runtime_has_its_name() {
         );
     }
 }
+
+#[test]
+fn the_hooks_of_threads_are_called_inside_their_runtime() {
+    let _dog = watchdog();
+    for kind in KINDS {
+        let ids = Arc::new(Mutex::new(Vec::new()));
+        let (on_start, on_stop) = (ids.clone(), ids.clone());
+        let note = |ids: &Mutex<Vec<_>>| {
+            let id = Handle::try_current().map(|handle| handle.id());
+            ids.lock().expect("no panic").push(id.ok());
+        };
+        let runtime = kind()
+            .on_thread_start(move || note(&on_start))
+            .on_thread_stop(move || note(&on_stop))
+            .build()
+            .expect("a runtime");
+        works(&runtime);
+        let job = runtime.block_on(async { task::spawn_blocking(|| ()).await });
+        job.expect("no panic");
+        let id = runtime.handle().id();
+        drop(runtime);
+        let ids = ids.lock().expect("no panic");
+        assert!(ids.len() >= 2, "those of the job");
+        assert!(ids.iter().all(|&found| found == Some(id)), "{ids:?}");
+    }
+}

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use heist_reactor::backend::Backend;
 use heist_sync::protocol::contain;
+use heist_sync::sys::{Arc, Mutex};
 
 use super::current_thread::CurrentThread;
+use super::entered;
 use super::multi_thread::MultiThread;
 use super::{Handle, Kind, Runtime};
 use crate::cell::UnjoinedPanic;
@@ -35,6 +37,31 @@ struct Threads {
     stack_size: Option<usize>,
     on_start: Option<Hook>,
     on_stop: Option<Hook>,
+}
+
+/// The runtime that its threads' hooks are called in. Empty once the runtime has ended: it is a reference from the runtime's
+/// threads to the runtime.
+#[derive(Default)]
+pub(super) struct Home(std::sync::Arc<Mutex<Option<Arc<Shared>>>>);
+
+impl Home {
+    /// A hook that calls `hook` inside the runtime.
+    fn around(&self, hook: &Hook) -> Hook {
+        let (home, hook) = (self.0.clone(), hook.clone());
+        std::sync::Arc::new(move || {
+            let shared = home.lock().clone();
+            let _entered = shared.map(entered::enter);
+            hook();
+        })
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // It may be the last reference, so it is dropped while the lock is free.
+        let shared = self.0.lock().take();
+        drop(shared);
+    }
 }
 
 /// Builds a [`Runtime`].
@@ -371,7 +398,8 @@ impl Builder {
     }
 
     /// Sets a function that each thread of the runtime calls when it starts: workers, threads for blocking jobs, and
-    /// the reactor thread. If it panics, the panic is printed and has no other effect.
+    /// the reactor thread. It is called inside the runtime: `Handle::current` works. If it panics, the panic is printed and has
+    /// no other effect.
     ///
     /// # Examples
     /// ```
@@ -400,8 +428,8 @@ impl Builder {
         self
     }
 
-    /// Sets a function that each thread of the runtime calls before it ends. If it panics, the panic is printed and has
-    /// no other effect.
+    /// Sets a function that each thread of the runtime calls before it ends. It is called inside the runtime, unless the thread
+    /// outlives that (`shutdown_background`). If it panics, the panic is printed and has no other effect.
     ///
     /// [`on_thread_start`](Self::on_thread_start) has an example.
     pub fn on_thread_stop<F>(&mut self, f: F) -> &mut Self
@@ -655,7 +683,8 @@ impl Builder {
             .map(|(local, open)| (local, Remote::new(open)))
             .unzip();
         let threads = places.saturating_add(self.max_blocking_threads);
-        let driver = Driver::new(self.reactor_config(), threads)?;
+        let home = Home::default();
+        let driver = Driver::new(self.reactor_config(&home), threads)?;
         if self.start_paused {
             driver.pause();
         }
@@ -675,6 +704,10 @@ impl Builder {
             kind,
             run::serve,
         );
+        // Before any thread starts.
+        if self.threads.on_start.is_some() || self.threads.on_stop.is_some() {
+            *home.0.lock() = Some(shared.clone());
+        }
         let mut workers: Vec<_> = locals
             .into_iter()
             .enumerate()
@@ -697,6 +730,7 @@ impl Builder {
             kind,
             ended: false,
             process: std::process::id(),
+            _home: home,
         })
     }
 
@@ -717,14 +751,15 @@ impl Builder {
         }
     }
 
-    fn reactor_config(&self) -> heist_reactor::Config {
+    fn reactor_config(&self, home: &Home) -> heist_reactor::Config {
+        let around = |hook: &Option<Hook>| hook.as_ref().map(|hook| home.around(hook));
         heist_reactor::Config {
             thread_name: self.threads.name.clone(),
             thread_stack_size: self.threads.stack_size,
             max_blocking_threads: self.max_blocking_threads,
             thread_keep_alive: self.keep_alive,
-            on_thread_start: self.threads.on_start.clone(),
-            on_thread_stop: self.threads.on_stop.clone(),
+            on_thread_start: around(&self.threads.on_start),
+            on_thread_stop: around(&self.threads.on_stop),
             backend: self.backend.clone(),
         }
     }
