@@ -229,6 +229,24 @@ fn a_runtime_that_is_told_to_ends_with_the_first_panic() {
     }
 }
 
+#[test]
+fn a_runtime_that_is_told_to_ends_even_if_the_panic_is_joined() {
+    let _dog = watchdog();
+    for make in KINDS {
+        let runtime = make()
+            .unhandled_panic(UnhandledPanic::ShutdownRuntime)
+            .build()
+            .expect("a runtime");
+        let text = panics(|| {
+            runtime.block_on(async {
+                let _ = task::spawn(async { panic!("the first") }).await;
+            });
+        });
+        let text = text.expect("it ends");
+        assert!(text.contains("a spawned task panicked"), "{text}");
+    }
+}
+
 trait Refused {
     fn block_on_refused(&self) -> bool;
 }

@@ -103,7 +103,8 @@ impl<F: Future> RootFuture<'_, F> {
 
 impl<F: Future> Root for RootFuture<'_, F> {
     fn turn(&mut self, shared: &Shared) -> bool {
-        self.poll_if_woken() || shared.alarm.is_rung()
+        // The alarm comes first: a root that joins the task that has rung it would be done otherwise.
+        shared.alarm.is_rung() || self.poll_if_woken()
     }
 
     fn is_woken(&self, _: &Shared) -> bool {
