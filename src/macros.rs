@@ -133,6 +133,8 @@ macro_rules! try_join {
 #[macro_export]
 macro_rules! join_pinned {
     ($kind:ident, $turn:literal, [$($pinned:tt)*] $future:expr, $($rest:expr,)*) => {{
+        // What was around it in the caller's line isn't here, so its parentheses would seem to be too much.
+        #[allow(unused_parens, unused_braces)]
         let future = $future;
         let future = $crate::macros::support::IntoFuture::into_future(future);
         let mut future = $crate::macros::support::pin!($crate::macros::support::Some(future));

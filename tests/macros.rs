@@ -239,6 +239,21 @@ async fn select_runs_the_handler_of_the_future_that_is_ready() {
 }
 
 #[heist::test]
+#[deny(unused_parens, unused_braces)]
+async fn parentheses_around_futures_are_no_reason_to_warn() {
+    let mut one = std::future::ready(1);
+    let got = heist::select! {
+        number = (&mut one), if (true) => number,
+        number = { std::future::ready(1) }, if { true } => number,
+    };
+    let both = heist::join!((std::future::ready(1)), { std::future::ready(2) });
+    let all = heist::try_join!((std::future::ready(Ok::<_, ()>(1))), {
+        std::future::ready(Ok(2))
+    });
+    assert_eq!((got, both, all), (1, (1, 2), Ok((1, 2))));
+}
+
+#[heist::test]
 async fn select_with_biased_polls_from_the_first() {
     for _ in 0..100 {
         let winner = heist::select! {

@@ -185,6 +185,8 @@ impl Select {
         let pinned = self.branches.iter().enumerate().map(|(index, branch)| {
             let (name, future) = (local(&format!("future_{index}")), &branch.future);
             quote! {
+                // What is around a future in the branch isn't here, so its parentheses would seem to be too much.
+                #[allow(unused_parens, unused_braces)]
                 let #name = #future;
                 let #name = #support::IntoFuture::into_future(#name);
                 let mut #name = #support::pin!(#name);
