@@ -51,6 +51,12 @@
 //! | `net`, `fs`, `process`, `signal`, `time` outside any runtime | panic | work, by a thread that starts at first use | |
 //! | a sleep whose runtime has been shut down | panics | moves to the runtime that polls it next | |
 //! | signals | are heard while some runtime with I/O is driven | are always heard | |
+//! | a signal that comes after its listener was dropped and before the same poll makes another | reaches that in a current-thread runtime, which hears of signals between polls | reaches nobody | another thread tells the listeners at once |
+//! | `try_read` and its like once the runtime is gone | still give what had come | fail | |
+//! | `readable`, `writable`, `ready` | cost no budget | cost a unit, as reads and writes do | a loop of `writable` and `try_write` yields |
+//! | `readable` on a new socket | mostly waits until there is something | is mostly ready, until an operation finds otherwise | the first operation waits for no event |
+//! | a task that yields in a current-thread runtime with nothing else to do | goes on after a look for events | after a look only if the last one is 16 µs ago | the look is a system call |
+//! | `Sleep::is_elapsed` | is false until the sleep was woken | asks the clock | |
 //! | `TcpStream::connect` to a host with several addresses | tries one after the other | starts the next attempt after 250 ms (RFC 8305), and takes the first that succeeds | an address that doesn't answer costs 250 ms, not minutes |
 //! | look-up of host names | on the blocking pool | on a pool of its own, at most 64 at once | a name server that doesn't answer holds up no file and no shutdown |
 //! | writes to pipes, if the program has undone Rust's ignoring of SIGPIPE | raise SIGPIPE | fail with `BrokenPipe` | |
@@ -73,6 +79,7 @@
 //! | polls that take long, or block | hold up the tasks behind them | other workers, or spare ones, take those tasks | |
 //! | `LocalSet` in a `LocalRuntime` | not supported | works; `spawn_local` spawns into whichever was entered last | |
 //! | a writer that says it has taken more than it was given | mostly panics | is the error `InvalidData` | |
+//! | `read_line`, `read_to_string` of what isn't UTF-8 | count the place of the error from the start of the string | from the start of what was read | what was there isn't looked at again |
 //! | `task_local!` | | the same; the first poll of a `spawn_eager`, which tokio lacks, is a call inside its spawner and sees the spawner's values | |
 //! | `#[main]`, `#[test]` | options `flavor`, `worker_threads`, `name`, `crate`, `start_paused`; `unhandled_panic` needs `tokio_unstable` | the same; `shutdown_grace` is new | |
 //! | `time::sleep` | ends at the next full millisecond | ends within some tens of microseconds on Linux | |
