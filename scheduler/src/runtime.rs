@@ -54,7 +54,7 @@ use std::time::{Duration, Instant};
 use crate::cell::JoinHandle;
 use crate::thread;
 use crate::workers::{driver, engage, relief, seat};
-use builder::Home;
+use builder::HookHome;
 use current_thread::CurrentThread;
 use multi_thread::MultiThread;
 use root::Ended;
@@ -140,7 +140,7 @@ pub struct Runtime {
     /// The process in which its threads run.
     process: u32,
     /// Dropped after the threads have ended, if the runtime waits for them.
-    _home: Home,
+    _home: HookHome,
 }
 
 impl UnwindSafe for Runtime {}

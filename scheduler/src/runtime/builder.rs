@@ -42,9 +42,9 @@ struct Threads {
 /// The runtime that its threads' hooks are called in. Empty once the runtime has ended: it is a reference from the runtime's
 /// threads to the runtime.
 #[derive(Default)]
-pub(super) struct Home(std::sync::Arc<Mutex<Option<Arc<Shared>>>>);
+pub(super) struct HookHome(std::sync::Arc<Mutex<Option<Arc<Shared>>>>);
 
-impl Home {
+impl HookHome {
     /// A hook that calls `hook` inside the runtime.
     fn around(&self, hook: &Hook) -> Hook {
         let (home, hook) = (self.0.clone(), hook.clone());
@@ -56,7 +56,7 @@ impl Home {
     }
 }
 
-impl Drop for Home {
+impl Drop for HookHome {
     fn drop(&mut self) {
         // It may be the last reference, so it is dropped while the lock is free.
         let shared = self.0.lock().take();
@@ -683,7 +683,7 @@ impl Builder {
             .map(|(local, open)| (local, Remote::new(open)))
             .unzip();
         let threads = places.saturating_add(self.max_blocking_threads);
-        let home = Home::default();
+        let home = HookHome::default();
         let driver = Driver::new(self.reactor_config(&home), threads)?;
         if self.start_paused {
             driver.pause();
@@ -751,7 +751,7 @@ impl Builder {
         }
     }
 
-    fn reactor_config(&self, home: &Home) -> heist_reactor::Config {
+    fn reactor_config(&self, home: &HookHome) -> heist_reactor::Config {
         let around = |hook: &Option<Hook>| hook.as_ref().map(|hook| home.around(hook));
         heist_reactor::Config {
             thread_name: self.threads.name.clone(),
