@@ -132,10 +132,13 @@ impl Reactor {
     }
 
     /// Somebody has done what the [`Monitor`](crate::Monitor) does at a tick. If the reactor thread sleeps until its next tick, it
-    /// sleeps for `length` from now. It takes a free poller only at its ticks: see [`free_for`](Self::free_for).
+    /// sleeps for `length` from now, or until the next deadline. It takes a free poller only at its ticks: see
+    /// [`free_for`](Self::free_for).
     pub fn put_off_tick(&self, length: Duration) {
-        let handover = &self.0.handover;
-        self.0.ticker.put_off(length, || handover.is_stopped());
+        let shared = &self.0;
+        let length = shared.until_deadline(length);
+        let stopped = || shared.handover.is_stopped();
+        shared.ticker.put_off(length, stopped);
     }
 
     /// For how long the poller has been free. `None` if somebody holds it. Both are estimates.
@@ -278,9 +281,27 @@ impl Shared {
         self.timers.next() != NEVER && self.standstill().is_quiet(at_rest)
     }
 
+    /// Whether a deadline may have passed that nobody has seen to.
+    pub(crate) fn is_due(&self) -> bool {
+        self.timers.is_due()
+    }
+
     /// The reactor thread's sleep between two ticks. Returns whether to go on.
     pub(crate) fn sleep_until_tick(&self, length: Duration) -> bool {
+        let length = self.until_deadline(length);
         self.ticker.sleep(length, || self.handover.is_stopped())
+    }
+
+    /// For how long the reactor thread sleeps: for `limit`, or until the next deadline, if nobody has the poller and would see
+    /// to it.
+    fn until_deadline(&self, limit: Duration) -> Duration {
+        if self.handover.free_for().is_none() {
+            return limit;
+        }
+        let deadline = self.timers.real_instant(self.timers.next());
+        deadline.map_or(limit, |deadline| {
+            limit.min(deadline.saturating_duration_since(Instant::now()))
+        })
     }
 
     pub(crate) fn try_borrow(&self) -> Option<Turn<'_>> {

@@ -118,7 +118,9 @@ impl Watch {
             self.tick();
             sleep = self.tick_length();
             let free = handover.free_for();
-            if let Some(free) = free.filter(|free| *free < LINGER) {
+            // A deadline is seen to at once.
+            let lingers = |free: &Duration| *free < LINGER && !shared.is_due();
+            if let Some(free) = free.filter(lingers) {
                 // Its borrower may be back at any moment. If not, we take the poller one tick after it was let go.
                 sleep -= free;
             } else if let Some(turn) = free.and_then(|_| shared.try_borrow()) {

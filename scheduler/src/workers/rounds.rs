@@ -12,7 +12,7 @@
 //!
 //! The tick is not put off if the poller has been free for a while and some worker sleeps: then the reactor thread takes the
 //! poller, so that an event finds that worker. Nor is it if stalls have to be reported, because that calls somebody else's
-//! code.
+//! code. A deadline that comes earlier wakes the reactor thread for itself.
 //!
 //! Only one thread looks at a time. A thread that finds another one looking goes on with its own work. If a worker loses its
 //! processor in the middle of a look, the next look waits for it.
