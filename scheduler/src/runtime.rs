@@ -27,6 +27,7 @@ mod current_thread;
 pub(crate) mod eager;
 pub(crate) mod entered;
 mod handle;
+mod hook_home;
 pub(crate) mod local_runtime;
 mod metrics;
 mod multi_thread;
@@ -54,8 +55,8 @@ use std::time::{Duration, Instant};
 use crate::cell::JoinHandle;
 use crate::thread;
 use crate::workers::{driver, engage, relief, seat};
-use builder::HookHome;
 use current_thread::CurrentThread;
+use hook_home::HookHome;
 use multi_thread::MultiThread;
 use root::Ended;
 

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use heist_reactor::backend::Backend;
 use heist_sync::protocol::contain;
-use heist_sync::sys::{Arc, Mutex};
 
 use super::current_thread::CurrentThread;
-use super::entered;
+use super::hook_home::HookHome;
 use super::multi_thread::MultiThread;
 use super::{Handle, Kind, Runtime};
 use crate::cell::UnjoinedPanic;
@@ -37,31 +36,6 @@ struct Threads {
     stack_size: Option<usize>,
     on_start: Option<Hook>,
     on_stop: Option<Hook>,
-}
-
-/// The runtime that its threads' hooks are called in. Empty once the runtime has ended: it is a reference from the runtime's
-/// threads to the runtime.
-#[derive(Default)]
-pub(super) struct HookHome(std::sync::Arc<Mutex<Option<Arc<Shared>>>>);
-
-impl HookHome {
-    /// A hook that calls `hook` inside the runtime.
-    fn around(&self, hook: &Hook) -> Hook {
-        let (home, hook) = (self.0.clone(), hook.clone());
-        std::sync::Arc::new(move || {
-            let shared = home.lock().clone();
-            let _entered = shared.map(entered::enter);
-            hook();
-        })
-    }
-}
-
-impl Drop for HookHome {
-    fn drop(&mut self) {
-        // It may be the last reference, so it is dropped while the lock is free.
-        let shared = self.0.lock().take();
-        drop(shared);
-    }
 }
 
 /// Builds a [`Runtime`].
@@ -706,7 +680,7 @@ impl Builder {
         );
         // Before any thread starts.
         if self.threads.on_start.is_some() || self.threads.on_stop.is_some() {
-            *home.0.lock() = Some(shared.clone());
+            home.set(&shared);
         }
         let mut workers: Vec<_> = locals
             .into_iter()

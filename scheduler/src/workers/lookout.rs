@@ -120,8 +120,10 @@ pub(crate) struct Lookout {
     together: Together,
     /// When it looked last.
     looked: Instant,
-    /// Reports of stalls, still to be made.
+    /// Reports of stalls, still to be made. Only the reactor thread makes them.
     pub(crate) reports: Vec<Waker>,
+    /// The reactor thread has to look at once: a worker that looks brings and dismisses no threads.
+    pub(crate) urgent: bool,
 }
 
 /// The result of one look at all workers.
@@ -243,12 +245,15 @@ impl Lookout {
             together: Together::new(now),
             looked: now,
             reports: Vec::new(),
+            urgent: false,
         }
     }
 
-    /// Looks at all workers, and helps if one is held up. `by`: the worker that looks, if one does. It is between two polls.
+    /// Looks at all workers, and helps if one is held up. `by`: the worker that looks, if one does. It is between two polls, and
+    /// leaves to the reactor thread what may call user code: to make reports, and to bring threads.
     pub(crate) fn look(&mut self, shared: &Shared, by: Option<usize>) -> View {
         let glance = self.glance(shared, by);
+        self.urgent = by.is_some() && !self.reports.is_empty();
         let trouble = glance.ready && glance.held_up > 0;
         self.together.tick(shared, glance.now, !trouble);
         self.move_on(shared, &glance);
@@ -267,23 +272,29 @@ impl Lookout {
                 if held_up.by_polls() {
                     self.last_trouble = glance.now;
                 }
-                if all_awake {
+                if all_awake && by.is_none() {
                     self.bring_threads(shared, &glance, stuck_for, &held_up);
+                } else if all_awake {
+                    self.urgent |= held_up.by_polls();
                 }
             }
         }
         // Workers that merely lack a processor keep no spare: it would stay for as long as the machine is busy, and make it
         // busier.
         if glance.spares > 0 && glance.now - self.last_trouble >= QUIET {
-            self.last_trouble = glance.now;
-            engage::dismiss_spare(shared);
+            if by.is_some() {
+                self.urgent = true;
+            } else {
+                self.last_trouble = glance.now;
+                engage::dismiss_spare(shared);
+            }
         }
         let in_vain = self.in_vain_until.is_some() && trouble;
         if in_vain || self.lacks_processors(&glance) {
             View::Busy
         } else if trouble || glance.long_polls || self.together.is_trying() {
             View::HeldUp
-        } else if self.may_rest(shared, &glance) {
+        } else if by.is_none() && self.may_rest(shared, &glance) {
             View::Asleep
         } else {
             View::Busy

@@ -9,6 +9,9 @@ use super::driver;
 use super::shared::{Shared, Worker};
 use crate::cell::Id;
 
+/// For how long nobody looks at events while all are at work.
+const EVENTS_MOST: Duration = Duration::from_millis(1);
+
 /// What else a worker's thread does between tasks: the future of a `block_on`, in a current-thread runtime.
 pub(crate) trait Root {
     /// Does it, and returns whether the worker should leave its loop.
@@ -149,9 +152,18 @@ impl Worker {
 
     /// Between two polls: helps others if it is time to look whether they need it.
     pub(super) fn look_out(&self) {
-        if let Some(rounds) = self.shared.rounds.get() {
-            rounds.pass(&self.shared, self.index);
+        let Some(rounds) = self.shared.rounds.get() else {
+            return;
+        };
+        if self.is_lent() {
+            return;
         }
+        // Its own interval may be that of polls that were shorter, or the user's.
+        let free = self.shared.driver.free_for();
+        if free.is_some_and(|free| free >= EVENTS_MOST) {
+            self.look_at_reactor();
+        }
+        rounds.pass(&self.shared, self.index);
     }
 
     /// A thread takes the worker from its offer. `counts`: if it was claimed, it counts as searching.

@@ -35,6 +35,15 @@ impl Watch {
     }
 }
 
+impl Drop for Watch {
+    /// The reactor thread ends. What has stalled is reported all the same.
+    fn drop(&mut self) {
+        let mut calls = Vec::new();
+        self.turns.end(&mut calls);
+        heist_reactor::wake_all(&mut calls);
+    }
+}
+
 impl Monitor for Watch {
     fn dispatch(&mut self, woken: &mut Vec<Waker>) {
         seat::collect_wakes(&self.shared, &mut || {

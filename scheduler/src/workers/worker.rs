@@ -143,8 +143,8 @@ impl Worker {
         self.shared.hooks.event_interval.min(measured)
     }
 
-    /// After how many polls it looks at the injector first, the next time. Looks out for others too, if a quarter of a
-    /// millisecond has passed.
+    /// After how many polls it looks at the injector first, the next time. Looks out for others too, if it has polled as often
+    /// as in an eighth of a millisecond, by the last measure.
     #[cold]
     fn injector_interval(&self) -> u32 {
         let per_ms = self.remote().polls_per_ms();
@@ -153,7 +153,7 @@ impl Worker {
         let left = self.look_out_in.get().saturating_sub(interval);
         self.look_out_in.set(left);
         if left == 0 {
-            self.look_out_in.set((per_ms / 4).min(LOOK_OUT_MOST));
+            self.look_out_in.set((per_ms / 8).min(LOOK_OUT_MOST));
             self.look_out();
         }
         interval
