@@ -38,10 +38,15 @@ fn sleeps() -> usize {
 
 /// Waits until no thread has been awake for `time`: it hangs where one ticks on.
 fn wait_for_quiet(time: Duration) {
-    let mut before = sleeps();
+    wait_for_quiet_of("idle-heist", time);
+}
+
+/// The same for the threads whose names begin so.
+fn wait_for_quiet_of(name: &str, time: Duration) {
+    let mut before = sleeps_of(name);
     loop {
         thread::sleep(time);
-        let now = sleeps();
+        let now = sleeps_of(name);
         if now == before {
             return;
         }
@@ -103,6 +108,58 @@ fn nobody_watches_a_poll_that_blocks_while_nothing_waits_and_help_comes_all_the_
         wait_for_quiet(QUIET);
         drop(first);
         runtime.block_on(blocked).expect("no panic");
+    }
+}
+
+/// Nobody watches two workers that are blocked. One goes on, looks out and falls asleep. Then the other one spawns a task, and
+/// blocks until that has run.
+#[test]
+fn a_worker_that_looks_out_does_not_hide_that_nobody_watches() {
+    let _dog = watchdog();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_spare_workers(0)
+        .thread_name("last-heist")
+        .build()
+        .expect("a runtime");
+    // Polls that are long: workers look out after each second one.
+    let long = || async {
+        for _ in 0..200 {
+            let begin = std::time::Instant::now();
+            while begin.elapsed() < Duration::from_micros(300) {}
+            heist_scheduler::task::yield_now().await;
+        }
+    };
+    let tasks = [(); 4].map(|()| runtime.spawn(long()));
+    for task in tasks {
+        runtime.block_on(task).expect("no panic");
+    }
+    const QUIET: Duration = Duration::from_millis(50);
+    for _ in 0..8 {
+        let (begun, begins) = std::sync::mpsc::channel();
+        let (opens, blocked): (Vec<_>, Vec<_>) = (0..2)
+            .map(|_| {
+                let (open, gate) = std::sync::mpsc::channel::<bool>();
+                let begun = begun.clone();
+                let task = runtime.spawn(async move {
+                    begun.send(()).expect("the test waits");
+                    if gate.recv() == Ok(true) {
+                        let (ran, runs) = std::sync::mpsc::channel::<()>();
+                        drop(heist_scheduler::task::spawn(async move { drop(ran) }));
+                        blocks(&runs);
+                    }
+                });
+                (open, task)
+            })
+            .unzip();
+        (0..2).for_each(|_| begins.recv().expect("it begins"));
+        wait_for_quiet_of("last-heist", QUIET);
+        opens[0].send(false).expect("it is blocked");
+        wait_for_quiet_of("last-heist", QUIET);
+        opens[1].send(true).expect("it is blocked");
+        for task in blocked {
+            runtime.block_on(task).expect("no panic");
+        }
     }
 }
 
