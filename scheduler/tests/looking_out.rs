@@ -10,7 +10,7 @@ use std::os::unix::net;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heist_reactor::io::AsyncReadExt;
 use heist_reactor::net::UnixStream;
@@ -18,17 +18,21 @@ use heist_scheduler::runtime::{Builder, Runtime};
 use heist_scheduler::task;
 use watch::watchdog;
 
-/// Tasks yield until one has seen an event that comes when they have yielded often. It hangs where nobody looks at events.
+/// Tasks do short polls, then longer ones. An event comes meanwhile. Few polls later its task has seen it.
 fn an_event_comes(runtime: &Runtime) {
-    let (seen, yields) = (
+    const SHORT: usize = 20_000;
+    const FEW: usize = 400;
+    let (seen, polls) = (
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicUsize::new(0)),
     );
     let tasks = [(); 2].map(|()| {
-        let (seen, yields) = (seen.clone(), yields.clone());
+        let (seen, polls) = (seen.clone(), polls.clone());
         runtime.spawn(async move {
             while !seen.load(Ordering::SeqCst) {
-                yields.fetch_add(1, Ordering::SeqCst);
+                let begin = Instant::now();
+                let long = polls.fetch_add(1, Ordering::SeqCst) > SHORT;
+                while long && begin.elapsed() < Duration::from_millis(2) {}
                 task::yield_now().await;
             }
         })
@@ -40,12 +44,13 @@ fn an_event_comes(runtime: &Runtime) {
         ours.read_u8().await.expect("a byte");
         seen.store(true, Ordering::SeqCst);
     });
-    let before = yields.load(Ordering::SeqCst);
-    while yields.load(Ordering::SeqCst) < before + 100_000 {
+    while polls.load(Ordering::SeqCst) < SHORT + 10 {
         std::thread::yield_now();
     }
+    let before = polls.load(Ordering::SeqCst);
     theirs.write_all(b"x").expect("it is open");
     runtime.block_on(reader).expect("no panic");
+    assert!(polls.load(Ordering::SeqCst) < before + FEW);
     for task in tasks {
         runtime.block_on(task).expect("no panic");
     }
@@ -54,7 +59,7 @@ fn an_event_comes(runtime: &Runtime) {
 #[test]
 fn an_event_comes_beside_a_spare_that_is_busy() {
     let _dog = watchdog();
-    for workers in [1, 2] {
+    for workers in [1, 2, 1, 2, 1, 2] {
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers)
             .max_spare_workers(1)
