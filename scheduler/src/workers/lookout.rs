@@ -29,7 +29,8 @@
 //! The lookout rests, and with it the reactor thread, if nothing is ready and every worker sleeps or is blocked
 //! ([`Lookout::may_rest`]). A thread that queues a task then wakes it ([`Shared::rouse_lookout`]). A push from outside
 //! is ordered by a fence on both sides. A push on a blocked worker's own thread needs no fence: the kernel reported
-//! that this thread slept, and that orders everything the thread does afterwards behind `unwatched`.
+//! that this thread slept, and that orders everything the thread does afterwards behind `unwatched`. A look by a worker
+//! leaves `unwatched` alone: it would hide that the reactor thread rests.
 //!
 //! Everything else that is judged here is a hint: figures are read one by one, without order. A wrong guess wakes or
 //! engages one worker too many, or the right one a tick later.
