@@ -200,14 +200,20 @@ fn a_panic_that_nobody_joins_is_told_once_and_one_that_is_joined_never() {
     }
 }
 
+/// Runtimes of each kind that end with the first panic.
+fn told_to_end() -> impl Iterator<Item = Runtime> {
+    KINDS.into_iter().map(|make| {
+        make()
+            .unhandled_panic(UnhandledPanic::ShutdownRuntime)
+            .build()
+            .expect("a runtime")
+    })
+}
+
 #[test]
 fn a_runtime_that_is_told_to_ends_with_the_first_panic() {
     let _dog = watchdog();
-    for make in KINDS {
-        let runtime = make()
-            .unhandled_panic(UnhandledPanic::ShutdownRuntime)
-            .build()
-            .expect("a runtime");
+    for runtime in told_to_end() {
         let (count, drops) = Count::new();
         let text = panics(|| {
             runtime.block_on(async {
@@ -232,11 +238,7 @@ fn a_runtime_that_is_told_to_ends_with_the_first_panic() {
 #[test]
 fn a_runtime_that_is_told_to_ends_even_if_the_panic_is_joined() {
     let _dog = watchdog();
-    for make in KINDS {
-        let runtime = make()
-            .unhandled_panic(UnhandledPanic::ShutdownRuntime)
-            .build()
-            .expect("a runtime");
+    for runtime in told_to_end() {
         let text = panics(|| {
             runtime.block_on(async {
                 let _ = task::spawn(async { panic!("the first") }).await;

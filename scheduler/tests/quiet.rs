@@ -36,6 +36,13 @@ fn sleeps() -> usize {
     sleeps_of("idle-heist")
 }
 
+/// The builder of a runtime whose threads have that name.
+fn named(name: &str, workers: usize) -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(workers).thread_name(name);
+    builder
+}
+
 /// Waits until no thread has been awake for `time`: it hangs where one ticks on.
 fn wait_for_quiet(time: Duration) {
     wait_for_quiet_of("idle-heist", time);
@@ -57,11 +64,7 @@ fn wait_for_quiet_of(name: &str, time: Duration) {
 #[test]
 fn an_idle_runtime_sleeps_for_good() {
     let _dog = watchdog();
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("idle-heist")
-        .build()
-        .expect("a runtime");
+    let runtime = named("idle-heist", 2).build().expect("a runtime");
     // Long enough to see a thread that ticks ever more slowly, up to ten times a second.
     const QUIET: Duration = Duration::from_millis(250);
     wait_for_quiet(QUIET);
@@ -85,11 +88,7 @@ fn blocks(gate: &std::sync::mpsc::Receiver<()>) {
 fn nobody_watches_a_poll_that_blocks_while_nothing_waits_and_help_comes_all_the_same() {
     let _dog = watchdog();
     for workers in [1, 2] {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(workers)
-            .thread_name("idle-heist")
-            .build()
-            .expect("a runtime");
+        let runtime = named("idle-heist", workers).build().expect("a runtime");
         const QUIET: Duration = Duration::from_millis(250);
         let (first, gate) = std::sync::mpsc::channel();
         let (ran, runs) = std::sync::mpsc::channel::<()>();
@@ -116,10 +115,8 @@ fn nobody_watches_a_poll_that_blocks_while_nothing_waits_and_help_comes_all_the_
 #[test]
 fn a_worker_that_looks_out_does_not_hide_that_nobody_watches() {
     let _dog = watchdog();
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
+    let runtime = named("last-heist", 2)
         .max_spare_workers(0)
-        .thread_name("last-heist")
         .build()
         .expect("a runtime");
     // Polls that are long: workers look out after each second one.
@@ -168,11 +165,7 @@ fn a_worker_that_looks_out_does_not_hide_that_nobody_watches() {
 fn nobody_wakes_up_beside_workers_that_do_short_polls() {
     let _dog = watchdog();
     for workers in [1, 2] {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(workers)
-            .thread_name("busy-heist")
-            .build()
-            .expect("a runtime");
+        let runtime = named("busy-heist", workers).build().expect("a runtime");
         for _ in 0..2 * workers {
             drop(runtime.spawn(async {
                 loop {
@@ -195,10 +188,8 @@ fn nobody_wakes_up_beside_workers_that_do_short_polls() {
 #[test]
 fn a_runtime_whose_workers_all_block_and_that_may_have_no_more_looks_seldom() {
     let _dog = watchdog();
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
+    let runtime = named("idle-heist", 2)
         .max_spare_workers(0)
-        .thread_name("idle-heist")
         .build()
         .expect("a runtime");
     let (begun, begins) = std::sync::mpsc::channel();

@@ -28,7 +28,7 @@ impl Watchdog {
         })
     }
 
-    /// Makes it ring after that time, and not before.
+    /// Makes it ring after that time. If the waiting thread sleeps already, it may ring earlier.
     pub(crate) fn arm(&self, after: Duration) {
         self.set(State::Armed(after));
     }

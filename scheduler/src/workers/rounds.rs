@@ -13,8 +13,8 @@
 //! A spare doesn't pass: it looks at no events, so somebody else must.
 //!
 //! The tick is not put off if the poller has been free for a while and some worker sleeps: then the reactor thread takes the
-//! poller, so that an event finds that worker. If no worker sleeps and the poller has been free for a millisecond, the worker
-//! that passes looks at events. A deadline that comes earlier than the tick wakes the reactor thread for itself.
+//! poller, so that an event finds that worker. If the poller has been free for a millisecond, the worker that passes looks at
+//! events. A deadline that comes earlier than the tick wakes the reactor thread for itself.
 //!
 //! A worker calls no user code here. If a stall has to be reported, or a thread brought, it has the tick come at once.
 //!
