@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net;
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use heist_reactor::backend::Backend;
@@ -23,6 +24,14 @@ fn pair() -> (net::UnixStream, net::UnixStream) {
     let (here, there) = net::UnixStream::pair().unwrap();
     here.set_nonblocking(true).unwrap();
     (here, there)
+}
+
+/// Runs a test while no other test of this process runs. A child that is forked while another thread makes a reactor would find
+/// the registry of reactors locked for good.
+fn in_turn(test: impl FnOnce() + Send + 'static) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    within_limit(test);
 }
 
 /// Runs `child` in a forked child, which then ends. Returns whether `child` returned true.
@@ -83,7 +92,7 @@ fn drops_in_a_child_leave_the_parent_alone(backend: Backend) {
 
 #[test]
 fn a_socket_that_a_child_drops_stays_registered_in_the_parent() {
-    within_limit(|| {
+    in_turn(|| {
         for backend in [Backend::Mio, Backend::Poll] {
             drops_in_a_child_leave_the_parent_alone(backend);
         }
@@ -93,7 +102,7 @@ fn a_socket_that_a_child_drops_stays_registered_in_the_parent() {
 /// Without a thread, as in a process that forks before it starts any.
 #[test]
 fn a_reactor_made_in_the_child_works_there() {
-    within_limit(|| {
+    in_turn(|| {
         assert!(in_child(|| {
             let reactor = Reactor::new(Config::default()).unwrap();
             let _entered = reactor.enter();
