@@ -39,6 +39,16 @@ pub struct Builder {
 
 impl EventLoop {
     /// Builds a loop that owns its runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// let event_loop = EventLoop::builder().build()?;
+    /// assert_eq!(event_loop.run_until_complete(async { 6 * 7 }), Ok(42));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -47,30 +57,88 @@ impl EventLoop {
 impl Builder {
     /// Which implementation to take, by its name: see [`implementations`](super::implementations()). By default the one
     /// that the environment variable `HEIST_EVENT_LOOP` names, or else `multi_thread`. `auto` is the same as the default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// let event_loop = EventLoop::builder().implementation("current_thread").build()?;
+    /// assert_eq!(event_loop.handle().metrics().num_workers(), 1);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn implementation(mut self, name: impl Into<String>) -> Self {
         self.implementation = Some(name.into());
         self
     }
 
     /// Whether [debug mode](EventLoop::set_debug) is on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// let event_loop = EventLoop::builder().debug(true).build()?;
+    /// assert!(event_loop.get_debug());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn debug(mut self, debug: bool) -> Self {
         self.debug = debug;
         self
     }
 
     /// See [`EventLoop::set_slow_callback_duration`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// let event_loop = EventLoop::builder().slow_callback_duration(Duration::from_millis(5)).build()?;
+    /// assert_eq!(event_loop.slow_callback_duration(), Duration::from_millis(5));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn slow_callback_duration(mut self, duration: Duration) -> Self {
         self.slow = Some(duration);
         self
     }
 
     /// See [`EventLoop::set_exception_handler`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, ExceptionContext};
+    ///
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let handler = move |_: &EventLoop, context: &ExceptionContext| sender.send(context.to_string()).unwrap();
+    /// let event_loop = EventLoop::builder().exception_handler(Box::new(handler)).build()?;
+    /// event_loop.call_exception_handler(ExceptionContext::new("the cache is full"));
+    /// assert_eq!(receiver.recv().unwrap(), "the cache is full");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn exception_handler(mut self, handler: ExceptionHandler) -> Self {
         self.handler = Some(handler);
         self
     }
 
-    /// How many workers a multi-thread loop has.
+    /// How many workers a multi-thread loop has, if its implementation is one of heist's.
+    ///
+    /// # Panics
+    ///
+    /// [`build`](Self::build) panics if it is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// let event_loop = EventLoop::builder().implementation("multi_thread").worker_threads(2).build()?;
+    /// assert_eq!(event_loop.handle().metrics().num_workers(), 2);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn worker_threads(self, workers: usize) -> Self {
         self.configure(move |builder| {
             builder.worker_threads(workers);
@@ -102,6 +170,23 @@ impl Builder {
     /// # Errors
     ///
     /// Fails if there is no such implementation, or if the operating system refuses what the runtime needs.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a setting is wrong, 0 workers for instance: [`runtime::Builder`] says which are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::ErrorKind;
+    ///
+    /// let event_loop = EventLoop::builder().build()?;
+    /// assert_eq!(event_loop.run_until_complete(async { "done" }), Ok("done"));
+    /// let refused = EventLoop::builder().implementation("unknown").build();
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn build(self) -> io::Result<OwnedEventLoop> {
         let choice = implementations::choose(self.implementation.as_deref())?;
         let runtime = choice.build(|builder| {
@@ -249,6 +334,20 @@ impl OwnedEventLoop {
     /// # Examples
     ///
     /// See [`OwnedEventLoop`].
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// let event_loop = EventLoop::builder().build()?;
+    /// let (same, (sender, receiver)) = (event_loop.clone(), std::sync::mpsc::channel());
+    /// event_loop.call_soon(move || {
+    ///     sender.send("ran").unwrap();
+    ///     same.stop();
+    /// });
+    /// event_loop.run_forever();
+    /// assert_eq!(receiver.try_recv(), Ok("ran"));
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn run_forever(&self) {
         let _running = Running::begin(&self.event_loop);
@@ -298,6 +397,18 @@ impl OwnedEventLoop {
 
     /// Closes the loop: ends its runtime as a [drop](Runtime#shutdown) does. Callbacks and tasks that are left are
     /// dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// let event_loop = EventLoop::builder().build()?;
+    /// let call = event_loop.call_soon(|| unreachable!());
+    /// event_loop.close();
+    /// assert!(call.cancelled());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn close(self) {}
 
     /// Ends the loop's runtime gently: [`Runtime::shutdown`]. Callbacks run meanwhile, and those that wait for their time

@@ -407,6 +407,18 @@ impl EventLoop {
     }
 
     /// Whether debug mode is on. [`set_debug`](Self::set_debug) says what it does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// let event_loop = EventLoop::builder().build()?;
+    /// assert!(!event_loop.get_debug());
+    /// event_loop.set_debug(true);
+    /// assert!(event_loop.get_debug());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn get_debug(&self) -> bool {
         self.shared.debug.is_enabled()
     }
@@ -452,14 +464,40 @@ impl EventLoop {
     }
 
     /// Sets from which duration on debug mode reports a callback.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// let event_loop = EventLoop::builder().build()?;
+    /// event_loop.set_slow_callback_duration(Duration::from_millis(5));
+    /// assert_eq!(event_loop.slow_callback_duration(), Duration::from_millis(5));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn set_slow_callback_duration(&self, duration: Duration) {
         self.shared.debug.set_slow(duration);
     }
 
     /// Sets who hears of slow callbacks. `None` sets the default, which writes a line to standard error.
     ///
-    /// The handler runs on the thread of the callback. If it panics, that is ignored. [`set_debug`](Self::set_debug) has
-    /// an example.
+    /// The handler runs on the thread of the callback. If it panics, that is ignored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// let event_loop = EventLoop::builder().debug(true).slow_callback_duration(Duration::ZERO).build()?;
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// event_loop.set_slow_callback_handler(Some(Box::new(move |slow| sender.send(slow.what()).unwrap())));
+    /// event_loop.call_soon(|| ());
+    /// event_loop.run_until_complete(async {}).unwrap();
+    /// assert_eq!(receiver.recv().unwrap(), "a callback");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn set_slow_callback_handler(&self, handler: Option<SlowCallbackHandler>) {
         self.shared.debug.set_handler(handler);
     }
@@ -475,6 +513,20 @@ impl EventLoop {
     }
 
     /// The task factory, if one is set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let event_loop = EventLoop::current();
+    /// assert!(event_loop.get_task_factory().is_none());
+    /// event_loop.set_task_factory(Some(Box::new(|_, task| task.with_name("mine"))));
+    /// assert!(event_loop.get_task_factory().is_some());
+    /// # }
+    /// ```
     pub fn get_task_factory(&self) -> Option<Arc<TaskFactory>> {
         self.shared.task_factory.lock().clone()
     }
@@ -521,6 +573,20 @@ impl EventLoop {
     }
 
     /// The handler that [`set_exception_handler`](Self::set_exception_handler) has set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let event_loop = EventLoop::current();
+    /// assert!(event_loop.get_exception_handler().is_none());
+    /// event_loop.set_exception_handler(Some(Box::new(|_, context| println!("{context}"))));
+    /// assert!(event_loop.get_exception_handler().is_some());
+    /// # }
+    /// ```
     pub fn get_exception_handler(&self) -> Option<Arc<ExceptionHandler>> {
         self.shared.reports.get()
     }

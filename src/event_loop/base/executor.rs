@@ -66,15 +66,35 @@ impl EventLoop {
     }
 
     /// Shuts the default executor down, and waits until its functions have ended, for up to `limit`. Afterwards it takes
-    /// no more. If none was set, this does nothing: the runtime's own pool ends with the runtime.
+    /// no more: the handles return a cancelled error. If none was set, this does nothing: the runtime's own pool ends with
+    /// the runtime.
     ///
     /// # Errors
     ///
-    /// Fails if functions go on longer than `limit`.
+    /// Fails if functions go on longer than `limit`. They run on then.
     ///
     /// # Cancel safety
     ///
     /// The executor is shut down even if the future is dropped after its first poll.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, ThreadPoolExecutor};
+    /// # use std::sync::Arc;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let event_loop = EventLoop::current();
+    /// event_loop.set_default_executor(Arc::new(ThreadPoolExecutor::new("files", 2)?));
+    /// let before = event_loop.run_in_executor(None, || 5);
+    /// event_loop.shutdown_default_executor(None).await.unwrap();
+    /// assert_eq!(before.await.unwrap(), 5);
+    /// let after = event_loop.run_in_executor(None, || 5);
+    /// assert!(after.await.unwrap_err().is_cancelled());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn shutdown_default_executor(&self, limit: Option<Duration>) -> Result<(), Elapsed> {
         let Some(executor) = self.default_executor() else {
             return Ok(());

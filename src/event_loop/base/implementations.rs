@@ -30,21 +30,59 @@ pub struct Implementation {
 
 impl Implementation {
     /// The name, for [`Builder::implementation`](crate::event_loop::Builder::implementation) and `HEIST_EVENT_LOOP`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::implementations;
+    ///
+    /// assert!(implementations().iter().any(|implementation| implementation.name() == "current_thread"));
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// What it is, in a sentence.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::implementations;
+    ///
+    /// let all = implementations();
+    /// let one = all.iter().find(|implementation| implementation.name() == "current_thread").unwrap();
+    /// assert_eq!(one.description(), "everything runs on the thread that runs the loop");
+    /// ```
     pub fn description(&self) -> &str {
         &self.description
     }
 
     /// Whether it is the one that a builder takes if it is told nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::implementations;
+    ///
+    /// let all = implementations();
+    /// assert_eq!(all.iter().filter(|implementation| implementation.is_default()).count(), 1);
+    /// ```
     pub fn is_default(&self) -> bool {
         self.taken
     }
 
     /// Why it is taken, or why not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::implementations;
+    ///
+    /// for implementation in implementations() {
+    ///     let taken = implementation.reason().starts_with("taken ");
+    ///     assert_eq!(taken, implementation.is_default());
+    /// }
+    /// ```
     pub fn reason(&self) -> &str {
         &self.reason
     }

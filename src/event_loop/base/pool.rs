@@ -84,7 +84,18 @@ impl ThreadPoolExecutor {
     ///
     /// # Panics
     ///
-    /// Panics if `max_workers` is 0.
+    /// Panics if `max_workers` is 0, or if the name is empty or blank.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::ThreadPoolExecutor;
+    ///
+    /// let pool = ThreadPoolExecutor::new("files", 2)?;
+    /// let name = pool.submit(|| std::thread::current().name().map(str::to_owned));
+    /// assert_eq!(name.blocking_join().unwrap().as_deref(), Some("files_0"));
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn new(name: impl Into<String>, max_workers: usize) -> io::Result<Self> {
         Self::make(name.into(), max_workers, None)
@@ -147,11 +158,27 @@ impl ThreadPoolExecutor {
     }
 
     /// The name of the pool. The names of its threads begin with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = heist::event_loop::ThreadPoolExecutor::new("files", 2)?;
+    /// assert_eq!(pool.name(), "files");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// How many threads there are at most.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = heist::event_loop::ThreadPoolExecutor::new("files", 2)?;
+    /// assert_eq!(pool.max_workers(), 2);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn max_workers(&self) -> usize {
         self.max_workers
     }

@@ -439,6 +439,20 @@ impl CallHandle {
 
     /// Whether the callback was cancelled and will never run, either by [`cancel`](Self::cancel) or because the loop
     /// was closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let call = EventLoop::current().call_soon(|| unreachable!());
+    /// assert!(!call.cancelled());
+    /// call.cancel();
+    /// assert!(call.cancelled());
+    /// # }
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.call.is_cancelled()
     }
@@ -465,6 +479,20 @@ impl TimerHandle {
     /// Drops the callback, unless it has run or is running.
     ///
     /// Nothing of the timer is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let timer = EventLoop::current().call_later(Duration::from_secs(60), || unreachable!());
+    /// timer.cancel();
+    /// assert!(timer.cancelled());
+    /// # }
+    /// ```
     pub fn cancel(&self) {
         if let Some(calls) = self.calls.upgrade() {
             let (removed, owed) = calls.queue.remove_timer(&self.key);
@@ -478,11 +506,43 @@ impl TimerHandle {
 
     /// Whether the callback was cancelled and will never run, either by [`cancel`](Self::cancel) or because the loop
     /// was closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let event_loop = EventLoop::current();
+    /// let (promise, ran) = event_loop.create_future();
+    /// let timer = event_loop.call_later(Duration::ZERO, move || promise.set_result(()).unwrap());
+    /// ran.await.unwrap();
+    /// // It has run, so there is nothing to cancel.
+    /// timer.cancel();
+    /// assert!(!timer.cancelled());
+    /// # }
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.call.cancelled()
     }
 
     /// When the callback runs, by the loop's [`time`](crate::event_loop::EventLoop::time).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let event_loop = EventLoop::current();
+    /// let when = event_loop.time() + Duration::from_secs(60);
+    /// assert_eq!(event_loop.call_at(when, || ()).when(), when);
+    /// # }
+    /// ```
     pub fn when(&self) -> Instant {
         self.key.0
     }

@@ -38,16 +38,61 @@ pub struct SlowCallback {
 
 impl SlowCallback {
     /// What it was, for people: `"a callback"` for instance, or the name of a protocol's callback.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, SlowCallback};
+    /// # use std::time::Duration;
+    ///
+    /// # let event_loop = EventLoop::builder().debug(true).slow_callback_duration(Duration::ZERO).build()?;
+    /// # let (sender, receiver) = std::sync::mpsc::channel();
+    /// event_loop.set_slow_callback_handler(Some(Box::new(move |slow: &SlowCallback| sender.send(*slow).unwrap())));
+    /// event_loop.call_soon(|| ());
+    /// event_loop.run_until_complete(async {}).unwrap();
+    /// assert_eq!(receiver.recv().unwrap().what(), "a callback");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn what(&self) -> &'static str {
         self.what
     }
 
     /// Where it was scheduled or spawned. For a protocol's callback: where its connection or its server was asked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, SlowCallback};
+    /// # use std::time::Duration;
+    ///
+    /// # let event_loop = EventLoop::builder().debug(true).slow_callback_duration(Duration::ZERO).build()?;
+    /// # let (sender, receiver) = std::sync::mpsc::channel();
+    /// event_loop.set_slow_callback_handler(Some(Box::new(move |slow: &SlowCallback| sender.send(*slow).unwrap())));
+    /// event_loop.call_soon(|| ());
+    /// event_loop.run_until_complete(async {}).unwrap();
+    /// assert_eq!(receiver.recv().unwrap().location().file(), file!());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }
 
     /// How long it took.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, SlowCallback};
+    /// use std::time::Duration;
+    ///
+    /// # let event_loop = EventLoop::builder().debug(true).slow_callback_duration(Duration::from_millis(1)).build()?;
+    /// # let (sender, receiver) = std::sync::mpsc::channel();
+    /// event_loop.set_slow_callback_handler(Some(Box::new(move |slow: &SlowCallback| sender.send(*slow).unwrap())));
+    /// event_loop.call_soon(|| std::thread::sleep(Duration::from_millis(2)));
+    /// event_loop.run_until_complete(async {}).unwrap();
+    /// assert!(receiver.recv().unwrap().duration() >= Duration::from_millis(2));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn duration(&self) -> Duration {
         self.duration
     }

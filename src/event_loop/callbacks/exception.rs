@@ -33,6 +33,13 @@ enum Cause {
 
 impl ExceptionContext {
     /// Makes a context with a message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let context = heist::event_loop::ExceptionContext::new("the cache is full");
+    /// assert_eq!(context.to_string(), "the cache is full");
+    /// ```
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -42,6 +49,13 @@ impl ExceptionContext {
     }
 
     /// Adds the error behind it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let context = heist::event_loop::ExceptionContext::new("the cache is full").with_error("quota");
+    /// assert_eq!(context.to_string(), "the cache is full: quota");
+    /// ```
     pub fn with_error(mut self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(Cause::Error(error.into()));
         self
@@ -58,16 +72,47 @@ impl ExceptionContext {
     }
 
     /// Where what failed was scheduled or spawned, if that is known.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let event_loop = EventLoop::current();
+    /// let (promise, file) = event_loop.create_future();
+    /// event_loop.set_exception_handler(Some(Box::new(move |_, context| {
+    ///     let _ = promise.set_result(context.location().unwrap().file());
+    /// })));
+    /// event_loop.call_soon(|| panic!("oh no"));
+    /// assert_eq!(file.await.unwrap(), file!());
+    /// # }
+    /// ```
     pub fn location(&self) -> Option<&'static Location<'static>> {
         self.location
     }
 
     /// What happened, as a message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let context = heist::event_loop::ExceptionContext::new("the cache is full").with_error("quota");
+    /// assert_eq!(context.message(), "the cache is full");
+    /// ```
     pub fn message(&self) -> &str {
         &self.message
     }
 
     /// The error, if there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let context = heist::event_loop::ExceptionContext::new("the cache is full").with_error("quota");
+    /// assert_eq!(context.error().unwrap().to_string(), "quota");
+    /// ```
     pub fn error(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
             Some(Cause::Error(error)) => Some(&**error),
@@ -76,6 +121,23 @@ impl ExceptionContext {
     }
 
     /// What a callback panicked with, if it panicked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let event_loop = EventLoop::current();
+    /// let (promise, payload) = event_loop.create_future();
+    /// event_loop.set_exception_handler(Some(Box::new(move |_, context| {
+    ///     let _ = promise.set_result(context.panic().unwrap().downcast_ref::<u32>().copied());
+    /// })));
+    /// event_loop.call_soon(|| std::panic::panic_any(7u32));
+    /// assert_eq!(payload.await.unwrap(), Some(7));
+    /// # }
+    /// ```
     pub fn panic(&self) -> Option<&(dyn Any + Send)> {
         match &self.cause {
             Some(Cause::Panic(payload)) => Some(&**payload),
@@ -84,6 +146,23 @@ impl ExceptionContext {
     }
 
     /// The message of the panic, if a callback panicked with one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let event_loop = EventLoop::current();
+    /// let (promise, message) = event_loop.create_future();
+    /// event_loop.set_exception_handler(Some(Box::new(move |_, context| {
+    ///     let _ = promise.set_result(context.panic_message().map(str::to_owned));
+    /// })));
+    /// event_loop.call_soon(|| panic!("oh no"));
+    /// assert_eq!(message.await.unwrap().as_deref(), Some("oh no"));
+    /// # }
+    /// ```
     pub fn panic_message(&self) -> Option<&str> {
         let payload = self.panic()?;
         payload
