@@ -103,12 +103,37 @@ fn with_current<R>(f: impl FnOnce(&mut Context) -> R) -> Option<R> {
 
 impl Context {
     /// A context without any value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::context::{Context, ContextVar};
+    ///
+    /// static USER: ContextVar<u32> = ContextVar::new("user");
+    ///
+    /// USER.set(7);
+    /// assert_eq!(Context::new().run(|| USER.get()), None);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// What a task or a callback that is scheduled here begins with: the values of the variables that are
     /// [inherited](ContextVar::inherited).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::context::{Context, ContextVar};
+    ///
+    /// static REQUEST: ContextVar<u32> = ContextVar::new("request").inherited();
+    /// static USER: ContextVar<u32> = ContextVar::new("user");
+    ///
+    /// REQUEST.set(1);
+    /// USER.set(7);
+    /// let begins_with = Context::inherited();
+    /// assert_eq!((begins_with.get(&REQUEST), begins_with.get(&USER)), (Some(1), None));
+    /// ```
     pub fn inherited() -> Self {
         let inherited = with_current(|context| context.inherited.clone()).flatten();
         Self {
@@ -160,6 +185,17 @@ impl Context {
     }
 
     /// The value of a variable in this context.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::context::{ContextVar, copy_context};
+    ///
+    /// static USER: ContextVar<u32> = ContextVar::new("user");
+    ///
+    /// USER.set(7);
+    /// assert_eq!(copy_context().get(&USER), Some(7));
+    /// ```
     pub fn get<T: Clone + Send + Sync + 'static>(&self, var: &ContextVar<T>) -> Option<T> {
         let values = if var.inherited {
             &self.inherited
@@ -171,12 +207,30 @@ impl Context {
     }
 
     /// How many variables have a value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::context::{Context, ContextVar};
+    ///
+    /// static USER: ContextVar<u32> = ContextVar::new("user");
+    ///
+    /// let mut context = Context::new();
+    /// context.run(|| USER.set(7));
+    /// assert_eq!(context.len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         let count = |values: &Values| values.as_ref().map_or(0, |values| values.len());
         count(&self.inherited) + count(&self.own)
     }
 
     /// Whether no variable has a value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(heist::event_loop::context::Context::new().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -244,6 +298,24 @@ pub struct ContextVar<T> {
 
 impl<T> ContextVar<T> {
     /// A variable whose values stay where they are set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, context::ContextVar};
+    ///
+    /// static USER: ContextVar<u32> = ContextVar::new("user");
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let event_loop = EventLoop::current();
+    /// let outer = event_loop.create_task(async {
+    ///     USER.set(7);
+    ///     EventLoop::current().create_task(async { USER.get() }).await.unwrap()
+    /// });
+    /// assert_eq!(outer.await.unwrap(), None);
+    /// # }
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -254,12 +326,40 @@ impl<T> ContextVar<T> {
     }
 
     /// Makes tasks and callbacks inherit the values, from where they are scheduled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, context::ContextVar};
+    ///
+    /// static USER: ContextVar<u32> = ContextVar::new("user").inherited();
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let event_loop = EventLoop::current();
+    /// let outer = event_loop.create_task(async {
+    ///     USER.set(7);
+    ///     EventLoop::current().create_task(async { USER.get() }).await.unwrap()
+    /// });
+    /// assert_eq!(outer.await.unwrap(), Some(7));
+    /// # }
+    /// ```
     pub const fn inherited(mut self) -> Self {
         self.inherited = true;
         self
     }
 
     /// The name, for people.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::context::ContextVar;
+    ///
+    /// static USER: ContextVar<u32> = ContextVar::new("user");
+    ///
+    /// assert_eq!(USER.name(), "user");
+    /// ```
     pub const fn name(&self) -> &'static str {
         self.name
     }
@@ -275,6 +375,18 @@ impl<T> ContextVar<T> {
 
 impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     /// The value here, if there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::context::ContextVar;
+    ///
+    /// static USER: ContextVar<u32> = ContextVar::new("user");
+    ///
+    /// assert_eq!(USER.get(), None);
+    /// USER.set(7);
+    /// assert_eq!(USER.get(), Some(7));
+    /// ```
     pub fn get(&self) -> Option<T> {
         let value = with_current(|context| {
             let values = if self.inherited {
@@ -294,6 +406,18 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     ///
     /// Panics in a task that has no context: one that was not made by
     /// [`EventLoop::create_task`](crate::event_loop::EventLoop::create_task), outside of any [`scope`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::context::ContextVar;
+    ///
+    /// static USER: ContextVar<u32> = ContextVar::new("user");
+    ///
+    /// USER.set(7);
+    /// let token = USER.set(8);
+    /// assert_eq!((token.old_value(), USER.get()), (Some(7), Some(8)));
+    /// ```
     #[track_caller]
     pub fn set(&self, value: T) -> Token<T> {
         let id = self.id();
@@ -311,11 +435,24 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
         }
     }
 
-    /// Brings back what was there before a [`set`](Self::set).
+    /// Brings back what was there before a [`set`](Self::set). Where there is no context, this does nothing.
     ///
     /// # Panics
     ///
     /// Panics if the token is another variable's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::context::ContextVar;
+    ///
+    /// static USER: ContextVar<u32> = ContextVar::new("user");
+    ///
+    /// USER.set(7);
+    /// let token = USER.set(8);
+    /// USER.reset(token);
+    /// assert_eq!(USER.get(), Some(7));
+    /// ```
     #[track_caller]
     pub fn reset(&self, token: Token<T>) {
         assert_eq!(token.id, self.id(), "the token of another variable");
@@ -342,6 +479,17 @@ pub struct Token<T> {
 
 impl<T: Clone + 'static> Token<T> {
     /// The value that was there before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::context::ContextVar;
+    ///
+    /// static USER: ContextVar<u32> = ContextVar::new("user");
+    ///
+    /// assert_eq!(USER.set(7).old_value(), None);
+    /// assert_eq!(USER.set(8).old_value(), Some(7));
+    /// ```
     pub fn old_value(&self) -> Option<T> {
         self.old.as_ref()?.downcast_ref().cloned()
     }

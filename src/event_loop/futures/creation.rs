@@ -143,12 +143,41 @@ impl EventLoop {
 
 impl TaskBuilder<'_> {
     /// The task's name, for reports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::time::Duration;
+    ///
+    /// let event_loop = EventLoop::builder().build()?;
+    /// event_loop.task_builder().name("endless").spawn(std::future::pending::<()>());
+    /// let report = event_loop.shutdown(Duration::ZERO);
+    /// assert_eq!(report.tasks()[0].name(), Some("endless"));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
     /// The task's context, in the place of what is inherited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, context::{Context, ContextVar}};
+    ///
+    /// static USER: ContextVar<u32> = ContextVar::new("user");
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut context = Context::new();
+    /// context.run(|| USER.set(7));
+    /// let task = EventLoop::current().task_builder().context(context).spawn(async { USER.get() });
+    /// assert_eq!(task.await.unwrap(), Some(7));
+    /// # }
+    /// ```
     pub fn context(mut self, context: Context) -> Self {
         self.context = Some(context);
         self
@@ -156,6 +185,20 @@ impl TaskBuilder<'_> {
 
     /// Whether the task runs at once, up to its first wait: [`spawn_eager`](crate::task::spawn_eager). It has no name in
     /// reports then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let event_loop = EventLoop::current();
+    /// let task = event_loop.task_builder().eager_start(true).spawn(async { 1 + 1 });
+    /// // It ran at once, on this thread.
+    /// assert!(task.is_finished());
+    /// # }
+    /// ```
     pub fn eager_start(mut self, eager: bool) -> Self {
         self.eager = eager;
         self
@@ -166,6 +209,18 @@ impl TaskBuilder<'_> {
     /// # Panics
     ///
     /// Panics if the task factory does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let task = EventLoop::current().task_builder().name("sum").spawn(async { 1 + 1 });
+    /// assert_eq!(task.await.unwrap(), 2);
+    /// # }
+    /// ```
     #[track_caller]
     pub fn spawn<F>(mut self, future: F) -> JoinHandle<F::Output>
     where

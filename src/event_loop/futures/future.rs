@@ -26,11 +26,37 @@ enum Reason {
 
 impl FutureError {
     /// Whether the future was cancelled, or its promise dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (promise, future) = EventLoop::current().create_future::<u32>();
+    /// drop(promise);
+    /// assert!(future.await.unwrap_err().is_cancelled());
+    /// # }
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         matches!(self.0, Reason::Cancelled(_))
     }
 
     /// The message that [`Future::cancel_with`] was given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (_promise, future) = EventLoop::current().create_future::<u32>();
+    /// future.cancel_with("the user has gone");
+    /// assert_eq!(future.await.unwrap_err().cancel_message(), Some("the user has gone"));
+    /// # }
+    /// ```
     pub fn cancel_message(&self) -> Option<&str> {
         match &self.0 {
             Reason::Cancelled(message) => message.as_deref(),
@@ -39,6 +65,19 @@ impl FutureError {
     }
 
     /// The error that [`Promise::set_exception`] set, if it did.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (promise, future) = EventLoop::current().create_future::<u32>();
+    /// promise.set_exception("no luck").unwrap();
+    /// assert_eq!(future.await.unwrap_err().exception().unwrap().to_string(), "no luck");
+    /// # }
+    /// ```
     pub fn exception(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Reason::Cancelled(_) => None,
@@ -360,16 +399,58 @@ impl<T: Send + Sync + 'static> Promise<T> {
     }
 
     /// Whether the future is done: set, or cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (promise, _future) = EventLoop::current().create_future();
+    /// assert!(!promise.done());
+    /// promise.set_result(1).unwrap();
+    /// assert!(promise.done());
+    /// # }
+    /// ```
     pub fn done(&self) -> bool {
         self.shared.outcome.get().is_some()
     }
 
     /// Whether the future was cancelled. Then nobody wants the result.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (promise, future) = EventLoop::current().create_future::<u32>();
+    /// assert!(!promise.cancelled());
+    /// future.cancel();
+    /// assert!(promise.cancelled());
+    /// # }
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.shared.is_cancelled()
     }
 
     /// The future that this promise sets.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (promise, _) = EventLoop::current().create_future();
+    /// let future = promise.future();
+    /// promise.set_result(1).unwrap();
+    /// assert_eq!(future.await.unwrap(), 1);
+    /// # }
+    /// ```
     pub fn future(&self) -> Future<T> {
         Future::of(&self.shared)
     }
@@ -500,6 +581,18 @@ impl<T: Send + Sync + 'static> Future<T> {
     }
 
     /// The loop that the future belongs to, and that runs its callbacks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (_promise, future) = EventLoop::current().create_future::<u32>();
+    /// assert_eq!(*future.get_loop(), EventLoop::current());
+    /// # }
+    /// ```
     pub fn get_loop(&self) -> &EventLoop {
         &self.shared.event_loop
     }
@@ -514,16 +607,58 @@ impl<T> Future<T> {
     }
 
     /// Whether the future has a result or an error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (promise, future) = EventLoop::current().create_future();
+    /// assert!(!future.done());
+    /// promise.set_result(1).unwrap();
+    /// assert!(future.done());
+    /// # }
+    /// ```
     pub fn done(&self) -> bool {
         self.shared.outcome.get().is_some()
     }
 
     /// Whether the future was cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (promise, future) = EventLoop::current().create_future::<u32>();
+    /// assert!(!future.cancelled());
+    /// drop(promise);
+    /// assert!(future.cancelled());
+    /// # }
+    /// ```
     pub fn cancelled(&self) -> bool {
         self.shared.is_cancelled()
     }
 
     /// The outcome, if the future is done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (promise, future) = EventLoop::current().create_future();
+    /// assert!(future.result().is_none());
+    /// promise.set_result(1).unwrap();
+    /// assert_eq!(future.result().unwrap().unwrap(), &1);
+    /// # }
+    /// ```
     pub fn result(&self) -> Option<Result<&T, &FutureError>> {
         self.shared.retrieve().map(Result::as_ref)
     }

@@ -210,16 +210,58 @@ impl<T: Send + 'static> AsCompleted<T> {
     /// # Cancel safety
     ///
     /// This method is cancel safe: if the future is dropped, no outcome is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tasks::as_completed;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut tasks = as_completed([async { 42 }]);
+    /// let (index, outcome) = tasks.next().await.unwrap();
+    /// assert_eq!((index, outcome.unwrap()), (0, 42));
+    /// assert!(tasks.next().await.is_none());
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<(usize, Result<T, JoinError>)> {
         std::future::poll_fn(|cx| self.tasks.many.poll_next(cx)).await
     }
 
     /// How many outcomes are still to come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tasks::as_completed;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut tasks = as_completed([1, 2].map(|number| async move { number }));
+    /// assert_eq!(tasks.len(), 2);
+    /// tasks.next().await;
+    /// assert_eq!(tasks.len(), 1);
+    /// # }
+    /// ```
     pub fn len(&self) -> usize {
         self.tasks.many.left()
     }
 
     /// Whether all outcomes are out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tasks::as_completed;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut tasks = as_completed([async { 42 }]);
+    /// assert!(!tasks.is_empty());
+    /// tasks.next().await;
+    /// assert!(tasks.is_empty());
+    /// # }
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -70,6 +70,21 @@ impl fmt::Display for TimeoutError {
 impl Error for TimeoutError {}
 
 /// A limit of `delay` from now on, or none yet.
+///
+/// # Examples
+///
+/// ```
+/// use heist::event_loop::tasks::timeout;
+/// use heist::time::Duration;
+///
+/// #[heist::main]
+/// async fn main() {
+///     let limit = timeout(Some(Duration::from_secs(60)));
+///     assert_eq!(limit.run(async { 42 }).await, Ok(42));
+///     let limit = timeout(Some(Duration::from_millis(1)));
+///     assert!(limit.run(std::future::pending::<()>()).await.is_err());
+/// }
+/// ```
 pub fn timeout(delay: Option<Duration>) -> Timeout {
     timeout_at(delay.map(|delay| after(Instant::now(), delay)))
 }
@@ -101,11 +116,37 @@ pub fn timeout_at(when: Option<Instant>) -> Timeout {
 
 impl Timeout {
     /// When the time is over. `None` if there is no limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tasks::{timeout, timeout_at};
+    /// use heist::time::Instant;
+    ///
+    /// let now = Instant::now();
+    /// assert_eq!(timeout_at(Some(now)).when(), Some(now));
+    /// assert_eq!(timeout(None).when(), None);
+    /// ```
     pub fn when(&self) -> Option<Instant> {
         self.shared.lock().when
     }
 
     /// Whether the time was over before the block had ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tasks::timeout;
+    /// use heist::time::Duration;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let limit = timeout(Some(Duration::from_millis(1)));
+    /// assert!(!limit.expired());
+    /// assert!(limit.run(std::future::pending::<()>()).await.is_err());
+    /// assert!(limit.expired());
+    /// # }
+    /// ```
     pub fn expired(&self) -> bool {
         self.shared.lock().stage == Stage::Expired
     }
@@ -115,6 +156,22 @@ impl Timeout {
     /// # Errors
     ///
     /// Fails once the block has ended, or the time is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tasks::timeout;
+    /// use heist::time::Instant;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let limit = timeout(None);
+    /// limit.reschedule(Some(Instant::now())).unwrap();
+    /// assert!(limit.run(std::future::pending::<()>()).await.is_err());
+    /// // It is over, so there is nothing to change.
+    /// assert!(limit.reschedule(None).is_err());
+    /// # }
+    /// ```
     pub fn reschedule(&self, when: Option<Instant>) -> Result<(), InvalidState<()>> {
         let mut state = self.shared.lock();
         if matches!(state.stage, Stage::Expired | Stage::Finished) {
@@ -143,6 +200,19 @@ impl Timeout {
     /// # Panics
     ///
     /// Panics if the limit has been used for a block before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tasks::timeout;
+    /// use heist::time::Duration;
+    ///
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let limit = timeout(Some(Duration::from_secs(60)));
+    /// assert_eq!(limit.run(async { "in time" }).await, Ok("in time"));
+    /// # }
+    /// ```
     pub async fn run<F: Future>(&self, block: F) -> Result<F::Output, TimeoutError> {
         let is_new = {
             let mut state = self.shared.lock();
