@@ -29,6 +29,16 @@ pub enum Address {
 
 impl Address {
     /// The address, if it is one of a TCP or UDP socket.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::Address;
+    /// use std::net::SocketAddr;
+    ///
+    /// let plain: SocketAddr = "127.0.0.1:80".parse().unwrap();
+    /// assert_eq!(Address::from(plain).ip(), Some(plain));
+    /// ```
     pub fn ip(&self) -> Option<SocketAddr> {
         match self {
             Self::Ip(address) => Some(*address),
@@ -47,6 +57,17 @@ impl Address {
     }
 
     /// The path, if it is the address of a Unix socket that has one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::Address;
+    /// use std::path::Path;
+    ///
+    /// let address = std::os::unix::net::SocketAddr::from_pathname("/tmp/socket")?;
+    /// assert_eq!(Address::Unix(address.into()).path(), Some(Path::new("/tmp/socket")));
+    /// # std::io::Result::Ok(())
+    /// ```
     #[cfg(unix)]
     pub fn path(&self) -> Option<&std::path::Path> {
         match self {

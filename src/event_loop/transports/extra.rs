@@ -114,6 +114,26 @@ impl TransportSocket {
     /// # Errors
     ///
     /// If the transport is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, extra};
+    /// use socket2::SockRef;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # struct Quiet;
+    /// # impl heist::event_loop::Protocol for Quiet {}
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let create = EventLoop::current().create_connection(|| Quiet, listener.local_addr()?);
+    /// # let (transport, _) = create.await?;
+    /// let socket = transport.get_extra_info(extra::SOCKET).unwrap();
+    /// socket.with_fd(|fd| SockRef::from(&fd).set_keepalive(true))??;
+    /// assert!(socket.with_fd(|fd| SockRef::from(&fd).keepalive())??);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(unix)]
     pub fn with_fd<R>(
         &self,
@@ -137,6 +157,28 @@ impl TransportSocket {
     /// # Errors
     ///
     /// If it is no TCP socket, or the transport is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, extra};
+    /// use std::io::ErrorKind;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # struct Quiet;
+    /// # impl heist::event_loop::Protocol for Quiet {}
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let create = EventLoop::current().create_connection(|| Quiet, listener.local_addr()?);
+    /// # let (transport, protocol) = create.await?;
+    /// let socket = transport.get_extra_info(extra::SOCKET).unwrap();
+    /// assert!(socket.nodelay()?);
+    /// transport.close();
+    /// protocol.wait_lost().await;
+    /// assert_eq!(socket.nodelay().unwrap_err().kind(), ErrorKind::NotConnected);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn nodelay(&self) -> io::Result<bool> {
         self.with_tcp(|stream| stream.nodelay())
     }
@@ -146,6 +188,25 @@ impl TransportSocket {
     /// # Errors
     ///
     /// See [`nodelay`](Self::nodelay).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, extra};
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # struct Quiet;
+    /// # impl heist::event_loop::Protocol for Quiet {}
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let create = EventLoop::current().create_connection(|| Quiet, listener.local_addr()?);
+    /// # let (transport, _) = create.await?;
+    /// let socket = transport.get_extra_info(extra::SOCKET).unwrap();
+    /// socket.set_nodelay(false)?;
+    /// assert!(!socket.nodelay()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.with_tcp(|stream| stream.set_nodelay(nodelay))
     }
@@ -155,6 +216,24 @@ impl TransportSocket {
     /// # Errors
     ///
     /// See [`nodelay`](Self::nodelay).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, extra};
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # struct Quiet;
+    /// # impl heist::event_loop::Protocol for Quiet {}
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let create = EventLoop::current().create_connection(|| Quiet, listener.local_addr()?);
+    /// # let (transport, _) = create.await?;
+    /// let socket = transport.get_extra_info(extra::SOCKET).unwrap();
+    /// assert!(socket.set_ttl(10).is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.with_tcp(|stream| stream.set_ttl(ttl))
     }
@@ -164,6 +243,24 @@ impl TransportSocket {
     /// # Errors
     ///
     /// See [`nodelay`](Self::nodelay).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, extra};
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # struct Quiet;
+    /// # impl heist::event_loop::Protocol for Quiet {}
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let create = EventLoop::current().create_connection(|| Quiet, listener.local_addr()?);
+    /// # let (transport, _) = create.await?;
+    /// let socket = transport.get_extra_info(extra::SOCKET).unwrap();
+    /// assert!(socket.set_keepalive(true).is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_keepalive(&self, keepalive: bool) -> io::Result<()> {
         self.with_tcp(|stream| socket2::SockRef::from(stream).set_keepalive(keepalive))
     }

@@ -264,6 +264,29 @@ impl<P: Protocol> ProtocolHandle<P> {
     /// # Cancel safety
     ///
     /// Dropping the future drops the handle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Counter(u32);
+    /// impl Protocol for Counter {
+    ///     fn connection_lost(&mut self, _error: Option<std::io::Error>) {
+    ///         self.0 += 1;
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let create = EventLoop::current().create_connection(|| Counter(0), listener.local_addr()?);
+    /// # let (transport, protocol) = create.await?;
+    ///
+    /// transport.close();
+    /// assert_eq!(protocol.wait_lost().await.unwrap().0, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_lost(self) -> Option<P> {
         self.end?.await.ok()
     }

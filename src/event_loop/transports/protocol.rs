@@ -64,11 +64,60 @@ use super::transport::Transport;
 /// ```
 pub trait Protocol: Send + 'static {
     /// The connection is made. Keep `transport` to write to it later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol, Transport};
+    ///
+    /// struct Greeter;
+    /// impl Protocol for Greeter {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         transport.write(b"hello");
+    ///         transport.close();
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    ///
+    /// let server = event_loop.create_server(|| Greeter, "127.0.0.1:0").await?;
+    /// let (mut reader, _writer) = event_loop.open_connection(server.local_addr()).await?;
+    /// assert_eq!(reader.read_to_end().await?, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     fn connection_made(&mut self, transport: Transport) {
         let _ = transport;
     }
 
     /// Data was received, at least one byte. Where the network cuts the data means nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Count(usize);
+    /// impl Protocol for Count {
+    ///     fn data_received(&mut self, data: &[u8]) {
+    ///         self.0 += data.len();
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # use std::io::Write;
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let create = EventLoop::current().create_connection(|| Count(0), listener.local_addr()?);
+    /// # let (_, protocol) = create.await?;
+    /// # let mut peer = listener.accept()?.0;
+    ///
+    /// peer.write_all(b"hello")?;
+    /// drop(peer);
+    /// assert_eq!(protocol.wait_lost().await.unwrap().0, 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     fn data_received(&mut self, data: &[u8]) {
         let _ = data;
     }
@@ -77,6 +126,37 @@ pub trait Protocol: Send + 'static {
     ///
     /// Return `true` to keep the connection open for writing; then you must close it. If you return `false`, the
     /// default, the transport closes itself once what was written has been sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol, Transport};
+    ///
+    /// struct Length(Option<Transport>, usize);
+    /// impl Protocol for Length {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         self.0 = Some(transport);
+    ///     }
+    ///     fn data_received(&mut self, data: &[u8]) {
+    ///         self.1 += data.len();
+    ///     }
+    ///     fn eof_received(&mut self) -> bool {
+    ///         self.0.as_ref().unwrap().write(self.1.to_string().as_bytes());
+    ///         false
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let server = event_loop.create_server(|| Length(None, 0), "127.0.0.1:0").await?;
+    ///
+    /// let (mut reader, mut writer) = event_loop.open_connection(server.local_addr()).await?;
+    /// writer.write(b"hello");
+    /// writer.write_eof();
+    /// assert_eq!(reader.read_to_end().await?, b"5");
+    /// # Ok(())
+    /// # }
+    /// ```
     fn eof_received(&mut self) -> bool {
         false
     }
@@ -85,6 +165,31 @@ pub trait Protocol: Send + 'static {
     ///
     /// `error` is `None` after [`Transport::close`] and [`Transport::abort`], and after the end of the stream;
     /// otherwise it is what went wrong.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Promise, Protocol};
+    /// use std::io;
+    ///
+    /// struct Ends(Promise<Option<io::ErrorKind>>);
+    /// impl Protocol for Ends {
+    ///     fn connection_lost(&mut self, error: Option<io::Error>) {
+    ///         let _ = self.0.set_result(error.map(|error| error.kind()));
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let event_loop = EventLoop::current();
+    /// # let (promise, ended) = event_loop.create_future();
+    /// # let (transport, _) = event_loop.create_connection(|| Ends(promise), listener.local_addr()?).await?;
+    ///
+    /// transport.close();
+    /// assert_eq!(ended.await.unwrap(), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }
@@ -121,6 +226,35 @@ pub trait Protocol: Send + 'static {
     fn pause_writing(&mut self) {}
 
     /// The data that waits to be sent has fallen to the low-water mark: go on writing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Promise, Protocol, Transport};
+    ///
+    /// struct Filler(Promise<()>);
+    /// impl Protocol for Filler {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         while transport.write(&[0; 65536]) {}
+    ///     }
+    ///     fn resume_writing(&mut self) {
+    ///         let _ = self.0.set_result(());
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let event_loop = EventLoop::current();
+    /// # let (promise, resumed) = event_loop.create_future();
+    /// # event_loop.create_connection(|| Filler(promise), listener.local_addr()?).await?;
+    /// # let (mut peer, _) = listener.accept()?;
+    ///
+    /// // Once the peer reads, writing goes on.
+    /// std::thread::spawn(move || std::io::copy(&mut peer, &mut std::io::sink()));
+    /// assert!(resumed.await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn resume_writing(&mut self) {}
 
     /// The protocol as a [`BufferedProtocol`], if it is one.
@@ -204,30 +338,233 @@ impl<P: Protocol + ?Sized> Protocol for Box<P> {
 /// ```
 pub trait BufferedProtocol: Send + 'static {
     /// The connection is made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{Buffered, BufferedProtocol, EventLoop, Transport};
+    ///
+    /// struct Greeter;
+    /// impl BufferedProtocol for Greeter {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         transport.write(b"hello");
+    ///         transport.close();
+    ///     }
+    /// #   fn get_buffer(&mut self) -> &mut [u8] { &mut [] }
+    /// #   fn buffer_updated(&mut self, _length: usize) {}
+    ///     // …
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    ///
+    /// let server = event_loop.create_server(|| Buffered(Greeter), "127.0.0.1:0").await?;
+    /// let (mut reader, _writer) = event_loop.open_connection(server.local_addr()).await?;
+    /// assert_eq!(reader.read_to_end().await?, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     fn connection_made(&mut self, transport: Transport) {
         let _ = transport;
     }
 
     /// Lends the buffer for the next read. If it is empty, the connection is lost, with an error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{Buffered, BufferedProtocol, EventLoop};
+    ///
+    /// /// Fills its buffer, from where the last read has ended.
+    /// struct Whole([u8; 5], usize);
+    /// impl BufferedProtocol for Whole {
+    ///     fn get_buffer(&mut self) -> &mut [u8] {
+    ///         &mut self.0[self.1..]
+    ///     }
+    ///     fn buffer_updated(&mut self, length: usize) {
+    ///         self.1 += length;
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # use std::io::Write;
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let create = EventLoop::current().create_connection(|| Buffered(Whole([0; 5], 0)), listener.local_addr()?);
+    /// # let (_, protocol) = create.await?;
+    /// # let mut peer = listener.accept()?.0;
+    ///
+    /// peer.write_all(b"hello")?;
+    /// drop(peer);
+    /// assert_eq!(&protocol.wait_lost().await.unwrap().0.0, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     fn get_buffer(&mut self) -> &mut [u8];
 
     /// The first `length` bytes of the buffer were received.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{Buffered, BufferedProtocol, EventLoop};
+    ///
+    /// struct Collect([u8; 4], Vec<u8>);
+    /// impl BufferedProtocol for Collect {
+    ///     fn get_buffer(&mut self) -> &mut [u8] {
+    ///         &mut self.0
+    ///     }
+    ///     fn buffer_updated(&mut self, length: usize) {
+    ///         self.1.extend_from_slice(&self.0[..length]);
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # use std::io::Write;
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let protocol = Buffered(Collect([0; 4], Vec::new()));
+    /// # let (_, protocol) = EventLoop::current().create_connection(|| protocol, listener.local_addr()?).await?;
+    /// # let mut peer = listener.accept()?.0;
+    ///
+    /// peer.write_all(b"hello")?;
+    /// drop(peer);
+    /// assert_eq!(protocol.wait_lost().await.unwrap().0.1, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     fn buffer_updated(&mut self, length: usize);
 
     /// The peer won't send any more. See [`Protocol::eof_received`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{Buffered, BufferedProtocol, EventLoop, Transport};
+    ///
+    /// struct Farewell(Option<Transport>, [u8; 8]);
+    /// impl BufferedProtocol for Farewell {
+    ///     fn eof_received(&mut self) -> bool {
+    ///         self.0.as_ref().unwrap().write(b"bye");
+    ///         false
+    ///     }
+    /// #   fn connection_made(&mut self, transport: Transport) { self.0 = Some(transport) }
+    /// #   fn get_buffer(&mut self) -> &mut [u8] { &mut self.1 }
+    /// #   fn buffer_updated(&mut self, _length: usize) {}
+    ///     // …
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let server = event_loop.create_server(|| Buffered(Farewell(None, [0; 8])), "127.0.0.1:0").await?;
+    ///
+    /// let (mut reader, mut writer) = event_loop.open_connection(server.local_addr()).await?;
+    /// writer.write_eof();
+    /// assert_eq!(reader.read_to_end().await?, b"bye");
+    /// # Ok(())
+    /// # }
+    /// ```
     fn eof_received(&mut self) -> bool {
         false
     }
 
     /// The connection is over. See [`Protocol::connection_lost`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{Buffered, BufferedProtocol, EventLoop, Promise};
+    ///
+    /// /// Has no room, so its first read fails.
+    /// struct Full(Promise<String>);
+    /// impl BufferedProtocol for Full {
+    ///     fn get_buffer(&mut self) -> &mut [u8] {
+    ///         &mut []
+    ///     }
+    ///     fn connection_lost(&mut self, error: Option<std::io::Error>) {
+    ///         let _ = self.0.set_result(error.unwrap().to_string());
+    ///     }
+    /// #   fn buffer_updated(&mut self, _length: usize) {}
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let event_loop = EventLoop::current();
+    /// # let (promise, ended) = event_loop.create_future();
+    /// # event_loop.create_connection(|| Buffered(Full(promise)), listener.local_addr()?).await?;
+    ///
+    /// assert_eq!(ended.await.unwrap(), "get_buffer returned an empty buffer");
+    /// # Ok(())
+    /// # }
+    /// ```
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }
 
     /// Stop writing for now. See [`Protocol::pause_writing`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{Buffered, BufferedProtocol, EventLoop, Promise, Transport};
+    ///
+    /// struct Filler(Promise<()>, [u8; 8]);
+    /// impl BufferedProtocol for Filler {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         while transport.write(&[0; 65536]) {}
+    ///     }
+    ///     fn pause_writing(&mut self) {
+    ///         let _ = self.0.set_result(());
+    ///     }
+    /// #   fn get_buffer(&mut self) -> &mut [u8] { &mut self.1 }
+    /// #   fn buffer_updated(&mut self, _length: usize) {}
+    ///     // …
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let event_loop = EventLoop::current();
+    /// # let (promise, paused) = event_loop.create_future();
+    /// # event_loop.create_connection(|| Buffered(Filler(promise, [0; 8])), listener.local_addr()?).await?;
+    ///
+    /// // The peer reads nothing.
+    /// assert!(paused.await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn pause_writing(&mut self) {}
 
     /// Go on writing. See [`Protocol::resume_writing`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{Buffered, BufferedProtocol, EventLoop, Promise, Transport};
+    ///
+    /// struct Filler(Promise<()>, [u8; 8]);
+    /// impl BufferedProtocol for Filler {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         while transport.write(&[0; 65536]) {}
+    ///     }
+    ///     fn resume_writing(&mut self) {
+    ///         let _ = self.0.set_result(());
+    ///     }
+    /// #   fn get_buffer(&mut self) -> &mut [u8] { &mut self.1 }
+    /// #   fn buffer_updated(&mut self, _length: usize) {}
+    ///     // …
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let event_loop = EventLoop::current();
+    /// # let (promise, resumed) = event_loop.create_future();
+    /// # event_loop.create_connection(|| Buffered(Filler(promise, [0; 8])), listener.local_addr()?).await?;
+    /// # let (mut peer, _) = listener.accept()?;
+    ///
+    /// // Once the peer reads, writing goes on.
+    /// std::thread::spawn(move || std::io::copy(&mut peer, &mut std::io::sink()));
+    /// assert!(resumed.await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn resume_writing(&mut self) {}
 }
 

@@ -79,12 +79,49 @@ macro_rules! timeouts {
     ($tls:ident) => {
         impl $tls {
             /// How long the handshake may take. 60 s without this.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use heist::event_loop::EventLoop;
+            /// use heist::event_loop::tls::{ClientTls, rustls};
+            /// use heist::time::Duration;
+            ///
+            /// # #[heist::main]
+            /// # async fn main() -> std::io::Result<()> {
+            /// # let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+            /// # let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+            /// # let config = config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+            /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+            /// let tls = ClientTls::new(config.into(), "localhost".try_into().unwrap());
+            /// let tls = tls.handshake_timeout(Duration::from_millis(1));
+            /// // The peer says nothing.
+            /// let open = EventLoop::current().open_connection(listener.local_addr()?);
+            /// let error = open.with(|client| client.tls(tls)).await.unwrap_err();
+            /// assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
                 self.timeouts.handshake = timeout;
                 self
             }
 
             /// How long the orderly end of a connection may take, from `close` on. 30 s without this.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use heist::event_loop::tls::{ClientTls, rustls};
+            /// use std::time::Duration;
+            ///
+            /// # let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+            /// # let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+            /// # let config = config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+            /// let tls = ClientTls::new(config.into(), "localhost".try_into().unwrap());
+            /// let tls = tls.shutdown_timeout(Duration::from_secs(5));
+            /// assert!(format!("{tls:?}").contains("shutdown: 5s"));
+            /// ```
             pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
                 self.timeouts.shutdown = timeout;
                 self
@@ -108,6 +145,39 @@ impl ClientTls {
     /// Speaks TLS as `config` says, with a server whose certificate must be for `server_hostname`.
     ///
     /// A name can be made of a text: `"example.org".try_into()?`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tls::{ClientTls, ServerTls, rustls};
+    /// use heist::event_loop::{EventLoop, Protocol, extra};
+    /// use std::sync::Arc;
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// # let provider = Arc::new(rustls::crypto::ring::default_provider());
+    /// # let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    /// # let config = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    /// # let config = config.unwrap().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
+    /// # let server_config = Arc::new(config.unwrap());
+    /// # let mut roots = rustls::RootCertStore::empty();
+    /// # roots.add(made.cert.der().clone()).unwrap();
+    /// # let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    /// # let client_config = Arc::new(config.unwrap().with_root_certificates(roots).with_no_client_auth());
+    /// # let event_loop = EventLoop::current();
+    /// # let tls = ServerTls::new(server_config);
+    /// # let server = event_loop.create_server(|| Quiet, "127.0.0.1:0").tls(tls).await?;
+    ///
+    /// let tls = ClientTls::new(client_config, "localhost".try_into().unwrap());
+    /// let create = event_loop.create_connection(|| Quiet, server.local_addr()).tls(tls);
+    /// let (transport, _) = create.await?;
+    /// assert_eq!(transport.get_extra_info(extra::TLS).unwrap().peer_certificates.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(config: Arc<ClientConfig>, server_hostname: ServerName<'static>) -> Self {
         Self {
             config,
@@ -128,6 +198,39 @@ impl ClientTls {
 
 impl ServerTls {
     /// Speaks TLS as `config` says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tls::{ClientTls, ServerTls, rustls};
+    /// use heist::event_loop::{EventLoop, Protocol, extra};
+    /// use std::sync::Arc;
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// # let provider = Arc::new(rustls::crypto::ring::default_provider());
+    /// # let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    /// # let config = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    /// # let config = config.unwrap().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
+    /// # let server_config = Arc::new(config.unwrap());
+    /// # let mut roots = rustls::RootCertStore::empty();
+    /// # roots.add(made.cert.der().clone()).unwrap();
+    /// # let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    /// # let client_config = Arc::new(config.unwrap().with_root_certificates(roots).with_no_client_auth());
+    /// # let event_loop = EventLoop::current();
+    ///
+    /// let tls = ServerTls::new(server_config);
+    /// let server = event_loop.create_server(|| Quiet, "127.0.0.1:0").tls(tls).await?;
+    /// # let tls = ClientTls::new(client_config, "localhost".try_into().unwrap());
+    /// let create = event_loop.create_connection(|| Quiet, server.local_addr()).tls(tls);
+    /// let (transport, _) = create.await?;
+    /// assert!(transport.get_extra_info(extra::TLS).is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(config: Arc<ServerConfig>) -> Self {
         let timeouts = Timeouts::DEFAULT;
         Self { config, timeouts }
@@ -186,6 +289,39 @@ impl Transport {
     ///
     /// If the handshake fails or takes too long; the connection is lost with the same error. If the transport is
     /// closing, after `write_eof`, or while a `sendfile` or another `start_tls` is under way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tls::{ClientTls, ServerTls, rustls};
+    /// use heist::event_loop::{EventLoop, Protocol, extra};
+    /// use std::sync::Arc;
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// # let provider = Arc::new(rustls::crypto::ring::default_provider());
+    /// # let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    /// # let config = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    /// # let config = config.unwrap().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
+    /// # let server_config = Arc::new(config.unwrap());
+    /// # let mut roots = rustls::RootCertStore::empty();
+    /// # roots.add(made.cert.der().clone()).unwrap();
+    /// # let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    /// # let client_config = Arc::new(config.unwrap().with_root_certificates(roots).with_no_client_auth());
+    /// # let event_loop = EventLoop::current();
+    /// # let tls = ServerTls::new(server_config);
+    /// # let server = event_loop.create_server(|| Quiet, "127.0.0.1:0").tls(tls).await?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, server.local_addr()).await?;
+    /// assert!(transport.get_extra_info(extra::TLS).is_none());
+    /// transport.start_tls(ClientTls::new(client_config, "localhost".try_into().unwrap())).await?;
+    /// assert!(transport.get_extra_info(extra::TLS).is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_tls<T: Into<Tls>>(
         &self,
         tls: T,

@@ -83,6 +83,26 @@ impl Transport {
     /// # Examples
     ///
     /// See [`Protocol`](crate::event_loop::Protocol), for this and the other methods.
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    /// use std::io::Read;
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// assert!(transport.write(b"hello"));
+    /// let mut heard = [0; 5];
+    /// listener.accept()?.0.read_exact(&mut heard)?;
+    /// assert_eq!(&heard, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn write(&self, data: &[u8]) -> bool {
         self.check_direction();
@@ -108,7 +128,29 @@ impl Transport {
     ///
     /// # Panics
     ///
-    /// Panics after [`write_eof`](Self::write_eof), unless the transport is closing.
+    /// Panics where [`write`](Self::write) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    /// use std::io::Read;
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// transport.writelines(["good", "bye"]);
+    /// let mut heard = [0; 7];
+    /// listener.accept()?.0.read_exact(&mut heard)?;
+    /// assert_eq!(&heard, b"goodbye");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn writelines<D: AsRef<[u8]>>(&self, lines: impl IntoIterator<Item = D>) -> bool {
         // The iterator is user code, so it runs before the lock is taken.
@@ -126,6 +168,31 @@ impl Transport {
     /// [`close`](Self::close).
     ///
     /// Does nothing if it was called before, or if the transport is closing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    /// use std::io::Read;
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// transport.write(b"all");
+    /// transport.write_eof();
+    /// let (mut peer, mut heard) = (listener.accept()?.0, String::new());
+    /// peer.read_to_string(&mut heard)?;
+    /// assert_eq!(heard, "all");
+    /// // The peer may still send.
+    /// assert!(!transport.is_closing());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn write_eof(&self) {
         if self.can_write_eof() {
             self.link.write_eof();
@@ -135,6 +202,24 @@ impl Transport {
     }
 
     /// Whether the sending half can be closed alone: it can, unless this is a pipe.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// assert!(transport.can_write_eof());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn can_write_eof(&self) -> bool {
         self.link.directions == Directions::Both
     }
@@ -143,16 +228,85 @@ impl Transport {
     ///
     /// Nothing that is received from now on is delivered. A peer that reads nothing can hold this up as long as it
     /// likes; [`abort`](Self::abort) doesn't wait for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    /// use std::io::Read;
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, protocol) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// transport.write(b"goodbye");
+    /// transport.close();
+    /// assert!(protocol.wait_lost().await.is_some());
+    /// let mut heard = String::new();
+    /// listener.accept()?.0.read_to_string(&mut heard)?;
+    /// assert_eq!(heard, "goodbye");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close(&self) {
         self.link.close();
     }
 
     /// Closes the connection at once and drops what was not yet sent. Then `connection_lost(None)` is called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol, Transport};
+    ///
+    /// struct Filler;
+    /// impl Protocol for Filler {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         while transport.write(&[0; 65536]) {}
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, protocol) = event_loop.create_connection(|| Filler, listener.local_addr()?).await?;
+    /// // The peer reads nothing, so `close` would wait for ever.
+    /// transport.abort();
+    /// assert!(protocol.wait_lost().await.is_some());
+    /// assert_eq!(transport.get_write_buffer_size(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn abort(&self) {
         self.link.abort();
     }
 
     /// Whether the transport is closing or closed, whoever closed it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// assert!(!transport.is_closing());
+    /// transport.close();
+    /// assert!(transport.is_closing());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_closing(&self) -> bool {
         self.link.is_closing()
     }
@@ -161,32 +315,169 @@ impl Transport {
     ///
     /// If it is called from within a callback, it holds at once. If it is called from elsewhere, one `data_received`
     /// that is on its way may still come. Does nothing if reading is paused, or if the transport is closing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol, Transport};
+    ///
+    /// struct Paused;
+    /// impl Protocol for Paused {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         transport.pause_reading();
+    ///     }
+    ///     fn data_received(&mut self, _data: &[u8]) {
+    ///         unreachable!();
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # use std::io::Write;
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Paused, listener.local_addr()?).await?;
+    /// listener.accept()?.0.write_all(b"hello")?;
+    /// assert!(!transport.is_reading() && !transport.is_closing());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pause_reading(&self) {
         self.link.pause_reading();
     }
 
     /// Starts reading again. Does nothing if reading is not paused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Promise, Protocol, Transport};
+    ///
+    /// struct Paused(Promise<Vec<u8>>);
+    /// impl Protocol for Paused {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         transport.pause_reading();
+    ///     }
+    ///     fn data_received(&mut self, data: &[u8]) {
+    ///         let _ = self.0.set_result(data.to_vec());
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # use std::io::Write;
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let (promise, heard) = event_loop.create_future();
+    /// # let (transport, _) = event_loop.create_connection(|| Paused(promise), listener.local_addr()?).await?;
+    ///
+    /// listener.accept()?.0.write_all(b"hello")?;
+    /// assert!(!heard.done());
+    /// transport.resume_reading();
+    /// assert_eq!(heard.await.unwrap(), b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn resume_reading(&self) {
         self.link.resume_reading();
     }
 
     /// Whether data is read: reading is neither paused nor is the transport closing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// assert!(transport.is_reading());
+    /// transport.pause_reading();
+    /// assert!(!transport.is_reading());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_reading(&self) -> bool {
         self.link.is_reading()
     }
 
     /// Whether more bytes wait to be sent than the high-water mark allows, and the low-water mark has not been reached
     /// since. This is so from the write that does it, before `pause_writing` is called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// assert!(!transport.is_writing_paused());
+    /// // The peer reads nothing.
+    /// while transport.write(&[0; 65536]) {}
+    /// assert!(transport.is_writing_paused());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_writing_paused(&self) -> bool {
         self.link.is_paused()
     }
 
     /// The number of bytes that wait to be sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// assert_eq!(transport.get_write_buffer_size(), 0);
+    /// // The peer reads nothing.
+    /// while transport.write(&[0; 65536]) {}
+    /// assert!(transport.get_write_buffer_size() > 64 * 1024);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_write_buffer_size(&self) -> usize {
         self.link.buffered()
     }
 
     /// The low-water mark and the high-water mark, in bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// assert_eq!(transport.get_write_buffer_limits(), (16 * 1024, 64 * 1024));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_write_buffer_limits(&self) -> (usize, usize) {
         self.link.limits()
     }
@@ -234,16 +525,71 @@ impl Transport {
     }
 
     /// Looks up what the transport tells about itself besides: see [`extra`](super::extra).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol, extra};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// assert_eq!(transport.get_extra_info(extra::PEERNAME).unwrap(), listener.local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_extra_info<T>(&self, key: Key<T>) -> Option<T> {
         key.look_up(&*self.link)
     }
 
     /// The address of the peer, unless this is no TCP connection, or it was over before it could be looked up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// assert_eq!(transport.peer_addr(), Some(listener.local_addr()?));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.link.peer.as_ref()?.ip()
     }
 
     /// The address of this end, unless this is no TCP connection, or it was over before it could be looked up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Quiet, listener.local_addr()?).await?;
+    /// let (_peer, address) = listener.accept()?;
+    /// assert_eq!(transport.local_addr(), Some(address));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.link.local.as_ref()?.ip()
     }
