@@ -79,6 +79,23 @@ impl EventLoop {
     /// # Examples
     ///
     /// See [`open_connection`](Self::open_connection).
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// let server = event_loop.start_server(
+    ///     async |_reader, mut writer| writer.write(b"hello"),
+    ///     "127.0.0.1:0",
+    /// );
+    /// let server = server.await?;
+    /// let (mut reader, _writer) = event_loop.open_connection(server.local_addr()).await?;
+    /// assert_eq!(reader.read_to_end().await?, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_server<'a, F, T, A>(&self, client_connected: F, addr: A) -> StartServer<'a>
     where
         F: Fn(StreamReader, StreamWriter) -> T + Send + Sync + 'static,
@@ -115,6 +132,23 @@ impl<'a> OpenConnection<'a> {
 
     /// The limit of the reader, in bytes: how far away a separator may be, and half of how much is kept. 64 KiB without
     /// this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::{ErrorKind, Write};
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let open = EventLoop::current().open_connection(listener.local_addr()?).limit(4);
+    /// let (mut reader, _writer) = open.await?;
+    /// listener.accept()?.0.write_all(b"a long line\n")?;
+    /// assert_eq!(reader.readline().await.unwrap_err().kind(), ErrorKind::InvalidData);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn limit(self, limit: usize) -> Self {
         self.shared.set_limit(limit);
         self
@@ -125,6 +159,22 @@ impl<'a> OpenConnection<'a> {
     /// # Panics
     ///
     /// Panics after the first poll.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{AddressFamily, EventLoop};
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let port = listener.local_addr()?.port();
+    /// let open = EventLoop::current().open_connection(("localhost", port));
+    /// let (_reader, writer) = open.with(|client| client.family(AddressFamily::V4)).await?;
+    /// assert_eq!(writer.transport().peer_addr(), Some(listener.local_addr()?));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with(
         mut self,
         options: impl FnOnce(
@@ -198,6 +248,26 @@ impl<'a> StartServer<'a> {
     }
 
     /// The limit of the readers, in bytes. See [`OpenConnection::limit`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// let start = event_loop.start_server(async |mut reader, mut writer| {
+    ///     let error = reader.readline().await.unwrap_err();
+    ///     writer.write(error.kind().to_string().as_bytes());
+    /// }, "127.0.0.1:0");
+    /// let server = start.limit(4).await?;
+    /// let (mut reader, mut writer) = event_loop.open_connection(server.local_addr()).await?;
+    /// writer.write(b"a long line\n");
+    /// assert_eq!(reader.read_to_end().await?, b"invalid data");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn limit(self, limit: usize) -> Self {
         // Ordering: the factory runs in tasks that are spawned after this.
         self.limit
@@ -210,6 +280,20 @@ impl<'a> StartServer<'a> {
     /// # Panics
     ///
     /// Panics after the first poll.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let start = EventLoop::current().start_server(async |_reader, _writer| {}, "127.0.0.1:0");
+    /// let server = start.with(|server| server.start_serving(false)).await?;
+    /// assert!(!server.is_serving());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with(mut self, options: impl FnOnce(CreateServer<'a>) -> CreateServer<'a>) -> Self {
         self.create = self.create.map(options);
         self

@@ -48,6 +48,31 @@ impl EventLoop {
     /// # Examples
     ///
     /// See [`Protocol`].
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol, Transport};
+    /// use std::io::Read;
+    ///
+    /// struct Greeter;
+    /// impl Protocol for Greeter {
+    ///     fn connection_made(&mut self, transport: Transport) {
+    ///         transport.write(b"hello");
+    ///         transport.close();
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let (transport, _) = event_loop.create_connection(|| Greeter, listener.local_addr()?).await?;
+    /// assert!(transport.is_closing());
+    /// let mut heard = String::new();
+    /// listener.accept()?.0.read_to_string(&mut heard)?;
+    /// assert_eq!(heard, "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn create_connection<'a, P, F, A>(&self, factory: F, addr: A) -> CreateConnection<'a, P>
     where
@@ -79,11 +104,15 @@ impl EventLoop {
     /// Runs a connection that something else has accepted or made.
     ///
     /// The stream is put into non-blocking mode. When this returns, `connection_made` has been called. To speak TLS as a
-    /// server, call [`Transport::start_tls`] then.
+    /// server, give `CreateConnection::tls` a `ServerTls`.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it returns, the connection is aborted.
     ///
     /// # Errors
     ///
-    /// If the socket can't be watched for events.
+    /// If the socket can't be watched for events. With TLS, if the handshake fails. If the runtime is shut down meanwhile.
     ///
     /// # Panics
     ///
@@ -306,12 +335,49 @@ pub struct CreateConnection<'a, P> {
 
 impl<P> CreateConnection<'_, P> {
     /// The address of this end of the connection. Without this, the system chooses it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let create = EventLoop::current().create_connection(|| Quiet, listener.local_addr()?);
+    /// let (transport, _) = create.local_addr("127.0.0.1:0".parse().unwrap()).await?;
+    /// assert_eq!(transport.local_addr(), Some(listener.accept()?.1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn local_addr(mut self, address: SocketAddr) -> Self {
         self.making.options().local = Some(address);
         self
     }
 
     /// Takes addresses of this family only, of those that the host name has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{AddressFamily, EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let port = listener.local_addr()?.port();
+    /// let create = EventLoop::current().create_connection(|| Quiet, ("localhost", port));
+    /// let (transport, _) = create.family(AddressFamily::V4).await?;
+    /// assert!(transport.peer_addr().unwrap().is_ipv4());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn family(mut self, family: AddressFamily) -> Self {
         self.making.options().family = Some(family);
         self
@@ -319,6 +385,25 @@ impl<P> CreateConnection<'_, P> {
 
     /// How long an attempt has the field to itself, before the next address is tried beside it. 250 ms without this.
     /// With `None`, the next address is tried only when one has failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    /// use std::time::Duration;
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///
+    /// let create = EventLoop::current().create_connection(|| Quiet, listener.local_addr()?);
+    /// let (transport, _) = create.happy_eyeballs_delay(Duration::from_millis(100)).await?;
+    /// assert_eq!(transport.peer_addr(), Some(listener.local_addr()?));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn happy_eyeballs_delay(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.making.options().delay = delay.into();
         self
@@ -326,6 +411,39 @@ impl<P> CreateConnection<'_, P> {
 
     /// Speaks TLS: as a client with a `ClientTls`, as a server with a `ServerTls`, which is what an accepted socket wants.
     /// `connection_made` is called after the handshake. A handshake that fails is an error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tls::{ClientTls, ServerTls, rustls};
+    /// use heist::event_loop::{EventLoop, Protocol, extra};
+    /// use std::sync::Arc;
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// # let provider = Arc::new(rustls::crypto::ring::default_provider());
+    /// # let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    /// # let config = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    /// # let config = config.unwrap().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
+    /// # let server_config = Arc::new(config.unwrap());
+    /// # let mut roots = rustls::RootCertStore::empty();
+    /// # roots.add(made.cert.der().clone()).unwrap();
+    /// # let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    /// # let client_config = Arc::new(config.unwrap().with_root_certificates(roots).with_no_client_auth());
+    /// # let event_loop = EventLoop::current();
+    /// # let tls = ServerTls::new(server_config);
+    /// # let server = event_loop.create_server(|| Quiet, "127.0.0.1:0").tls(tls).await?;
+    ///
+    /// let tls = ClientTls::new(client_config, "localhost".try_into().unwrap());
+    /// let create = event_loop.create_connection(|| Quiet, server.local_addr());
+    /// let (transport, _) = create.tls(tls).await?;
+    /// assert!(transport.get_extra_info(extra::TLS).is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: impl Into<Tls>) -> Self {
         self.making.options().upgrade = Some(tls.into().upgrade());

@@ -226,18 +226,69 @@ pub struct CreateServer<'a> {
 
 impl CreateServer<'_> {
     /// Listens at addresses of this family only, of those that the host name has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{AddressFamily, EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_server(|| Quiet, ("localhost", 0));
+    /// let server = create.family(AddressFamily::V4).await?;
+    /// assert!(server.local_addr().is_ipv4());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn family(mut self, family: AddressFamily) -> Self {
         self.making.options().family = Some(family);
         self
     }
 
     /// How many connections the system keeps that have not been accepted yet. 100 without this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_server(|| Quiet, "127.0.0.1:0");
+    /// let server = create.backlog(16).await?;
+    /// assert!(server.is_serving());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn backlog(mut self, backlog: u32) -> Self {
         self.making.options().listener.backlog = backlog;
         self
     }
 
     /// Whether an address may be used again while connections of an earlier socket linger. `true` on Unix without this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_server(|| Quiet, "127.0.0.1:0");
+    /// let server = create.reuse_address(false).await?;
+    /// assert!(server.is_serving());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reuse_address(mut self, reuse: bool) -> Self {
         self.making.options().listener.reuse_address = reuse;
         self
@@ -245,12 +296,49 @@ impl CreateServer<'_> {
 
     /// Whether several sockets may listen at the same address. The system spreads the connections over them. `false`
     /// without this. Ignored on systems that don't have it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # if cfg!(target_os = "linux") {
+    ///
+    /// let event_loop = EventLoop::current();
+    /// let one = event_loop.create_server(|| Quiet, "127.0.0.1:0").reuse_port(true).await?;
+    /// let other = event_loop.create_server(|| Quiet, one.local_addr()).reuse_port(true).await?;
+    /// assert_eq!(one.local_addr(), other.local_addr());
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.making.options().listener.reuse_port = reuse;
         self
     }
 
     /// Whether the system asks silent peers whether they are still there. `false` without this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_server(|| Quiet, "127.0.0.1:0");
+    /// let server = create.keep_alive(true).await?;
+    /// assert!(server.is_serving());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn keep_alive(mut self, keep_alive: bool) -> Self {
         self.making.options().listener.keep_alive = keep_alive;
         self
@@ -258,6 +346,23 @@ impl CreateServer<'_> {
 
     /// Whether the server serves at once. `true` without this. If not, call [`Server::start_serving`] or
     /// [`Server::serve_forever`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_server(|| Quiet, "127.0.0.1:0");
+    /// let server = create.start_serving(false).await?;
+    /// assert!(!server.is_serving());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_serving(mut self, start: bool) -> Self {
         self.making.options().start_serving = start;
         self
@@ -265,6 +370,39 @@ impl CreateServer<'_> {
 
     /// Speaks TLS with each client. `connection_made` is called after the handshake. A handshake that fails is reported
     /// to the exception handler.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tls::{ClientTls, ServerTls, rustls};
+    /// use heist::event_loop::{EventLoop, Protocol, extra};
+    /// use std::sync::Arc;
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// # let provider = Arc::new(rustls::crypto::ring::default_provider());
+    /// # let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    /// # let config = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    /// # let config = config.unwrap().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
+    /// # let server_config = Arc::new(config.unwrap());
+    /// # let mut roots = rustls::RootCertStore::empty();
+    /// # roots.add(made.cert.der().clone()).unwrap();
+    /// # let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    /// # let client_config = Arc::new(config.unwrap().with_root_certificates(roots).with_no_client_auth());
+    /// # let event_loop = EventLoop::current();
+    ///
+    /// let create = event_loop.create_server(|| Quiet, "127.0.0.1:0");
+    /// let server = create.tls(ServerTls::new(server_config)).await?;
+    /// let tls = ClientTls::new(client_config, "localhost".try_into().unwrap());
+    /// let create = event_loop.create_connection(|| Quiet, server.local_addr());
+    /// let (transport, _) = create.tls(tls).await?;
+    /// assert!(transport.get_extra_info(extra::TLS).is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.making.options().upgrade = Some(Box::new(move || tls.upgrade()));

@@ -21,9 +21,13 @@ impl EventLoop {
     /// panics. When all writers have gone, `eof_received` and then `connection_lost` are called. When this returns,
     /// `connection_made` has been called.
     ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it returns, the pipe is closed.
+    ///
     /// # Errors
     ///
-    /// If it is none of these, or not open for reading.
+    /// If it is none of these, or not open for reading. If the runtime is shut down meanwhile.
     ///
     /// # Panics
     ///
@@ -73,9 +77,13 @@ impl EventLoop {
     /// The pipe is put into non-blocking mode. If the reader goes, `connection_lost` is called, with an error if
     /// something waited to be sent. When this returns, `connection_made` has been called.
     ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it returns, the pipe is closed.
+    ///
     /// # Errors
     ///
-    /// If it is none of these, or not open for writing.
+    /// If it is none of these, or not open for writing. If the runtime is shut down meanwhile.
     ///
     /// # Panics
     ///

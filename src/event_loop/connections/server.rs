@@ -154,6 +154,24 @@ impl Server {
     /// # Errors
     ///
     /// If the system refuses. Those sockets that listen by then serve on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_server(|| Quiet, "127.0.0.1:0");
+    /// let server = create.start_serving(false).await?;
+    /// server.start_serving()?;
+    /// assert!(server.is_serving());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_serving(&self) -> io::Result<()> {
         let shared = &self.shared;
         let _entered = shared.event_loop.handle().enter();
@@ -184,6 +202,27 @@ impl Server {
     /// # Errors
     ///
     /// See [`start_serving`](Self::start_serving).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    ///
+    /// let create = event_loop.create_server(|| Quiet, "127.0.0.1:0");
+    /// let server = create.start_serving(false).await?;
+    /// let same = server.clone();
+    /// event_loop.call_soon(move || same.close());
+    /// server.serve_forever().await?;
+    /// assert!(!server.is_serving());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn serve_forever(&self) -> io::Result<()> {
         let _closes = UnderWay::new(self, |server| server.close());
         self.start_serving()?;
@@ -192,6 +231,22 @@ impl Server {
     }
 
     /// The addresses that the server listens at. They stay the same when it is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let server = EventLoop::current().create_server(|| Quiet, "127.0.0.1:0").await?;
+    /// assert_eq!(server.sockets()[0], server.local_addr());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sockets(&self) -> &[Address] {
         &self.shared.addresses
     }
@@ -201,6 +256,23 @@ impl Server {
     /// # Panics
     ///
     /// Panics if the server listens at a Unix socket. See [`sockets`](Self::sockets).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let server = EventLoop::current().create_server(|| Quiet, "127.0.0.1:0").await?;
+    /// // The system has chosen a port.
+    /// assert_ne!(server.local_addr().port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn local_addr(&self) -> SocketAddr {
         let first = self.shared.addresses.first().and_then(Address::ip);
@@ -209,12 +281,46 @@ impl Server {
 
     /// Whether the server accepts connections: it does from [`start_serving`](Self::start_serving), which is usually
     /// called for you, until it is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let server = EventLoop::current().create_server(|| Quiet, "127.0.0.1:0").await?;
+    /// assert!(server.is_serving());
+    /// server.close();
+    /// assert!(!server.is_serving());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_serving(&self) -> bool {
         let state = self.shared.state.lock();
         !state.closed && state.listeners > 0
     }
 
     /// The loop that the server belongs to.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let server = EventLoop::current().create_server(|| Quiet, "127.0.0.1:0").await?;
+    /// assert_eq!(server.get_loop(), EventLoop::current());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_loop(&self) -> EventLoop {
         self.shared.event_loop.clone()
     }
@@ -222,6 +328,28 @@ impl Server {
     /// Stops listening. Existing connections go on.
     ///
     /// The sockets are closed soon after; [`wait_closed`](Self::wait_closed) waits for that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// let server = event_loop.start_server(async |mut reader, mut writer| {
+    ///     writer.write(b"hello\n");
+    ///     writer.write(&reader.readline().await.unwrap());
+    /// }, "127.0.0.1:0").await?;
+    /// let (mut reader, mut writer) = event_loop.open_connection(server.local_addr()).await?;
+    /// assert_eq!(reader.readline().await?, b"hello\n");
+    /// server.close();
+    /// // This connection goes on.
+    /// writer.write(b"still there\n");
+    /// assert_eq!(reader.readline().await?, b"still there\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close(&self) {
         let gone = self.shared.change(|state| {
             state.closed = true;
@@ -232,11 +360,51 @@ impl Server {
     }
 
     /// Closes all existing connections, as [`Transport::close`](crate::event_loop::Transport::close) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// let server = event_loop.start_server(async |mut reader, mut writer| {
+    ///     writer.write(b"hello\n");
+    ///     let _ = reader.read_to_end().await;
+    /// }, "127.0.0.1:0").await?;
+    /// let (mut reader, _writer) = event_loop.open_connection(server.local_addr()).await?;
+    /// assert_eq!(reader.readline().await?, b"hello\n");
+    /// server.close_clients();
+    /// assert_eq!(reader.read_to_end().await?, b"");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close_clients(&self) {
         self.clients().iter().for_each(|link| link.close());
     }
 
     /// Aborts all existing connections, as [`Transport::abort`](crate::event_loop::Transport::abort) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// let server = event_loop.start_server(async |mut reader, mut writer| {
+    ///     writer.write(b"hello\n");
+    ///     let _ = reader.read_to_end().await;
+    /// }, "127.0.0.1:0").await?;
+    /// let (mut reader, _writer) = event_loop.open_connection(server.local_addr()).await?;
+    /// assert_eq!(reader.readline().await?, b"hello\n");
+    /// server.abort_clients();
+    /// assert_eq!(reader.read_to_end().await?, b"");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn abort_clients(&self) {
         self.clients().iter().for_each(|link| link.abort());
     }
@@ -260,6 +428,22 @@ impl Server {
     /// # Examples
     ///
     /// See [`Protocol`].
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Protocol};
+    ///
+    /// struct Quiet;
+    /// impl Protocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let server = EventLoop::current().create_server(|| Quiet, "127.0.0.1:0").await?;
+    /// server.close();
+    /// server.wait_closed().await;
+    /// assert!(!server.is_serving());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_closed(&self) {
         loop {
             // It is made before the look at the state, so that it hears of what happens in between.

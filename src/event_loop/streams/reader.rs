@@ -61,6 +61,24 @@ impl StreamReader {
     /// # Errors
     ///
     /// The error with which the connection was lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::Write;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (mut reader, _writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// listener.accept()?.0.write_all(b"a")?;
+    /// assert_eq!(reader.read(100).await?, b"a");
+    /// // The peer has closed the connection.
+    /// assert_eq!(reader.read(100).await?, b"");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn read(&mut self, size: usize) -> io::Result<Vec<u8>> {
         if size == 0 {
             return Ok(Vec::new());
@@ -85,6 +103,22 @@ impl StreamReader {
     /// # Errors
     ///
     /// The error with which the connection was lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::Write;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (mut reader, _writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// listener.accept()?.0.write_all(b"hello")?;
+    /// assert_eq!(reader.read_to_end().await?, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         let read = |arrived: Arrived<'_>| arrived.eof.then(|| arrived.buffer.take_all());
         self.shared.read(read).await
@@ -100,6 +134,24 @@ impl StreamReader {
     ///
     /// [`ReadError::Incomplete`] if the stream ends before. It has what was there. [`ReadError::Io`] if the connection
     /// was lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, ReadError};
+    /// use std::io::Write;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (mut reader, _writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// listener.accept()?.0.write_all(b"hello")?;
+    /// assert_eq!(reader.readexactly(4).await.unwrap(), b"hell");
+    /// let Err(ReadError::Incomplete(error)) = reader.readexactly(4).await else { panic!() };
+    /// assert_eq!(error.partial, b"o");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn readexactly(&mut self, size: usize) -> Result<Vec<u8>, ReadError> {
         let read = self.shared.read(|arrived| {
             if arrived.buffer.len() >= size {
@@ -126,6 +178,24 @@ impl StreamReader {
     ///
     /// `InvalidData` if the line is longer than the limit. What was there of it is thrown away. The error with which the
     /// connection was lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::Write;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (mut reader, _writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// listener.accept()?.0.write_all(b"one\ntwo")?;
+    /// assert_eq!(reader.readline().await?, b"one\n");
+    /// assert_eq!(reader.readline().await?, b"two");
+    /// assert_eq!(reader.readline().await?, b"");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn readline(&mut self) -> io::Result<Vec<u8>> {
         match self.readuntil([b"\n"]).await {
             Ok(line) => Ok(line),
@@ -185,6 +255,24 @@ impl StreamReader {
     }
 
     /// Whether the stream is at its end and all was read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::Write;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (mut reader, _writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// assert!(!reader.at_eof());
+    /// listener.accept()?.0.write_all(b"hello")?;
+    /// reader.read_to_end().await?;
+    /// assert!(reader.at_eof());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn at_eof(&self) -> bool {
         self.shared.at_eof()
     }

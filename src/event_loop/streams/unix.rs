@@ -14,6 +14,25 @@ impl EventLoop {
     /// # Cancel safety, errors
     ///
     /// See [`create_connection`](Self::create_connection).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixListener;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("socket");
+    /// let listener = UnixListener::bind(&path)?;
+    /// let (mut reader, _writer) = EventLoop::current().open_unix_connection(&path).await?;
+    /// listener.accept()?.0.write_all(b"hello")?;
+    /// assert_eq!(reader.read_to_end().await?, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn open_unix_connection(&self, path: impl AsRef<Path>) -> OpenConnection<'static> {
         OpenConnection::new(|protocol| self.create_unix_connection(|| protocol, path))
     }

@@ -50,7 +50,25 @@ impl StreamWriter {
     ///
     /// # Panics
     ///
-    /// Panics after [`write_eof`](Self::write_eof).
+    /// Panics after [`write_eof`](Self::write_eof), unless the connection is closing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::Read;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (_reader, mut writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// writer.write(b"hello");
+    /// let mut heard = [0; 5];
+    /// listener.accept()?.0.read_exact(&mut heard)?;
+    /// assert_eq!(&heard, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn write(&mut self, data: &[u8]) {
         self.transport.write(data);
@@ -60,7 +78,25 @@ impl StreamWriter {
     ///
     /// # Panics
     ///
-    /// Panics after [`write_eof`](Self::write_eof).
+    /// Panics after [`write_eof`](Self::write_eof), unless the connection is closing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::Read;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (_reader, mut writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// writer.writelines(["good", "bye"]);
+    /// let mut heard = [0; 7];
+    /// listener.accept()?.0.read_exact(&mut heard)?;
+    /// assert_eq!(&heard, b"goodbye");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn writelines<D: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = D>) {
         self.transport.writelines(lines);
@@ -75,27 +111,115 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// If the connection is lost.
+    /// If the connection is lost, whatever ended it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (_reader, mut writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// let (mut peer, _) = listener.accept()?;
+    /// std::thread::spawn(move || std::io::copy(&mut peer, &mut std::io::sink()));
+    /// for _ in 0..100 {
+    ///     writer.write(&[0; 65536]);
+    ///     writer.drain().await?;
+    ///     assert!(!writer.transport().is_writing_paused());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn drain(&mut self) -> io::Result<()> {
         self.shared.drain().await
     }
 
     /// Closes the sending half, once what was written was sent. See [`Transport::write_eof`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::Read;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (_reader, mut writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// writer.write(b"all");
+    /// writer.write_eof();
+    /// let mut heard = String::new();
+    /// listener.accept()?.0.read_to_string(&mut heard)?;
+    /// assert_eq!(heard, "all");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn write_eof(&mut self) {
         self.transport.write_eof();
     }
 
     /// Whether the sending half can be closed alone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (_reader, writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// assert!(writer.can_write_eof());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn can_write_eof(&self) -> bool {
         self.transport.can_write_eof()
     }
 
     /// Closes the connection, once what was written was sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::io::Read;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (_reader, mut writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// writer.write(b"goodbye");
+    /// writer.close();
+    /// let mut heard = String::new();
+    /// listener.accept()?.0.read_to_string(&mut heard)?;
+    /// assert_eq!(heard, "goodbye");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close(&mut self) {
         self.transport.close();
     }
 
     /// Whether the connection is closing or closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (_reader, mut writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// assert!(!writer.is_closing());
+    /// writer.close();
+    /// assert!(writer.is_closing());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_closing(&self) -> bool {
         self.transport.is_closing()
     }
@@ -109,25 +233,103 @@ impl StreamWriter {
     /// # Errors
     ///
     /// The error with which the connection was lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (_reader, mut writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// writer.close();
+    /// assert!(writer.wait_closed().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_closed(&mut self) -> io::Result<()> {
         self.shared.wait_closed().await
     }
 
     /// Looks up what the transport tells about itself besides. See [`Transport::get_extra_info`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, extra};
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (_reader, writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// assert_eq!(writer.get_extra_info(extra::PEERNAME).unwrap(), listener.local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_extra_info<T>(&self, key: Key<T>) -> Option<T> {
         self.transport.get_extra_info(key)
     }
 
     /// The transport below.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (_reader, writer) = EventLoop::current().open_connection(listener.local_addr()?).await?;
+    /// assert_eq!(writer.transport().peer_addr(), Some(listener.local_addr()?));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn transport(&self) -> &Transport {
         &self.transport
     }
 
     /// Starts TLS, once what was written was sent. See [`Transport::start_tls`].
     ///
+    /// # Cancel safety
+    ///
+    /// Once this was polled, TLS is started even if the future is dropped.
+    ///
     /// # Errors
     ///
     /// See [`Transport::start_tls`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::tls::{ClientTls, ServerTls, rustls};
+    /// use heist::event_loop::{EventLoop, extra};
+    /// use std::sync::Arc;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// # let provider = Arc::new(rustls::crypto::ring::default_provider());
+    /// # let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    /// # let config = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    /// # let config = config.unwrap().with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key);
+    /// # let server_config = Arc::new(config.unwrap());
+    /// # let mut roots = rustls::RootCertStore::empty();
+    /// # roots.add(made.cert.der().clone()).unwrap();
+    /// # let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    /// # let client_config = Arc::new(config.unwrap().with_root_certificates(roots).with_no_client_auth());
+    /// # let event_loop = EventLoop::current();
+    /// # let tls = ServerTls::new(server_config);
+    /// # let start = event_loop.start_server(async |_, mut writer| writer.write(b"hello\n"), "127.0.0.1:0");
+    /// # let server = start.with(|server| server.tls(tls)).await?;
+    /// let (mut reader, mut writer) = event_loop.open_connection(server.local_addr()).await?;
+    /// writer.start_tls(ClientTls::new(client_config, "localhost".try_into().unwrap())).await?;
+    /// assert!(writer.get_extra_info(extra::TLS).is_some());
+    /// assert_eq!(reader.readline().await?, b"hello\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "tls")]
     pub async fn start_tls(
         &mut self,
