@@ -74,29 +74,202 @@ const HEADER: usize = 8;
 /// ```
 pub trait DatagramProtocol: Send + 'static {
     /// The socket is open. Keep `transport` to send later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, DatagramTransport, EventLoop};
+    ///
+    /// struct Greeter;
+    /// impl DatagramProtocol for Greeter {
+    ///     fn connection_made(&mut self, transport: DatagramTransport) {
+    ///         transport.sendto(b"hello", None);
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let peer = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Greeter);
+    /// create.remote_addr(peer.local_addr()?).await?;
+    /// let mut heard = [0; 5];
+    /// peer.recv(&mut heard)?;
+    /// assert_eq!(&heard, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     fn connection_made(&mut self, transport: DatagramTransport) {
         let _ = transport;
     }
 
     /// A datagram was received. It may be empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{Address, DatagramProtocol, EventLoop, Promise};
+    ///
+    /// struct Hear(Promise<(Vec<u8>, Address)>);
+    /// impl DatagramProtocol for Hear {
+    ///     fn datagram_received(&mut self, data: &[u8], from: &Address) {
+    ///         let _ = self.0.set_result((data.to_vec(), from.clone()));
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let (promise, heard) = event_loop.create_future();
+    /// # let create = event_loop.create_datagram_endpoint(|| Hear(promise));
+    /// # let transport = create.local_addr("127.0.0.1:0").await?;
+    /// # let address = transport.local_addr().unwrap().ip().unwrap();
+    /// # let peer = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    ///
+    /// peer.send_to(b"hello", address)?;
+    /// assert_eq!(heard.await.unwrap(), (b"hello".to_vec(), peer.local_addr()?.into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn datagram_received(&mut self, data: &[u8], from: &Address) {
         let _ = (data, from);
     }
 
     /// Sending or receiving has failed, and the socket goes on. Often it says that an earlier datagram reached nobody.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, DatagramTransport, EventLoop, Promise};
+    ///
+    /// struct TooMuch(Promise<()>);
+    /// impl DatagramProtocol for TooMuch {
+    ///     fn connection_made(&mut self, transport: DatagramTransport) {
+    ///         // More than a datagram can hold.
+    ///         transport.sendto(&[0; 70_000], None);
+    ///     }
+    ///     fn error_received(&mut self, _error: std::io::Error) {
+    ///         let _ = self.0.set_result(());
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let (promise, failed) = event_loop.create_future();
+    /// # let peer = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    ///
+    /// let create = event_loop.create_datagram_endpoint(|| TooMuch(promise));
+    /// let transport = create.remote_addr(peer.local_addr()?).await?;
+    /// assert!(failed.await.is_ok());
+    /// assert!(!transport.is_closing());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn error_received(&mut self, error: io::Error) {
         let _ = error;
     }
 
     /// The socket is closed, and nothing more is called.
+    ///
+    /// `error` is `None` after [`DatagramTransport::close`] and [`DatagramTransport::abort`]. It is an error if a callback
+    /// has panicked, if the socket can't be watched, or if the runtime was shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop, Promise};
+    /// use std::io;
+    ///
+    /// struct Ends(Promise<Option<io::ErrorKind>>);
+    /// impl DatagramProtocol for Ends {
+    ///     fn connection_lost(&mut self, error: Option<io::Error>) {
+    ///         let _ = self.0.set_result(error.map(|error| error.kind()));
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let (promise, ended) = event_loop.create_future();
+    ///
+    /// let create = event_loop.create_datagram_endpoint(|| Ends(promise));
+    /// let transport = create.local_addr("127.0.0.1:0").await?;
+    /// transport.close();
+    /// assert_eq!(ended.await.unwrap(), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     fn connection_lost(&mut self, error: Option<io::Error>) {
         let _ = error;
     }
 
-    /// More bytes wait to be sent than the high-water mark allows: stop sending for now.
+    /// More bytes wait to be sent than the high-water mark allows: stop sending for now. Called after the callback that sent
+    /// too much; [`DatagramTransport::sendto`] returns `false` at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, DatagramTransport, EventLoop, Promise};
+    ///
+    /// struct Filler(Promise<()>);
+    /// impl DatagramProtocol for Filler {
+    ///     fn connection_made(&mut self, transport: DatagramTransport) {
+    ///         while transport.sendto(&[0; 1024], None) {}
+    ///     }
+    ///     fn pause_writing(&mut self) {
+    ///         let _ = self.0.set_result(());
+    ///     }
+    /// }
+    /// # #[cfg(not(target_os = "linux"))]
+    /// # fn main() {}
+    /// # #[cfg(target_os = "linux")]
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("socket");
+    /// # let event_loop = EventLoop::current();
+    /// # let (promise, paused) = event_loop.create_future();
+    ///
+    /// // A peer that receives nothing. A full Unix socket makes its senders wait.
+    /// let _peer = std::os::unix::net::UnixDatagram::bind(&path)?;
+    /// event_loop.create_datagram_endpoint(|| Filler(promise)).remote_path(&path).await?;
+    /// assert!(paused.await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn pause_writing(&mut self) {}
 
     /// The bytes that wait to be sent have fallen to the low-water mark: go on sending.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, DatagramTransport, EventLoop, Promise};
+    ///
+    /// struct Filler(Promise<()>);
+    /// impl DatagramProtocol for Filler {
+    ///     fn connection_made(&mut self, transport: DatagramTransport) {
+    ///         while transport.sendto(&[0; 1024], None) {}
+    ///     }
+    ///     fn resume_writing(&mut self) {
+    ///         let _ = self.0.set_result(());
+    ///     }
+    /// }
+    /// # #[cfg(not(target_os = "linux"))]
+    /// # fn main() {}
+    /// # #[cfg(target_os = "linux")]
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("socket");
+    /// # let event_loop = EventLoop::current();
+    /// # let (promise, resumed) = event_loop.create_future();
+    ///
+    /// let peer = std::os::unix::net::UnixDatagram::bind(&path)?;
+    /// event_loop.create_datagram_endpoint(|| Filler(promise)).remote_path(&path).await?;
+    /// // Once the peer receives, sending goes on.
+    /// std::thread::spawn(move || while peer.recv(&mut [0; 1024]).is_ok() {});
+    /// assert!(resumed.await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn resume_writing(&mut self) {}
 }
 
@@ -338,6 +511,27 @@ impl DatagramTransport {
     /// # Panics
     ///
     /// Panics without `to` if the socket has no remote address.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_addr("127.0.0.1:0").await?;
+    /// let peer = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    /// assert!(transport.sendto(b"hello", Some(&peer.local_addr()?.into())));
+    /// let mut heard = [0; 5];
+    /// peer.recv(&mut heard)?;
+    /// assert_eq!(&heard, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn sendto(&self, data: &[u8], to: Option<&Address>) -> bool {
         assert!(
@@ -357,26 +551,121 @@ impl DatagramTransport {
     }
 
     /// Closes the socket, once all that was sent is on its way. Then `connection_lost(None)` is called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let peer = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.remote_addr(peer.local_addr()?).await?;
+    /// transport.sendto(b"goodbye", None);
+    /// transport.close();
+    /// assert!(!transport.sendto(b"too late", None));
+    /// let mut heard = [0; 7];
+    /// peer.recv(&mut heard)?;
+    /// assert_eq!(&heard, b"goodbye");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close(&self) {
         self.link.change(|state| state.closing = true);
     }
 
-    /// Closes the socket at once. What waits to be sent is dropped.
+    /// Closes the socket at once. What waits to be sent is dropped. Then `connection_lost(None)` is called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_addr("127.0.0.1:0").await?;
+    /// transport.abort();
+    /// assert!(transport.is_closing());
+    /// assert_eq!(transport.get_write_buffer_size(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn abort(&self) {
         self.link.change(|state| state.fail(None));
     }
 
     /// Whether the transport is closing or closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_addr("127.0.0.1:0").await?;
+    /// assert!(!transport.is_closing());
+    /// transport.close();
+    /// assert!(transport.is_closing());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_closing(&self) -> bool {
         self.link.is_closing()
     }
 
     /// The number of bytes that wait to be sent. Each datagram counts eight more, so that empty ones count too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_addr("127.0.0.1:0").await?;
+    /// assert_eq!(transport.get_write_buffer_size(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_write_buffer_size(&self) -> usize {
         self.link.state.lock().size
     }
 
     /// The low-water mark and the high-water mark, in bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_addr("127.0.0.1:0").await?;
+    /// assert_eq!(transport.get_write_buffer_limits(), (16 * 1024, 64 * 1024));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_write_buffer_limits(&self) -> (usize, usize) {
         let state = self.link.state.lock();
         (state.low, state.high)
@@ -387,6 +676,25 @@ impl DatagramTransport {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`] if `low` is above `high`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_addr("127.0.0.1:0").await?;
+    /// transport.set_write_buffer_limits(Some(4096), None)?;
+    /// assert_eq!(transport.get_write_buffer_limits(), (1024, 4096));
+    /// assert!(transport.set_write_buffer_limits(Some(1), Some(2)).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_write_buffer_limits(
         &self,
         high: Option<usize>,
@@ -461,16 +769,70 @@ impl DatagramTransport {
     }
 
     /// Looks up what the transport tells about itself besides: see [`extra`](crate::event_loop::extra).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop, extra};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_addr("127.0.0.1:0").await?;
+    /// assert_eq!(transport.get_extra_info(extra::SOCKNAME), transport.local_addr());
+    /// assert_eq!(transport.get_extra_info(extra::PEERNAME), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get_extra_info<T>(&self, key: Key<T>) -> Option<T> {
         key.look_up(&*self.link)
     }
 
     /// The address of this socket.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_addr("127.0.0.1:0").await?;
+    /// let address = transport.local_addr().and_then(|address| address.ip()).unwrap();
+    /// assert_ne!(address.port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn local_addr(&self) -> Option<Address> {
         self.link.local.clone()
     }
 
     /// The remote address that the socket was made with, if there is one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let peer = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.remote_addr(peer.local_addr()?).await?;
+    /// assert_eq!(transport.peer_addr(), Some(peer.local_addr()?.into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn peer_addr(&self) -> Option<Address> {
         self.link.remote.clone()
     }

@@ -56,6 +56,29 @@ impl EventLoop {
     /// # Examples
     ///
     /// See [`DatagramProtocol`].
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, DatagramTransport, EventLoop};
+    ///
+    /// struct Greeter;
+    /// impl DatagramProtocol for Greeter {
+    ///     fn connection_made(&mut self, transport: DatagramTransport) {
+    ///         transport.sendto(b"hello", None);
+    ///     }
+    /// }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// # let peer = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    ///
+    /// let create = event_loop.create_datagram_endpoint(|| Greeter).remote_addr(peer.local_addr()?);
+    /// let transport = create.await?;
+    /// let mut heard = [0; 5];
+    /// let (_, from) = peer.recv_from(&mut heard)?;
+    /// assert_eq!((&heard, Some(from.into())), (b"hello", transport.local_addr()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn create_datagram_endpoint<'a, P, F>(&self, factory: F) -> CreateDatagramEndpoint<'a>
     where
@@ -207,6 +230,23 @@ pub struct CreateDatagramEndpoint<'a> {
 
 impl<'a> CreateDatagramEndpoint<'a> {
     /// The address of the socket, for UDP.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_addr("127.0.0.1:0").await?;
+    /// assert!(transport.local_addr().unwrap().ip().unwrap().ip().is_loopback());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn local_addr<A: ToSocketAddrs + Send + 'a>(mut self, address: A) -> Self {
         self.making.options().local = Some(Box::pin(async move {
             Ok(lookup_host(address).await?.collect())
@@ -215,6 +255,24 @@ impl<'a> CreateDatagramEndpoint<'a> {
     }
 
     /// The only address that the socket sends to and receives from, for UDP.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let peer = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.remote_addr(peer.local_addr()?).await?;
+    /// assert_eq!(transport.peer_addr(), Some(peer.local_addr()?.into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn remote_addr<A: ToSocketAddrs + Send + 'a>(mut self, address: A) -> Self {
         self.making.options().remote = Some(Box::pin(async move {
             Ok(lookup_host(address).await?.collect())
@@ -223,12 +281,49 @@ impl<'a> CreateDatagramEndpoint<'a> {
     }
 
     /// Takes addresses of this family only, of those that the host names have.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{AddressFamily, DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_addr(("localhost", 0)).family(AddressFamily::V4).await?;
+    /// assert!(transport.local_addr().unwrap().ip().unwrap().is_ipv4());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn family(mut self, family: AddressFamily) -> Self {
         self.making.options().family = Some(family);
         self
     }
 
-    /// The path of the socket, for Unix datagrams. A socket that an earlier program has left there is replaced.
+    /// The path of the socket, for Unix datagrams. A socket that an earlier program has left there is replaced. The file
+    /// stays when the socket is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("socket");
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_path(&path).await?;
+    /// assert_eq!(transport.local_addr().unwrap().path(), Some(&*path));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(unix)]
     pub fn local_path(mut self, path: impl AsRef<std::path::Path>) -> Self {
         self.making.options().paths.0 = Some(path.as_ref().to_owned());
@@ -236,25 +331,104 @@ impl<'a> CreateDatagramEndpoint<'a> {
     }
 
     /// The path of the socket that is sent to, for Unix datagrams.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    /// use std::os::unix::net::UnixDatagram;
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("socket");
+    ///
+    /// let peer = UnixDatagram::bind(&path)?;
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// create.remote_path(&path).await?.sendto(b"hello", None);
+    /// let mut heard = [0; 5];
+    /// peer.recv(&mut heard)?;
+    /// assert_eq!(&heard, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(unix)]
     pub fn remote_path(mut self, path: impl AsRef<std::path::Path>) -> Self {
         self.making.options().paths.1 = Some(path.as_ref().to_owned());
         self
     }
 
-    /// A socket that the program has. The addresses are ignored then.
+    /// A socket that the program has. It is put into non-blocking mode. All other options are ignored then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    /// let address = socket.local_addr()?;
+    /// let transport = EventLoop::current().create_datagram_endpoint(|| Quiet).sock(socket).await?;
+    /// assert_eq!(transport.local_addr(), Some(address.into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sock(mut self, socket: std::net::UdpSocket) -> Self {
         self.making.options().given = Some(socket);
         self
     }
 
     /// Whether several sockets may have the same address. `false` without this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # if cfg!(target_os = "linux") {
+    ///
+    /// let event_loop = EventLoop::current();
+    /// let one = event_loop.create_datagram_endpoint(|| Quiet).local_addr("127.0.0.1:0").reuse_port(true);
+    /// let address = one.await?.local_addr().and_then(|address| address.ip()).unwrap();
+    /// let other = event_loop.create_datagram_endpoint(|| Quiet).local_addr(address).reuse_port(true);
+    /// assert_eq!(other.await?.local_addr(), Some(address.into()));
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reuse_port(mut self, reuse: bool) -> Self {
         self.making.options().reuse_port = reuse;
         self
     }
 
     /// Whether the socket may send to broadcast addresses. `false` without this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::{DatagramProtocol, EventLoop};
+    ///
+    /// struct Quiet;
+    /// impl DatagramProtocol for Quiet {}
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    ///
+    /// let create = EventLoop::current().create_datagram_endpoint(|| Quiet);
+    /// let transport = create.local_addr("127.0.0.1:0").allow_broadcast(true).await?;
+    /// assert!(!transport.is_closing());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn allow_broadcast(mut self, allow: bool) -> Self {
         self.making.options().allow_broadcast = allow;
         self
