@@ -63,6 +63,22 @@ impl EventLoop {
     }
 
     /// Removes the handler of this kind of signal. Returns whether there was one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use heist::signal::unix::SignalKind;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// event_loop.add_signal_handler(SignalKind::user_defined1(), || ())?;
+    /// assert!(event_loop.remove_signal_handler(SignalKind::user_defined1()));
+    /// assert!(!event_loop.remove_signal_handler(SignalKind::user_defined1()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn remove_signal_handler(&self, kind: SignalKind) -> bool {
         self.remove_recurring(Place::Signal(kind.as_raw_value()))
     }

@@ -64,6 +64,24 @@ impl EventLoop {
     /// # Cancel safety, errors
     ///
     /// See [`sock_recv`](Self::sock_recv).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::{io::Write, os::unix::net::UnixStream};
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let (one, mut other) = UnixStream::pair()?;
+    /// one.set_nonblocking(true)?;
+    /// other.write_all(b"hello")?;
+    /// let mut buffer = [0; 100];
+    /// let length = EventLoop::current().sock_recv_into(&one, &mut buffer).await?;
+    /// assert_eq!(&buffer[..length], b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn sock_recv_into(&self, sock: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
         let received = self.sock(sock, Interest::READABLE, |sock| {
             io::Read::read(&mut &**sock, buffer)
@@ -76,6 +94,23 @@ impl EventLoop {
     /// # Cancel safety, errors
     ///
     /// See [`sock_recv`](Self::sock_recv).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::net::UdpSocket;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let (one, other) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// one.set_nonblocking(true)?;
+    /// other.send_to(b"hello", one.local_addr()?)?;
+    /// let (data, from) = EventLoop::current().sock_recvfrom(&one, 100).await?;
+    /// assert_eq!((&*data, from), (&b"hello"[..], other.local_addr()?));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn sock_recvfrom(
         &self,
         sock: &impl AsFd,
@@ -134,6 +169,24 @@ impl EventLoop {
     /// # Errors
     ///
     /// See [`sock_recv`](Self::sock_recv). After an error, a part of `data` may have been sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use std::{io::Read, os::unix::net::UnixStream};
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let (one, mut other) = UnixStream::pair()?;
+    /// one.set_nonblocking(true)?;
+    /// EventLoop::current().sock_sendall(&one, b"hello").await?;
+    /// let mut heard = [0; 5];
+    /// other.read_exact(&mut heard)?;
+    /// assert_eq!(&heard, b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn sock_sendall(&self, sock: &impl AsFd, mut data: &[u8]) -> io::Result<()> {
         while !data.is_empty() {
             let sent = self.sock(sock, Interest::WRITABLE, |sock| sock.send(data));
@@ -244,6 +297,23 @@ impl EventLoop {
     /// # Errors
     ///
     /// See [`sock_recv`](Self::sock_recv). Any error of connecting.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    /// use socket2::{Domain, Socket, Type};
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let client = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    /// client.set_nonblocking(true)?;
+    /// EventLoop::current().sock_connect(&client, listener.local_addr()?).await?;
+    /// assert_eq!(client.local_addr()?.as_socket(), Some(listener.accept()?.1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn sock_connect(&self, sock: &impl AsFd, address: SocketAddr) -> io::Result<()> {
         let address = SockAddr::from(address);
         let mut started = false;

@@ -65,6 +65,22 @@ impl EventLoop {
     ///
     /// When this returns in a callback of the loop, the reader is not called any more. Elsewhere, one call may be
     /// running.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let (reader, _writer) = std::io::pipe()?;
+    /// let event_loop = EventLoop::current();
+    /// event_loop.add_reader(&reader, || unreachable!())?;
+    /// assert!(event_loop.remove_reader(&reader));
+    /// assert!(!event_loop.remove_reader(&reader));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn remove_reader(&self, fd: impl AsFd) -> bool {
         self.remove_recurring(Place::Read(fd.as_fd().as_raw_fd()))
     }
@@ -111,6 +127,22 @@ impl EventLoop {
     }
 
     /// Removes the writer of a descriptor. Returns whether there was one. See [`remove_reader`](Self::remove_reader).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use heist::event_loop::EventLoop;
+    ///
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let (_reader, writer) = std::io::pipe()?;
+    /// let event_loop = EventLoop::current();
+    /// event_loop.add_writer(&writer, || ())?;
+    /// assert!(event_loop.remove_writer(&writer));
+    /// assert!(!event_loop.remove_writer(&writer));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn remove_writer(&self, fd: impl AsFd) -> bool {
         self.remove_recurring(Place::Write(fd.as_fd().as_raw_fd()))
     }

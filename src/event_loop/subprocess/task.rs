@@ -45,6 +45,27 @@ impl EventLoop {
     /// # Examples
     ///
     /// See [`SubprocessProtocol`].
+    ///
+    /// ```
+    /// use heist::event_loop::{EventLoop, Promise, SubprocessProtocol};
+    /// use heist::process::Command;
+    ///
+    /// # struct Hear(Promise<Vec<u8>>, Vec<u8>);
+    /// # impl SubprocessProtocol for Hear {
+    /// #     fn pipe_data_received(&mut self, _fd: i32, data: &[u8]) { self.1.extend_from_slice(data) }
+    /// #     fn connection_lost(&mut self, _error: Option<std::io::Error>) { let _ = self.0.set_result(self.1.clone()); }
+    /// # }
+    /// # #[heist::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let event_loop = EventLoop::current();
+    /// let (promise, heard) = event_loop.create_future();
+    /// let mut command = Command::new("echo");
+    /// command.arg("hello").stdout(std::process::Stdio::piped());
+    /// event_loop.subprocess_exec(|| Hear(promise, Vec::new()), command).await?;
+    /// assert_eq!(heard.await.unwrap(), b"hello\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn subprocess_exec<P, F>(
         &self,
         factory: F,
