@@ -211,7 +211,7 @@ impl TransportSocket {
         self.with_tcp(|stream| stream.set_nodelay(nodelay))
     }
 
-    /// Sets the field time-to-live of the packets.
+    /// Sets the field time-to-live of IPv4 packets. Those of IPv6 have a hop limit instead, which stays as it is.
     ///
     /// # Errors
     ///

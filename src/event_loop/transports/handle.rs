@@ -220,6 +220,8 @@ impl<P: Protocol> ProtocolHandle<P> {
     /// If several wait, the connection looks after its transport in between: what was written is sent, and the protocol
     /// is told about the marks.
     ///
+    /// If `function` panics, that is reported to the exception handler, the connection is lost, and this returns `None`.
+    ///
     /// # Cancel safety
     ///
     /// Once this was polled, `function` is called even if the future is dropped.
