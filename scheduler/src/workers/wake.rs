@@ -23,6 +23,10 @@ impl Shared {
     /// Queues tasks from outside, and wakes the workers that they are worth, all at once.
     pub(crate) fn inject_all(&self, tasks: &mut Vec<Runnable>) {
         let n = tasks.len();
+        if n == 0 {
+            // The reactor thread comes here after each turn. To rouse it for nothing would end its next wait at once.
+            return;
+        }
         // Ordering: hint only.
         self.injections.fetch_add(n as u64, Ordering::Relaxed);
         for task in tasks.drain(..) {
