@@ -5,7 +5,8 @@
 //!    of 2.
 //! 2. The fresh queue. One look in [`YIELDED_INTERVAL`] goes to 4 first.
 //! 3. The injector. One look in 61 goes there first, or one each 200 µs if polls are long: what lies there has waited for
-//!    longer than what the last polls woke. `global_queue_interval` sets another number.
+//!    longer than what the last polls woke. `global_queue_interval` sets another number. In a current-thread runtime it has its
+//!    turn also after each look at the reactor that comes because of the time.
 //! 4. The yielded queue: tasks that would go on for ever if they were let.
 //! 5. Others' queues, if it may search; at the very last others' slots. A spare takes yielded tasks only of a worker
 //!    that has stalled: it is there for tasks that wait, not for tasks that go on for ever.
@@ -113,12 +114,17 @@ impl Worker {
     pub(super) fn next(&self) -> Option<Runnable> {
         let tick = self.tick.get().wrapping_add(1);
         self.tick.set(tick);
-        if (due(&self.events_in, || self.event_interval())
-            || self.looks.as_ref().is_some_and(Looks::is_due))
+        let long = self.looks.as_ref().is_some_and(Looks::is_due);
+        if (due(&self.events_in, || self.event_interval()) || long)
             // What it owes would have to wait for the poll that follows.
             && !self.is_lent()
         {
             self.look_at_reactor();
+        }
+        if long {
+            // Nobody measures this worker's polls. Its events come as often as that, and must not keep others waiting.
+            let left = self.injector_in.get().min(INJECTOR_LEAST);
+            self.injector_in.set(left);
         }
         if due(&self.injector_in, || self.injector_interval())
             && let Some(task) = self.injected()
