@@ -14,21 +14,32 @@ use heist_reactor::time::sleep;
 use heist_scheduler::runtime::Builder;
 use watch::watchdog;
 
-/// How often the threads whose names begin so have gone to sleep so far, in all.
-fn sleeps_of(name: &str) -> usize {
+/// What the system says about each thread whose name begins so, in the field `field`.
+fn fields_of(name: &str, field: &str) -> Vec<String> {
     let of = |thread: fs::DirEntry| {
         let read = |file| fs::read_to_string(thread.path().join(file)).unwrap_or_default();
-        if !read("comm").starts_with(name) {
-            return 0;
-        }
-        let count = |line: &str| {
-            let count = line.strip_prefix("voluntary_ctxt_switches:")?;
-            count.trim().parse::<usize>().ok()
-        };
-        read("status").lines().find_map(count).expect("procfs")
+        let status = read("comm").starts_with(name).then(|| read("status"))?;
+        let value = |line: &str| Some(line.strip_prefix(field)?.trim().to_owned());
+        status.lines().find_map(value)
     };
     let threads = fs::read_dir("/proc/self/task").expect("procfs");
-    threads.map(|thread| of(thread.expect("a thread"))).sum()
+    threads
+        .filter_map(|thread| of(thread.expect("a thread")))
+        .collect()
+}
+
+/// How often the threads whose names begin so have gone to sleep so far, in all.
+fn sleeps_of(name: &str) -> usize {
+    let counts = fields_of(name, "voluntary_ctxt_switches:");
+    let count = |count: &String| count.parse::<usize>().expect("procfs");
+    counts.iter().map(count).sum()
+}
+
+/// Whether one of them is awake. One that is awake all the time never goes to sleep.
+fn one_is_awake(name: &str) -> bool {
+    fields_of(name, "State:")
+        .iter()
+        .any(|state| !state.starts_with('S'))
 }
 
 /// The same for the threads of runtimes that have nothing to do.
@@ -43,7 +54,7 @@ fn named(name: &str, workers: usize) -> Builder {
     builder
 }
 
-/// Waits until no thread has been awake for `time`: it hangs where one ticks on.
+/// Waits until no thread has been awake for `time`: it hangs where one ticks on, or goes round and round.
 fn wait_for_quiet(time: Duration) {
     wait_for_quiet_of("idle-heist", time);
 }
@@ -54,7 +65,7 @@ fn wait_for_quiet_of(name: &str, time: Duration) {
     loop {
         thread::sleep(time);
         let now = sleeps_of(name);
-        if now == before {
+        if now == before && !one_is_awake(name) {
             return;
         }
         before = now;
@@ -104,6 +115,9 @@ fn nobody_watches_a_poll_that_blocks_while_nothing_waits_and_help_comes_all_the_
         wait_for_quiet(QUIET);
         // Nor does this, which comes from outside, wait for the poll.
         runtime.block_on(runtime.spawn(async {})).expect("it runs");
+        wait_for_quiet(QUIET);
+        // An event that is for no task.
+        runtime.block_on(sleep(Duration::from_millis(1)));
         wait_for_quiet(QUIET);
         drop(first);
         runtime.block_on(blocked).expect("no panic");
