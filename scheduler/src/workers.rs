@@ -28,6 +28,7 @@ pub(crate) mod seat;
 pub(crate) mod shared;
 pub(crate) mod sleep;
 pub(crate) mod stall;
+mod tally;
 mod thread_state;
 mod together;
 mod wake;

@@ -127,6 +127,42 @@ fn where_threads_are_refused_a_runtime_says_so_and_the_others_go_on() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn where_descriptors_are_refused_a_poll_that_blocks_delays_no_other_task() {
+    let exe = std::env::current_exe().expect("this test");
+    let ran = Command::new("prlimit")
+        .arg("--nofile=128")
+        .arg(exe)
+        .args(["--ignored", "--exact", "inner_no_descriptors"])
+        .args(["--test-threads=1"])
+        .status();
+    match ran {
+        Ok(status) => assert!(status.success(), "{status}"),
+        Err(_) => eprintln!("skipped: it takes prlimit"),
+    }
+}
+
+#[test]
+#[ignore = "run by the test above, in a process that may have few descriptors"]
+fn inner_no_descriptors() {
+    let _dog = watchdog();
+    let runtime = workers(1);
+    works(&runtime);
+    let taken: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+    let (begins, begun) = std::sync::mpsc::channel();
+    let (open, gate) = std::sync::mpsc::channel();
+    let blocked = runtime.spawn(async move {
+        begins.send(()).expect("awaited");
+        gate.recv().expect("it opens")
+    });
+    begun.recv().expect("it is polled");
+    let opens = runtime.spawn(async move { open.send(7).expect("awaited") });
+    assert_eq!(runtime.block_on(blocked).expect("no panic"), 7);
+    runtime.block_on(opens).expect("no panic");
+    drop(taken);
+}
+
 #[test]
 #[ignore = "run by the test above, by a user with few threads"]
 fn inner_few_threads() {

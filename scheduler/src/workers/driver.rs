@@ -76,19 +76,22 @@ impl Driver {
     }
 
     /// Sleeps until the parker has a token or an event came. If this thread is the one that waits for events, it sleeps
-    /// for `limit` at most. The wakers of those events are added to `woken`.
+    /// for `limit` at most. The wakers of those events are added to `woken`. It waits for events if `may_wait_for_events`, and
+    /// if no other thread does.
     ///
     /// The caller has announced that it sleeps, with a SeqCst fence. `at_rest` says whether all workers sleep and nothing is
     /// queued: paused time may jump then. `gets_up` takes the announcement back, before another thread may make time jump.
     pub(crate) fn park(
         &self,
         parker: &Parker,
+        may_wait_for_events: bool,
         limit: Option<Duration>,
         woken: &mut Vec<Waker>,
         at_rest: &dyn Fn() -> bool,
         gets_up: impl FnOnce(),
     ) {
-        if let Some(mut turn) = self.reactor.try_borrow() {
+        let borrowed = may_wait_for_events.then(|| self.reactor.try_borrow());
+        if let Some(mut turn) = borrowed.flatten() {
             parker.park_in(|| {
                 turn.collect(limit, woken, at_rest);
             });

@@ -195,14 +195,15 @@ impl Sight {
     /// `starts_at_once`: a thread that is on its way calls no hook first.
     fn doing(&self, remote: &Remote, starts_at_once: bool, now: Instant) -> Option<Doing> {
         let thread = remote.thread.get();
-        let doing = match is_blocked(thread) {
+        let doing = match thread_state::blocks(thread) {
             // It was claimed, and has not come out of its sleep yet.
-            true if remote.counters.busy.rests() => Doing::WaitsForProcessor,
-            true => Doing::Blocks,
-            false if thread == 0 && starts_at_once && thread_state::TELLS => {
+            Some(true) if remote.counters.busy.rests() => Doing::WaitsForProcessor,
+            Some(true) => Doing::Blocks,
+            Some(false) => self.computes(cpu_time(thread), now),
+            None if thread == 0 && starts_at_once && thread_state::TELLS => {
                 Doing::WaitsForProcessor
             }
-            false => self.computes(cpu_time(thread), now),
+            None => Doing::Burns,
         };
         (remote.counters.polls.get() == self.polls).then_some(doing)
     }
@@ -256,21 +257,23 @@ impl Lookout {
         let glance = self.glance(shared, by);
         self.urgent = by.is_some() && !self.reports.is_empty();
         let trouble = glance.ready && glance.held_up > 0;
-        self.together.tick(shared, glance.now, !trouble);
         self.move_on(shared, &glance);
         if shared.modes.chief().is_none() {
             self.wake_sleepers(shared, &glance);
         }
         let stuck_for = self.stuck_for(&glance);
+        let mut by_polls = false;
         if trouble {
             let ask = self.in_vain_until.is_none_or(|until| glance.now >= until);
             if glance.moved || ask {
                 self.in_vain_until = None;
             }
             let all_awake = shared.idle.asleep() == 0;
-            if glance.for_long && self.in_vain_until.is_none() && (all_awake || glance.spares > 0) {
+            let asks = shared.all_at_work() || glance.spares > 0;
+            if glance.for_long && self.in_vain_until.is_none() && asks {
                 let held_up = self.ask(shared, &glance);
-                if held_up.by_polls() {
+                by_polls = held_up.by_polls();
+                if by_polls {
                     self.last_trouble = glance.now;
                 }
                 if all_awake && by.is_none() {
@@ -280,6 +283,8 @@ impl Lookout {
                 }
             }
         }
+        self.together
+            .tick(shared, glance.now, by_polls || glance.spares > 0);
         // Workers that merely lack a processor keep no spare: it would stay for as long as the machine is busy, and make it
         // busier.
         if glance.spares > 0 && glance.now - self.last_trouble >= QUIET {
@@ -296,6 +301,7 @@ impl Lookout {
         } else if trouble || glance.long_polls || self.together.is_trying() {
             View::HeldUp
         } else if by.is_none() && self.may_rest(shared, &glance) {
+            self.together.rest(shared);
             View::Asleep
         } else {
             View::Busy

@@ -141,5 +141,5 @@ impl Rounds for Turns {
 fn is_attended(shared: &Shared) -> bool {
     // While all are at work, they look at events as they pass. If the poller has been free for a moment only, the worker that
     // had it may be back at any moment.
-    shared.idle.asleep() == 0 || shared.driver.free_for().is_none_or(|free| free < ROUND)
+    shared.all_at_work() || shared.driver.free_for().is_none_or(|free| free < ROUND)
 }

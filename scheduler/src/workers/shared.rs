@@ -224,7 +224,12 @@ impl Shared {
 
     /// Nanoseconds since the runtime's start, at least one.
     pub(crate) fn nanos(&self) -> u64 {
-        (self.started.elapsed().as_nanos() as u64).max(1)
+        self.nanos_at(Instant::now())
+    }
+
+    /// Nanoseconds from the runtime's start to `moment`, at least one.
+    pub(crate) fn nanos_at(&self, moment: Instant) -> u64 {
+        (moment.saturating_duration_since(self.started).as_nanos() as u64).max(1)
     }
 
     /// Where a worker sleeps.
@@ -260,6 +265,19 @@ impl Shared {
             || self.reachable().iter().any(|remote| {
                 remote.open.has_fresh() || remote.gives_yielded(spare) && remote.open.has_yielded()
             })
+    }
+
+    /// Whether no other worker polls for this one.
+    pub(crate) fn polls_for_itself(&self, worker: usize) -> bool {
+        self.modes.chief().is_none_or(|chief| chief == worker)
+    }
+
+    /// Whether every worker that takes tasks is at work.
+    pub(crate) fn all_at_work(&self) -> bool {
+        match self.modes.chief() {
+            Some(chief) => !self.idle.is_asleep(chief),
+            None => self.idle.asleep() == 0,
+        }
     }
 
     /// Whether all workers sleep, and nothing is queued. A worker's slot is empty before it says that it sleeps.

@@ -143,7 +143,16 @@ impl Worker {
             self.searching.set(!idle.retract(self.index));
         };
         let driver = &shared.driver;
-        driver.park(&remote.parker, limit, &mut woken, &at_rest, gets_up);
+        // If another worker polls for all, events are for that one.
+        let may_wait = shared.polls_for_itself(self.index);
+        driver.park(
+            &remote.parker,
+            may_wait,
+            limit,
+            &mut woken,
+            &at_rest,
+            gets_up,
+        );
         driver.get_up();
         let tasks = self.wake(woken);
         shared.wake_for(tasks.saturating_sub(1));

@@ -36,7 +36,12 @@ impl Tid {
 
 /// Whether the thread sleeps in the kernel at the moment. False if the operating system doesn't say.
 pub(crate) fn is_blocked(thread: u32) -> bool {
-    matches!(system::letter(thread), Some('S' | 'D'))
+    blocks(thread) == Some(true)
+}
+
+/// As [`is_blocked`]. `None` if the operating system doesn't say: it may be out of descriptors.
+pub(crate) fn blocks(thread: u32) -> Option<bool> {
+    system::letter(thread).map(|letter| matches!(letter, 'S' | 'D'))
 }
 
 /// How long the thread has had a processor since it began. `None` if the operating system doesn't say.

@@ -48,10 +48,10 @@ impl Monitor for Watch {
     fn dispatch(&mut self, woken: &mut Vec<Waker>) {
         seat::collect_wakes(&self.shared, &mut || {
             driver::wake_own(woken);
-            self.crew = match self.shared.idle.asleep() {
-                0 if self.turns.workers_look(&self.shared) => Crew::Watchful,
-                0 => Crew::Busy,
-                _ => Crew::Idle,
+            self.crew = match self.shared.all_at_work() {
+                true if self.turns.workers_look(&self.shared) => Crew::Watchful,
+                true => Crew::Busy,
+                false => Crew::Idle,
             };
         });
     }

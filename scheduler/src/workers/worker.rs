@@ -126,10 +126,11 @@ impl Worker {
             let left = self.injector_in.get().min(INJECTOR_LEAST);
             self.injector_in.set(left);
         }
-        if due(&self.injector_in, || self.injector_interval())
-            && let Some(task) = self.injected()
-        {
-            return Some(task);
+        if due(&self.injector_in, || self.injector_interval()) {
+            self.look_out_at_times();
+            if let Some(task) = self.injected() {
+                return Some(task);
+            }
         }
         if tick.is_multiple_of(YIELDED_INTERVAL)
             && let Some(task) = self.local.yielded.pop()
@@ -149,20 +150,28 @@ impl Worker {
         self.shared.hooks.event_interval.min(measured)
     }
 
-    /// After how many polls it looks at the injector first, the next time. Looks out for others too, if it has polled as often
-    /// as in an eighth of a millisecond, by the last measure.
+    /// After how many polls it looks at the injector first, the next time.
     #[cold]
     fn injector_interval(&self) -> u32 {
-        let per_ms = self.remote().polls_per_ms();
-        let measured = || (per_ms / 5).clamp(INJECTOR_LEAST, INTERVAL);
-        let interval = self.shared.hooks.injector_interval.unwrap_or_else(measured);
-        let left = self.look_out_in.get().saturating_sub(interval);
+        let measured = || (self.remote().polls_per_ms() / 5).clamp(INJECTOR_LEAST, INTERVAL);
+        self.shared.hooks.injector_interval.unwrap_or_else(measured)
+    }
+
+    /// Before it looks at the injector first: looks out for others if it has polled as often as in an eighth of a millisecond, by
+    /// the last measure.
+    #[cold]
+    fn look_out_at_times(&self) {
+        // It comes here again after so many polls.
+        let left = self
+            .look_out_in
+            .get()
+            .saturating_sub(self.injector_in.get());
         self.look_out_in.set(left);
         if left == 0 {
+            let per_ms = self.remote().polls_per_ms();
             self.look_out_in.set((per_ms / 8).min(LOOK_OUT_MOST));
             self.look_out();
         }
-        interval
     }
 
     /// The next task that yielded. If no other thread looks at the reactor, this does at times. Tasks that its events
