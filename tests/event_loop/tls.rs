@@ -426,3 +426,46 @@ fn closing_the_clients_of_a_server_ends_handshakes_that_hang() {
         assert!(told.try_recv().is_err(), "what was asked for is no failure");
     });
 }
+
+#[test]
+fn a_limit_that_the_clock_cannot_count_is_for_ever() {
+    let configs = configs();
+    on_all(async |event_loop| {
+        let server = echo_server(&event_loop, &configs).await;
+        let tls = ClientTls::new(configs.client.clone(), localhost());
+        let for_ever = tls
+            .shutdown_timeout(Duration::MAX)
+            .handshake_timeout(Duration::MAX);
+        let open = event_loop.open_connection(server.local_addr());
+        let open = open.with(|client| client.tls(for_ever.clone()));
+        let (mut reader, mut writer) = open.await.unwrap();
+        writer.write(b"hello");
+        assert_eq!(reader.readexactly(5).await.unwrap(), b"hello");
+        // Its drop closes the connection, and so do those of the task.
+        let transport = writer.transport().clone();
+        drop(writer);
+        assert!(transport.is_closing());
+        assert!(reader.read_to_end().await.unwrap().is_empty());
+
+        // A connection that is closed while TLS is started on it gets the limit with the new socket.
+        let tls = ServerTls::new(configs.server.clone());
+        let factory = move || Starts {
+            transport: None,
+            tls: tls.clone(),
+        };
+        let starts = event_loop.create_server(factory, "127.0.0.1:0");
+        let starts = starts.await.unwrap();
+        let open = event_loop.open_connection(starts.local_addr());
+        let (mut reader, mut writer) = open.await.unwrap();
+        writer.write(b"STARTTLS\n");
+        assert_eq!(reader.readline().await.unwrap(), b"go\n");
+        let started = writer.transport().start_tls(for_ever);
+        writer.close();
+        started.await.unwrap();
+        writer.wait_closed().await.unwrap();
+        for server in [server, starts] {
+            server.close();
+            server.wait_closed().await;
+        }
+    });
+}

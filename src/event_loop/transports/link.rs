@@ -57,7 +57,7 @@ struct State {
     reading_paused: bool,
     eof_received: bool,
     closing: bool,
-    /// How long an orderly end may take, and when it will have taken that.
+    /// How long an orderly end may take, and when it will have taken that. `None` is for ever.
     close_timeout: Option<Duration>,
     close_by: Option<Instant>,
     gone: bool,
@@ -286,7 +286,7 @@ impl Link {
             let old = state.socket.replace(socket);
             state.close_timeout = Some(close_timeout);
             if state.closing {
-                state.close_by = Some(Instant::now() + close_timeout);
+                state.limit_end();
             }
             drop(state);
             drop(old);
@@ -443,8 +443,14 @@ impl State {
     fn close(&mut self) {
         if !self.closing {
             self.closing = true;
-            self.close_by = self.close_timeout.map(|time| Instant::now() + time);
+            self.limit_end();
         }
+    }
+
+    /// The orderly end begins, and may take `close_timeout` from now on: for ever, if the clock can't count that far.
+    fn limit_end(&mut self) {
+        let limit = self.close_timeout;
+        self.close_by = limit.and_then(|limit| Instant::now().checked_add(limit));
     }
 
     fn fail(&mut self, error: Option<io::Error>) {

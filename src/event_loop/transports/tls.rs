@@ -78,7 +78,7 @@ pub struct ServerTls {
 macro_rules! timeouts {
     ($tls:ident) => {
         impl $tls {
-            /// How long the handshake may take. 60 s without this.
+            /// How long the handshake may take. 60 s without this. [`Duration::MAX`] is for ever.
             ///
             /// # Examples
             ///
@@ -107,7 +107,8 @@ macro_rules! timeouts {
                 self
             }
 
-            /// How long the orderly end of a connection may take, from `close` on. 30 s without this.
+            /// How long the orderly end of a connection may take, from `close` on. 30 s without this. [`Duration::MAX`] is
+            /// for ever.
             ///
             /// # Examples
             ///
