@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use heist::event_loop::{Protocol, RuntimeExt as _, Transport, extra};
 use heist::runtime::Builder;
@@ -226,5 +227,20 @@ fn a_runtime_that_nobody_runs_can_still_own_a_server() {
     owner.block_on(async {
         let read = heist::task::spawn_blocking(move || read_exactly(&peer, 5));
         assert_eq!(read.await.unwrap(), b"hello");
+    });
+}
+
+#[test]
+fn a_delay_that_the_clock_cannot_count_is_for_ever() {
+    on_all(async |event_loop| {
+        let (_keeps, gone) = nobody("127.0.0.1");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let both = [gone, address];
+        for delay in [Duration::MAX, Duration::from_secs(u64::MAX / 4)] {
+            let connect = event_loop.create_connection(|| Quiet, &both[..]);
+            let (transport, _) = connect.happy_eyeballs_delay(delay).await.unwrap();
+            assert_eq!(transport.peer_addr(), Some(address));
+        }
     });
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::connection::Driver;
 use super::listener::Failed;
 use crate::event_loop::base::within::Making;
+use crate::event_loop::callbacks::calls::after;
 #[cfg(feature = "tls")]
 use crate::event_loop::tls::Tls;
 use crate::event_loop::transports::socket::{Opened, Upgrade};
@@ -235,8 +236,8 @@ async fn connect_any(
             if let Some(next) = untried.next() {
                 under_way.push((next, Box::pin(connect(next, local))));
             }
-            let after = attempt_delay.unwrap_or_default();
-            delay.as_mut().reset(Instant::now() + after);
+            let next = after(Instant::now(), attempt_delay.unwrap_or_default());
+            delay.as_mut().reset(next);
         }
     })
     .await
