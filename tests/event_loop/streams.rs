@@ -327,3 +327,26 @@ fn a_client_that_panics_when_it_is_dropped_is_reported() {
         }
     });
 }
+
+#[test]
+fn the_largest_limit_is_none() {
+    on_all(async |event_loop| {
+        let server = event_loop.start_server(
+            async |mut reader, mut writer| writer.write(&reader.readline().await.unwrap()),
+            "127.0.0.1:0",
+        );
+        let server = server.limit(usize::MAX).await.unwrap();
+        let open = event_loop.open_connection(server.local_addr());
+        let (mut reader, mut writer) = open.limit(usize::MAX).await.unwrap();
+        let limits = writer.transport();
+        limits
+            .set_write_buffer_limits(None, Some(usize::MAX))
+            .unwrap();
+        let largest = (usize::MAX, usize::MAX);
+        assert_eq!(limits.get_write_buffer_limits(), largest);
+        let line = [vec![b'x'; 200_000], vec![b'\n']].concat();
+        writer.write(&line);
+        assert!(reader.readline().await.unwrap() == line);
+        server.close();
+    });
+}

@@ -169,7 +169,7 @@ impl Protocol for StreamProtocol {
     fn data_received(&mut self, data: &[u8]) {
         let mut state = self.shared.state.lock();
         state.buffer.extend(data);
-        if !state.paused && state.buffer.len() > 2 * state.limit {
+        if !state.paused && state.buffer.len() > state.limit.saturating_mul(2) {
             state.paused = true;
             if let Some(transport) = &state.transport {
                 transport.pause_reading();
