@@ -238,3 +238,19 @@ fn a_pool_that_is_shut_down_by_its_own_thread_says_what_is_wrong() {
         event_loop.run_until_complete(job).unwrap().unwrap();
     });
 }
+
+#[test]
+fn the_names_of_threads_leave_nul_characters_out() {
+    on_each(|_| {
+        for shut_down in [false, true] {
+            let pool = ThreadPoolExecutor::new("a\0b", 1).unwrap();
+            assert_eq!(pool.name(), "a\0b");
+            let name = pool.submit(|| thread::current().name().map(str::to_owned));
+            assert_eq!(name.blocking_join().unwrap().as_deref(), Some("ab_0"));
+            if shut_down {
+                pool.shutdown(true, false);
+            }
+            drop(pool);
+        }
+    });
+}

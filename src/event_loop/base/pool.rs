@@ -76,7 +76,8 @@ impl Initializer {
 }
 
 impl ThreadPoolExecutor {
-    /// Makes a pool of at most `max_workers` threads. They are called `name_0`, `name_1` and so on.
+    /// Makes a pool of at most `max_workers` threads. They are called `name_0`, `name_1` and so on. NUL characters in the
+    /// name are left out there.
     ///
     /// # Errors
     ///
@@ -302,7 +303,9 @@ impl ThreadPoolExecutor {
             }
             let _ = ended.set(());
         };
-        let thread = thread::Builder::new().name(self.name.clone()).spawn(ends);
+        // The names of the runtime's own threads have no NUL characters either.
+        let name = self.name.replace('\0', "");
+        let thread = thread::Builder::new().name(name).spawn(ends);
         if thread.is_err() {
             // The runtime was dropped, here.
             let _ = self.ended.set(());
