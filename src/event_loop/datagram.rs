@@ -506,7 +506,8 @@ impl DatagramTransport {
     /// at once, it is kept and sent later.
     ///
     /// Returns `true` if more may be sent, and `false` once more bytes wait to be sent than the high-water mark allows.
-    /// If the transport is closing, this does nothing and returns `false`. If sending fails, `error_received` is called.
+    /// If the transport is closing, this does nothing and returns `false`. If sending fails, `error_received` is called:
+    /// for example if `to` is the address of a Unix socket without a name.
     ///
     /// # Panics
     ///

@@ -302,3 +302,72 @@ fn the_task_factory_hears_nothing_of_the_loops_own_tasks() {
         event_loop.set_task_factory(None);
     });
 }
+
+/// Sends back what it receives.
+struct Echo(Records, Option<DatagramTransport>);
+
+impl DatagramProtocol for Echo {
+    fn connection_made(&mut self, transport: DatagramTransport) {
+        self.1 = Some(transport);
+    }
+
+    fn datagram_received(&mut self, data: &[u8], from: &Address) {
+        self.1.as_ref().unwrap().sendto(data, Some(from));
+    }
+
+    fn error_received(&mut self, error: std::io::Error) {
+        self.0.error_received(error);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn unix_peers_are_answered_whatever_kind_of_name_they_have() {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    on_all(async |event_loop| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server");
+        let (records, receiver) = records(false);
+        let create = event_loop.create_datagram_endpoint(|| Echo(records, None));
+        let transport = create.local_path(&path).await.unwrap();
+
+        // No other test of this machine has a folder of the same name.
+        let name = folder.path().join("client").into_os_string();
+        let name = SocketAddr::from_abstract_name(name.as_encoded_bytes()).unwrap();
+        let in_folder = UnixDatagram::bind(folder.path().join("client")).unwrap();
+        for peer in [in_folder, UnixDatagram::bind_addr(&name).unwrap()] {
+            peer.set_nonblocking(true).unwrap();
+            peer.send_to(b"hello", &path).unwrap();
+            let mut answer = [0; 10];
+            let length = loop {
+                // If the answer can't be sent, that is told.
+                assert!(receiver.try_recv().is_err(), "no error is received");
+                match peer.recv(&mut answer) {
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                        heist::task::yield_now().await;
+                    }
+                    received => break received.unwrap(),
+                }
+            };
+            assert_eq!(&answer[..length], b"hello");
+        }
+
+        // One without a name can't be answered, and that is told.
+        let nameless = UnixDatagram::unbound().unwrap();
+        nameless.send_to(b"hello", &path).unwrap();
+        let Told::Error(error) = next(&receiver).await else {
+            panic!("there is nobody to answer");
+        };
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("without a name"), "{error}");
+        // And one of another family is still refused.
+        transport.sendto(b"hello", Some(&peer().local_addr().unwrap().into()));
+        let Told::Error(error) = next(&receiver).await else {
+            panic!("it is of another family");
+        };
+        assert!(error.to_string().contains("family"), "{error}");
+        transport.abort();
+    });
+}

@@ -1,9 +1,19 @@
 //! Datagram sockets of both kinds.
 
+#[cfg(unix)]
+use std::borrow::Cow;
+#[cfg(unix)]
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
+#[cfg(unix)]
+use std::os::unix::ffi::OsStringExt as _;
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
 use crate::event_loop::Address;
+#[cfg(unix)]
+use crate::event_loop::transports::address::abstract_name;
 use crate::event_loop::transports::socket::Described;
 use crate::net::UdpSocket;
 #[cfg(unix)]
@@ -33,6 +43,20 @@ fn wrong_family() -> io::Error {
     )
 }
 
+/// What a Unix datagram is sent to: a path, or an abstract name in the form that sockets take, with a zero byte in front.
+#[cfg(unix)]
+fn target(address: &crate::net::unix::SocketAddr) -> io::Result<Cow<'_, Path>> {
+    if let Some(path) = address.as_pathname() {
+        return Ok(path.into());
+    }
+    let name = abstract_name(address).ok_or_else(|| {
+        let message = "a socket without a name can't be sent to";
+        io::Error::new(ErrorKind::InvalidInput, message)
+    })?;
+    let target = [b"\0", name].concat();
+    Ok(PathBuf::from(OsString::from_vec(target)).into())
+}
+
 impl Datagrams {
     pub(super) fn try_receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Address)> {
         match self {
@@ -56,7 +80,8 @@ impl Datagrams {
             #[cfg(unix)]
             Self::Unix(socket) => match to {
                 None => socket.try_send(data),
-                Some(to) => socket.try_send_to(data, to.path().ok_or_else(wrong_family)?),
+                Some(Address::Unix(to)) => socket.try_send_to(data, target(to)?),
+                Some(Address::Ip(_)) => Err(wrong_family()),
             },
         }
         .map(drop)

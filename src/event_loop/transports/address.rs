@@ -131,7 +131,7 @@ impl fmt::Debug for Address {
 
 /// The abstract name of a Unix socket. Only Linux has such names.
 #[cfg(unix)]
-fn abstract_name(address: &crate::net::unix::SocketAddr) -> Option<&[u8]> {
+pub(crate) fn abstract_name(address: &crate::net::unix::SocketAddr) -> Option<&[u8]> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return address.as_abstract_name();
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
