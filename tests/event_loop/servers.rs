@@ -265,3 +265,104 @@ fn a_server_and_a_client_take_addresses_of_their_family_alone() {
         client.family(AddressFamily::V4).await.unwrap();
     });
 }
+
+/// What happens while a server starts. A poller that the test brings looks at that.
+#[cfg(unix)]
+mod starting {
+    use std::io;
+    use std::net::TcpStream;
+    use std::os::fd::RawFd;
+    use std::pin::pin;
+    use std::sync::{Arc, Mutex, mpsc};
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    use heist::event_loop::RuntimeExt as _;
+    use heist::runtime::Builder;
+    use heist::runtime::backend::{Backend, Event, Interest, Poller, PosixPoll};
+
+    use super::{Silent, Watchdog};
+
+    /// A poller that calls something when a descriptor is registered.
+    struct Hooked(PosixPoll, Arc<Mutex<Option<Hook>>>);
+
+    type Hook = Box<dyn FnOnce() + Send>;
+
+    impl Poller for Hooked {
+        fn name(&self) -> &str {
+            "hooked"
+        }
+
+        fn register(&self, fd: RawFd, token: usize, interest: Interest) -> io::Result<()> {
+            let hook = self.1.lock().unwrap().take();
+            if let Some(hook) = hook {
+                hook();
+            }
+            self.0.register(fd, token, interest)
+        }
+
+        fn rearm(&self, token: usize, interest: Interest) {
+            self.0.rearm(token, interest);
+        }
+
+        fn deregister(&self, fd: RawFd, token: usize) -> io::Result<()> {
+            self.0.deregister(fd, token)
+        }
+
+        fn wait(&self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+            self.0.wait(events, timeout)
+        }
+
+        fn notify(&self) {
+            self.0.notify();
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_closed_while_it_starts_is_not_over_before_its_socket_is_closed() {
+        let _watchdog = Watchdog::new();
+        let hook = Arc::new(Mutex::new(None));
+        let hooks = hook.clone();
+        let backend = Backend::custom(move || Ok(Hooked(PosixPoll::new()?, hooks.clone())));
+        let runtime = Builder::new_current_thread()
+            .reactor(backend)
+            .build()
+            .unwrap();
+        let create = runtime.event_loop().create_server(|| Silent, "127.0.0.1:0");
+        let server = runtime.block_on(create.start_serving(false)).unwrap();
+        let (sender, looked) = mpsc::channel();
+        let closes = server.clone();
+        let looks: Hook = Box::new(move || {
+            // The socket listens already.
+            closes.close();
+            let mut over = pin!(closes.wait_closed());
+            let is_over = over.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            let refused = TcpStream::connect(closes.local_addr()).is_err();
+            sender.send((is_over.is_ready(), refused)).unwrap();
+        });
+        *hook.lock().unwrap() = Some(looks);
+        server.start_serving().unwrap();
+        assert_eq!(looked.recv().unwrap(), (false, false));
+        runtime.block_on(server.wait_closed());
+        assert!(!server.is_serving());
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_that_can_listen_nowhere_is_over() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    // Two sockets may have the same address as long as none of them listens.
+    let create = |address| {
+        let create = runtime.event_loop().create_server(|| Silent, address);
+        runtime.block_on(create.start_serving(false)).unwrap()
+    };
+    let first = create("127.0.0.1:0".parse().unwrap());
+    let second = create(first.local_addr());
+    first.start_serving().unwrap();
+    let error = second.start_serving().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    runtime.block_on(second.wait_closed());
+    assert!(first.is_serving() && !second.is_serving());
+}

@@ -50,7 +50,8 @@ struct State {
     make: Option<Maker>,
     /// Those that don't listen yet.
     bound: Vec<Bound>,
-    /// The number of listening sockets that are open.
+    /// The number of listening sockets that are open, or about to be: one that leaves `bound` is counted in the same hold
+    /// of the lock. So a server is not over as long as one of its sockets is there.
     listeners: usize,
     clients: HashMap<u64, Weak<Link>>,
     next_client: u64,
@@ -59,6 +60,12 @@ struct State {
 impl State {
     fn is_over(&self) -> bool {
         self.closed && self.listeners == 0 && self.clients.is_empty()
+    }
+
+    /// Closes the server. Returns what goes with that: the caller drops it, because that runs code of the user.
+    fn close(&mut self) -> (Vec<Bound>, Option<Maker>) {
+        self.closed = true;
+        (std::mem::take(&mut self.bound), self.make.take())
     }
 }
 
@@ -153,7 +160,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If the system refuses. Those sockets that listen by then serve on.
+    /// If the system refuses. Those sockets that listen by then serve on. If there is none, the server is closed.
     ///
     /// # Examples
     ///
@@ -175,22 +182,16 @@ impl Server {
     pub fn start_serving(&self) -> io::Result<()> {
         let shared = &self.shared;
         let _entered = shared.event_loop.handle().enter();
-        loop {
-            let taken = {
-                let mut state = shared.state.lock();
-                state.bound.pop().zip(state.make.clone())
-            };
-            let Some((bound, make)) = taken else {
-                return Ok(());
-            };
+        while let Some((bound, make, listening)) = Listening::next(shared) {
             let name = format!("server {}", bound.address());
             let acceptor = Acceptor {
                 listener: bound.listen()?,
                 make,
-                listening: Listening::new(shared.clone()),
+                listening,
             };
             shared.event_loop.spawn_own(&name, acceptor.run());
         }
+        Ok(())
     }
 
     /// Serves until the server is [closed](Self::close) and all its connections are over.
@@ -351,10 +352,7 @@ impl Server {
     /// # }
     /// ```
     pub fn close(&self) {
-        let gone = self.shared.change(|state| {
-            state.closed = true;
-            (std::mem::take(&mut state.bound), state.make.take())
-        });
+        let gone = self.shared.change(State::close);
         drop(gone);
         self.shared.closing.notify_waiters();
     }
@@ -469,21 +467,23 @@ impl fmt::Debug for Server {
 struct Listening(Arc<Shared>);
 
 impl Listening {
-    fn new(shared: Arc<Shared>) -> Self {
-        shared.change(|state| state.listeners += 1);
-        Self(shared)
+    /// Takes the next socket that doesn't listen yet, and counts it.
+    fn next(shared: &Arc<Shared>) -> Option<(Bound, Maker, Self)> {
+        let mut state = shared.state.lock();
+        let (bound, make) = state.bound.pop().zip(state.make.clone())?;
+        state.listeners += 1;
+        Some((bound, make, Self(shared.clone())))
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        let make = self.0.change(|state| {
+        let gone = self.0.change(|state| {
             state.listeners -= 1;
             // If no listening socket is left, the server is closed, whatever ended the sockets.
-            state.closed |= state.listeners == 0;
-            state.make.take_if(|_| state.closed)
+            (state.listeners == 0).then(|| state.close())
         });
-        drop(make);
+        drop(gone);
     }
 }
 
