@@ -1,14 +1,15 @@
 //! Servers, and what goes wrong with them.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, OnceLock, mpsc};
 
-use heist::event_loop::{AddressFamily, Protocol, RuntimeExt as _, Transport};
+use heist::event_loop::{Address, AddressFamily, Protocol, RuntimeExt as _, Server, Transport};
 
 use super::{
-    Event, Link, Watchdog, connect, nobody, on_all, read_exactly, read_to_end, runtime, serve, told,
+    Event, Link, Recorder, Watchdog, connect, nobody, on_all, read_exactly, read_to_end, runtime,
+    serve, told,
 };
 
 /// Greets, and keeps the connection.
@@ -264,6 +265,70 @@ fn a_server_and_a_client_take_addresses_of_their_family_alone() {
         let client = event_loop.create_connection(|| Silent, address);
         client.family(AddressFamily::V4).await.unwrap();
     });
+}
+
+#[test]
+fn the_end_of_the_clients_ends_those_whose_protocol_is_being_made() {
+    on_all(async |event_loop| {
+        let endings: [fn(&Server); 2] = [Server::close_clients, Server::abort_clients];
+        for end in endings {
+            let known = Arc::new(OnceLock::<Server>::new());
+            let inside = known.clone();
+            let (sender, events) = mpsc::channel();
+            let factory = move || {
+                let server = inside.get().unwrap();
+                server.close();
+                end(server);
+                Recorder {
+                    transport: None,
+                    events: sender.clone(),
+                    react: Box::new(|_, _| ()),
+                    keep_open: false,
+                }
+            };
+            let server = event_loop.create_server(factory, "127.0.0.1:0");
+            let server = server.await.unwrap();
+            known.set(server.clone()).unwrap();
+            let silent = connect(server.local_addr());
+            server.wait_closed().await;
+            assert!(read_to_end(&silent).is_empty());
+            let told: Vec<_> = events.try_iter().collect();
+            assert!(
+                matches!(told[..], [Event::Made(_), Event::Lost(None)]),
+                "{told:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn the_end_of_the_clients_ends_those_that_wait_for_the_factory() {
+    let _watchdog = Watchdog::new();
+    for end in [Server::close_clients, Server::abort_clients] {
+        let runtime = runtime();
+        let addresses = ["127.0.0.1:0", "127.0.0.2:0"].map(|it| it.parse().unwrap());
+        let (is_inside, inside) = mpsc::channel();
+        let (go_on, waits) = mpsc::channel::<()>();
+        let factory = move || {
+            is_inside.send(()).unwrap();
+            let _ = waits.recv();
+            Silent
+        };
+        let server = runtime.event_loop().create_server(factory, &addresses[..]);
+        let server = runtime.block_on(server).unwrap();
+        let peers: Vec<_> = server.sockets().iter().filter_map(Address::ip).collect();
+        let first = connect(peers[0]);
+        inside.recv().unwrap();
+        // It is accepted, and waits for the factory, or is accepted later.
+        let second = connect(peers[1]);
+        server.close();
+        end(&server);
+        drop(go_on);
+        runtime.block_on(server.wait_closed());
+        assert!(read_to_end(&first).is_empty());
+        // If it was never accepted, that looks like a reset.
+        assert!(matches!((&second).read(&mut [0]), Ok(0) | Err(_)));
+    }
 }
 
 /// What happens while a server starts. A poller that the test brings looks at that.

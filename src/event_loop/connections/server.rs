@@ -53,8 +53,31 @@ struct State {
     /// The number of listening sockets that are open, or about to be: one that leaves `bound` is counted in the same hold
     /// of the lock. So a server is not over as long as one of its sockets is there.
     listeners: usize,
-    clients: HashMap<u64, Weak<Link>>,
+    clients: HashMap<u64, Served>,
     next_client: u64,
+}
+
+/// What the server knows of a connection.
+enum Served {
+    /// Its protocol is being made, or waits for that. It is closed or aborted once it is there, if that was asked for.
+    Coming(Option<Ending>),
+    Made(Weak<Link>),
+}
+
+/// How a connection is ended.
+#[derive(Clone, Copy)]
+enum Ending {
+    Close,
+    Abort,
+}
+
+impl Ending {
+    fn end(self, link: &Link) {
+        match self {
+            Self::Close => link.close(),
+            Self::Abort => link.abort(),
+        }
+    }
 }
 
 impl State {
@@ -328,7 +351,8 @@ impl Server {
 
     /// Stops listening. Existing connections go on.
     ///
-    /// The sockets are closed soon after; [`wait_closed`](Self::wait_closed) waits for that.
+    /// The sockets are closed soon after; [`wait_closed`](Self::wait_closed) waits for that. A client that has connected and
+    /// was not accepted yet is not served.
     ///
     /// # Examples
     ///
@@ -359,6 +383,9 @@ impl Server {
 
     /// Closes all existing connections, as [`Transport::close`](crate::event_loop::Transport::close) does.
     ///
+    /// One whose protocol the factory is making exists already, and is closed once `connection_made` was called. So
+    /// [`close`](Self::close) and then this make the server come to its end.
+    ///
     /// # Examples
     ///
     /// ```
@@ -379,10 +406,11 @@ impl Server {
     /// # }
     /// ```
     pub fn close_clients(&self) {
-        self.clients().iter().for_each(|link| link.close());
+        self.end_clients(Ending::Close);
     }
 
-    /// Aborts all existing connections, as [`Transport::abort`](crate::event_loop::Transport::abort) does.
+    /// Aborts all existing connections, as [`Transport::abort`](crate::event_loop::Transport::abort) does. Which those are,
+    /// [`close_clients`](Self::close_clients) says.
     ///
     /// # Examples
     ///
@@ -404,17 +432,20 @@ impl Server {
     /// # }
     /// ```
     pub fn abort_clients(&self) {
-        self.clients().iter().for_each(|link| link.abort());
+        self.end_clients(Ending::Abort);
     }
 
-    fn clients(&self) -> Vec<Arc<Link>> {
-        self.shared
-            .state
-            .lock()
-            .clients
-            .values()
-            .filter_map(Weak::upgrade)
-            .collect()
+    fn end_clients(&self, ending: Ending) {
+        let mut links = Vec::new();
+        for client in self.shared.state.lock().clients.values_mut() {
+            match client {
+                // An abort counts, whatever came before or comes after it.
+                Served::Coming(Some(Ending::Abort)) => {}
+                Served::Coming(ends) => *ends = Some(ending),
+                Served::Made(link) => links.extend(link.upgrade()),
+            }
+        }
+        links.iter().for_each(|link| ending.end(link));
     }
 
     /// Waits until the server is closed and all its connections are over.
@@ -494,22 +525,29 @@ struct Client {
 }
 
 impl Client {
-    fn new(shared: &Arc<Shared>) -> Self {
-        let id = shared.change(|state| {
-            state.next_client += 1;
-            state.clients.insert(state.next_client, Weak::new());
-            state.next_client
-        });
-        Self {
+    /// Counts a connection that was accepted just now. `None` if the server is closed: whoever closed it may have
+    /// ended its connections already, and nobody would end this one.
+    fn new(shared: &Arc<Shared>) -> Option<Self> {
+        let mut state = shared.state.lock();
+        if state.closed {
+            return None;
+        }
+        state.next_client += 1;
+        let id = state.next_client;
+        state.clients.insert(id, Served::Coming(None));
+        Some(Self {
             shared: shared.clone(),
             id,
-        }
+        })
     }
 
+    /// The connection has its link, by which it is ended from now on, or at once if that was asked for meanwhile.
     fn attach(&self, link: &Arc<Link>) {
-        let link = Arc::downgrade(link);
-        self.shared
-            .change(|state| state.clients.insert(self.id, link));
+        let made = Served::Made(Arc::downgrade(link));
+        let before = self.shared.state.lock().clients.insert(self.id, made);
+        if let Some(Served::Coming(Some(ending))) = before {
+            ending.end(link);
+        }
     }
 }
 
@@ -580,11 +618,14 @@ impl Acceptor {
 
     async fn serve(&self, opened: Opened) {
         let shared = &self.listening.0;
+        // Before the factory is waited for and called, so that no end of the clients passes this one by.
+        let Some(client) = Client::new(shared) else {
+            return;
+        };
         let mut make = self.make.lock().await;
         let make = AssertUnwindSafe(|| make(&shared.event_loop, opened));
         match catch_unwind(make) {
             Ok(driver) => {
-                let client = Client::new(shared);
                 client.attach(driver.link());
                 driver.start(Box::new(client));
             }
