@@ -1,10 +1,13 @@
 //! Faults that the layer once had.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use heist::event_loop::{Protocol, RuntimeExt as _, Transport, extra};
+use heist::event_loop::{
+    AddressFamily, CreateConnection, CreateDatagramEndpoint, CreateServer, DatagramProtocol,
+    Protocol, RuntimeExt as _, Transport, extra,
+};
 use heist::runtime::Builder;
 use heist::task::JoinSet;
 
@@ -242,5 +245,113 @@ fn a_delay_that_the_clock_cannot_count_is_for_ever() {
             let (transport, _) = connect.happy_eyeballs_delay(delay).await.unwrap();
             assert_eq!(transport.peer_addr(), Some(address));
         }
+    });
+}
+
+#[test]
+fn an_option_that_is_not_for_a_kind_of_connection_is_refused() {
+    type Connect = CreateConnection<'static, Quiet>;
+    on_all(async |event_loop| {
+        let options: [fn(Connect) -> Connect; 3] = [
+            |connect| connect.family(AddressFamily::V4),
+            |connect| connect.local_addr("127.0.0.1:0".parse().unwrap()),
+            |connect| connect.happy_eyeballs_delay(None),
+        ];
+        for set in options {
+            let mut kinds = Vec::new();
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let accepted = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            kinds.push(event_loop.connect_accepted_socket(|| Quiet, accepted));
+            #[cfg(unix)]
+            {
+                kinds.push(event_loop.create_unix_connection(|| Quiet, "/nowhere"));
+                let (reader, writer) = io::pipe().unwrap();
+                kinds.push(event_loop.connect_read_pipe(|| Quiet, reader));
+                kinds.push(event_loop.connect_write_pipe(|| Quiet, writer));
+                let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
+                kinds.push(event_loop.connect_read_pipe(|| Quiet, socket));
+            }
+            for connect in kinds {
+                assert_refused(set(connect).await);
+            }
+        }
+    });
+}
+
+/// Whether it is an error that names an option.
+fn assert_refused(made: io::Result<impl Sized>) {
+    let error = made.err().expect("it is refused");
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().starts_with("the option `"), "{error}");
+}
+
+#[test]
+fn an_option_that_is_not_for_a_kind_of_server_is_refused() {
+    type Create = CreateServer<'static>;
+    on_all(async |event_loop| {
+        let options: [fn(Create) -> Create; 4] = [
+            |create| create.family(AddressFamily::V4),
+            |create| create.reuse_address(!cfg!(unix)),
+            |create| create.reuse_port(true),
+            |create| create.keep_alive(true),
+        ];
+        let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
+        for set in options {
+            let create = event_loop.create_server_from(|| Quiet, listener());
+            assert_refused(set(create).await);
+            #[cfg(unix)]
+            {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("socket");
+                let create = event_loop.create_unix_server(|| Quiet, &path);
+                assert_refused(set(create).await);
+                assert!(!path.exists());
+            }
+        }
+        // What says nothing new is no mistake.
+        let create = event_loop.create_server_from(|| Quiet, listener());
+        let create = create.reuse_address(cfg!(unix)).keep_alive(false);
+        create.backlog(7).await.unwrap().close();
+    });
+}
+
+impl DatagramProtocol for Quiet {}
+
+#[test]
+fn an_option_that_is_not_for_a_kind_of_datagram_socket_is_refused() {
+    type Create = CreateDatagramEndpoint<'static>;
+    on_all(async |event_loop| {
+        let options: [fn(Create) -> Create; 5] = [
+            |create| create.family(AddressFamily::V4),
+            |create| create.local_addr("127.0.0.1:0"),
+            |create| create.remote_addr("127.0.0.1:9"),
+            |create| create.reuse_port(true),
+            |create| create.allow_broadcast(true),
+        ];
+        let given = || {
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            event_loop.create_datagram_endpoint(|| Quiet).sock(socket)
+        };
+        for set in options {
+            assert_refused(set(given()).await);
+            #[cfg(unix)]
+            {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("socket");
+                let create = event_loop.create_datagram_endpoint(|| Quiet);
+                assert_refused(set(create).local_path(&path).await);
+                assert!(!path.exists());
+                let create = event_loop.create_datagram_endpoint(|| Quiet);
+                assert_refused(set(create).remote_path(&path).await);
+            }
+        }
+        #[cfg(unix)]
+        {
+            assert_refused(given().local_path("/nowhere").await);
+            assert_refused(given().remote_path("/nowhere").await);
+        }
+        // What says nothing new is no mistake.
+        let create = given().reuse_port(false).allow_broadcast(false);
+        create.await.unwrap().close();
     });
 }

@@ -469,3 +469,45 @@ fn a_limit_that_the_clock_cannot_count_is_for_ever() {
         }
     });
 }
+
+#[test]
+#[cfg(unix)]
+fn pipes_speak_no_tls_and_say_so_and_unix_sockets_in_their_place_speak_it() {
+    use std::os::unix::net::UnixStream;
+
+    let configs = configs();
+    on_all(async |event_loop| {
+        let client = ClientTls::new(configs.client.clone(), localhost());
+        let server = ServerTls::new(configs.server.clone());
+        let (here, there) = UnixStream::pair().unwrap();
+        let connect = event_loop.connect_write_pipe(|| Quiet, here);
+        let accept = event_loop.connect_read_pipe(|| Quiet, there);
+        let (connected, accepted) =
+            heist::join!(connect.tls(client.clone()), accept.tls(server.clone()));
+        for transport in [connected.unwrap().0, accepted.unwrap().0] {
+            assert!(transport.get_extra_info(extra::TLS).is_some());
+            transport.abort();
+        }
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        let connect = event_loop.connect_write_pipe(|| Quiet, writer);
+        let error = connect.tls(client.clone()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let connect = event_loop.connect_read_pipe(|| Quiet, reader);
+        let error = connect.tls(server).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let connect = event_loop.connect_write_pipe(|| Quiet, writer);
+        let (transport, protocol) = connect.await.unwrap();
+        let error = transport.start_tls(client).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        // It goes on.
+        transport.write(b"plain");
+        transport.close();
+        protocol.wait_lost().await.unwrap();
+        let mut read = String::new();
+        reader.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "plain");
+    });
+}

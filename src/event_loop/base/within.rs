@@ -51,6 +51,17 @@ impl<T> Drop for UnderWay<T> {
     }
 }
 
+/// Refuses the options that `what` doesn't have, so that nobody relies on them. Each comes with whether it was set.
+pub(crate) fn refuse_options(what: &str, options: &[(&str, bool)]) -> io::Result<()> {
+    match options.iter().find(|(_, is_set)| *is_set) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let message = format!("the option `{name}` is not for {what}");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+        }
+    }
+}
+
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
 /// Something that is made once it is awaited, with options that may be set before.

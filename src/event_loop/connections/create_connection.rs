@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::connection::Driver;
 use super::listener::Failed;
-use crate::event_loop::base::within::Making;
+use crate::event_loop::base::within::{Making, refuse_options};
 use crate::event_loop::callbacks::calls::after;
 #[cfg(feature = "tls")]
 use crate::event_loop::tls::Tls;
@@ -157,11 +157,9 @@ impl EventLoop {
         F: FnOnce() -> P + Send + 'a,
     {
         let make = async move |event_loop: EventLoop, options: Options| {
+            let (upgrade, location) = options.without_addresses()?;
             stream.set_nonblocking(true)?;
             let opened = Opened::tcp(TcpStream::from_std(stream)?);
-            let Options {
-                upgrade, location, ..
-            } = options;
             drive(&event_loop, opened, factory(), upgrade, location).await
         };
         CreateConnection {
@@ -186,9 +184,9 @@ pub(crate) struct Options {
     family: Option<AddressFamily>,
     local: Option<SocketAddr>,
     delay: Option<Duration>,
-    pub(crate) upgrade: Option<Upgrade>,
+    upgrade: Option<Upgrade>,
     /// Where the user asked for it.
-    pub(crate) location: &'static Location<'static>,
+    location: &'static Location<'static>,
 }
 
 impl Options {
@@ -201,6 +199,23 @@ impl Options {
             upgrade: None,
             location: Location::caller(),
         }
+    }
+
+    /// The options of a connection that is not made by addresses. It refuses those that are about addresses.
+    pub(crate) fn without_addresses(
+        self,
+    ) -> io::Result<(Option<Upgrade>, &'static Location<'static>)> {
+        let about_addresses = [
+            ("family", self.family.is_some()),
+            ("local_addr", self.local.is_some()),
+            (
+                "happy_eyeballs_delay",
+                self.delay != Some(HAPPY_EYEBALLS_DELAY),
+            ),
+        ];
+        let what = "a connection that is not made by addresses";
+        refuse_options(what, &about_addresses)?;
+        Ok((self.upgrade, self.location))
     }
 }
 
@@ -303,7 +318,10 @@ impl fmt::Debug for Options {
 
 /// A connection that is made once it is awaited. Made by [`EventLoop::create_connection`] and its like.
 ///
-/// Its methods are what keyword arguments are in asyncio.
+/// Its methods are what keyword arguments are in asyncio. [`local_addr`](Self::local_addr), [`family`](Self::family) and
+/// [`happy_eyeballs_delay`](Self::happy_eyeballs_delay) are for [`EventLoop::create_connection`] alone. For an accepted
+/// socket, a Unix socket or a pipe they are an error of the kind [`InvalidInput`](std::io::ErrorKind::InvalidInput), and so
+/// is TLS on a pipe.
 ///
 /// # Examples
 ///
@@ -411,7 +429,8 @@ impl<P> CreateConnection<'_, P> {
     }
 
     /// Speaks TLS: as a client with a `ClientTls`, as a server with a `ServerTls`, which is what an accepted socket wants.
-    /// `connection_made` is called after the handshake. A handshake that fails is an error.
+    /// `connection_made` is called after the handshake. A handshake that fails is an error. On a pipe, which has one
+    /// direction, this is an error too.
     ///
     /// # Examples
     ///

@@ -9,12 +9,15 @@ use std::task::{Context, Poll};
 
 use super::listener::{self, Bound, bind_all};
 use super::server::Server;
-use crate::event_loop::base::within::Making;
+use crate::event_loop::base::within::{Making, refuse_options};
 #[cfg(feature = "tls")]
 use crate::event_loop::tls::ServerTls;
 use crate::event_loop::transports::socket::Upgrade;
 use crate::event_loop::{AddressFamily, EventLoop, Protocol};
 use crate::net::{ToSocketAddrs, lookup_host};
+
+/// On Windows, this means something else, and nothing good.
+const REUSE_ADDRESS: bool = cfg!(unix);
 
 impl EventLoop {
     /// Listens at `addr` and serves each connection with a protocol that `factory` makes.
@@ -83,7 +86,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// If the socket can't be watched for events.
+    /// If the socket can't be watched for events. If an option is set that is not for it: see [`CreateServer`].
     ///
     /// # Examples
     ///
@@ -120,6 +123,7 @@ impl EventLoop {
         F: FnMut() -> P + Send + 'static,
     {
         let make = async move |event_loop: EventLoop, options: Options| {
+            options.without_tcp()?;
             let bound = Bound::of(listener.into(), options.listener.backlog)?;
             serve(&event_loop, vec![bound], factory, options)
         };
@@ -166,8 +170,7 @@ impl Options {
     pub(crate) fn new() -> Self {
         let listener = listener::Options {
             backlog: 100,
-            // On Windows, this means something else, and nothing good.
-            reuse_address: cfg!(unix),
+            reuse_address: REUSE_ADDRESS,
             reuse_port: false,
             keep_alive: false,
         };
@@ -178,6 +181,18 @@ impl Options {
             location: Location::caller(),
             upgrade: None,
         }
+    }
+
+    /// Refuses the options of TCP sockets that are yet to be made.
+    pub(crate) fn without_tcp(&self) -> io::Result<()> {
+        let listener = &self.listener;
+        let of_tcp = [
+            ("family", self.family.is_some()),
+            ("reuse_address", listener.reuse_address != REUSE_ADDRESS),
+            ("reuse_port", listener.reuse_port),
+            ("keep_alive", listener.keep_alive),
+        ];
+        refuse_options("a server whose sockets are not made by addresses", &of_tcp)
     }
 }
 
@@ -193,7 +208,10 @@ impl fmt::Debug for Options {
 
 /// A server that is made once it is awaited. Made by [`EventLoop::create_server`] and its like.
 ///
-/// Its methods are what keyword arguments are in asyncio.
+/// Its methods are what keyword arguments are in asyncio. [`family`](Self::family),
+/// [`reuse_address`](Self::reuse_address), [`reuse_port`](Self::reuse_port) and [`keep_alive`](Self::keep_alive) are for
+/// [`EventLoop::create_server`] alone. For a listening socket that the program has, and for a Unix socket, setting them to
+/// anything but their default is an error of the kind [`InvalidInput`](std::io::ErrorKind::InvalidInput).
 ///
 /// # Examples
 ///

@@ -8,6 +8,7 @@ use rustix::fs::FileType;
 
 use super::create_connection::{CreateConnection, Options, drive};
 use crate::event_loop::base::within::Making;
+use crate::event_loop::transports::barrier::no_tls;
 use crate::event_loop::transports::socket::Opened;
 use crate::event_loop::transports::socket::unix::WritePipe;
 use crate::event_loop::{EventLoop, Protocol};
@@ -21,13 +22,16 @@ impl EventLoop {
     /// panics. When all writers have gone, `eof_received` and then `connection_lost` are called. When this returns,
     /// `connection_made` has been called.
     ///
+    /// A Unix socket is read and written, and may speak TLS. A pipe may not.
+    ///
     /// # Cancel safety
     ///
     /// If the future is dropped before it returns, the pipe is closed.
     ///
     /// # Errors
     ///
-    /// If it is none of these, or not open for reading. If the runtime is shut down meanwhile.
+    /// If it is none of these, or not open for reading. If an option is set that is not for it: see
+    /// [`CreateConnection`]. If the runtime is shut down meanwhile.
     ///
     /// # Panics
     ///
@@ -77,13 +81,16 @@ impl EventLoop {
     /// The pipe is put into non-blocking mode. If the reader goes, `connection_lost` is called, with an error if
     /// something waited to be sent. When this returns, `connection_made` has been called.
     ///
+    /// A Unix socket is read and written, and may speak TLS. A pipe may not.
+    ///
     /// # Cancel safety
     ///
     /// If the future is dropped before it returns, the pipe is closed.
     ///
     /// # Errors
     ///
-    /// If it is none of these, or not open for writing. If the runtime is shut down meanwhile.
+    /// If it is none of these, or not open for writing. If an option is set that is not for it: see
+    /// [`CreateConnection`]. If the runtime is shut down meanwhile.
     ///
     /// # Panics
     ///
@@ -144,11 +151,13 @@ impl EventLoop {
         F: FnOnce() -> P + Send + 'a,
     {
         let make = async move |event_loop: EventLoop, options: Options| {
+            let (upgrade, location) = options.without_addresses()?;
             let opened = match kind(&fd)? {
+                FileType::Fifo if upgrade.is_some() => return Err(no_tls()),
                 FileType::Fifo => open(fd)?,
                 _ => socket(fd)?,
             };
-            drive(&event_loop, opened, factory(), None, options.location).await
+            drive(&event_loop, opened, factory(), upgrade, location).await
         };
         CreateConnection {
             making: Making::new(self, Options::new(), make),

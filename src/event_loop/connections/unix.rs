@@ -63,6 +63,7 @@ impl EventLoop {
     {
         let path = path.as_ref().to_owned();
         let make = async move |event_loop: EventLoop, options: create_server::Options| {
+            options.without_tcp()?;
             let bound = bind(&path, options.listener.backlog)?;
             serve(&event_loop, vec![bound], factory, options)
         };
@@ -119,10 +120,8 @@ impl EventLoop {
     {
         let path = path.as_ref().to_owned();
         let make = async move |event_loop: EventLoop, options: Options| {
+            let (upgrade, location) = options.without_addresses()?;
             let opened = Opened::unix(connect(path).await?);
-            let Options {
-                upgrade, location, ..
-            } = options;
             drive(&event_loop, opened, factory(), upgrade, location).await
         };
         CreateConnection {

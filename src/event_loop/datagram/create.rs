@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::socket::Datagrams;
 use super::task::start;
 use super::{DatagramProtocol, DatagramTransport};
-use crate::event_loop::base::within::Making;
+use crate::event_loop::base::within::{Making, refuse_options};
 use crate::event_loop::connections::listener::Failed;
 use crate::event_loop::{AddressFamily, EventLoop};
 use crate::net::{ToSocketAddrs, UdpSocket, lookup_host};
@@ -47,7 +47,8 @@ impl EventLoop {
     /// # Errors
     ///
     /// Fails if resolving, binding or connecting fails. The error names each address that failed. Fails if no address is
-    /// given at all. Fails if the runtime is shut down meanwhile.
+    /// given at all. [`ErrorKind::InvalidInput`] if an option is set that is not for this kind of socket: those of UDP
+    /// beside a path, and any beside [`sock`](CreateDatagramEndpoint::sock). Fails if the runtime is shut down meanwhile.
     ///
     /// # Panics
     ///
@@ -108,12 +109,31 @@ impl EventLoop {
 
 impl Options<'_> {
     async fn open(self) -> io::Result<Datagrams> {
+        #[cfg(unix)]
+        let (local_path, remote_path) = (self.paths.0.is_some(), self.paths.1.is_some());
+        #[cfg(not(unix))]
+        let (local_path, remote_path) = (false, false);
+        let of_udp = [
+            ("family", self.family.is_some()),
+            ("local_addr", self.local.is_some()),
+            ("remote_addr", self.remote.is_some()),
+            ("reuse_port", self.reuse_port),
+            ("allow_broadcast", self.allow_broadcast),
+        ];
+        if self.given.is_some() {
+            let of_unix = [("local_path", local_path), ("remote_path", remote_path)];
+            refuse_options("a socket that is given", &of_udp)?;
+            refuse_options("a socket that is given", &of_unix)?;
+        }
+        if local_path || remote_path {
+            refuse_options("a Unix socket", &of_udp)?;
+        }
         if let Some(socket) = self.given {
             socket.set_nonblocking(true)?;
             return UdpSocket::from_std(socket).map(Datagrams::Udp);
         }
         #[cfg(unix)]
-        if self.paths.0.is_some() || self.paths.1.is_some() {
+        if local_path || remote_path {
             return open_unix(self.paths);
         }
         let (reuse_port, allow_broadcast) = (self.reuse_port, self.allow_broadcast);
@@ -360,7 +380,7 @@ impl<'a> CreateDatagramEndpoint<'a> {
         self
     }
 
-    /// A socket that the program has. It is put into non-blocking mode. All other options are ignored then.
+    /// A socket that the program has. It is put into non-blocking mode. Any other option beside this is an error.
     ///
     /// # Examples
     ///

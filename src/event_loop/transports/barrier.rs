@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use super::copy_error::copy_error;
-use super::socket::{Socket, Upgrade};
+use super::socket::{Directions, Socket, Upgrade};
 use super::transport::Transport;
 use crate::sync::oneshot;
 use crate::task::{JoinHandle, spawn_blocking};
@@ -198,6 +198,13 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
+/// Why a pipe speaks no TLS.
+#[cfg(unix)]
+pub(crate) fn no_tls() -> io::Error {
+    let message = "TLS needs both directions, and a pipe has one";
+    io::Error::new(ErrorKind::InvalidInput, message)
+}
+
 impl Transport {
     /// Sends `count` bytes of a file from `offset` on, or all up to its end, after what was written before. Returns how
     /// much was sent.
@@ -270,9 +277,13 @@ impl Transport {
         upgrade: Upgrade,
     ) -> impl Future<Output = io::Result<()>> + Send + use<> {
         let (done, is_done) = oneshot::channel();
-        let put = self
-            .link
-            .put_barrier(Box::new(Barrier::Upgrade(upgrade, done)));
+        let put = match self.link.directions {
+            Directions::Both => self
+                .link
+                .put_barrier(Box::new(Barrier::Upgrade(upgrade, done))),
+            #[cfg(unix)]
+            Directions::Read | Directions::Write => Err(no_tls()),
+        };
         async move {
             put?;
             is_done

@@ -289,7 +289,8 @@ impl Transport {
     /// # Errors
     ///
     /// If the handshake fails or takes too long; the connection is lost with the same error. If the transport is
-    /// closing, after `write_eof`, or while a `sendfile` or another `start_tls` is under way.
+    /// closing, after `write_eof`, or while a `sendfile` or another `start_tls` is under way. `InvalidInput` if this is a
+    /// pipe, which goes on without TLS.
     ///
     /// # Examples
     ///
