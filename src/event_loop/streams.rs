@@ -10,7 +10,7 @@ mod writer;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -60,6 +60,7 @@ impl EventLoop {
     ///     Ok(())
     /// }
     /// ```
+    #[track_caller]
     pub fn open_connection<'a, A>(&self, addr: A) -> OpenConnection<'a>
     where
         A: ToSocketAddrs + Send + 'a,
@@ -96,6 +97,7 @@ impl EventLoop {
     /// # Ok(())
     /// # }
     /// ```
+    #[track_caller]
     pub fn start_server<'a, F, T, A>(&self, client_connected: F, addr: A) -> StartServer<'a>
     where
         F: Fn(StreamReader, StreamWriter) -> T + Send + Sync + 'static,
@@ -116,6 +118,7 @@ pub struct OpenConnection<'a> {
 }
 
 impl<'a> OpenConnection<'a> {
+    #[track_caller]
     pub(super) fn new(
         create: impl FnOnce(StreamProtocol) -> CreateConnection<'a, StreamProtocol>,
     ) -> Self {
@@ -126,7 +129,7 @@ impl<'a> OpenConnection<'a> {
         };
         Self {
             shared,
-            create: Some(create(protocol)),
+            create: Some(create(protocol).at(Location::caller())),
         }
     }
 
@@ -215,6 +218,7 @@ pub struct StartServer<'a> {
 pub(super) type Factory = Box<dyn FnMut() -> StreamProtocol + Send>;
 
 impl<'a> StartServer<'a> {
+    #[track_caller]
     pub(super) fn new<F, T>(
         event_loop: &EventLoop,
         client_connected: F,
@@ -226,7 +230,7 @@ impl<'a> StartServer<'a> {
     {
         let limit = Arc::new(AtomicUsize::new(LIMIT));
         let (client_connected, event_loop) = (Arc::new(client_connected), event_loop.clone());
-        let limit_set = limit.clone();
+        let (limit_set, location) = (limit.clone(), Location::caller());
         let factory = move || {
             let shared = Shared::new();
             shared.set_limit(limit_set.load(std::sync::atomic::Ordering::Relaxed));
@@ -234,7 +238,8 @@ impl<'a> StartServer<'a> {
             let made: Made = Box::new(move |shared, transport| {
                 let (reader, writer) = ends(shared, transport);
                 let client = client_connected(reader, writer);
-                event_loop.create_task(reporting(event_loop.clone(), client));
+                let task = reporting(event_loop.clone(), location, client);
+                event_loop.task_builder().spawn_from(location, task);
             });
             StreamProtocol {
                 shared,
@@ -243,7 +248,7 @@ impl<'a> StartServer<'a> {
         };
         Self {
             limit,
-            create: Some(create(Box::new(factory))),
+            create: Some(create(Box::new(factory)).at(location)),
         }
     }
 
@@ -310,7 +315,11 @@ impl Future for StartServer<'_> {
 }
 
 /// Runs a client's task. A panic is reported, and ends the task.
-async fn reporting(event_loop: EventLoop, client: impl Future<Output = ()>) {
+async fn reporting(
+    event_loop: EventLoop,
+    location: &'static Location<'static>,
+    client: impl Future<Output = ()>,
+) {
     let mut client = pin!(Some(client));
     let ended = poll_fn(|cx| {
         let poll = || client.as_mut().as_pin_mut().map(|client| client.poll(cx));
@@ -323,7 +332,7 @@ async fn reporting(event_loop: EventLoop, client: impl Future<Output = ()>) {
     let dropped = catch_unwind(AssertUnwindSafe(|| client.set(None)));
     for payload in [ended, dropped].into_iter().filter_map(Result::err) {
         let context = ExceptionContext::new("a task of `start_server` panicked");
-        event_loop.call_exception_handler(context.with_panic(payload));
+        event_loop.call_exception_handler(context.at(location).with_panic(payload));
     }
 }
 

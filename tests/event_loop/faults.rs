@@ -2,11 +2,13 @@
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::panic::Location;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use heist::event_loop::{
     AddressFamily, CreateConnection, CreateDatagramEndpoint, CreateServer, DatagramProtocol,
-    Protocol, RuntimeExt as _, Transport, extra,
+    DatagramTransport, EventLoop, Protocol, RuntimeExt as _, Transport, extra,
 };
 use heist::runtime::Builder;
 use heist::task::JoinSet;
@@ -354,4 +356,167 @@ fn an_option_that_is_not_for_a_kind_of_datagram_socket_is_refused() {
         let create = given().reuse_port(false).allow_broadcast(false);
         create.await.unwrap().close();
     });
+}
+
+/// Panics when its connection, its socket or its process is made.
+struct Panics;
+
+impl Protocol for Panics {
+    fn connection_made(&mut self, _: Transport) {
+        panic!("as the test wants it");
+    }
+}
+
+impl DatagramProtocol for Panics {
+    fn connection_made(&mut self, _: DatagramTransport) {
+        panic!("as the test wants it");
+    }
+}
+
+#[cfg(unix)]
+impl heist::event_loop::SubprocessProtocol for Panics {
+    fn connection_made(&mut self, _: heist::event_loop::SubprocessTransport) {
+        panic!("as the test wants it");
+    }
+}
+
+/// Panics when it is dropped.
+struct Brittle;
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        panic!("as the test wants it");
+    }
+}
+
+type Reports = mpsc::Receiver<(String, Option<&'static Location<'static>>)>;
+
+/// The next report is this one, and says that what failed was asked for between these lines.
+async fn assert_reported(reports: &Reports, message: &str, from: u32, to: u32) {
+    let (told, location) = loop {
+        match reports.try_recv() {
+            Ok(report) => break report,
+            Err(_) => heist::task::yield_now().await,
+        }
+    };
+    assert_eq!(told, message);
+    let location = location.expect("it is known");
+    let is_there = location.file() == file!() && (from..=to).contains(&location.line());
+    assert!(is_there, "{message}: {location}");
+}
+
+fn reports_of(event_loop: &EventLoop) -> Reports {
+    let (sender, reports) = mpsc::channel();
+    event_loop.set_exception_handler(Some(Box::new(move |_, context| {
+        let _ = sender.send((context.message().to_owned(), context.location()));
+    })));
+    reports
+}
+
+#[test]
+fn reports_of_protocols_say_where_their_connection_or_its_like_was_asked_for() {
+    on_all(async |event_loop| {
+        let reports = reports_of(&event_loop);
+        let in_made = "a protocol panicked in connection_made";
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+
+        // It is made all the same: only its protocol has failed.
+        let from = line!();
+        let create = event_loop.create_connection(|| Panics, address);
+        let (_, protocol) = create.await.unwrap();
+        assert_reported(&reports, in_made, from, line!()).await;
+        assert!(protocol.wait_lost().await.is_some());
+
+        let from = line!();
+        let create = event_loop.create_datagram_endpoint(|| Panics);
+        create.local_addr("127.0.0.1:0").await.unwrap();
+        assert_reported(&reports, in_made, from, line!()).await;
+
+        let from = line!();
+        let create = event_loop.create_connection(|| Quiet, address);
+        let (_, protocol) = create.await.unwrap();
+        let errand = protocol.with(|_| assert!(std::hint::black_box(false)));
+        assert!(errand.await.is_none());
+        let message = "a protocol panicked in an errand";
+        assert_reported(&reports, message, from, line!()).await;
+
+        #[cfg(unix)]
+        {
+            let from = line!();
+            let command = heist::process::Command::new("true");
+            let start = event_loop.subprocess_exec(|| Panics, command);
+            start.await.unwrap();
+            assert_reported(&reports, in_made, from, line!()).await;
+        }
+    });
+}
+
+#[test]
+fn reports_of_servers_futures_and_readers_say_where_they_were_asked_for() {
+    on_all(async |event_loop| {
+        let reports = reports_of(&event_loop);
+        let from = line!();
+        let create = event_loop.create_server(|| Panics, "127.0.0.1:0");
+        let server = create.await.unwrap();
+        let _peer = connect(server.local_addr());
+        let message = "a protocol panicked in connection_made";
+        assert_reported(&reports, message, from, line!()).await;
+        server.close();
+
+        let from = line!();
+        let factory = || -> Quiet { panic!("as the test wants it") };
+        let server = event_loop.create_server(factory, "127.0.0.1:0");
+        let server = server.await.unwrap();
+        let _peer = connect(server.local_addr());
+        let message = "a server's protocol factory panicked";
+        assert_reported(&reports, message, from, line!()).await;
+        server.close();
+
+        let from = line!();
+        let panics = async |_, _| panic!("as the test wants it");
+        let server = event_loop.start_server(panics, "127.0.0.1:0");
+        let server = server.await.unwrap();
+        let _peer = connect(server.local_addr());
+        let message = "a task of `start_server` panicked";
+        assert_reported(&reports, message, from, line!()).await;
+        server.close();
+
+        let message = "a future's exception was never retrieved";
+        let from = line!();
+        let (promise, future) = event_loop.create_future::<()>();
+        promise.set_exception("no luck").unwrap();
+        drop((promise, future));
+        assert_reported(&reports, message, from, line!()).await;
+        let from = line!();
+        drop(event_loop.ensure_try_future(async { Err::<(), _>("no luck") }));
+        assert_reported(&reports, message, from, line!()).await;
+
+        #[cfg(unix)]
+        {
+            let message = "a callback of the event loop panicked";
+            let (here, mut there) = std::os::unix::net::UnixStream::pair().unwrap();
+            there.write_all(b"x").unwrap();
+            let mut fails = true;
+            let from = line!();
+            let read = move || assert!(!std::mem::take(&mut fails));
+            event_loop.add_reader(&here, read).unwrap();
+            assert_reported(&reports, message, from, line!()).await;
+            assert!(event_loop.remove_reader(&here));
+        }
+    });
+}
+
+#[test]
+fn a_callback_that_a_closed_loop_drops_is_reported_with_where_it_was_given() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let event_loop = runtime.event_loop();
+    let reports = reports_of(&event_loop);
+    drop(runtime);
+    let from = line!();
+    let brittle = Brittle;
+    event_loop.call_soon(move || drop(brittle));
+    let message = "a callback of the event loop panicked as it was dropped";
+    self::runtime().block_on(assert_reported(&reports, message, from, line!()));
 }

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use heist::event_loop::{
-    DatagramProtocol, DatagramTransport, EventLoop, ExceptionContext, Protocol, Transport,
+    DatagramProtocol, DatagramTransport, EventLoop, ExceptionContext, Protocol, StreamWriter,
+    Transport,
 };
 
 use super::{Log, on_each, told};
@@ -171,5 +172,66 @@ fn slow_callbacks_of_protocols_are_named_with_where_the_connection_was_asked_for
             .collect();
         lines.sort();
         assert_eq!(lines, [0, 3, 6]);
+    });
+}
+
+#[test]
+fn what_takes_long_in_a_stream_is_named_with_where_the_stream_was_asked_for() {
+    on_each(|event_loop| {
+        let (sender, receiver) = mpsc::channel();
+        event_loop.set_slow_callback_handler(Some(Box::new(move |slow| {
+            let _ = sender.send(*slow);
+        })));
+        event_loop.set_slow_callback_duration(Duration::ZERO);
+        event_loop.set_debug(true);
+        let of_loop = EventLoop::clone(&event_loop);
+        let talk = async move {
+            let start = async |_reader, mut writer: StreamWriter| writer.write(b"hello");
+            let server = of_loop.start_server(start, "127.0.0.1:0").await.unwrap();
+            let open = of_loop.open_connection(server.local_addr());
+            let (mut reader, _writer) = open.await.unwrap();
+            assert_eq!(reader.read_to_end().await.unwrap(), b"hello");
+            server.close();
+        };
+        event_loop.run_until_complete(talk).unwrap();
+        event_loop.set_debug(false);
+        let slow: Vec<_> = receiver.try_iter().collect();
+        for what in ["connection_made", "a poll of a task"] {
+            assert!(slow.iter().any(|slow| slow.what() == what), "{slow:?}");
+        }
+        let elsewhere = slow.iter().find(|slow| slow.location().file() != file!());
+        assert_eq!(elsewhere, None);
+    });
+}
+
+#[cfg(unix)]
+impl heist::event_loop::SubprocessProtocol for Slow {
+    fn connection_made(&mut self, _: heist::event_loop::SubprocessTransport) {
+        thread::sleep(Duration::from_millis(4));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn slow_callbacks_of_child_processes_are_named_too() {
+    on_each(|event_loop| {
+        let (sender, receiver) = mpsc::channel();
+        event_loop.set_slow_callback_handler(Some(Box::new(move |slow| {
+            let _ = sender.send(*slow);
+        })));
+        event_loop.set_slow_callback_duration(Duration::from_millis(3));
+        event_loop.set_debug(true);
+        let slow = Slow(mpsc::channel().0);
+        let command = heist::process::Command::new("true");
+        let line = line!() + 1;
+        let start = event_loop.subprocess_exec(|| slow, command);
+        event_loop.run_until_complete(start).unwrap().unwrap();
+        // Told before the process counts as made.
+        let mut slow = receiver.try_iter();
+        let made = slow.find(|slow| slow.what() == "connection_made").unwrap();
+        assert_eq!(
+            (made.location().file(), made.location().line()),
+            (file!(), line)
+        );
     });
 }

@@ -63,6 +63,7 @@ trait Scheduled: Send + Sync {
     fn run(&self, run: &mut dyn FnMut(&mut dyn FnMut(), &'static Location<'static>));
     fn cancel(&self);
     fn is_cancelled(&self) -> bool;
+    fn location(&self) -> &'static Location<'static>;
 }
 
 struct Call<F> {
@@ -113,6 +114,10 @@ impl<F: FnOnce() + Send> Scheduled for Call<F> {
     fn is_cancelled(&self) -> bool {
         matches!(&*self.state.lock(), State::Cancelled)
     }
+
+    fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
 }
 
 /// Cancels a callback for the loop. Its captured values may panic when they are dropped.
@@ -120,7 +125,7 @@ fn cancel_for(home: &impl Home, call: &dyn Scheduled) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| call.cancel())) {
         let context =
             ExceptionContext::new("a callback of the event loop panicked as it was dropped");
-        home.report(context.with_panic(payload));
+        home.report(context.at(call.location()).with_panic(payload));
     }
 }
 

@@ -71,7 +71,11 @@ impl ExceptionContext {
         self
     }
 
-    /// Where what failed was scheduled or spawned, if that is known.
+    /// Where what failed was scheduled or spawned. It is known of all that the loop reports by itself.
+    ///
+    /// For a protocol's callback, what its handle runs, and a server's factory, it is where the connection or the server was
+    /// asked for. For a task of [`start_server`](crate::event_loop::EventLoop::start_server) it is where that was called. For
+    /// a [`Future`](crate::event_loop::Future) it is where the future was made.
     ///
     /// # Examples
     ///
@@ -176,6 +180,7 @@ impl fmt::Debug for ExceptionContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExceptionContext")
             .field("message", &self.message)
+            .field("location", &self.location)
             .field("error", &self.error())
             .field(
                 "panic",

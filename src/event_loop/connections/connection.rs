@@ -270,7 +270,7 @@ impl Driver {
     fn report(&self, name: &str, payload: Box<dyn Any + Send>) {
         let context = ExceptionContext::new(format!("a protocol panicked in {name}"));
         self.event_loop
-            .call_exception_handler(context.with_panic(payload));
+            .call_exception_handler(context.at(self.location).with_panic(payload));
     }
 
     fn set_protocol(&mut self, wish: Wish) {
@@ -367,7 +367,7 @@ impl Driver {
         }
         let context = ExceptionContext::new("a connection failed before it was made");
         self.event_loop
-            .call_exception_handler(context.with_error(error));
+            .call_exception_handler(context.at(self.location).with_error(error));
     }
 
     /// Closes the socket, then gives back the protocol.

@@ -353,6 +353,12 @@ pub struct CreateConnection<'a, P> {
 }
 
 impl<P> CreateConnection<'_, P> {
+    /// For one that was asked for there.
+    pub(crate) fn at(mut self, location: &'static Location<'static>) -> Self {
+        self.making.options().location = location;
+        self
+    }
+
     /// The address of this end of the connection. Without this, the system chooses it.
     ///
     /// # Examples

@@ -161,7 +161,7 @@ pub(crate) struct Options {
     family: Option<AddressFamily>,
     start_serving: bool,
     /// Where the user asked for it.
-    pub(crate) location: &'static Location<'static>,
+    location: &'static Location<'static>,
     upgrade: Option<Box<dyn Fn() -> Upgrade + Send>>,
 }
 
@@ -243,6 +243,12 @@ pub struct CreateServer<'a> {
 }
 
 impl CreateServer<'_> {
+    /// For one that was asked for there.
+    pub(crate) fn at(mut self, location: &'static Location<'static>) -> Self {
+        self.making.options().location = location;
+        self
+    }
+
     /// Listens at addresses of this family only, of those that the host name has.
     ///
     /// # Examples

@@ -36,6 +36,8 @@ type Maker = Arc<crate::sync::Mutex<MakeDriver>>;
 
 struct Shared {
     event_loop: EventLoop,
+    /// Where the user asked for the server.
+    location: &'static Location<'static>,
     addresses: Vec<Address>,
     state: Mutex<State>,
     /// Notified when `closed` is set.
@@ -169,6 +171,7 @@ impl Server {
         };
         let shared = Shared {
             event_loop: event_loop.clone(),
+            location,
             addresses,
             state: Mutex::new(state),
             closing: Notify::new(),
@@ -567,7 +570,7 @@ struct Acceptor {
 
 impl Acceptor {
     async fn run(self) {
-        let event_loop = &self.listening.0.event_loop;
+        let shared = &self.listening.0;
         let mut pause = FIRST_PAUSE;
         while let Some(accepted) = self.accept().await {
             match accepted {
@@ -580,7 +583,8 @@ impl Acceptor {
                 Err(error) => {
                     let context =
                         ExceptionContext::new("a server can't accept connections for now");
-                    event_loop.call_exception_handler(context.with_error(error));
+                    let context = context.at(shared.location).with_error(error);
+                    shared.event_loop.call_exception_handler(context);
                     if self.closed_within(pause).await {
                         return;
                     }
@@ -633,7 +637,7 @@ impl Acceptor {
                 let context = ExceptionContext::new("a server's protocol factory panicked");
                 shared
                     .event_loop
-                    .call_exception_handler(context.with_panic(payload));
+                    .call_exception_handler(context.at(shared.location).with_panic(payload));
             }
         }
     }

@@ -160,7 +160,7 @@ impl Driver {
     fn report(&self, name: &str, payload: Box<dyn Any + Send>) {
         let context = ExceptionContext::new(format!("a protocol panicked in {name}"));
         self.event_loop
-            .call_exception_handler(context.with_panic(payload));
+            .call_exception_handler(context.at(self.location).with_panic(payload));
     }
 
     fn lose(&mut self, error: Option<io::Error>) {

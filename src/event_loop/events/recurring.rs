@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::RawFd;
+use std::panic::Location;
 use std::sync::Arc;
 
 use heist_sync::sys::Mutex;
@@ -40,6 +41,8 @@ struct Entry {
     /// Tells it from those that had its place before.
     number: u64,
     callback: Option<Callback>,
+    /// Where the callback was added.
+    location: &'static Location<'static>,
     /// `None` until it is made.
     task: Option<AbortOnDropHandle<()>>,
 }
@@ -68,6 +71,7 @@ impl EventLoop {
 
     /// Puts a callback into its place, and runs the task that `wait` makes. The task has the callback called. What was in
     /// that place is not called any more.
+    #[track_caller]
     pub(super) fn add_recurring<F>(
         &self,
         place: Place,
@@ -85,6 +89,7 @@ impl EventLoop {
         let entry = Entry {
             number,
             callback: Some(callback),
+            location: Location::caller(),
             task: None,
         };
         let old = table.entries.insert(place, entry);
@@ -95,6 +100,7 @@ impl EventLoop {
             recurring: recurring.clone(),
             place,
             number,
+            location: Location::caller(),
         };
         drop(old);
         let mut task = Some(AbortOnDropHandle::new(
@@ -110,6 +116,7 @@ impl EventLoop {
 
     /// Puts another callback into the place of one that is there. The events that it was not called for yet are for the
     /// new one. Gives the callback back if there is none.
+    #[track_caller]
     pub(super) fn replace_recurring(
         &self,
         place: Place,
@@ -123,6 +130,7 @@ impl EventLoop {
             return Err(callback);
         };
         let old = entry.callback.replace(callback);
+        entry.location = Location::caller();
         drop(table);
         drop(old);
         Ok(())
@@ -144,6 +152,8 @@ pub(super) struct Called {
     recurring: Arc<Recurring>,
     place: Place,
     number: u64,
+    /// Where the first callback was added. One that has replaced it has its own in the entry.
+    location: &'static Location<'static>,
 }
 
 impl Called {
@@ -151,7 +161,11 @@ impl Called {
     pub(super) async fn call(&self) {
         let (called, is_called) = oneshot::channel::<()>();
         let (recurring, place, number) = (self.recurring.clone(), self.place, self.number);
-        self.event_loop.call_soon(move || {
+        let location = match self.recurring.0.lock().entry(place, number) {
+            Some(entry) => entry.location,
+            None => self.location,
+        };
+        self.event_loop.call_soon_from(location, move || {
             // Dropped in the end, also if the callback panics.
             let _called = called;
             recurring.call(place, number);

@@ -39,6 +39,7 @@ impl EventLoop {
     ///     Ok(())
     /// }
     /// ```
+    #[track_caller]
     pub fn add_signal_handler(
         &self,
         kind: SignalKind,

@@ -53,6 +53,7 @@ impl EventLoop {
     ///     Ok(())
     /// }
     /// ```
+    #[track_caller]
     pub fn add_reader(
         &self,
         fd: impl AsFd,
@@ -118,6 +119,7 @@ impl EventLoop {
     ///     Ok(())
     /// }
     /// ```
+    #[track_caller]
     pub fn add_writer(
         &self,
         fd: impl AsFd,
@@ -147,6 +149,7 @@ impl EventLoop {
         self.remove_recurring(Place::Write(fd.as_fd().as_raw_fd()))
     }
 
+    #[track_caller]
     fn watch_descriptor(
         &self,
         fd: &impl AsFd,

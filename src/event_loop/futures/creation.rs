@@ -222,14 +222,27 @@ impl TaskBuilder<'_> {
     /// # }
     /// ```
     #[track_caller]
-    pub fn spawn<F>(mut self, future: F) -> JoinHandle<F::Output>
+    pub fn spawn<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_from(Location::caller(), future)
+    }
+
+    /// [`spawn`](Self::spawn) for a task that comes from there.
+    #[track_caller]
+    pub(crate) fn spawn_from<F>(
+        mut self,
+        location: &'static Location<'static>,
+        future: F,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let context = self.context.take().unwrap_or_else(Context::inherited);
         let future = scope(context, future);
-        let location = Location::caller();
         match self.event_loop.get_task_factory() {
             None => self.watch(location, future),
             Some(factory) => {

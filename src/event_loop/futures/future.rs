@@ -145,6 +145,8 @@ struct DoneCallback<T> {
 
 struct Shared<T> {
     event_loop: EventLoop,
+    /// Where the future was made.
+    location: &'static Location<'static>,
     outcome: Outcome<Settled<T>, DoneCallback<T>>,
     /// Whether anyone has looked at the outcome.
     // Ordering: Relaxed throughout: the last owner reads it, and its Arc orders that after all writes.
@@ -164,9 +166,11 @@ impl EventLoop {
     ///     assert_eq!(future.await.unwrap(), "done");
     /// }
     /// ```
+    #[track_caller]
     pub fn create_future<T: Send + Sync + 'static>(&self) -> (Promise<T>, Future<T>) {
         let shared = Arc::new(Shared {
             event_loop: self.clone(),
+            location: Location::caller(),
             outcome: Outcome::new(),
             retrieved: AtomicBool::new(false),
         });
@@ -292,7 +296,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
                 let context = ExceptionContext::new("the waker of a future's waiter panicked");
                 self.event_loop
-                    .call_exception_handler(context.with_panic(payload));
+                    .call_exception_handler(context.at(self.location).with_panic(payload));
             }
         })
     }
@@ -334,8 +338,8 @@ impl<T> Drop for Shared<T> {
             && !self.retrieved.load(Ordering::Relaxed)
         {
             let context = ExceptionContext::new("a future's exception was never retrieved");
-            self.event_loop
-                .call_exception_handler(context.with_error(error.clone()));
+            let context = context.at(self.location).with_error(error.clone());
+            self.event_loop.call_exception_handler(context);
         }
     }
 }

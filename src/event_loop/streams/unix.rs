@@ -33,6 +33,7 @@ impl EventLoop {
     /// # Ok(())
     /// # }
     /// ```
+    #[track_caller]
     pub fn open_unix_connection(&self, path: impl AsRef<Path>) -> OpenConnection<'static> {
         OpenConnection::new(|protocol| self.create_unix_connection(|| protocol, path))
     }
@@ -71,6 +72,7 @@ impl EventLoop {
     ///     Ok(())
     /// }
     /// ```
+    #[track_caller]
     pub fn start_unix_server<F, T>(
         &self,
         client_connected: F,

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -66,16 +66,17 @@ impl EventLoop {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn subprocess_exec<P, F>(
+    #[track_caller]
+    pub fn subprocess_exec<P, F>(
         &self,
         factory: F,
         command: Command,
-    ) -> io::Result<SubprocessTransport>
+    ) -> impl Future<Output = io::Result<SubprocessTransport>>
     where
         P: SubprocessProtocol,
         F: FnOnce() -> P,
     {
-        within(self, start(self, factory, command)).await
+        within(self, start(self, factory, command, Location::caller()))
     }
 
     /// Runs a line in the shell `/bin/sh`, with the protocol that `factory` makes. Its standard streams are pipes.
@@ -116,11 +117,12 @@ impl EventLoop {
     ///     Ok(())
     /// }
     /// ```
-    pub async fn subprocess_shell<P, F>(
+    #[track_caller]
+    pub fn subprocess_shell<P, F>(
         &self,
         factory: F,
         line: impl AsRef<std::ffi::OsStr>,
-    ) -> io::Result<SubprocessTransport>
+    ) -> impl Future<Output = io::Result<SubprocessTransport>>
     where
         P: SubprocessProtocol,
         F: FnOnce() -> P,
@@ -130,12 +132,14 @@ impl EventLoop {
         for stream in [Command::stdin, Command::stdout, Command::stderr] {
             stream(&mut command, Stdio::piped());
         }
-        self.subprocess_exec(factory, command).await
+        self.subprocess_exec(factory, command)
     }
 }
 
 struct Driver<P: SubprocessProtocol> {
     event_loop: EventLoop,
+    /// Where the user asked for the process.
+    location: &'static Location<'static>,
     protocol: P,
     child: Child,
     shared: Arc<Shared>,
@@ -151,6 +155,7 @@ async fn start<P: SubprocessProtocol>(
     event_loop: &EventLoop,
     factory: impl FnOnce() -> P,
     mut command: Command,
+    location: &'static Location<'static>,
 ) -> io::Result<SubprocessTransport> {
     command.kill_on_drop(true);
     let name = format!("child process {}", command.as_std().get_program().display());
@@ -174,18 +179,40 @@ async fn start<P: SubprocessProtocol>(
     let add = |fd: usize, pipe| shared.state.lock().pipes[fd] = Some(pipe);
     if let Some(stdin) = child.stdin.take() {
         let fd: OwnedFd = stdin.into_owned_fd()?;
-        add(0, event_loop.connect_write_pipe(|| pipe(0), fd).await?.0);
+        add(
+            0,
+            event_loop
+                .connect_write_pipe(|| pipe(0), fd)
+                .at(location)
+                .await?
+                .0,
+        );
     }
     if let Some(stdout) = child.stdout.take() {
         let fd = stdout.into_owned_fd()?;
-        add(1, event_loop.connect_read_pipe(|| pipe(1), fd).await?.0);
+        add(
+            1,
+            event_loop
+                .connect_read_pipe(|| pipe(1), fd)
+                .at(location)
+                .await?
+                .0,
+        );
     }
     if let Some(stderr) = child.stderr.take() {
         let fd = stderr.into_owned_fd()?;
-        add(2, event_loop.connect_read_pipe(|| pipe(2), fd).await?.0);
+        add(
+            2,
+            event_loop
+                .connect_read_pipe(|| pipe(2), fd)
+                .at(location)
+                .await?
+                .0,
+        );
     }
     let driver = Driver {
         event_loop: event_loop.clone(),
+        location,
         protocol: factory(),
         child,
         shared,
@@ -310,9 +337,10 @@ impl<P: SubprocessProtocol> Driver<P> {
     }
 
     /// Calls the protocol. If it panics, the process is killed.
-    fn call(&mut self, name: &str, callback: impl FnOnce(&mut P)) {
+    fn call(&mut self, name: &'static str, callback: impl FnOnce(&mut P)) {
         let protocol = &mut self.protocol;
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback(protocol))) {
+        let callback = || catch_unwind(AssertUnwindSafe(|| callback(protocol)));
+        if let Err(payload) = self.event_loop.watch(name, self.location, callback) {
             let message = format!("the protocol panicked in {name}");
             self.error.get_or_insert(io::Error::other(message));
             let transport = SubprocessTransport {
@@ -326,7 +354,7 @@ impl<P: SubprocessProtocol> Driver<P> {
     fn report(&self, name: &str, payload: Box<dyn Any + Send>) {
         let context = ExceptionContext::new(format!("a protocol panicked in {name}"));
         self.event_loop
-            .call_exception_handler(context.with_panic(payload));
+            .call_exception_handler(context.at(self.location).with_panic(payload));
     }
 
     fn lose(&mut self) {
