@@ -75,6 +75,10 @@ const HEADER: usize = 8;
 pub trait DatagramProtocol: Send + 'static {
     /// The socket is open. Keep `transport` to send later.
     ///
+    /// If this panics, the exception handler hears of it, and the socket is closed. Whoever asked for the socket gets it all the
+    /// same, as in asyncio:
+    /// [`create_datagram_endpoint`](crate::event_loop::EventLoop::create_datagram_endpoint) returns `Ok`.
+    ///
     /// # Examples
     ///
     /// ```

@@ -55,6 +55,9 @@ use crate::sync::Notify;
 pub trait SubprocessProtocol: Send + 'static {
     /// The process was started. Keep `transport` to write to its standard input, to end it, and to ask how it has ended.
     ///
+    /// If this panics, the exception handler hears of it, and the process is killed. Whoever asked for the process gets it all
+    /// the same, as in asyncio: [`subprocess_exec`](crate::event_loop::EventLoop::subprocess_exec) returns `Ok`.
+    ///
     /// # Examples
     ///
     /// ```

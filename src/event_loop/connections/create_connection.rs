@@ -44,7 +44,8 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// Panics if `factory` does.
+    /// Panics if `factory` does. A panic in `connection_made` is not passed on:
+    /// [`Protocol::connection_made`](Protocol::connection_made) says what becomes of it.
     ///
     /// # Examples
     ///
@@ -117,7 +118,8 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// Panics if `factory` does.
+    /// Panics if `factory` does. A panic in `connection_made` is not passed on:
+    /// [`Protocol::connection_made`](Protocol::connection_made) says what becomes of it.
     ///
     /// # Examples
     ///

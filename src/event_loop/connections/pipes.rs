@@ -35,7 +35,8 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// Panics if `factory` does.
+    /// Panics if `factory` does. A panic in `connection_made` is not passed on:
+    /// [`Protocol::connection_made`](Protocol::connection_made) says what becomes of it.
     ///
     /// # Examples
     ///
@@ -94,7 +95,8 @@ impl EventLoop {
     ///
     /// # Panics
     ///
-    /// Panics if `factory` does.
+    /// Panics if `factory` does. A panic in `connection_made` is not passed on:
+    /// [`Protocol::connection_made`](Protocol::connection_made) says what becomes of it.
     ///
     /// # Examples
     ///

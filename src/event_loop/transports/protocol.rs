@@ -65,6 +65,10 @@ use super::transport::Transport;
 pub trait Protocol: Send + 'static {
     /// The connection is made. Keep `transport` to write to it later.
     ///
+    /// If this panics, the exception handler hears of it, and the connection is lost. Whoever asked for the connection gets it
+    /// all the same, as in asyncio: [`create_connection`](crate::event_loop::EventLoop::create_connection) and its like return
+    /// `Ok`.
+    ///
     /// # Examples
     ///
     /// ```
