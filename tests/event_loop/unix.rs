@@ -2,11 +2,13 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixListener;
-use std::sync::mpsc;
+use std::pin::pin;
+use std::sync::{Arc, Barrier, mpsc};
+use std::task::{Context, Waker};
 
-use heist::event_loop::{EventLoop, Protocol, Transport, extra};
+use heist::event_loop::{EventLoop, Protocol, RuntimeExt as _, Transport, extra};
 
-use super::{Event, Recorder, on_all, pattern};
+use super::{Event, Recorder, Watchdog, on_all, pattern, runtime};
 
 struct Greeter;
 
@@ -224,4 +226,34 @@ fn a_file_is_no_pipe() {
                 .is_err()
         );
     });
+}
+
+#[test]
+fn a_server_that_never_listened_is_not_over_before_its_file_is_gone() {
+    let _watchdog = Watchdog::new();
+    let runtime = runtime();
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..200 {
+        let path = folder.path().join(round.to_string());
+        let create = runtime
+            .event_loop()
+            .create_unix_server(|| Greeter, &path)
+            .start_serving(false);
+        let server = runtime.block_on(create).unwrap();
+        let (closes, start) = (server.clone(), Arc::new(Barrier::new(2)));
+        let starts = start.clone();
+        let closer = std::thread::spawn(move || {
+            starts.wait();
+            closes.close();
+        });
+        start.wait();
+        // It looks again and again, so as to be early.
+        let mut waits = pin!(server.wait_closed());
+        let mut cx = Context::from_waker(Waker::noop());
+        while waits.as_mut().poll(&mut cx).is_pending() {
+            waits.set(server.wait_closed());
+        }
+        assert!(!path.exists(), "in round {round}");
+        closer.join().unwrap();
+    }
 }

@@ -52,8 +52,8 @@ struct State {
     make: Option<Maker>,
     /// Those that don't listen yet.
     bound: Vec<Bound>,
-    /// The number of listening sockets that are open, or about to be: one that leaves `bound` is counted in the same hold
-    /// of the lock. So a server is not over as long as one of its sockets is there.
+    /// The number of listening sockets that are open, or about to be. What leaves `bound` is counted in the same hold of the
+    /// lock, until it is closed. So a server is not over as long as one of its sockets is there.
     listeners: usize,
     clients: HashMap<u64, Served>,
     next_client: u64,
@@ -87,7 +87,8 @@ impl State {
         self.closed && self.listeners == 0 && self.clients.is_empty()
     }
 
-    /// Closes the server. Returns what goes with that: the caller drops it, because that runs code of the user.
+    /// Closes the server. Returns what goes with that. The caller drops the sockets while something is counted for them, and
+    /// the factory with no lock held, because that runs code of the user.
     fn close(&mut self) -> (Vec<Bound>, Option<Maker>) {
         self.closed = true;
         (std::mem::take(&mut self.bound), self.make.take())
@@ -379,9 +380,11 @@ impl Server {
     /// # }
     /// ```
     pub fn close(&self) {
-        let gone = self.shared.change(State::close);
-        drop(gone);
+        let (counted, (bound, make)) = Listening::closing(&self.shared);
+        drop(bound);
         self.shared.closing.notify_waiters();
+        drop(counted);
+        drop(make);
     }
 
     /// Closes all existing connections, as [`Transport::close`](crate::event_loop::Transport::close) does.
@@ -497,7 +500,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Counts a listening socket, until it is dropped.
+/// Counts a listening socket, or those that never will listen, until it is dropped.
 struct Listening(Arc<Shared>);
 
 impl Listening {
@@ -508,16 +511,30 @@ impl Listening {
         state.listeners += 1;
         Some((bound, make, Self(shared.clone())))
     }
+
+    /// Closes the server, and counts what goes with that.
+    fn closing(shared: &Arc<Shared>) -> (Self, (Vec<Bound>, Option<Maker>)) {
+        let mut state = shared.state.lock();
+        state.listeners += 1;
+        (Self(shared.clone()), state.close())
+    }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        let gone = self.0.change(|state| {
-            state.listeners -= 1;
-            // If no listening socket is left, the server is closed, whatever ended the sockets.
-            (state.listeners == 0).then(|| state.close())
-        });
-        drop(gone);
+        // If no listening socket is left, the server is closed, whatever ended the sockets.
+        let gone = {
+            let mut state = self.0.state.lock();
+            let is_last = state.listeners == 1;
+            // The last one counts until the sockets that never listened are closed.
+            state.listeners -= usize::from(!is_last);
+            is_last.then(|| state.close())
+        };
+        if let Some((bound, make)) = gone {
+            drop(bound);
+            self.0.change(|state| state.listeners -= 1);
+            drop(make);
+        }
     }
 }
 
