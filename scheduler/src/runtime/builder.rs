@@ -182,8 +182,9 @@ impl Builder {
     /// Sets how many spare workers a multi-thread runtime may add while long polls hold up other tasks. The default is
     /// as many as it has workers; 0 means none.
     ///
-    /// This limits how many polls compute at once beside the workers. On Linux, where heist can tell which polls block,
-    /// those don't count: if the thread of a spare worker blocks, another thread takes over from it, as often as needed.
+    /// This limits how many polls compute at once beside the workers. A spare worker that stands in for a worker whose poll
+    /// blocks counts too. Any number of other polls may block, on Linux, where heist can tell which do: if the thread of a
+    /// spare worker blocks, another thread takes over from it, as often as needed.
     /// With 0 there is no spare worker to take over, so polls that block hold the runtime up. Workers whose thread blocks
     /// in [`block_in_place`](crate::task::block_in_place) need no spare.
     ///
