@@ -53,7 +53,7 @@ impl EventLoop {
     /// # Panics
     ///
     /// Panics if `factory` does. A panic in `connection_made` is not passed on:
-    /// [`DatagramProtocol::connection_made`](DatagramProtocol::connection_made) says what becomes of it.
+    /// [`DatagramProtocol::connection_made`] says what becomes of it.
     ///
     /// # Examples
     ///

@@ -41,7 +41,7 @@ impl EventLoop {
     /// # Panics
     ///
     /// Panics if `factory` does. A panic in `connection_made` is not passed on:
-    /// [`SubprocessProtocol::connection_made`](SubprocessProtocol::connection_made) says what becomes of it.
+    /// [`SubprocessProtocol::connection_made`] says what becomes of it.
     ///
     /// # Examples
     ///
