@@ -45,7 +45,7 @@ impl EventLoop {
     /// # Panics
     ///
     /// Panics if `factory` does. A panic in `connection_made` is not passed on:
-    /// [`Protocol::connection_made`](Protocol::connection_made) says what becomes of it.
+    /// [`Protocol::connection_made`] says what becomes of it.
     ///
     /// # Examples
     ///
@@ -119,7 +119,7 @@ impl EventLoop {
     /// # Panics
     ///
     /// Panics if `factory` does. A panic in `connection_made` is not passed on:
-    /// [`Protocol::connection_made`](Protocol::connection_made) says what becomes of it.
+    /// [`Protocol::connection_made`] says what becomes of it.
     ///
     /// # Examples
     ///

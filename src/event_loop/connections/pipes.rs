@@ -36,7 +36,7 @@ impl EventLoop {
     /// # Panics
     ///
     /// Panics if `factory` does. A panic in `connection_made` is not passed on:
-    /// [`Protocol::connection_made`](Protocol::connection_made) says what becomes of it.
+    /// [`Protocol::connection_made`] says what becomes of it.
     ///
     /// # Examples
     ///
@@ -96,7 +96,7 @@ impl EventLoop {
     /// # Panics
     ///
     /// Panics if `factory` does. A panic in `connection_made` is not passed on:
-    /// [`Protocol::connection_made`](Protocol::connection_made) says what becomes of it.
+    /// [`Protocol::connection_made`] says what becomes of it.
     ///
     /// # Examples
     ///
