@@ -155,6 +155,10 @@ pub(crate) fn retire(shared: &Shared, worker: Box<Worker>) -> Option<Box<Worker>
         shared.crew.note(&shared.idle, &roll);
         shared.lay_down(worker);
     }
+    if shared.modes.chief() == Some(index) {
+        // The others poll for themselves.
+        shared.set_chief(None);
+    }
     shared.wake_for(moved);
     shared.driver.running.rests();
     None

@@ -283,8 +283,9 @@ impl Lookout {
                 }
             }
         }
-        self.together
-            .tick(shared, glance.now, by_polls || glance.spares > 0);
+        let held_up = by_polls || glance.spares > 0;
+        let engaged = &self.engaged;
+        self.together.tick(shared, engaged, glance.now, held_up);
         // Workers that merely lack a processor keep no spare: it would stay for as long as the machine is busy, and make it
         // busier.
         if glance.spares > 0 && glance.now - self.last_trouble >= QUIET {
@@ -300,8 +301,7 @@ impl Lookout {
             View::Busy
         } else if trouble || glance.long_polls || self.together.is_trying() {
             View::HeldUp
-        } else if by.is_none() && self.may_rest(shared, &glance) {
-            self.together.rest(shared);
+        } else if by.is_none() && self.together.rests(shared) && self.may_rest(shared, &glance) {
             View::Asleep
         } else {
             View::Busy

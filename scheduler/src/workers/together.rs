@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `Apart` | all | once two workers or more do short polls, and nothing else: the next phase is tried |
 //! | `TryTogether` | the chief | once it is clear which is faster: the next phase follows if that was faster by a tenth, else the one before |
-//! | `Together` | the chief | after a while: the next phase is tried; at once if a poll holds others up or is long, or if there is nothing to do |
+//! | `Together` | the chief | after a while, or once the work goes half as fast: the next phase is tried; at once if a poll holds others up, if polls are long, or if there is nothing to do |
 //! | `TryApart` | all | once it is clear: `Together` again, unless `Apart` was faster by a tenth |
 //!
 //! The first tick of a phase doesn't count. How long a trial lasts depends on the work:
@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::Shared;
 use super::tally::Tally;
+use super::thread_state::cpu_time;
 
 /// Polls that last longer on average are worth another processor each.
 const SHORT: Duration = Duration::from_micros(40);
@@ -54,9 +55,8 @@ const SLOWED: f64 = 0.8;
 const LATE: Duration = Duration::from_millis(2);
 /// The chief goes if nothing was done for this long.
 const IDLE: Duration = Duration::from_millis(2);
-/// Over how many ticks polls are judged while one worker polls for all. If the chief lacks a processor for some of them, its
-/// polls don't count as long.
-const JUDGED: u32 = 32;
+/// After how many ticks it is asked whether the work goes half as fast.
+const RECENT: u32 = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -74,27 +74,15 @@ struct Done {
     awake_nanos: u64,
 }
 
-/// What was seen of a worker.
+/// What the workers did since the last tick. Those that hardly did anything don't count.
 #[derive(Clone, Copy, Default)]
-struct Seen {
-    /// At the last tick.
-    last: Done,
-    /// When polls were judged the last time.
-    judged: Done,
-}
-
-/// What the workers did since the last tick.
-#[derive(Default)]
 struct Fresh {
     /// How many polls and budgeted operations.
     done: u64,
-    /// For how long they were awake: the mean of those that took part.
+    /// For how long they were awake, on average.
     awake: Duration,
-}
-
-/// What polls the workers did of late. Workers that hardly did anything don't count.
-#[derive(Clone, Copy, Default)]
-struct Verdict {
+    /// For how long the chief had a processor.
+    chief_had: Duration,
     /// How many workers did short polls.
     short: usize,
     /// How many did others.
@@ -114,6 +102,9 @@ pub(crate) struct Together {
     progress_at: Instant,
     /// What was done in this phase.
     tally: Tally,
+    /// What the chief has done lately, by its processor time, and what it usually does per second.
+    recent: Tally,
+    usual: Option<f64>,
     /// What was done before the last trial.
     before: Tally,
     /// Whether no worker slept in the last tick.
@@ -123,12 +114,17 @@ pub(crate) struct Together {
     /// When to try next, and how long to wait after that trial if it is in vain.
     next: Instant,
     pause: Duration,
-    /// It is kept for each worker, so that a spare that goes doesn't lessen what the others have done.
-    seen: Vec<Seen>,
-    verdict: Verdict,
-    judged_at: Instant,
-    /// For how many ticks polls weren't judged.
-    unjudged: u32,
+    /// What was seen at the last tick. It is kept for each worker, so that a spare that goes doesn't lessen what the others
+    /// have done.
+    seen: Vec<Done>,
+    /// The processor time of the chief's thread at the last tick.
+    chief_used: Option<(u32, Duration)>,
+    /// Who polled most when all polled.
+    busiest: usize,
+    /// Whether two workers or more did short polls in the last tick.
+    talk: bool,
+    /// For how many ticks the chief's polls have been long.
+    long_for: u32,
 }
 
 impl Together {
@@ -139,63 +135,79 @@ impl Together {
             counts: false,
             progress_at: now,
             tally: Tally::default(),
+            recent: Tally::default(),
+            usual: None,
             before: Tally::default(),
             is_steady: false,
             most: 1,
             next: now,
             pause: SOON,
             seen: Vec::new(),
-            verdict: Verdict::default(),
-            judged_at: now,
-            unjudged: 0,
+            chief_used: None,
+            busiest: 0,
+            talk: false,
+            long_for: 0,
         }
     }
 
     /// Whether it wants to look again soon: a short trial is under way, or about to begin.
     pub(crate) fn is_trying(&self) -> bool {
         match self.phase {
-            Phase::Apart => self.is_steady && self.verdict.short >= 2 && self.at >= self.next,
+            Phase::Apart => self.is_steady && self.talk && self.at >= self.next,
             Phase::Together => false,
             Phase::TryTogether | Phase::TryApart => self.most == 1,
         }
     }
 
     /// Called once a tick. `held_up`: tasks wait for a poll that blocks or burns, or did lately, so that there are spares.
-    pub(crate) fn tick(&mut self, shared: &Shared, now: Instant, held_up: bool) {
+    pub(crate) fn tick(&mut self, shared: &Shared, engaged: &[bool], now: Instant, held_up: bool) {
         let time = now.saturating_duration_since(self.at);
         if time.is_zero() {
             return;
         }
         self.at = now;
-        let Fresh { done, awake } = self.look(shared, now, time);
-        if done > 0 {
+        let fresh = self.look(shared, now, time);
+        if fresh.done > 0 {
             self.progress_at = now;
         }
         let mut last = Tally::default();
-        last.add(done, time, awake);
+        last.add(fresh.done, time, fresh.awake);
         self.is_steady = !last.sleeps();
+        self.talk = fresh.short >= 2 && fresh.long == 0;
         if time >= LATE {
             // It may be other work now.
             self.tally = Tally::default();
         } else if std::mem::replace(&mut self.counts, true) {
-            self.tally.add(done, time, awake);
+            self.tally.add(fresh.done, time, fresh.awake);
         }
-        let Verdict { short, long, .. } = self.verdict;
-        let ends = held_up || long > 0 || short == 0 || has_gone(shared);
-        match self.phase {
-            // What comes next is other work.
-            Phase::Apart if short + long == 0 => self.tally = Tally::default(),
-            Phase::Apart if held_up || long > 0 || short < 2 || self.tally.ticks < 2 => {}
-            Phase::Apart if now >= self.next || self.has_slowed() => {
+        if self.phase == Phase::Apart {
+            self.busiest = fresh.busiest;
+            if fresh.short + fresh.long == 0 {
+                // What comes next is other work.
+                self.tally = Tally::default();
+            }
+            let due = now >= self.next || self.has_slowed();
+            if self.talk && !held_up && self.tally.ticks >= 2 && due {
                 (self.before, self.most) = match self.is_steady {
                     true => (last, 1),
                     false => (self.tally, MOST),
                 };
                 self.enter(shared, Phase::TryTogether);
             }
+            return;
+        }
+        self.long_for = match self.phase {
+            Phase::TryApart => 0,
+            _ if fresh.long > 0 => self.long_for + 1,
+            _ => 0,
+        };
+        if held_up || self.long_for >= 2 || self.chief_has_gone(shared, engaged) {
+            return self.give_up(shared, now);
+        }
+        let due = self.phase == Phase::Together && self.goes_half_as_fast(&fresh);
+        match self.phase {
             Phase::Apart => {}
-            _ if ends => self.give_up(shared, now),
-            Phase::Together if now >= self.next => {
+            Phase::Together if due || now >= self.next => {
                 self.before = self.tally;
                 self.enter(shared, Phase::TryApart);
             }
@@ -225,11 +237,12 @@ impl Together {
         }
     }
 
-    /// There is nothing to do. If that isn't only for a moment, all workers poll again.
-    pub(crate) fn rest(&mut self, shared: &Shared) {
+    /// There is nothing to do. If that isn't only for a moment, all workers poll again. Whether there is no chief.
+    pub(crate) fn rests(&mut self, shared: &Shared) -> bool {
         if self.phase != Phase::Apart && self.at - self.progress_at >= IDLE {
             self.give_up(shared, self.at);
         }
+        self.phase == Phase::Apart
     }
 
     /// Whether the trial is faster than what was before. `None` if that isn't clear yet.
@@ -253,6 +266,25 @@ impl Together {
         self.tally.ticks >= MOST && self.tally.gain(SLOWED, &self.before) < 0.0
     }
 
+    /// Whether the chief does half as much as usual in its processor time: it may be other work.
+    fn goes_half_as_fast(&mut self, fresh: &Fresh) -> bool {
+        if !fresh.chief_had.is_zero() {
+            self.recent
+                .add(fresh.done, fresh.chief_had, fresh.chief_had);
+        }
+        if self.recent.ticks < RECENT {
+            return false;
+        }
+        let rate = std::mem::take(&mut self.recent).rate();
+        let usual = *self.usual.get_or_insert(rate);
+        if 2.0 * rate < usual {
+            self.pause = SOON;
+            return true;
+        }
+        self.usual = Some(0.75 * usual + 0.25 * rate);
+        false
+    }
+
     /// All workers poll again. A new trial follows later.
     fn give_up(&mut self, shared: &Shared, now: Instant) {
         self.next = now + self.pause;
@@ -264,84 +296,79 @@ impl Together {
         self.phase = phase;
         self.counts = false;
         self.tally = Tally::default();
-        self.unjudged = 0;
-        self.judged_at = self.at;
-        for seen in &mut self.seen {
-            seen.judged = seen.last;
-        }
+        self.recent = Tally::default();
+        self.usual = None;
+        self.long_for = 0;
+        self.chief_used = None;
         shared.set_chief(match phase {
             Phase::Apart | Phase::TryApart => None,
-            Phase::TryTogether | Phase::Together => Some(self.verdict.busiest),
+            Phase::TryTogether | Phase::Together => Some(self.busiest),
         });
+    }
+
+    /// Whether a worker has to poll for all that isn't there any more, or has been told to leave.
+    fn chief_has_gone(&self, shared: &Shared, engaged: &[bool]) -> bool {
+        match self.phase {
+            Phase::Apart | Phase::TryApart => false,
+            Phase::TryTogether | Phase::Together => shared.modes.chief().is_none_or(|chief| {
+                !engaged.get(chief).is_some_and(|&it| it) || shared.remotes[chief].is_dismissed()
+            }),
+        }
     }
 
     /// What the workers have done since the last tick, `time` ago.
     fn look(&mut self, shared: &Shared, now: Instant, time: Duration) -> Fresh {
         let nanos = shared.nanos_at(now);
-        let (mut done, mut awake_nanos, mut workers) = (0, 0, 0);
-        self.seen.resize(shared.remotes.len(), Seen::default());
-        for (seen, remote) in self.seen.iter_mut().zip(shared.reachable()) {
+        let (chief, regular) = (shared.modes.chief(), shared.crew.regular());
+        let (mut fresh, mut most, mut took_part) = (Fresh::default(), 0, 0);
+        self.seen.resize(shared.remotes.len(), Done::default());
+        for (worker, remote) in shared.reachable().iter().enumerate() {
             let counters = &remote.counters;
-            let before = seen.last;
-            seen.last = Done {
+            let done = Done {
                 polls: counters.polls.get(),
                 operations: counters.operations.get(),
                 awake_nanos: counters.busy.total(nanos),
             };
-            done += seen.last.polls.wrapping_sub(before.polls);
-            done += seen.last.operations.wrapping_sub(before.operations);
-            let awake = seen.last.awake_nanos.saturating_sub(before.awake_nanos);
-            if took_part(awake, time) {
-                awake_nanos += awake;
-                workers += 1;
-            }
-        }
-        self.unjudged += 1;
-        if self.phase == Phase::Apart || self.unjudged >= JUDGED {
-            self.judge(shared, now);
-        }
-        Fresh {
-            done,
-            awake: Duration::from_nanos(awake_nanos / u64::max(workers, 1)),
-        }
-    }
-
-    /// Finds out what polls the workers did since the last time.
-    fn judge(&mut self, shared: &Shared, now: Instant) {
-        let time = now - std::mem::replace(&mut self.judged_at, now);
-        self.unjudged = 0;
-        let (chief, regular) = (shared.modes.chief(), shared.crew.regular());
-        let (mut verdict, mut most) = (Verdict::default(), 0);
-        for (worker, seen) in self.seen.iter_mut().enumerate() {
-            let before = std::mem::replace(&mut seen.judged, seen.last);
-            let polls = seen.last.polls.wrapping_sub(before.polls);
-            let awake = seen.last.awake_nanos.saturating_sub(before.awake_nanos);
+            let before = std::mem::replace(&mut self.seen[worker], done);
+            let polls = done.polls.wrapping_sub(before.polls);
+            fresh.done += polls + done.operations.wrapping_sub(before.operations);
+            let awake = Duration::from_nanos(done.awake_nanos.saturating_sub(before.awake_nanos));
             // The others hand over their tasks to the chief.
             let hands_over = chief.is_some_and(|chief| chief != worker);
-            if hands_over || !took_part(awake, time) {
+            if hands_over || 8 * awake < time {
                 continue;
             }
-            match u128::from(awake) < u128::from(polls) * SHORT.as_nanos() {
-                true => verdict.short += 1,
-                false => verdict.long += 1,
+            took_part += 1;
+            fresh.awake += awake;
+            let mut worked = awake;
+            if chief.is_some() {
+                worked = self.chief_had_processor(remote.thread.get(), awake);
+                fresh.chief_had = worked;
+            }
+            let few = u32::try_from(polls).unwrap_or(u32::MAX);
+            // One that merely lacked a processor did neither.
+            match worked < SHORT * few {
+                true => fresh.short += 1,
+                false => fresh.long += usize::from(8 * worked >= time),
             }
             if polls > most && worker < regular {
-                (verdict.busiest, most) = (worker, polls);
+                (fresh.busiest, most) = (worker, polls);
             }
         }
-        self.verdict = verdict;
+        fresh.awake /= took_part.max(1);
+        fresh
     }
-}
 
-/// Whether a worker that was awake for so many nanoseconds of a time took part in the work.
-fn took_part(awake_nanos: u64, time: Duration) -> bool {
-    8 * u128::from(awake_nanos) >= time.as_nanos()
-}
-
-/// Whether the chief, if there is one, has been told to leave.
-fn has_gone(shared: &Shared) -> bool {
-    let chief = shared.modes.chief();
-    chief.is_some_and(|chief| shared.remotes[chief].is_dismissed())
+    /// For how long the chief's thread had a processor since the last tick. `awake` if the system doesn't say.
+    fn chief_had_processor(&mut self, thread: u32, awake: Duration) -> Duration {
+        let used = cpu_time(thread).map(|used| (thread, used));
+        match (std::mem::replace(&mut self.chief_used, used), used) {
+            (Some((before, was)), Some((thread, is))) if before == thread => is.saturating_sub(was),
+            // It isn't known yet.
+            (_, Some(_)) => Duration::ZERO,
+            (_, None) => awake,
+        }
+    }
 }
 
 #[cfg(all(test, not(any(heist_loom, miri))))]
@@ -391,7 +418,8 @@ mod tests {
                     remote.counters.busy.sleeps(asleep);
                 }
             }
-            self.together.tick(&self.shared, self.now, held_up);
+            self.together
+                .tick(&self.shared, &[true; 2], self.now, held_up);
             self.shared.modes.chief()
         }
 
@@ -499,7 +527,40 @@ mod tests {
         for _ in 0..3 {
             scene.tick([0, 3 * MANY]);
         }
-        assert!(scene.until_given_up(|_| 10) <= 2 * u64::from(JUDGED));
+        assert!(scene.until_given_up(|_| 10) <= 2);
+    }
+
+    #[test]
+    fn both_ways_are_tried_once_the_work_goes_half_as_fast() {
+        let mut scene = Scene::new();
+        scene.awake = 0.7;
+        for _ in 0..4 {
+            // It stays for longer each time.
+            scene.until_tried();
+            for _ in 0..200 {
+                scene.tick([MANY, 3 * MANY]);
+            }
+        }
+        while scene.shared.modes.chief().is_none() {
+            scene.tick([MANY, MANY]);
+        }
+        assert!(scene.until_given_up(|_| MANY) <= 3 * u64::from(RECENT));
+    }
+
+    #[test]
+    fn all_work_once_the_chief_has_gone() {
+        let mut scene = Scene::new();
+        scene.until_tried();
+        scene.now += TICK;
+        let engaged = [true, false];
+        let Scene {
+            shared,
+            together,
+            now,
+            ..
+        } = &mut scene;
+        together.tick(shared, &engaged, *now, false);
+        assert_eq!(shared.modes.chief(), None);
     }
 
     #[test]
@@ -507,11 +568,11 @@ mod tests {
         let mut scene = Scene::new();
         scene.until_tried();
         scene.tick([0, 3 * MANY]);
-        scene.together.rest(&scene.shared);
-        assert!(scene.shared.modes.chief().is_some(), "only for a moment");
+        assert!(!scene.together.rests(&scene.shared), "only for a moment");
+        assert!(scene.shared.modes.chief().is_some());
         scene.tick([0, 0]);
         scene.tick([0, 0]);
-        scene.together.rest(&scene.shared);
+        assert!(scene.together.rests(&scene.shared));
         assert_eq!(scene.shared.modes.chief(), None);
     }
 
