@@ -186,13 +186,8 @@ impl Together {
                 // What comes next is other work.
                 self.tally = Tally::default();
             }
-            let due = now >= self.next || self.has_slowed();
-            if self.talk && !held_up && self.tally.ticks >= 2 && due {
-                (self.before, self.most) = match self.is_steady {
-                    true => (last, 1),
-                    false => (self.tally, MOST),
-                };
-                self.enter(shared, Phase::TryTogether);
+            if !held_up {
+                self.try_together(shared, now, last);
             }
             return;
         }
@@ -234,6 +229,18 @@ impl Together {
                 }
                 None => {}
             },
+        }
+    }
+
+    /// Begins a trial if it is time to. `last`: what was done in the last tick.
+    fn try_together(&mut self, shared: &Shared, now: Instant, last: Tally) {
+        let due = now >= self.next || self.has_slowed();
+        if self.talk && self.tally.ticks >= 2 && due {
+            (self.before, self.most) = match self.is_steady {
+                true => (last, 1),
+                false => (self.tally, MOST),
+            };
+            self.enter(shared, Phase::TryTogether);
         }
     }
 
@@ -345,9 +352,9 @@ impl Together {
                 worked = self.chief_had_processor(remote.thread.get(), awake);
                 fresh.chief_had = worked;
             }
-            let few = u32::try_from(polls).unwrap_or(u32::MAX);
+            let polled = u32::try_from(polls).unwrap_or(u32::MAX);
             // One that merely lacked a processor did neither.
-            match worked < SHORT * few {
+            match worked < SHORT * polled {
                 true => fresh.short += 1,
                 false => fresh.long += usize::from(8 * worked >= time),
             }
