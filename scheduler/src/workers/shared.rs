@@ -268,6 +268,7 @@ impl Shared {
     }
 
     /// Whether no other worker polls for this one.
+    #[inline]
     pub(crate) fn polls_for_itself(&self, worker: usize) -> bool {
         self.modes.chief().is_none_or(|chief| chief == worker)
     }

@@ -114,10 +114,10 @@ impl Worker {
         // A hook may have woken a task.
         self.empty_slot();
         idle.announce(self.index, self.searching.replace(false));
-        let work = match shared.modes.chief() {
+        let work = match shared.polls_for_itself(self.index) {
+            true => shared.has_work_for(self.index),
             // It hands over its own tasks. The rest is for the chief.
-            Some(chief) if chief != self.index => self.open().has_fresh(),
-            _ => shared.has_work_for(self.index),
+            false => self.open().has_fresh(),
         };
         if work || root.is_woken(shared) || self.remote().is_dismissed() {
             if idle.retract(self.index) {

@@ -62,12 +62,7 @@ impl Worker {
         if self.remote().is_dismissed() {
             return Next::Leave;
         }
-        if self
-            .shared
-            .modes
-            .chief()
-            .is_some_and(|chief| chief != self.index)
-        {
+        if !self.shared.polls_for_itself(self.index) {
             self.hand_over();
             self.sleep(root, None);
             return Next::Look;

@@ -177,39 +177,19 @@ async fn start<P: SubprocessProtocol>(
         shared: shared.clone(),
     };
     let under_way = UnderWay::new(transport, SubprocessTransport::close);
-    let add = |fd: usize, pipe| shared.state.lock().pipes[fd] = Some(pipe);
+    let add = |fd: i32, pipe| shared.state.lock().pipes[fd as usize] = Some(pipe);
     if let Some(stdin) = child.stdin.take() {
-        let fd: OwnedFd = stdin.into_owned_fd()?;
-        add(
-            0,
-            event_loop
-                .connect_write_pipe(|| pipe(0), fd)
-                .at(location)
-                .await?
-                .0,
-        );
+        let stdin: OwnedFd = stdin.into_owned_fd()?;
+        let connect = event_loop.connect_write_pipe(|| pipe(0), stdin);
+        add(0, connect.at(location).await?.0);
     }
-    if let Some(stdout) = child.stdout.take() {
-        let fd = stdout.into_owned_fd()?;
-        add(
-            1,
-            event_loop
-                .connect_read_pipe(|| pipe(1), fd)
-                .at(location)
-                .await?
-                .0,
-        );
-    }
-    if let Some(stderr) = child.stderr.take() {
-        let fd = stderr.into_owned_fd()?;
-        add(
-            2,
-            event_loop
-                .connect_read_pipe(|| pipe(2), fd)
-                .at(location)
-                .await?
-                .0,
-        );
+    let stdout = child.stdout.take().map(|it| it.into_owned_fd());
+    let stderr = child.stderr.take().map(|it| it.into_owned_fd());
+    for (fd, output) in [(1, stdout), (2, stderr)] {
+        if let Some(output) = output {
+            let connect = event_loop.connect_read_pipe(|| pipe(fd), output?);
+            add(fd, connect.at(location).await?.0);
+        }
     }
     let driver = Driver {
         event_loop: event_loop.clone(),
